@@ -1,0 +1,263 @@
+//! The peers: the same picture sent and received by GStreamer's own elements (`gdppay` and the
+//! `tcp` plugin), set as somebody careful would, each in a `gst-launch-1.0` process of its own.
+//! A process that cannot be asked to end has its number of frames limited from the start.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::drain::{self, Framing, Measured, Spec};
+use super::{FPS, I420, meter};
+
+/// Bytes that `gdppay` puts before every buffer (`GST_DP_HEADER_LENGTH`).
+const GDP_HEADER: u64 = 62;
+
+/// Start-up, connecting and warm-up: how long a peer runs beyond what is measured, in seconds.
+const SPARE: f64 = 25.0;
+
+/// How long a line that must come is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The server, without its port. Buffers count, not bytes; a viewer that falls four behind goes on
+/// with the newest key frame (every raw one is), and one that has not moved for thirty is thrown
+/// out. `sync` would hold each picture for the clock, `async` wait for a first one to start.
+const SERVER: &str = "tcpserversink name=net host=127.0.0.1 port=0 sync=false async=false \
+     enable-last-sample=false unit-format=buffers sync-method=latest-keyframe \
+     recover-policy=keyframe units-soft-max=4 units-max=30";
+
+/// Where the receiving peer's pictures go.
+#[derive(Clone, Copy, Debug)]
+pub enum Screen {
+    /// `fakesink`: receiving alone.
+    None,
+    /// `ximagesink`, on `$DISPLAY`, which need be no more than Xvfb.
+    Window,
+}
+
+/// A sender and a receiver at 30 fps of raw I420.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// The sender's processor time, percent of one core.
+    pub sender_percent: f64,
+    /// The receiver's processor time, percent of one core.
+    pub receiver_percent: f64,
+    /// Frames a second that the receiver had, from its first to its last.
+    pub fps: f64,
+}
+
+/// Whether all elements are installed; the name of the first that is not, otherwise.
+///
+/// # Errors
+/// `gst-inspect-1.0` itself cannot be started.
+pub fn missing() -> io::Result<Option<&'static str>> {
+    for element in [
+        "gdppay",
+        "gdpdepay",
+        "tcpserversink",
+        "tcpclientsrc",
+        "imagefreeze",
+    ] {
+        let found = Command::new("gst-inspect-1.0")
+            .args(["--exists", element])
+            .status()?;
+        if !found.success() {
+            return Ok(Some(element));
+        }
+    }
+    Ok(None)
+}
+
+/// One GStreamer viewer of a GStreamer sender, 30 fps of raw I420.
+///
+/// # Errors
+/// A process could not be started or did not do what it should in time.
+pub fn pair(screen: Screen, seconds: f64) -> io::Result<Pair> {
+    let (sender, address) = live_sender(seconds)?;
+    let frames = (f64::from(FPS) * (seconds + 1.0)).ceil();
+    let sink = match screen {
+        Screen::None => "fakesink name=end sync=false",
+        Screen::Window => "videoconvert ! ximagesink name=end sync=false",
+    };
+    // `identity` is what ends it after so many frames, whatever the sink.
+    let receiver = Launch::start(&format!(
+        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! identity eos-after={frames} ! {sink}",
+        address.port()
+    ))?;
+    let first = receiver.first_frame()?;
+    thread::sleep(Duration::from_millis(500));
+
+    let (begun, before) = (Instant::now(), [sender.cpu()?, receiver.cpu()?]);
+    thread::sleep(Duration::from_secs_f64(seconds));
+    let (after, took) = ([sender.cpu()?, receiver.cpu()?], begun.elapsed());
+
+    let last = receiver.last_frame()?;
+    let percent = |end: usize| {
+        after[end].saturating_sub(before[end]).as_secs_f64() * 100.0 / took.as_secs_f64()
+    };
+    Ok(Pair {
+        sender_percent: percent(0),
+        receiver_percent: percent(1),
+        fps: (frames - 1.0) / last.duration_since(first).as_secs_f64(),
+    })
+}
+
+/// `viewers` of a GStreamer sender, 30 fps of raw I420, drained as the floor's are. The figures are
+/// those of [`floor::fan_out`](super::floor::fan_out).
+///
+/// # Errors
+/// As [`pair`], and those of the drain.
+pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<Measured> {
+    // A descriptor limit is inherited, and gst-launch does not raise its own.
+    meter::allow_files(viewers + 64)?;
+    let (sender, address) = live_sender(seconds)?;
+    let framing = Framing::Bytes {
+        frame: GDP_HEADER + I420 as u64,
+    };
+    let spec = Spec {
+        framing,
+        ..Spec::many(address, viewers, seconds)
+    };
+    drain::measure(&spec, || sender.cpu())
+}
+
+/// One viewer as fast as it goes, `frames` pictures of 320×240 BGR, in frames a second. Here the
+/// receiver listens: `tcpserversink` never waits for its client, it would only fill memory.
+///
+/// # Errors
+/// As [`pair`].
+pub fn throughput(frames: u32) -> io::Result<f64> {
+    let receiver = Launch::start(
+        "tcpserversrc name=net host=127.0.0.1 port=0 ! gdpdepay ! fakesink name=end sync=false",
+    )?;
+    let port = receiver.port()?;
+    // `imagefreeze` hands out one picture again and again: no time is spent on painting.
+    let _sender = Launch::start(&format!(
+        "videotestsrc num-buffers=1 ! video/x-raw,format=BGR,width=320,height=240,framerate=30/1 \
+         ! imagefreeze num-buffers={frames} ! gdppay \
+         ! tcpclientsink host=127.0.0.1 port={port} sync=false enable-last-sample=false"
+    ))?;
+    let first = receiver.first_frame()?;
+    let last = receiver.last_frame()?;
+    Ok(f64::from(frames.saturating_sub(1)) / last.duration_since(first).as_secs_f64())
+}
+
+/// A test picture at 30 fps on a free port of 127.0.0.1.
+fn live_sender(seconds: f64) -> io::Result<(Launch, SocketAddr)> {
+    let frames = (f64::from(FPS) * (seconds + SPARE)).ceil();
+    let sender = Launch::start(&format!(
+        "videotestsrc is-live=true num-buffers={frames} \
+         ! video/x-raw,format=I420,width=320,height=240,framerate={FPS}/1 ! gdppay ! {SERVER}"
+    ))?;
+    let port = sender.port()?;
+    Ok((sender, (Ipv4Addr::LOCALHOST, port).into()))
+}
+
+/// A `gst-launch-1.0` at work, which is ended when this is dropped.
+#[derive(Debug)]
+struct Launch {
+    child: Child,
+    /// What it prints, with the time that it was read.
+    lines: Receiver<(Instant, String)>,
+}
+
+impl Launch {
+    /// Starts `pipeline` with `-v`: its notes on ports and caps are how this side follows it.
+    fn start(pipeline: &str) -> io::Result<Self> {
+        let mut child = Command::new("gst-launch-1.0")
+            .arg("-v")
+            .args(pipeline.split_whitespace())
+            // The notes are looked for in English.
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take();
+        let (send, lines) = channel();
+        let launch = Self { child, lines };
+        let Some(stdout) = stdout else {
+            return Err(io::Error::other("gst-launch-1.0 has no standard output"));
+        };
+        // Ends with the process; the pipe must be read to the end or the process would stand still.
+        thread::Builder::new()
+            .name("gst-launch output".into())
+            .spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    let _ = send.send((Instant::now(), line));
+                }
+            })?;
+        Ok(launch)
+    }
+
+    /// The processor time it has used.
+    fn cpu(&self) -> io::Result<Duration> {
+        meter::cpu_of(self.child.id())
+    }
+
+    /// The port that the kernel gave to the element called `net`.
+    fn port(&self) -> io::Result<u16> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let (_, line) = self.line(":net: current-port = ", patience)?;
+            let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
+            if let Some(port) = port.filter(|port| *port != 0) {
+                return Ok(port);
+            }
+        }
+    }
+
+    /// When the element called `end` had its caps, which travel just before the first frame.
+    fn first_frame(&self) -> io::Result<Instant> {
+        Ok(self
+            .line(":end.GstPad:sink: caps = ", Instant::now() + PATIENCE)?
+            .0)
+    }
+
+    /// When the stream ended at `end`.
+    fn last_frame(&self) -> io::Result<Instant> {
+        Ok(self
+            .line("Got EOS from element", Instant::now() + 3 * PATIENCE)?
+            .0)
+    }
+
+    /// The next line with `part` in it.
+    fn line(&self, part: &str, patience: Instant) -> io::Result<(Instant, String)> {
+        loop {
+            let left = patience.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok((at, line)) if line.contains(part) => return Ok((at, line)),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(io::Error::other(format!(
+                        "gst-launch-1.0 never said {part:?}"
+                    )));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other(format!(
+                        "gst-launch-1.0 ended before {part:?}"
+                    )));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Launch {
+    fn drop(&mut self) {
+        // It is asked first, so that a window is closed and the port let go; not for long.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
+        let patience = Instant::now() + Duration::from_secs(1);
+        while let Ok(None) = self.child.try_wait() {
+            if Instant::now() > patience {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

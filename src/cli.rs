@@ -1,0 +1,246 @@
+//! The command line: which flags there are. What they do is in `commands`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::net::{DEFAULT_PORT, Target};
+use crate::wire::{Caps, FRAME_LIMIT, Wire};
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+/// Live video from one machine to another.
+///
+/// On the machine with the camera: vidchat send. On the other: vidchat recv HOST.
+/// To try it on this machine alone: vidchat demo.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_STATUS, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Log more: -v for details, -vv for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send this machine's camera to everybody who connects.
+    #[command(after_long_help = SEND_EXAMPLES)]
+    Send(SendArgs),
+    /// Show the video of a sender.
+    #[command(after_long_help = RECV_EXAMPLES)]
+    Recv(RecvArgs),
+    /// Send and receive a test picture on this machine, over real TCP.
+    #[command(after_long_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// List, show and check pipeline files.
+    #[command(after_long_help = PIPELINES_EXAMPLES)]
+    Pipelines(PipelinesArgs),
+}
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  vidchat send                              the camera, to everybody who connects
+  vidchat send --pipeline test              a test picture: needs no camera
+  vidchat send --pipeline screen            this machine's screen
+  vidchat send --pipeline file --set file=clip.mp4
+  vidchat send --device 2 --width 640 --fps 15
+  vidchat send --bind 127.0.0.1             only for this machine
+
+The camera is opened for a moment at the start, to see that it works, and then only while
+somebody watches. q or Ctrl-C ends it.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const RECV_EXAMPLES: &str = "\
+Examples:
+  vidchat recv 192.168.1.7                  in a window, or in the terminal without a display
+  vidchat recv desk.local:10051             another port
+  vidchat recv desk --display terminal      in the terminal
+  vidchat recv desk --frames 100 --display none
+  vidchat recv desk --pipeline ./mine.gst   where the frames go is up to you
+
+q in the window or in the terminal, Ctrl-C, or closing the window ends it.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  vidchat demo
+  vidchat demo --display terminal
+  vidchat demo --pipeline camera            this machine's camera, there and back
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const PIPELINES_EXAMPLES: &str = "\
+Examples:
+  vidchat pipelines                         those that there are
+  vidchat pipelines show camera > mine.gst  one of them, as a start for your own
+  vidchat pipelines check mine.gst          what is wrong with it, and where";
+
+/// How a pipeline is chosen and filled.
+#[derive(Debug, Args)]
+pub struct PipelineArgs {
+    /// A pipeline by its name, or by its path: one with a / in it or that ends in .gst.
+    #[arg(long, value_name = "NAME|PATH")]
+    pub pipeline: Option<String>,
+    /// Fill a placeholder of the pipeline; may be given more than once.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub settings: Vec<(String, String)>,
+}
+
+/// Flags of `vidchat send`.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// Width of the picture in pixels; the height follows [default: 320].
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    pub width: Option<u32>,
+    /// Frames a second, at the most [default: 30].
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub fps: Option<u32>,
+    /// Which camera: its device, its number or a part of its name.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
+    /// all of them].
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+    /// The port to listen at; 0 takes any that is free.
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    pub port: u16,
+    /// How many may watch at once.
+    #[arg(long, value_name = "COUNT", default_value_t = 250,
+          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub max_viewers: usize,
+    /// Show the sent picture here too, or fail where there is no display.
+    #[arg(long, overrides_with = "no_preview")]
+    pub preview: bool,
+    /// Do not show the sent picture here.
+    #[arg(long)]
+    pub no_preview: bool,
+    /// Leave the camera on while nobody watches.
+    #[arg(long)]
+    pub keep_open: bool,
+    /// What to speak: vidchat's protocol, or nothing but length and buffer.
+    #[arg(long, value_enum, default_value_t)]
+    pub wire: Wire,
+}
+
+/// Where to show the video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Display {
+    /// A window where there is a display, otherwise the terminal.
+    #[default]
+    Auto,
+    /// A window.
+    Window,
+    /// The terminal, as coloured blocks.
+    Terminal,
+    /// Nowhere.
+    None,
+}
+
+/// Flags of `vidchat recv`.
+#[derive(Debug, Args)]
+pub struct RecvArgs {
+    /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
+    /// 10050.
+    #[arg(value_name = "HOST[:PORT]")]
+    pub target: Target,
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// The sender's port, where HOST does not name one.
+    #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Stop after so many pictures.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: Option<u64>,
+    /// Where to show the video.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "pipeline")]
+    pub display: Display,
+    /// What the sender speaks: found out by itself, or nothing but length and buffer.
+    #[arg(long, value_enum, default_value_t)]
+    pub wire: Wire,
+    /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
+    #[arg(long, value_name = "CAPS", requires = "wire", value_parser = parse_caps)]
+    pub caps: Option<Caps>,
+    /// The longest message that is accepted, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
+          value_parser = clap::value_parser!(u64).range(1024..=1 << 32))]
+    pub max_frame: u64,
+}
+
+/// Flags of `vidchat demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The sending pipeline, by name or path.
+    #[arg(long, value_name = "NAME|PATH", default_value = "test")]
+    pub pipeline: String,
+    /// Fill a placeholder of the sending pipeline; may be given more than once.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub settings: Vec<(String, String)>,
+    /// Where to show the video.
+    #[arg(long, value_enum, default_value_t)]
+    pub display: Display,
+    /// Stop after so many pictures.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: Option<u64>,
+}
+
+/// What to do with pipeline files.
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub struct PipelinesArgs {
+    #[command(subcommand)]
+    pub action: Option<PipelinesAction>,
+}
+
+/// What to do with pipeline files.
+#[derive(Debug, Subcommand)]
+pub enum PipelinesAction {
+    /// List the pipelines that have a name.
+    List,
+    /// Print a pipeline file.
+    Show {
+        /// A name or a path.
+        #[arg(value_name = "NAME|PATH")]
+        pipeline: String,
+    },
+    /// Build a pipeline and say what is wrong with it.
+    Check {
+        /// A name or a path.
+        #[arg(value_name = "NAME|PATH")]
+        pipeline: PathBuf,
+        /// Fill a placeholder; may be given more than once.
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
+        settings: Vec<(String, String)>,
+    },
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it takes NAME=VALUE, such as width=640".into()),
+    }
+}
+
+fn parse_caps(text: &str) -> Result<Caps, String> {
+    Caps::parse(text).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declarations_agree_with_each_other() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,67 @@
+//! `vidchat demo`: a sender and a receiver in one process, with real TCP between them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use tokio::sync::oneshot;
+
+use crate::cli::DemoArgs;
+use crate::console;
+use crate::media::{self, Direction, Recipe, Values};
+use crate::net::client::PlayOptions;
+use crate::net::server::ServerOptions;
+use crate::net::{self, Target};
+use crate::report::{Failure, Outcome, describe};
+
+use super::quit::Quit;
+use super::recv::{self, RecvOptions};
+use super::send::{self, Banner, SendOptions};
+
+/// Sends and receives until the person asks for the end.
+pub async fn run(args: DemoArgs) -> Outcome {
+    media::init()?;
+    let values = super::values(args.settings);
+    let sent = Recipe::find(Direction::Send, &args.pipeline)?;
+    values.check(&sent)?;
+    let shown = recv::recipe(None, args.display)?;
+    let listener = send::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
+    let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
+    let port = listener.local_addr().map_err(cannot)?.port();
+    let target = Target {
+        host: Ipv4Addr::LOCALHOST.to_string(),
+        port: Some(port),
+    };
+    console::line(&format!("demo: {:?} over TCP at {target}, shown by {:?}; q quits", sent.name, shown.name));
+    let sending = SendOptions {
+        recipe: sent,
+        values,
+        server: ServerOptions {
+            max_viewers: 1,
+            name: "demo".into(),
+            ..ServerOptions::default()
+        },
+        preview: Some(false),
+        keep_open: false,
+    };
+    let receiving = RecvOptions {
+        target: target.clone(),
+        recipe: shown,
+        values: Values::default(),
+        play: PlayOptions::default(),
+        frames: args.frames,
+    };
+    let mut quit = Quit::listen()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let receiver = async move {
+        let stream = net::connect(&target).await.map_err(cannot)?;
+        let ending = recv::watch(stream, receiving, async move { quit.asked().await }).await;
+        // The sender ends when this is gone.
+        drop(stop);
+        ending
+    };
+    let sender = send::serve(listener, sending, Banner::Nothing, async {
+        let _ = stopped.await;
+    });
+    let (sent, received) = tokio::join!(sender, receiver);
+    // Where the sender failed the receiver did too, but the sender knows why.
+    sent.and(received)
+}

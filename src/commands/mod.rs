@@ -1,0 +1,36 @@
+//! One file for each subcommand. Each has a `run` that ties a media end to a net end, and one
+//! loop that decides how it all ends.
+
+pub mod demo;
+pub mod pipelines;
+mod preview;
+pub mod quit;
+pub mod recv;
+pub mod send;
+
+use crate::cli::{Cli, Command};
+use crate::media::Values;
+use crate::report::Outcome;
+
+/// Does what the command line asks for.
+pub async fn run(cli: Cli) -> Outcome {
+    match cli.command {
+        Command::Send(args) => send::run(args).await,
+        Command::Recv(args) => recv::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Pipelines(args) => pipelines::run(args),
+    }
+}
+
+/// This machine's name, as the other side is told it.
+fn own_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+fn values(settings: Vec<(String, String)>) -> Values {
+    let mut values = Values::default();
+    for (name, value) in settings {
+        values.set(name, value);
+    }
+    values
+}

@@ -1,0 +1,100 @@
+//! `vidchat pipelines`: what there is, what is in it, what is wrong with it.
+
+use std::path::Path;
+
+use crate::cli::{PipelinesAction, PipelinesArgs};
+use crate::console;
+use crate::media::{self, Direction, Recipe, Values, build, recipe};
+use crate::report::{Failure, Outcome};
+use crate::wire::Caps;
+
+/// A form of frames to check receiving pipelines with.
+const SAMPLE: &str = "video/x-raw, format=I420, width=320, height=240, framerate=30/1";
+
+const DIRECTIONS: [Direction; 2] = [Direction::Send, Direction::Recv];
+
+/// Lists, shows or checks.
+pub fn run(args: PipelinesArgs) -> Outcome {
+    match args.action {
+        None | Some(PipelinesAction::List) => {
+            list();
+            Ok(())
+        }
+        Some(PipelinesAction::Show { pipeline }) => {
+            let found = find(&pipeline)?;
+            let texts: Vec<&str> = found.iter().map(|recipe| recipe.text.as_str()).collect();
+            console::output(&texts.join("\n"));
+            Ok(())
+        }
+        Some(PipelinesAction::Check { pipeline, settings }) => {
+            media::init()?;
+            let values = super::values(settings);
+            for recipe in find(&pipeline.to_string_lossy())? {
+                check(&recipe, &values)?;
+                console::output(&format!("{}: good for vidchat {}\n", recipe.name, recipe.direction));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list() {
+    let mut out = String::new();
+    for direction in DIRECTIONS {
+        out.push_str(&format!("vidchat {direction} --pipeline …\n"));
+        for recipe in Recipe::all(direction) {
+            let place = recipe
+                .path
+                .as_ref()
+                .map_or(String::new(), |path| format!("  ({})", path.display()));
+            out.push_str(&format!("  {:<12} {}{place}\n", recipe.name, recipe.about()));
+        }
+    }
+    if let Some(folder) = recipe::own_folder(Direction::Send).as_deref().and_then(Path::parent) {
+        out.push_str(&format!("Your own go to {}/send or recv, as NAME.gst.\n", folder.display()));
+    }
+    console::output(&out);
+}
+
+/// The pipelines of that name, one for each end perhaps. A file is for the end that it has.
+fn find(name: &str) -> Outcome<Vec<Recipe>> {
+    let found: Vec<Outcome<Recipe>> = DIRECTIONS
+        .into_iter()
+        .map(|direction| Recipe::find(direction, name))
+        .collect();
+    let is_file = |recipe: &Recipe| recipe.path.is_some();
+    let mut good: Vec<Recipe> = found.iter().flatten().cloned().collect();
+    if good.iter().all(is_file) && good.len() > 1 {
+        let receives = good[0].text.contains("appsrc");
+        let direction = if receives { Direction::Recv } else { Direction::Send };
+        good.retain(|recipe| recipe.direction == direction);
+    }
+    match (good.is_empty(), found.into_iter().next()) {
+        (true, Some(Err(_))) if !name.contains('/') && !name.ends_with(".gst") => {
+            let names = DIRECTIONS.into_iter().flat_map(Recipe::all).map(|recipe| recipe.name);
+            Err(Failure::start(format!("cannot find the pipeline {name:?}"))
+                .cause("there is none of that name")
+                .found([format!("there are: {}", names.collect::<Vec<_>>().join(", "))])
+                .hint("give a path with a / in it to use a file: ./mine.gst"))
+        }
+        (true, Some(Err(failure))) => Err(failure),
+        _ => Ok(good),
+    }
+}
+
+fn check(recipe: &Recipe, values: &Values) -> Outcome {
+    match recipe.direction {
+        Direction::Send => {
+            let filled = values.fill_send(recipe)?;
+            let pipeline = build::build(recipe, &filled.text)?;
+            build::seam::<gstreamer_app::AppSink>(recipe, &pipeline)?;
+        }
+        Direction::Recv => {
+            let sample = Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
+            let text = values.fill_recv(recipe, &sample)?;
+            let pipeline = build::build(recipe, &text)?;
+            build::seam::<gstreamer_app::AppSrc>(recipe, &pipeline)?;
+        }
+    }
+    Ok(())
+}

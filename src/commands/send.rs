@@ -1,0 +1,372 @@
+//! `vidchat send`: a source on one side, viewers on the other, and the loop that opens the one
+//! while there are any of the other.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{info, warn};
+
+use crate::cli::SendArgs;
+use crate::console;
+use crate::frame::Frame;
+use crate::media::player::PlayerEvent;
+use crate::media::recipe::Directive;
+use crate::media::source::{Outlet, SourceEvent};
+use crate::media::{self, Direction, Recipe, Source, Values};
+use crate::net::server::ServerOptions;
+use crate::net::{self, DEFAULT_PORT, Hub, Target, address};
+use crate::report::{Failure, Outcome, Status, describe};
+use crate::wire::{Caps, Wire};
+
+use super::preview::Preview;
+use super::quit::Quit;
+
+/// How long the source stays open after the last viewer has left: one that comes back at once
+/// need not wait for the camera.
+const LINGER: Duration = Duration::from_secs(1);
+/// Key frames are large, so they are made no more often than this, whoever asks.
+const KEY_INTERVAL: Duration = Duration::from_millis(250);
+/// How long the source may take to close at the end.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// What to send, to whom.
+pub struct SendOptions {
+    pub recipe: Recipe,
+    pub values: Values,
+    pub server: ServerOptions,
+    /// `None`: where there is a display.
+    pub preview: Option<bool>,
+    /// The source stays open while nobody watches.
+    pub keep_open: bool,
+}
+
+/// Sends until the person asks for the end or the source is lost.
+pub async fn run(args: SendArgs) -> Outcome {
+    let bind = args.bind;
+    let port = args.port;
+    let preview = match (args.preview, args.no_preview) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    let options = options(args, preview)?;
+    let listener = listen(bind, port)?;
+    media::init()?;
+    let mut quit = Quit::listen()?;
+    serve(listener, options, Banner::OtherMachine, async move {
+        quit.asked().await;
+    })
+    .await
+}
+
+/// Which hint the sender gives once it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Banner {
+    /// What to type on the other machine.
+    OtherMachine,
+    /// None: the receiver runs already.
+    Nothing,
+}
+
+/// Sends to those who connect to `listener`, until `quit` completes.
+pub async fn serve(
+    listener: TcpListener,
+    options: SendOptions,
+    banner: Banner,
+    quit: impl Future<Output = ()>,
+) -> Outcome {
+    let bound = listener
+        .local_addr()
+        .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
+    let wire = options.server.wire;
+    let hub = Hub::new();
+    let (stop, stopped) = oneshot::channel::<String>();
+    let server = tokio::spawn(net::serve(
+        listener,
+        Arc::clone(&hub),
+        options.server.clone(),
+        async { stopped.await.unwrap_or_default() },
+    ));
+    let (events, heard) = mpsc::unbounded_channel();
+    let source = Source::spawn(
+        options.recipe.clone(),
+        options.values.clone(),
+        Arc::clone(&hub) as Arc<dyn Outlet>,
+        events,
+    );
+    let mut sending = Sending {
+        hub: Arc::clone(&hub),
+        source,
+        heard,
+        previewed: None,
+        preview: None,
+        keep_open: options.keep_open || options.recipe.has(Directive::KeepOpen),
+        opened: false,
+        idle_since: None,
+    };
+    let ending = match sending.open_preview(options.preview) {
+        Ok(()) => {
+            let invite = || {
+                if banner == Banner::OtherMachine {
+                    console::line(&invitation(bound, wire, hub.caps().as_deref()));
+                }
+            };
+            sending.run(quit, invite).await
+        }
+        Err(failure) => Err(failure),
+    };
+    // Viewers are told before the source is closed, which may take a while.
+    let reason = match &ending {
+        Ok(reason) => (*reason).to_owned(),
+        Err(failure) => format!("the sender failed: {}", failure.summary()),
+    };
+    let _ = stop.send(reason);
+    let _ = timeout(CLOSING, server).await;
+    sending.close().await;
+    ending.map(drop)
+}
+
+struct Sending {
+    hub: Arc<Hub>,
+    source: Source,
+    heard: mpsc::UnboundedReceiver<SourceEvent>,
+    preview: Option<Preview>,
+    previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
+    keep_open: bool,
+    /// The source has given a picture at least once.
+    opened: bool,
+    /// Since when nobody has watched, while the source is open.
+    idle_since: Option<Instant>,
+}
+
+impl Sending {
+    /// Shows the picture here: where there is a display, or as `wanted`.
+    fn open_preview(&mut self, wanted: Option<bool>) -> Outcome {
+        if wanted == Some(false) {
+            return Ok(());
+        }
+        let (events, previewed) = mpsc::unbounded_channel();
+        match Preview::open(&self.hub, events) {
+            Ok(preview) => {
+                self.preview = Some(preview);
+                self.previewed = Some(previewed);
+                Ok(())
+            }
+            Err(failure) if wanted == Some(true) => Err(failure),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Runs until the end that was asked for, whose reason it returns. `opened` is called when
+    /// the first picture is there.
+    async fn run(
+        &mut self,
+        quit: impl Future<Output = ()>,
+        opened: impl FnOnce(),
+    ) -> Outcome<&'static str> {
+        tokio::pin!(quit);
+        let mut opened = Some(opened);
+        let mut watching = self.hub.watching();
+        let mut key_at: Option<Instant> = None;
+        self.source.open();
+        loop {
+            let close_at = self.idle_since.map(|since| since + LINGER);
+            tokio::select! {
+                () = &mut quit => return Ok("the sender was stopped"),
+                Some(event) = self.heard.recv() => match event {
+                    SourceEvent::Opened(from) => {
+                        info!("source: open: {from}");
+                        self.opened = true;
+                        if let Some(opened) = opened.take() {
+                            opened();
+                        }
+                        self.note_watching(*watching.borrow());
+                    }
+                    SourceEvent::Closed => info!("source: closed, as nobody watches"),
+                    SourceEvent::Ended => return Ok("the video has ended"),
+                    SourceEvent::Failed(failure) => return Err(failure.with_status(self.stage())),
+                },
+                Some(event) = next(&mut self.previewed) => match event {
+                    PlayerEvent::Quit => return Ok("the sender was stopped"),
+                    PlayerEvent::Failed(failure) => {
+                        warn!("preview: closed: {}", failure.summary());
+                        self.previewed = None;
+                        self.note_watching(*watching.borrow());
+                    }
+                    PlayerEvent::Enough | PlayerEvent::Ended => {}
+                },
+                Ok(()) = watching.changed() => {
+                    let count = *watching.borrow_and_update();
+                    self.note_watching(count);
+                }
+                () = self.hub.key_wanted() => {
+                    if key_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
+                        key_at = Some(Instant::now());
+                        self.source.want_key();
+                    }
+                }
+                () = at(close_at) => {
+                    self.idle_since = None;
+                    self.source.close();
+                }
+            }
+        }
+    }
+
+    /// Opens the source when it is needed, and notes since when it is not.
+    fn note_watching(&mut self, count: usize) {
+        let needed = count > 0 || self.keep_open || self.previewed.is_some();
+        if needed {
+            self.idle_since = None;
+            self.source.open();
+        } else if self.opened {
+            self.idle_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Which exit status a failure has now.
+    fn stage(&self) -> Status {
+        if self.opened { Status::Lost } else { Status::Start }
+    }
+
+    /// Closes window and source. The hub's stream has ended by now, which ends the preview.
+    async fn close(self) {
+        let closing = tokio::task::spawn_blocking(move || {
+            if let Some(preview) = self.preview {
+                preview.join();
+            }
+            drop(self.source);
+        });
+        let _ = timeout(CLOSING, closing).await;
+    }
+}
+
+impl Outlet for Hub {
+    fn caps(&self, caps: Caps) {
+        self.announce(caps);
+    }
+
+    fn frame(&self, frame: Frame) {
+        self.publish(frame);
+    }
+
+    fn clear(&self) {
+        Hub::clear(self);
+    }
+}
+
+fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
+    let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
+    let recipe = Recipe::find(Direction::Send, name)?;
+    let mut values = super::values(args.pipeline.settings);
+    let short = [
+        ("width", args.width.map(|width| width.to_string())),
+        ("fps", args.fps.map(|fps| fps.to_string())),
+        ("device", args.device),
+    ];
+    for (name, value) in short {
+        if let Some(value) = value {
+            values.set(name, value);
+        }
+    }
+    values.check(&recipe)?;
+    Ok(SendOptions {
+        recipe,
+        values,
+        server: ServerOptions {
+            max_viewers: args.max_viewers,
+            wire: args.wire,
+            name: super::own_name(),
+            ..ServerOptions::default()
+        },
+        preview,
+        keep_open: args.keep_open,
+    })
+}
+
+/// Listens at `address`; without one, at all of this machine's, IPv6 and IPv4.
+pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
+    let attempt = |ip: IpAddr| bind(SocketAddr::new(ip, port));
+    let listener = match address {
+        Some(ip) => attempt(ip),
+        // A machine may have IPv6 turned off.
+        None => attempt(Ipv6Addr::UNSPECIFIED.into())
+            .or_else(|_| attempt(Ipv4Addr::UNSPECIFIED.into())),
+    };
+    listener.map_err(|e| {
+        let at = match address {
+            Some(ip) => SocketAddr::new(ip, port).to_string(),
+            None => format!("port {port}"),
+        };
+        let failure = Failure::start(format!("cannot listen at {at:?}")).cause(describe(&e));
+        match e.kind() {
+            std::io::ErrorKind::AddrInUse => failure.hint(format!(
+                "another vidchat send may be running; --port {} takes another port",
+                port.checked_add(1).unwrap_or(DEFAULT_PORT)
+            )),
+            std::io::ErrorKind::PermissionDenied => {
+                failure.hint("ports below 1024 need more rights; --port 10050 needs none")
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                failure.hint("leave --bind out to listen at all of this machine's addresses")
+            }
+            _ => failure,
+        }
+    })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // Otherwise the port is taken for a minute after the last sender with viewers has ended. On
+    // Windows it would let two programs share the port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// What to type on the other machine, an address a line.
+fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
+    let form = match (wire, caps) {
+        (Wire::Bare, Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
+        _ => String::new(),
+    };
+    let commands = address::reachable(bound.ip()).into_iter().map(|ip| {
+        let target = Target {
+            host: ip.to_string(),
+            port: Some(bound.port()),
+        };
+        format!("\n    vidchat recv {target}{form}")
+    });
+    let place = match bound.ip().is_loopback() {
+        true => "On this machine, in another terminal, type:",
+        false => "On the other machine, type:",
+    };
+    format!("{place}{}", commands.collect::<String>())
+}
+
+/// The next event, or nothing for ever where there is no one to wait for.
+async fn next<T>(events: &mut Option<mpsc::UnboundedReceiver<T>>) -> Option<T> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}

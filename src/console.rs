@@ -1,0 +1,295 @@
+//! The terminal: the one place that prints, and the one that reads keys.
+//!
+//! Everything goes to standard error; standard output belongs to pipelines. Lines of log, the
+//! status line and a picture drawn in the terminal share that one screen, so they are kept apart
+//! here.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::{cursor, terminal};
+use futures_core::Stream;
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// How many lines of log are kept while a picture covers the terminal.
+const KEPT_LINES: usize = 200;
+
+static CONSOLE: Mutex<State> = Mutex::new(State {
+    raw: false,
+    screen: false,
+    status: String::new(),
+    kept: Vec::new(),
+});
+
+struct State {
+    /// The terminal gives keys one by one, and takes `\r\n` for a new line.
+    raw: bool,
+    /// A picture covers the terminal.
+    screen: bool,
+    /// The line at the bottom.
+    status: String,
+    /// Lines that wait until the picture is gone.
+    kept: Vec<String>,
+}
+
+/// Prints one or more lines.
+pub fn line(text: &str) {
+    let mut state = lock();
+    if state.screen {
+        state.kept.push(text.to_owned());
+        let surplus = state.kept.len().saturating_sub(KEPT_LINES);
+        state.kept.drain(..surplus);
+        return;
+    }
+    let mut out = String::new();
+    if !state.status.is_empty() {
+        out.push_str("\r\x1b[K");
+    }
+    for line in text.lines() {
+        out.push_str(line);
+        out.push_str(state.new_line());
+    }
+    out.push_str(&state.status);
+    put(out.as_bytes());
+}
+
+/// Prints what a command was asked for, such as a list, on standard output.
+pub fn output(text: &str) {
+    let mut stdout = io::stdout().lock();
+    // A reader that has seen enough, such as head, is no error.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Starts the log: what happens, at the least; with `verbosity` details, then everything.
+/// `RUST_LOG` chooses otherwise.
+pub fn log(verbosity: u8) {
+    let level = match verbosity {
+        0 => "vidchat=info",
+        1 => "vidchat=debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .event_format(LogLine)
+        .with_writer(|| LogWriter)
+        .init();
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        report(panic);
+    }));
+}
+
+/// Shows `text` in place at the bottom; only on a terminal.
+pub fn status(text: &str) {
+    let mut state = lock();
+    if !io::stderr().is_terminal() || state.status == text {
+        return;
+    }
+    let (columns, rows) = terminal::size().unwrap_or((80, 24));
+    let fitting: String = text.chars().take(usize::from(columns).saturating_sub(1)).collect();
+    let mut out = String::new();
+    if state.screen {
+        let _ = write!(out, "\x1b[{rows};1H");
+    } else {
+        out.push('\r');
+    }
+    let _ = write!(out, "{fitting}\x1b[K");
+    state.status = fitting;
+    put(out.as_bytes());
+}
+
+/// Whether a picture can be drawn in this terminal.
+pub fn can_draw() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// The terminal as a screen for a picture, until this is dropped.
+#[derive(Debug)]
+pub struct Screen(());
+
+impl Screen {
+    /// Covers the terminal.
+    pub fn enter() -> io::Result<Self> {
+        let mut state = lock();
+        state.screen = true;
+        state.status.clear();
+        crossterm::execute!(
+            io::stderr(),
+            terminal::EnterAlternateScreen,
+            terminal::Clear(terminal::ClearType::All),
+            cursor::Hide
+        )?;
+        Ok(Self(()))
+    }
+
+    /// Columns and rows for the picture: the last row is the status line's.
+    pub fn size(&self) -> (u16, u16) {
+        let (columns, rows) = terminal::size().unwrap_or((80, 24));
+        (columns, rows.saturating_sub(1))
+    }
+
+    /// Writes what was drawn; returns when the terminal has taken it.
+    pub fn draw(&self, bytes: &[u8]) {
+        // Under the lock, so that no status line lands in the middle.
+        let _state = lock();
+        put(bytes);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        uncover(&mut lock());
+    }
+}
+
+/// Keys one by one, until this is dropped.
+pub struct Keys(EventStream);
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// q, Ctrl-C, or the end of the keyboard.
+    Quit,
+    /// The terminal has another size now, or anything else was pressed.
+    Other,
+}
+
+impl Keys {
+    /// Takes over the keyboard; `None` where standard input is no terminal, or this program is
+    /// in the background, where touching the terminal would stop it.
+    pub fn open() -> Option<Self> {
+        if !io::stdin().is_terminal() || !in_foreground() {
+            return None;
+        }
+        terminal::enable_raw_mode().ok()?;
+        lock().raw = true;
+        Some(Self(EventStream::new()))
+    }
+
+    /// Waits for a key.
+    pub async fn next(&mut self) -> Key {
+        let event = std::future::poll_fn(|context| Pin::new(&mut self.0).poll_next(context)).await;
+        match event {
+            Some(Ok(Event::Key(key))) if key.kind == KeyEventKind::Press => {
+                let control = key.modifiers.contains(KeyModifiers::CONTROL);
+                match key.code {
+                    KeyCode::Char('q' | 'Q') if !control => Key::Quit,
+                    KeyCode::Char('c' | 'd') if control => Key::Quit,
+                    _ => Key::Other,
+                }
+            }
+            Some(Ok(_)) => Key::Other,
+            Some(Err(_)) | None => Key::Quit,
+        }
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        cooked(&mut lock());
+    }
+}
+
+/// Gives the terminal back as it was: at the end, and when the program panics.
+pub fn restore() {
+    let mut state = lock();
+    uncover(&mut state);
+    if !state.status.is_empty() {
+        state.status.clear();
+        put(state.new_line().as_bytes());
+    }
+    cooked(&mut state);
+}
+
+/// A line of log: `LEVEL subject: event`.
+struct LogLine;
+
+impl<S, N> FormatEvent<S, N> for LogLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        write!(writer, "{} ", event.metadata().level())?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+/// Where the log goes, line by line.
+struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        line(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl State {
+    fn new_line(&self) -> &'static str {
+        if self.raw { "\r\n" } else { "\n" }
+    }
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    // The state is a few plain values, whole at any time.
+    CONSOLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Standard error may be closed or a full pipe; there is nobody to tell about that.
+fn put(bytes: &[u8]) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
+}
+
+fn uncover(state: &mut State) {
+    if !state.screen {
+        return;
+    }
+    state.screen = false;
+    state.status.clear();
+    let _ = crossterm::execute!(io::stderr(), cursor::Show, terminal::LeaveAlternateScreen);
+    let new_line = state.new_line();
+    let kept: String = state
+        .kept
+        .drain(..)
+        .flat_map(|text| text.lines().map(|line| format!("{line}{new_line}")).collect::<Vec<_>>())
+        .collect();
+    put(kept.as_bytes());
+}
+
+fn cooked(state: &mut State) {
+    if state.raw {
+        let _ = terminal::disable_raw_mode();
+        state.raw = false;
+    }
+}
+
+#[cfg(unix)]
+fn in_foreground() -> bool {
+    rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+fn in_foreground() -> bool {
+    true
+}

@@ -1,0 +1,75 @@
+//! Caps between GStreamer and the wire.
+
+use anyhow::{Context, Result, anyhow, bail};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use crate::wire::Caps;
+use crate::wire::caps::Value;
+
+/// GStreamer caps for frames from the network, built field by field from checked values.
+pub fn to_gst(caps: &Caps) -> Result<gst::Caps> {
+    let mut built = gst::Caps::new_empty_simple(caps.media_type());
+    let fields = built.get_mut().context("new caps have one owner")?;
+    for (name, value) in caps.fields() {
+        match value {
+            Value::Int(value) => fields.set(name, *value),
+            Value::Fraction(n, d) => fields.set(name, gst::Fraction::new(*n, *d)),
+            Value::Text(text) => fields.set(name, text.as_str()),
+        }
+    }
+    if caps.is_raw() {
+        raw_info(&built)?;
+    }
+    Ok(built)
+}
+
+/// What a viewer needs to know of `caps`; an error where they are no video that can be sent.
+pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
+    let structure = caps.structure(0).context("the caps are empty")?;
+    let media_type = structure.name();
+    if !media_type.starts_with("video/") && !media_type.starts_with("image/") {
+        bail!("the pipeline ends in {media_type}, which is not video");
+    }
+    Ok(Caps::parse(&caps.to_string())?)
+}
+
+/// The layout of raw frames.
+pub fn raw_info(caps: &gst::CapsRef) -> Result<gst_video::VideoInfo> {
+    let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| anyhow!("the caps {caps} describe no raw video"))?;
+    if matches!(
+        info.format(),
+        gst_video::VideoFormat::Unknown | gst_video::VideoFormat::Encoded
+    ) {
+        bail!("the caps {caps} have no known pixel format");
+    }
+    Ok(info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_caps_cross_over_and_back() {
+        gst::init().unwrap();
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 320, 180)
+            .fps(gst::Fraction::new(30, 1))
+            .build()
+            .unwrap();
+        let caps = from_gst(&info.to_caps().unwrap()).unwrap();
+        let back = raw_info(&to_gst(&caps).unwrap()).unwrap();
+        assert_eq!((back.format(), back.size()), (info.format(), info.size()));
+        assert_eq!((back.width(), back.height()), (320, 180));
+    }
+
+    #[test]
+    fn unknown_pixel_formats_and_sound_are_refused() {
+        gst::init().unwrap();
+        let caps = Caps::parse("video/x-raw, format=NOPE, width=4, height=4").unwrap();
+        assert!(to_gst(&caps).is_err());
+        let sound = gst::Caps::builder("audio/x-raw").build();
+        let reason = from_gst(&sound).unwrap_err().to_string();
+        assert!(reason.contains("not video"), "{reason}");
+    }
+}

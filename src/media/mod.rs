@@ -1,0 +1,34 @@
+//! GStreamer: pipeline files, the camera, decoders, windows. It knows nothing of sockets; frames
+//! leave through [`source::Outlet`] and come in through [`player::Player`].
+
+pub mod blocks;
+pub mod build;
+pub mod camera;
+pub mod caps;
+pub mod decode;
+mod foreign;
+pub mod packages;
+pub mod player;
+pub mod recipe;
+pub mod source;
+mod terminal;
+pub mod values;
+pub mod window;
+mod x11;
+
+pub use foreign::drain_cameras;
+pub use player::Player;
+pub use recipe::{Direction, Recipe};
+pub use source::Source;
+pub use values::Values;
+
+use crate::report::{Failure, Outcome};
+
+/// Starts GStreamer; does nothing the second time.
+pub fn init() -> Outcome {
+    gstreamer::init().map_err(|e| {
+        Failure::start("cannot start GStreamer")
+            .cause(e)
+            .hint("scripts/setup installs what is needed")
+    })
+}

@@ -1,0 +1,1 @@
+pub fn install_hint(_e: &str) -> Option<String> { None }

@@ -1,0 +1,355 @@
+//! The receiving end: frames into a pipeline that shows them, always the newest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::frame::FrameHeader;
+use crate::report::{Failure, Outcome};
+use crate::wire::Caps;
+use crate::wire::caps::Value;
+
+use super::recipe::Recipe;
+use super::terminal::Terminal;
+use super::values::Values;
+use super::window::{Act, Window};
+use super::{build, caps};
+
+/// How long a pipeline may take to stop before it is left to the end of the process.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a player tells its owner.
+#[derive(Debug)]
+pub enum PlayerEvent {
+    /// The person pressed q in the window or closed it.
+    Quit,
+    /// As many pictures as were asked for have been shown.
+    Enough,
+    /// The pipeline came to its end by itself.
+    Ended,
+    /// The pipeline failed.
+    Failed(Failure),
+}
+
+/// How to show frames.
+#[derive(Clone, Debug)]
+pub struct PlayerOptions {
+    /// The receiving pipeline.
+    pub recipe: Recipe,
+    /// Values for its placeholders.
+    pub values: Values,
+    /// The window's title.
+    pub title: String,
+    /// After how many pictures to say [`PlayerEvent::Enough`].
+    pub enough: Option<u64>,
+    /// Counts the pictures that reach the end of the pipeline.
+    pub shown: Arc<AtomicU64>,
+}
+
+/// Memory for a picture on its way into the pipeline.
+pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
+
+/// A receiving pipeline. Dropping it stops the pipeline.
+pub struct Player {
+    options: PlayerOptions,
+    events: UnboundedSender<PlayerEvent>,
+    window: Window,
+    stage: Option<Stage>,
+}
+
+/// The pipeline for frames of one form.
+struct Stage {
+    /// The filled file: a change of it means another pipeline.
+    text: String,
+    pipeline: gst::Pipeline,
+    frames: gst_app::AppSrc,
+    terminal: Option<Terminal>,
+    /// For raw pictures, which all have one size.
+    pool: Option<Pool>,
+}
+
+struct Pool {
+    buffers: gst::BufferPool,
+    /// Bytes of one picture.
+    size: usize,
+}
+
+impl Player {
+    /// A player that opens its pipeline when it knows the caps.
+    pub fn new(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
+        let quit = events.clone();
+        let window = Window::new(&options.title, move |act| match act {
+            Act::Quit => {
+                let _ = quit.send(PlayerEvent::Quit);
+            }
+        });
+        Self {
+            options,
+            events,
+            window,
+            stage: None,
+        }
+    }
+
+    /// Gets ready for frames of `form`. The pipeline goes on where it can take them.
+    pub fn set_caps(&mut self, form: &Caps) -> Outcome {
+        let not_shown = |e: anyhow::Error| {
+            Failure::lost(format!("cannot show {:?}", form.describe())).cause(format!("{e:#}"))
+        };
+        let gst_caps = caps::to_gst(form).map_err(not_shown)?;
+        let text = self.options.values.fill_recv(&self.options.recipe, form)?;
+        if self.stage.as_ref().is_none_or(|stage| stage.text != text) {
+            self.stage = None;
+            self.stage = Some(self.open(text, form, &gst_caps)?);
+        }
+        let Some(stage) = &mut self.stage else {
+            return Ok(());
+        };
+        self.window.resize(natural_size(form));
+        if let Some(terminal) = &stage.terminal {
+            terminal.set_aspect(natural_size(form));
+        }
+        stage.frames.set_caps(Some(&gst_caps));
+        stage.pool = match form.is_raw() {
+            true => Some(Pool::new(&gst_caps).map_err(not_shown)?),
+            false => None,
+        };
+        Ok(())
+    }
+
+    /// Room for a picture of `length` bytes; refused where the caps call for another length.
+    pub fn buffer(&self, length: usize) -> Outcome<Picture> {
+        let wrong = |cause: String| Failure::lost("cannot take the sender's picture").cause(cause);
+        let pool = self.stage.as_ref().and_then(|stage| stage.pool.as_ref());
+        let buffer = match pool {
+            Some(pool) if pool.size != length => {
+                let size = pool.size;
+                return Err(wrong(format!("it has {length} bytes where its caps call for {size}")));
+            }
+            Some(pool) => pool.buffers.acquire_buffer(None).map_err(|e| wrong(e.to_string()))?,
+            None => gst::Buffer::with_size(length).map_err(|e| wrong(e.to_string()))?,
+        };
+        buffer
+            .into_mapped_buffer_writable()
+            .map_err(|_| wrong("there is no memory for it".into()))
+    }
+
+    /// Shows a picture that was written to room from [`Player::buffer`].
+    pub fn show(&self, header: &FrameHeader, picture: Picture) {
+        self.push(header, picture.into_buffer());
+    }
+
+    /// Shows a picture that is shared with others.
+    pub fn show_shared(&self, header: &FrameHeader, picture: Bytes) {
+        self.push(header, gst::Buffer::from_slice(picture));
+    }
+
+    fn push(&self, header: &FrameHeader, mut buffer: gst::Buffer) {
+        let Some(stage) = &self.stage else {
+            return;
+        };
+        if let Some(buffer) = buffer.get_mut() {
+            let mut flags = buffer.flags() - gst::BufferFlags::TAG_MEMORY;
+            flags.set(gst::BufferFlags::DELTA_UNIT, !header.key);
+            flags.set(gst::BufferFlags::DISCONT, header.discontinuity);
+            buffer.set_flags(flags);
+        }
+        // It fails only when the pipeline is ending, and then the bus says why.
+        let _ = stage.frames.push_buffer(buffer);
+    }
+
+    fn open(&self, text: String, form: &Caps, gst_caps: &gst::Caps) -> Outcome<Stage> {
+        let recipe = &self.options.recipe;
+        let pipeline = build::build(recipe, &text)?;
+        let frames: gst_app::AppSrc = build::seam(recipe, &pipeline)?;
+        frames.set_format(gst::Format::Time);
+        frames.set_is_live(true);
+        frames.set_do_timestamp(true);
+        // At most one picture waits; a newer one takes its place.
+        frames.set_max_buffers(1);
+        frames.set_max_bytes(0);
+        frames.set_leaky_type(gst_app::AppLeakyType::Downstream);
+        // Before anything else goes down the pipeline.
+        frames.set_caps(Some(gst_caps));
+        let terminal = pipeline
+            .by_name("blocks")
+            .and_then(|sink| sink.downcast::<gst_app::AppSink>().ok())
+            .map(|sink| Terminal::open(&sink, pipeline.by_name("fit"), natural_size(form)))
+            .transpose()?;
+        if terminal.is_none() {
+            self.window.attach(&pipeline, natural_size(form));
+        }
+        self.count(&pipeline);
+        self.listen(&pipeline);
+        let stage = Stage {
+            text,
+            pipeline,
+            frames,
+            terminal,
+            pool: None,
+        };
+        if stage.pipeline.set_state(gst::State::Playing).is_err() {
+            return Err(self.first_failure(&stage.pipeline));
+        }
+        Ok(stage)
+    }
+
+    /// Counts the pictures that reach the sink.
+    fn count(&self, pipeline: &gst::Pipeline) {
+        let Ok(Some(sink)) = pipeline.iterate_sinks().next() else {
+            return;
+        };
+        let Some(pad) = sink.static_pad("sink") else {
+            return;
+        };
+        let (shown, enough) = (Arc::clone(&self.options.shown), self.options.enough);
+        let events = self.events.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let count = shown.fetch_add(1, Relaxed) + 1;
+            if Some(count) == enough {
+                let _ = events.send(PlayerEvent::Enough);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn listen(&self, pipeline: &gst::Pipeline) {
+        let Some(bus) = pipeline.bus() else {
+            return;
+        };
+        let (events, window) = (self.events.clone(), self.window.clone());
+        let place = self.options.recipe.place(None);
+        bus.set_sync_handler(move |_, message| {
+            let event = match message.view() {
+                gst::MessageView::Element(_) => {
+                    window.prepare(message);
+                    None
+                }
+                gst::MessageView::Eos(_) => Some(PlayerEvent::Ended),
+                gst::MessageView::Error(error) => Some(judge(&place, message, &error.error())),
+                gst::MessageView::Warning(_) => no_display(message),
+                _ => None,
+            };
+            if let Some(event) = event {
+                let _ = events.send(event);
+            }
+            match message.type_() {
+                gst::MessageType::Error => gst::BusSyncReply::Pass,
+                _ => gst::BusSyncReply::Drop,
+            }
+        });
+    }
+
+    fn first_failure(&self, pipeline: &gst::Pipeline) -> Failure {
+        let place = self.options.recipe.place(None);
+        let bus = pipeline.bus();
+        let message = bus.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+        let cause = match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => error.error().message().to_owned(),
+            _ => "it does not start".into(),
+        };
+        failed(&place, &cause)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(bus) = self.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+        // An element may hang, on a pipe that nobody reads perhaps. That must not keep the
+        // program from ending.
+        let (done, stopped) = mpsc::channel();
+        let pipeline = self.pipeline.clone();
+        let stopping = std::thread::Builder::new().name("stop".into()).spawn(move || {
+            let _ = pipeline.set_state(gst::State::Null);
+            let _ = done.send(());
+        });
+        if stopping.is_ok() {
+            let _ = stopped.recv_timeout(STOP_LIMIT);
+        }
+    }
+}
+
+impl Pool {
+    fn new(form: &gst::Caps) -> anyhow::Result<Self> {
+        let size = caps::raw_info(form)?.size();
+        let buffers = gst::BufferPool::new();
+        let mut config = buffers.config();
+        config.set_params(Some(form), u32::try_from(size)?, 0, 0);
+        buffers.set_config(config)?;
+        buffers.set_active(true)?;
+        Ok(Self { buffers, size })
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // Buffers that are still in the pipeline are freed when they come back.
+        let _ = self.buffers.set_active(false);
+    }
+}
+
+/// The size in square pixels at which a picture has its right shape.
+pub fn natural_size(form: &Caps) -> (u32, u32) {
+    let (width, height) = form.size().unwrap_or((320, 240));
+    let ratio = form.fields().find_map(|(name, value)| match value {
+        Value::Fraction(n, d) if name == "pixel-aspect-ratio" => Some(f64::from(*n) / f64::from(*d)),
+        _ => None,
+    });
+    let width = (f64::from(width) * ratio.unwrap_or(1.0)).round();
+    (width.max(1.0) as u32, height.unsigned_abs())
+}
+
+/// What an error of the pipeline means.
+fn judge(place: &str, message: &gst::MessageRef, error: &gst::glib::Error) -> PlayerEvent {
+    // This is how sinks with a window of their own say that it was closed.
+    let closed = error.matches(gst::ResourceError::NotFound) && error.message().contains("closed");
+    let from_sink = message
+        .src()
+        .and_then(|src| src.downcast_ref::<gst::Element>())
+        .is_some_and(|element| element.element_flags().contains(gst::ElementFlags::SINK));
+    if closed && from_sink {
+        return PlayerEvent::Quit;
+    }
+    PlayerEvent::Failed(failed(place, error.message()))
+}
+
+/// `autovideosink` only warns when it finds no display, and then throws every picture away.
+fn no_display(message: &gst::MessageRef) -> Option<PlayerEvent> {
+    let element = message.src()?.downcast_ref::<gst::Element>()?;
+    (build::kind(element) == "autovideosink").then(|| {
+        let failure = Failure::start("cannot open a window")
+            .cause("autovideosink found no display")
+            .hint("--display terminal shows the video in a terminal");
+        PlayerEvent::Failed(failure)
+    })
+}
+
+fn failed(place: &str, cause: &str) -> Failure {
+    Failure::lost(format!("the pipeline {place} failed")).cause(cause.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_that_are_not_square_widen_the_picture() {
+        let form = |ratio| {
+            let text = format!(
+                "video/x-raw, format=I420, width=720, height=576, pixel-aspect-ratio={ratio}"
+            );
+            natural_size(&Caps::parse(&text).unwrap())
+        };
+        assert_eq!(form("1/1"), (720, 576));
+        assert_eq!(form("16/15"), (768, 576));
+    }
+}

@@ -1,0 +1,139 @@
+//! What placeholders stand for: what the person said, or what this machine has.
+
+use std::collections::BTreeMap;
+
+use crate::report::{Failure, Outcome};
+use crate::wire::Caps;
+
+use super::recipe::Recipe;
+use super::{camera, decode, window};
+
+/// Values for a pipeline's placeholders.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    set: BTreeMap<String, String>,
+}
+
+/// A pipeline's text, filled, with what was found out on the way.
+#[derive(Clone, Debug)]
+pub struct Filled {
+    /// For [`super::build::build`].
+    pub text: String,
+    /// The camera, where the pipeline asked for one.
+    pub camera: Option<camera::Camera>,
+}
+
+impl Values {
+    /// Gives `name` a value, which comes before anything else.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.set.insert(name.into(), value.into());
+    }
+
+    /// An error if a value was given that `recipe` has no place for.
+    pub fn check(&self, recipe: &Recipe) -> Outcome {
+        let known: Vec<String> = recipe.placeholders()?.into_iter().map(|p| p.name).collect();
+        let camera = known.iter().any(|name| name == "camera");
+        let fits = |name: &String| known.contains(name) || (camera && name == "device");
+        match self.set.keys().find(|name| !fits(name)) {
+            None => Ok(()),
+            Some(name) => Err(Failure::usage(format!(
+                "the pipeline {} has no placeholder {name:?}",
+                recipe.place(None)
+            ))
+            .found([match known.as_slice() {
+                [] => "it has none at all".to_owned(),
+                known => format!("it has: {}", known.join(", ")),
+            }])
+            .hint(format!("vidchat pipelines show {}", recipe.name))),
+        }
+    }
+
+    /// Fills a sending pipeline.
+    pub fn fill_send(&self, recipe: &Recipe) -> Outcome<Filled> {
+        let mut camera = None;
+        let text = recipe.fill(&mut |name| match (self.set.get(name), name) {
+            (Some(value), _) => Some(Ok(value.clone())),
+            (None, "camera") => Some(self.wish(recipe).and_then(|wish| {
+                let chosen = camera::choose(&wish)?;
+                let launch = chosen.launch.clone();
+                camera = Some(chosen);
+                Ok(launch)
+            })),
+            (None, "screen") => Some(camera::screen()),
+            (None, "height") => Some(self.default_height(recipe)),
+            _ => None,
+        })?;
+        Ok(Filled { text, camera })
+    }
+
+    /// Fills a receiving pipeline for frames of `caps`.
+    pub fn fill_recv(&self, recipe: &Recipe, caps: &Caps) -> Outcome<String> {
+        recipe.fill(&mut |name| match (self.set.get(name), name) {
+            (Some(value), _) => Some(Ok(value.clone())),
+            (None, "decode") => Some(decode::decoder(caps)),
+            (None, "window") => Some(window::sink()),
+            (None, "caps") => Some(Ok(caps.to_string())),
+            _ => None,
+        })
+    }
+
+    /// What the pipeline wants of a camera.
+    fn wish(&self, recipe: &Recipe) -> Outcome<camera::Wish> {
+        Ok(camera::Wish {
+            device: self.set.get("device").cloned(),
+            width: self.number(recipe, "width")?.unwrap_or(640),
+            fps: self.number(recipe, "fps")?.unwrap_or(30),
+        })
+    }
+
+    /// The height of a picture of four to three.
+    fn default_height(&self, recipe: &Recipe) -> Outcome<String> {
+        let width: u32 = self.number(recipe, "width")?.unwrap_or(320);
+        Ok((width * 3 / 4 / 2 * 2).to_string())
+    }
+
+    /// The number that a placeholder will be filled with.
+    fn number(&self, recipe: &Recipe, name: &str) -> Outcome<Option<u32>> {
+        let default = || {
+            let placeholders = recipe.placeholders().ok()?;
+            placeholders.into_iter().find(|p| p.name == name)?.default
+        };
+        let Some(text) = self.set.get(name).cloned().or_else(default) else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(number) if (1..=16_384).contains(&number) => Ok(Some(number)),
+            _ => Err(Failure::usage(format!("{name} {text:?} is not valid"))
+                .cause("it takes a whole number from 1 to 16384")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Direction;
+
+    #[test]
+    fn a_height_follows_the_width() {
+        let recipe = Recipe::find(Direction::Send, "test").unwrap();
+        let mut values = Values::default();
+        assert!(values.fill_send(&recipe).unwrap().text.contains("height=240"));
+        values.set("width", "640");
+        assert!(values.fill_send(&recipe).unwrap().text.contains("height=480"));
+        values.set("height", "100");
+        assert!(values.fill_send(&recipe).unwrap().text.contains("height=100"));
+        values.set("width", "wide");
+        values.set.remove("height");
+        assert!(values.fill_send(&recipe).is_err());
+    }
+
+    #[test]
+    fn a_value_without_a_place_is_an_error_that_lists_the_places() {
+        let recipe = Recipe::find(Direction::Send, "test").unwrap();
+        let mut values = Values::default();
+        values.set("patern", "ball");
+        let error = values.check(&recipe).unwrap_err().to_string();
+        assert!(error.contains("\"patern\"") && error.contains("it has: pattern, speed"), "{error}");
+    }
+}

@@ -1,0 +1,277 @@
+//! What `${window}` stands for, and how a window behaves.
+//!
+//! GStreamer's own choice, `autovideosink`, prefers `glimagesink`, which without a graphics card
+//! costs over ten times the processor time of X11's own way, and where there is no display at
+//! all it shows nothing and says so only in a warning. So the sink is chosen here.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use crate::report::{Failure, Outcome};
+
+use super::build;
+use super::x11::{WindowEvent, X11Window};
+
+/// Sinks to try: the variable that tells of their display, the element, and how it is put into a
+/// pipeline. `ximagesink` cannot scale, so videoscale does it before, to the size in `fit`.
+const SINKS: [(&str, &str, &str); 6] = [
+    ("DISPLAY", "xvimagesink", "xvimagesink sync=false"),
+    (
+        "DISPLAY",
+        "ximagesink",
+        "videoscale ! capsfilter name=fit ! ximagesink sync=false",
+    ),
+    ("WAYLAND_DISPLAY", "waylandsink", "waylandsink sync=false"),
+    ("WAYLAND_DISPLAY", "glimagesink", "glimagesink sync=false"),
+    ("", "d3d11videosink", "d3d11videosink sync=false"),
+    ("", "osxvideosink", "osxvideosink sync=false"),
+];
+
+/// The element for a window on this machine's display; an error where there is none.
+pub fn sink() -> Outcome<String> {
+    static CHOSEN: OnceLock<Outcome<String>> = OnceLock::new();
+    CHOSEN.get_or_init(choose).clone()
+}
+
+fn choose() -> Outcome<String> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let mut tried = Vec::new();
+    for (variable, element, launch) in SINKS {
+        if !(variable.is_empty() || set(variable)) {
+            continue;
+        }
+        let Ok(made) = gst::ElementFactory::make(element).build() else {
+            if !variable.is_empty() {
+                tried.push(format!("{element} is not installed"));
+            }
+            continue;
+        };
+        let opens = made.set_state(gst::State::Ready).is_ok();
+        let _ = made.set_state(gst::State::Null);
+        if opens {
+            return Ok(launch.to_owned());
+        }
+        tried.push(format!("{element} cannot open the display"));
+    }
+    let failure = Failure::start("cannot open a window");
+    Err(match ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().find(|name| set(name)) {
+        Some(name) => failure
+            .cause(format!("the display {:?} ({name}) does not answer", std::env::var_os(name).unwrap_or_default()))
+            .found(tried)
+            .hint("--display terminal shows the video in a terminal"),
+        None => failure
+            .cause("there is no display")
+            .hint("--display terminal shows the video in a terminal, --display none shows nothing"),
+    })
+}
+
+/// What a person does to a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Pressed q, or closed it.
+    Quit,
+}
+
+/// The window of one pipeline after another: it stays while the pipeline is changed.
+///
+/// On X11 the window is our own, since the sinks there neither scale to it (`ximagesink`) nor
+/// give it the title that was asked for. Elsewhere it is the sink's.
+#[derive(Clone)]
+pub struct Window {
+    title: String,
+    shared: Arc<Mutex<Shared>>,
+    acted: Arc<dyn Fn(Act) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Shared {
+    own: Option<X11Window>,
+    /// The size in pixels at which the picture is shown one to one.
+    natural: (u32, u32),
+    /// The size of the window.
+    size: (u32, u32),
+    /// Where the size for `ximagesink` is set.
+    fit: Option<gst::glib::WeakRef<gst::Element>>,
+    /// The sink that draws into our window.
+    sink: Option<gst::glib::WeakRef<gst_video::VideoOverlay>>,
+}
+
+impl Window {
+    /// A window that opens when a pipeline needs it. `acted` is called from other threads.
+    pub fn new(title: &str, acted: impl Fn(Act) + Send + Sync + 'static) -> Self {
+        Self {
+            title: title.to_owned(),
+            shared: Arc::default(),
+            acted: Arc::new(acted),
+        }
+    }
+
+    /// Tells of a new pipeline, whose pictures measure `natural` pixels.
+    pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
+        {
+            let mut shared = lock(&self.shared);
+            shared.fit = pipeline.by_name("fit").map(|fit| fit.downgrade());
+        }
+        self.resize(natural);
+        self.name(pipeline);
+        self.watch_keys(pipeline);
+    }
+
+    /// Pictures measure `natural` pixels from here on. A window that a person has given another
+    /// size keeps it.
+    pub fn resize(&self, natural: (u32, u32)) {
+        {
+            let mut shared = lock(&self.shared);
+            let untouched = shared.size == shared.natural;
+            shared.natural = natural;
+            if untouched {
+                shared.size = natural;
+                if let Some(own) = &shared.own {
+                    own.resize(natural.0, natural.1);
+                }
+            }
+        }
+        fit(&self.shared);
+    }
+
+    /// Gives our window to an X11 sink that asks for one; called on the bus, in time.
+    pub fn prepare(&self, message: &gst::MessageRef) {
+        if !gst_video::is_video_overlay_prepare_window_handle_message(message) {
+            return;
+        }
+        let Some(sink) = message.src().and_then(|src| src.downcast_ref::<gst::Element>()) else {
+            return;
+        };
+        if !["ximagesink", "xvimagesink"].contains(&build::kind(sink).as_str()) {
+            return;
+        }
+        let Some(overlay) = sink.dynamic_cast_ref::<gst_video::VideoOverlay>() else {
+            return;
+        };
+        if let Some(id) = self.own_id() {
+            sink.set_property("handle-events", false);
+            super::foreign::draw_into(overlay, id);
+            lock(&self.shared).sink = Some(overlay.downgrade());
+        }
+    }
+
+    /// The id of our window, which is opened where it is not yet.
+    fn own_id(&self) -> Option<u32> {
+        if let Some(own) = &lock(&self.shared).own {
+            return Some(own.id());
+        }
+        let (width, height) = lock(&self.shared).natural;
+        let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
+        let opened = X11Window::open(&self.title, width, height, move |event| match event {
+            WindowEvent::Resized { width, height } => {
+                lock(&shared).size = (width, height);
+                fit(&shared);
+                expose(&shared);
+            }
+            WindowEvent::Key('q') | WindowEvent::Closed => acted(Act::Quit),
+            WindowEvent::Key(_) => {}
+            WindowEvent::Exposed => expose(&shared),
+            // The sink loses its own connection at the same time and reports that.
+            WindowEvent::Lost(reason) => tracing::debug!("window: {reason}"),
+        });
+        match opened {
+            Ok(own) => {
+                let id = own.id();
+                lock(&self.shared).own = Some(own);
+                Some(id)
+            }
+            Err(e) => {
+                tracing::debug!("window: the sink opens its own: {e:#}");
+                None
+            }
+        }
+    }
+
+    /// A title for sinks that open a window of their own.
+    fn name(&self, pipeline: &gst::Pipeline) {
+        let mut tags = gst::TagList::new();
+        if let Some(tags) = tags.get_mut() {
+            tags.add::<gst::tags::Title>(&self.title.as_str(), gst::TagMergeMode::Replace);
+        }
+        if let Some(frames) = pipeline.by_name(build::SEAM) {
+            frames.send_event(gst::event::Tag::new(tags));
+        }
+    }
+
+    /// Keys in a window of the sink's own come up the pipeline as events.
+    fn watch_keys(&self, pipeline: &gst::Pipeline) {
+        let Some(pad) = pipeline.by_name(build::SEAM).and_then(|e| e.static_pad("src")) else {
+            return;
+        };
+        let acted = Arc::clone(&self.acted);
+        pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &info.data
+                && let Ok(gst_video::NavigationEvent::KeyPress { key, .. }) =
+                    gst_video::NavigationEvent::parse(event)
+                && key.eq_ignore_ascii_case("q")
+            {
+                acted(Act::Quit);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+/// Has the sink draw its picture again: it does not hear of the window's events itself.
+///
+/// The lock is given back before the sink is called: it holds locks of its own while it asks us
+/// for a window.
+fn expose(shared: &Mutex<Shared>) {
+    let sink = lock(shared).sink.as_ref().and_then(gst::glib::WeakRef::upgrade);
+    if let Some(sink) = sink {
+        sink.expose();
+    }
+}
+
+/// Makes videoscale give the largest picture of the right shape that the window holds.
+fn fit(shared: &Mutex<Shared>) {
+    let (fit, (width, height)) = {
+        let shared = lock(shared);
+        let fit = shared.fit.as_ref().and_then(gst::glib::WeakRef::upgrade);
+        (fit, inside(shared.natural, shared.size))
+    };
+    let Some(fit) = fit else {
+        return;
+    };
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("width", width)
+        .field("height", height)
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .build();
+    fit.set_property("caps", caps);
+}
+
+/// The largest size of the shape of `picture` within `window`.
+fn inside(picture: (u32, u32), window: (u32, u32)) -> (i32, i32) {
+    let (pw, ph) = (f64::from(picture.0.max(1)), f64::from(picture.1.max(1)));
+    let scale = (f64::from(window.0.max(1)) / pw).min(f64::from(window.1.max(1)) / ph);
+    let pixels = |side: f64| ((side * scale).round() as i32).max(1);
+    (pixels(pw), pixels(ph))
+}
+
+fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
+    // Sizes and handles, each whole at any time.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_keeps_its_shape_in_any_window() {
+        assert_eq!(inside((320, 240), (320, 240)), (320, 240));
+        assert_eq!(inside((320, 240), (1000, 480)), (640, 480));
+        assert_eq!(inside((320, 180), (160, 900)), (160, 90));
+        assert_eq!(inside((320, 180), (0, 0)), (1, 1));
+    }
+}

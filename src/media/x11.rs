@@ -1,0 +1,474 @@
+//! A window of our own on X11, for a video sink to draw in.
+//!
+//! `ximagesink` and `xvimagesink` can open a window themselves, but then its title is theirs, its
+//! close button is an error on the bus, and its keys are navigation events that travel up the
+//! pipeline. So vidchat opens the window and hands [`X11Window::id`] to the sink through
+//! `GstVideoOverlay`; title, keys, size and closing stay here.
+//!
+//! Set `handle-events` of the sink or not, as the sink needs it: several clients can listen for
+//! keys and sizes of one window. Only mouse buttons go to a single client, and nobody here asks
+//! for those. The sink must be in the state NULL before the window is dropped: it talks to the X
+//! server with Xlib, whose answer to drawing in a window that is gone is to end the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result};
+use x11rb::CURRENT_TIME;
+use x11rb::connection::{Connection, RequestConnection};
+use x11rb::errors::ReplyError;
+use x11rb::properties::{WmHints, WmSizeHints};
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask,
+    GetKeyboardMappingReply, InputFocus, KeyButMask, KeyPressEvent, Keysym, PropMode, Window, WindowClass,
+};
+use x11rb::protocol::xv::{self, ConnectionExt as _};
+use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt as _;
+
+/// What the person, or the X server, did to the window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WindowEvent {
+    /// The client area has a new size. While an edge is dragged, sizes already out of date are left out.
+    Resized { width: u32, height: u32 },
+    /// Covered parts came to light and are black now: time to draw, unless the next frame soon does.
+    Exposed,
+    /// A key was pressed, or repeats. Latin letters are lower case whatever Shift and Caps Lock
+    /// say, anything else is as typed; Escape is `'\u{1b}'`, Enter `'\n'`. Not with Ctrl, Alt, Super.
+    Key(char),
+    /// The close button. The window stays until it is dropped.
+    Closed,
+    /// The X server is gone, or has thrown us out. Comes once, as the last event.
+    Lost(String),
+}
+
+/// A mapped window, and the thread that listens to it.
+pub struct X11Window {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl X11Window {
+    /// Opens a black window whose client area has that size, and calls `on_event` from then on,
+    /// on a thread of its own. `on_event` must not block, or dropping the window waits for it.
+    pub fn open(
+        title: &str,
+        width: u32,
+        height: u32,
+        on_event: impl FnMut(WindowEvent) + Send + 'static,
+    ) -> Result<Self> {
+        let (conn, screen) = x11rb::connect(None).context("cannot reach the X server")?;
+        let atoms = Atoms::new(&conn)?.reply()?;
+        let (width, height) = (protocol_size(width), protocol_size(height));
+        let id = create(&conn, screen, &atoms, (width, height))?;
+        let managed = has_window_manager(&conn, screen)?;
+        let keys = Keys::load(&conn)?;
+        let shared = Arc::new(Shared {
+            conn,
+            id,
+            atoms,
+            size: AtomicU32::new(pack(width, height)),
+            ending: AtomicBool::new(false),
+        });
+        shared.set_title(title)?;
+        shared.conn.map_window(id)?;
+        shared.conn.sync()?;
+        let listener = Listener {
+            shared: shared.clone(),
+            keys,
+            managed,
+            closed: false,
+            on_event,
+        };
+        let thread = thread::Builder::new()
+            .name("window".into())
+            .spawn(move || listener.run())
+            .context("cannot start the thread of the window")?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// The X id, for `set_window_handle` of a `GstVideoOverlay`.
+    pub fn id(&self) -> u32 {
+        self.shared.id
+    }
+
+    /// Replaces the title.
+    pub fn set_title(&self, title: &str) {
+        // A failure means that the server is gone, which the thread reports.
+        let _ = self.shared.set_title(title);
+        let _ = self.shared.conn.flush();
+    }
+
+    /// The size of the client area, as last heard from the server.
+    pub fn size(&self) -> (u32, u32) {
+        unpack(self.shared.size.load(Ordering::Relaxed))
+    }
+
+    /// Asks for another size. A window manager may refuse; [`WindowEvent::Resized`] tells.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = ConfigureWindowAux::new()
+            .width(u32::from(protocol_size(width)))
+            .height(u32::from(protocol_size(height)));
+        // As in `set_title`.
+        let _ = self.shared.conn.configure_window(self.shared.id, &size);
+        let _ = self.shared.conn.flush();
+    }
+
+    /// Whether there is an X server behind `$DISPLAY` that lets us in.
+    pub fn display_reachable() -> bool {
+        x11rb::connect(None).is_ok()
+    }
+
+    /// Whether that server scales video itself, so that `xvimagesink` works: it has `XVideo`, and an
+    /// adaptor that takes images and has a port.
+    pub fn xvideo_reachable() -> bool {
+        x11rb::connect(None).is_ok_and(|(conn, screen)| image_ports(&conn, screen).is_ok_and(|ports| ports > 0))
+    }
+}
+
+impl Drop for X11Window {
+    fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+        // An event sent to the window with no mask goes to the client that created it: the thread.
+        // Where this fails, the connection is broken and the thread has woken up from that.
+        let wake = ClientMessageEvent::new(32, self.shared.id, self.shared.atoms.VIDCHAT_WAKE, [0u32; 5]);
+        let _ = self
+            .shared
+            .conn
+            .send_event(false, self.shared.id, EventMask::NO_EVENT, wake);
+        let _ = self.shared.conn.flush();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // `Err` is a panic in `on_event`, which has been printed.
+            let _ = thread.join();
+        }
+        let _ = self.shared.conn.destroy_window(self.shared.id);
+        let _ = self.shared.conn.sync();
+    }
+}
+
+x11rb::atom_manager! {
+    /// The names that X windows are described with.
+    Atoms: AtomsCookie {
+        UTF8_STRING,
+        WM_CLASS,
+        WM_DELETE_WINDOW,
+        WM_PROTOCOLS,
+        _NET_WM_ICON_NAME,
+        _NET_WM_NAME,
+        _NET_WM_PID,
+        VIDCHAT_WAKE,
+    }
+}
+
+/// Smaller than this, the window can hardly be found or grabbed.
+const MIN_SIZE: (i32, i32) = (64, 48);
+
+/// What the window and its thread both use.
+struct Shared {
+    conn: RustConnection,
+    id: Window,
+    atoms: Atoms,
+    /// Both numbers in one, so that they are always of the same moment.
+    size: AtomicU32,
+    ending: AtomicBool,
+}
+
+impl Shared {
+    fn set_title(&self, title: &str) -> Result<()> {
+        let Self { conn, id, atoms, .. } = self;
+        for name in [atoms._NET_WM_NAME, atoms._NET_WM_ICON_NAME] {
+            conn.change_property8(PropMode::REPLACE, *id, name, atoms.UTF8_STRING, title.as_bytes())?;
+        }
+        // The old property is Latin-1.
+        let latin: Vec<u8> = title.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+        conn.change_property8(PropMode::REPLACE, *id, AtomEnum::WM_NAME, AtomEnum::STRING, &latin)?;
+        Ok(())
+    }
+}
+
+/// Creates the window with everything a window manager wants to know before it is mapped.
+fn create(conn: &RustConnection, screen: usize, atoms: &Atoms, (width, height): (u16, u16)) -> Result<Window> {
+    let screen = &conn.setup().roots[screen]; // `connect` checks the number against `roots`
+    let id = conn.generate_id()?;
+    let look = CreateWindowAux::new()
+        .background_pixel(screen.black_pixel)
+        .event_mask(EventMask::STRUCTURE_NOTIFY | EventMask::EXPOSURE | EventMask::KEY_PRESS);
+    let (depth, visual) = (screen.root_depth, screen.root_visual);
+    conn.create_window(
+        depth,
+        id,
+        screen.root,
+        0,
+        0,
+        width,
+        height,
+        0,
+        WindowClass::INPUT_OUTPUT,
+        visual,
+        &look,
+    )?
+    .check()?;
+
+    let class = b"vidchat\0vidchat\0"; // instance and class
+    conn.change_property8(PropMode::REPLACE, id, atoms.WM_CLASS, AtomEnum::STRING, class)?;
+    let protocols = [atoms.WM_DELETE_WINDOW];
+    conn.change_property32(PropMode::REPLACE, id, atoms.WM_PROTOCOLS, AtomEnum::ATOM, &protocols)?;
+    let pid = [std::process::id()];
+    conn.change_property32(PropMode::REPLACE, id, atoms._NET_WM_PID, AtomEnum::CARDINAL, &pid)?;
+    WmSizeHints {
+        min_size: Some(MIN_SIZE),
+        ..WmSizeHints::new()
+    }
+    .set_normal_hints(conn, id)?;
+    // Without this hint some window managers never give the window the keyboard.
+    WmHints {
+        input: Some(true),
+        ..WmHints::new()
+    }
+    .set(conn, id)?;
+    Ok(id)
+}
+
+/// Only a window manager redirects what happens to the children of the root.
+fn has_window_manager(conn: &RustConnection, screen: usize) -> Result<bool> {
+    let root = conn.setup().roots[screen].root; // as in `create`
+    let attributes = conn.get_window_attributes(root)?.reply()?;
+    Ok(attributes.all_event_masks.contains(EventMask::SUBSTRUCTURE_REDIRECT))
+}
+
+/// How many `XVideo` ports take images.
+fn image_ports(conn: &RustConnection, screen: usize) -> Result<u32> {
+    if conn.extension_information(xv::X11_EXTENSION_NAME)?.is_none() {
+        return Ok(0);
+    }
+    let root = conn.setup().roots[screen].root; // as in `create`
+    let wanted = xv::Type::INPUT_MASK | xv::Type::IMAGE_MASK;
+    let adaptors = conn.xv_query_adaptors(root)?.reply()?.info;
+    Ok(adaptors
+        .iter()
+        .filter(|a| a.type_.contains(wanted))
+        .map(|a| u32::from(a.num_ports))
+        .sum())
+}
+
+/// The thread: reads events and passes on what they mean.
+struct Listener<F> {
+    shared: Arc<Shared>,
+    keys: Keys,
+    managed: bool,
+    /// The window was destroyed by someone else.
+    closed: bool,
+    on_event: F,
+}
+
+impl<F: FnMut(WindowEvent)> Listener<F> {
+    fn run(mut self) {
+        if let Err(error) = self.listen()
+            && !self.shared.ending.load(Ordering::SeqCst)
+        {
+            (self.on_event)(WindowEvent::Lost(error.to_string()));
+        }
+    }
+
+    /// `Ok` when the window is to end or was destroyed, `Err` when the server is gone.
+    fn listen(&mut self) -> Result<(), ReplyError> {
+        let shared = self.shared.clone();
+        loop {
+            let mut next = Some(shared.conn.wait_for_event()?);
+            // Of what has piled up, only the last size and one exposure count.
+            let (mut resized, mut exposed) = (None, false);
+            while let Some(event) = next {
+                if shared.ending.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
+                match event {
+                    Event::ConfigureNotify(e) if e.window == shared.id => resized = Some((e.width, e.height)),
+                    Event::Expose(_) => exposed = true,
+                    event => self.handle(&event)?,
+                }
+                next = shared.conn.poll_for_event()?;
+            }
+            if let Some((width, height)) = resized {
+                self.resized(width, height);
+            }
+            if exposed {
+                (self.on_event)(WindowEvent::Exposed);
+            }
+            if self.closed {
+                return Ok(());
+            }
+        }
+    }
+
+    fn handle(&mut self, event: &Event) -> Result<(), ReplyError> {
+        let Shared { conn, id, atoms, .. } = &*self.shared;
+        match event {
+            Event::KeyPress(press) => {
+                if let Some(typed) = self.keys.typed(press) {
+                    (self.on_event)(WindowEvent::Key(typed));
+                }
+            }
+            Event::ClientMessage(message)
+                if message.type_ == atoms.WM_PROTOCOLS && message.data.as_data32()[0] == atoms.WM_DELETE_WINDOW =>
+            {
+                (self.on_event)(WindowEvent::Closed);
+            }
+            Event::DestroyNotify(e) if e.window == *id => {
+                self.closed = true;
+                (self.on_event)(WindowEvent::Closed);
+            }
+            // Nobody else would let the keyboard go to the window.
+            Event::MapNotify(_) if !self.managed => {
+                conn.set_input_focus(InputFocus::POINTER_ROOT, *id, CURRENT_TIME)?;
+                conn.flush()?;
+            }
+            Event::MappingNotify(_) => match Keys::load(conn) {
+                Err(ReplyError::ConnectionError(error)) => return Err(error.into()),
+                Err(error) => tracing::debug!("the old keyboard layout stays: {error}"),
+                Ok(keys) => self.keys = keys,
+            },
+            // Such as a focus for a window that was unmapped at that moment: nothing depends on it.
+            Event::Error(error) => tracing::debug!("the X server says {error:?}"),
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// Being moved also comes as a new configuration: only another size is reported.
+    fn resized(&mut self, width: u16, height: u16) {
+        let size = pack(width, height);
+        if self.shared.size.swap(size, Ordering::Relaxed) != size {
+            let (width, height) = unpack(size);
+            (self.on_event)(WindowEvent::Resized { width, height });
+        }
+    }
+}
+
+/// The keyboard layout: for each key the symbols of group 0, plain and with Shift.
+struct Keys {
+    first: u8,
+    map: GetKeyboardMappingReply,
+}
+
+impl Keys {
+    fn load(conn: &RustConnection) -> Result<Self, ReplyError> {
+        let (first, last) = (conn.setup().min_keycode, conn.setup().max_keycode);
+        let count = last.saturating_sub(first).saturating_add(1);
+        let map = conn.get_keyboard_mapping(first, count)?.reply()?;
+        Ok(Self { first, map })
+    }
+
+    /// Always group 0: who switches between Latin and another script has Latin there as a rule.
+    fn typed(&self, press: &KeyPressEvent) -> Option<char> {
+        // Mod1 is Alt and Mod4 Super, as a rule; Mod2, below, is Num Lock.
+        if press
+            .state
+            .intersects(KeyButMask::CONTROL | KeyButMask::MOD1 | KeyButMask::MOD4)
+        {
+            return None;
+        }
+        let (row, levels) = (
+            press.detail.checked_sub(self.first)?,
+            usize::from(self.map.keysyms_per_keycode),
+        );
+        let symbols = self.map.keysyms.chunks_exact(levels.max(1)).nth(usize::from(row))?;
+        let (plain, second) = (*symbols.first()?, symbols.get(1).copied().unwrap_or(0));
+        let keypad = (0xff80..=0xffbd).contains(&second);
+        let upper = press.state.contains(KeyButMask::SHIFT) != (keypad && press.state.contains(KeyButMask::MOD2));
+        to_char(if upper && second != 0 { second } else { plain })
+    }
+}
+
+/// The character of a key symbol, as [`WindowEvent::Key`] has it; `None` for arrows and the like.
+fn to_char(symbol: Keysym) -> Option<char> {
+    let typed = match symbol {
+        0x20..=0x7e | 0xa0..=0xff => char::from_u32(symbol)?, // Latin-1 is as in Unicode
+        0xff0d | 0xff8d => '\n',                              // Return, KP_Enter
+        0xff1b => '\u{1b}',                                   // Escape
+        0xffaa..=0xffb9 => char::from_u32(symbol - 0xff80)?,  // the keypad: * + , - . / and digits
+        0x0100_0100..=0x0110_ffff => char::from_u32(symbol - 0x0100_0000)?, // all other Unicode
+        _ => return None,
+    };
+    Some(typed.to_ascii_lowercase())
+}
+
+/// X has 16 bits for a size, signed in places, and none for an empty window.
+fn protocol_size(pixels: u32) -> u16 {
+    let (least, most) = (1, i16::MAX.unsigned_abs());
+    u16::try_from(pixels).unwrap_or(most).clamp(least, most)
+}
+
+fn pack(width: u16, height: u16) -> u32 {
+    (u32::from(width) << 16) | u32::from(height)
+}
+
+fn unpack(size: u32) -> (u32, u32) {
+    (size >> 16, size & 0xffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_lower_case_and_the_rest_as_typed() {
+        for (symbol, typed) in [(0x71, 'q'), (0x51, 'q'), (0x3f, '?'), (0x20, ' '), (0xe4, 'ä')] {
+            assert_eq!(to_char(symbol), Some(typed), "{symbol:#x}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_no_letters() {
+        for (symbol, typed) in [
+            (0xff1b, '\u{1b}'),
+            (0xff0d, '\n'),
+            (0xffb7, '7'),
+            (0xffab, '+'),
+            (0x0100_20ac, '€'),
+        ] {
+            assert_eq!(to_char(symbol), Some(typed), "{symbol:#x}");
+        }
+        for symbol in [0, 0xff51, 0xffe1, 0x0100_d800, u32::MAX] {
+            assert_eq!(to_char(symbol), None, "{symbol:#x}");
+        }
+    }
+
+    #[test]
+    fn shift_control_and_missing_levels() {
+        // Keys 8 and 9: "1 !" and "q" alone.
+        let map = GetKeyboardMappingReply {
+            keysyms_per_keycode: 2,
+            keysyms: vec![0x31, 0x21, 0x71, 0],
+            ..Default::default()
+        };
+        let keys = Keys { first: 8, map };
+        let typed = |detail, state| {
+            keys.typed(&KeyPressEvent {
+                detail,
+                state,
+                ..Default::default()
+            })
+        };
+        let (none, shift) = (KeyButMask::default(), KeyButMask::SHIFT);
+        assert_eq!([typed(8, none), typed(8, shift)], [Some('1'), Some('!')]);
+        assert_eq!([typed(9, none), typed(9, shift)], [Some('q'), Some('q')]);
+        assert_eq!(typed(9, KeyButMask::CONTROL | shift), None);
+        assert_eq!([typed(7, none), typed(10, none)], [None, None]);
+    }
+
+    #[test]
+    fn sizes_that_the_protocol_has() {
+        assert_eq!(
+            [0, 1, 640, 32767, 32768, u32::MAX].map(protocol_size),
+            [1, 1, 640, 32767, 32767, 32767]
+        );
+        assert_eq!(unpack(pack(640, 480)), (640, 480));
+    }
+}

@@ -1,0 +1,126 @@
+//! Accepting viewers: who gets in, and how everybody is let go at the end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use crate::report::describe;
+use crate::wire::Wire;
+
+use super::hub::Hub;
+use super::viewer;
+
+/// Connections beyond the viewers' seats that may be open at once: those that have not said
+/// hello yet, and those that are being told that there is no seat.
+const ANTEROOM: usize = 64;
+/// How long all viewers together may take to say goodbye when the stream ends.
+const CLOSING: Duration = Duration::from_millis(500);
+/// How long to wait after the system refused to accept anything, out of descriptors perhaps.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// How viewers are served.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// How many may watch at once.
+    pub max_viewers: usize,
+    /// What is spoken with them.
+    pub wire: Wire,
+    /// This machine's name, as viewers are told it.
+    pub name: String,
+    /// How long a viewer may take for its hello, and for any later message.
+    pub hello_limit: Duration,
+    /// How long a viewer may take for a frame before it is dropped.
+    pub stall_limit: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            max_viewers: 250,
+            wire: Wire::Native,
+            name: String::new(),
+            hello_limit: Duration::from_secs(10),
+            stall_limit: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Serves everybody who connects to `listener` with what is published in `hub`, until `shutdown`
+/// completes; its output is the reason that viewers are told. No task is left behind.
+pub async fn serve(
+    listener: TcpListener,
+    hub: Arc<Hub>,
+    options: ServerOptions,
+    shutdown: impl Future<Output = String>,
+) {
+    let options = Arc::new(options);
+    let mut viewers = JoinSet::new();
+    let mut turned_away = TurnedAway::default();
+    tokio::pin!(shutdown);
+    let reason = loop {
+        let accepted = tokio::select! {
+            reason = &mut shutdown => break reason,
+            Some(_) = viewers.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(connection) => connection,
+            Err(e) => {
+                warn!("listener: cannot accept a viewer: {}", describe(&e));
+                sleep(BACKOFF).await;
+                continue;
+            }
+        };
+        let watching = *hub.watching().borrow();
+        if watching < options.max_viewers && viewers.len() < options.max_viewers + ANTEROOM {
+            viewers.spawn(viewer::attend(
+                stream,
+                super::address::plain(peer),
+                Arc::clone(&hub),
+                Arc::clone(&options),
+            ));
+        } else {
+            turned_away.note(options.max_viewers);
+            if viewers.len() < options.max_viewers + ANTEROOM && options.wire == Wire::Native {
+                viewers.spawn(turn_away(stream, watching));
+            }
+        }
+    };
+    info!("listener: closing ({} watching): {reason}", *hub.watching().borrow());
+    drop(listener);
+    hub.end(&reason);
+    let _ = timeout(CLOSING, async { while viewers.join_next().await.is_some() {} }).await;
+    viewers.shutdown().await;
+}
+
+async fn turn_away(mut stream: TcpStream, watching: usize) {
+    let reason = format!("the sender has no seat left ({watching} watching)");
+    viewer::farewell(&mut stream, &reason).await;
+}
+
+/// Counts those who found no seat, for one line of log a second.
+#[derive(Default)]
+struct TurnedAway {
+    count: u64,
+    told_at: Option<Instant>,
+}
+
+impl TurnedAway {
+    fn note(&mut self, max_viewers: usize) {
+        self.count += 1;
+        let due = |at: Instant| at.elapsed() >= Duration::from_secs(1);
+        if self.told_at.is_none_or(due) {
+            warn!(
+                "listener: turned away {} (--max-viewers is {max_viewers})",
+                self.count
+            );
+            self.count = 0;
+            self.told_at = Some(Instant::now());
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a person is told when something fails, and the exit status that goes with it.
+//!
+//! Whoever knows most about a failure makes a [`Failure`] of it, once; `main` prints it.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// How a command ended without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It could not start.
+    Start = 1,
+    /// It was asked for something that it does not understand.
+    Usage = 2,
+    /// What it did was lost while it ran.
+    Lost = 3,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        ExitCode::from(status as u8)
+    }
+}
+
+/// A failure in the words of the person who typed the command.
+///
+/// Prints as `error: <what>: <cause>`, a line for each thing found, and `hint: <hint>`.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The exit status.
+    pub status: Status,
+    what: String,
+    cause: Option<String>,
+    found: Vec<String>,
+    hint: Option<String>,
+}
+
+/// What a command returns.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// What failed, with the person's own value in quotes.
+    pub fn new(status: Status, what: impl Into<String>) -> Self {
+        Self {
+            status,
+            what: what.into(),
+            cause: None,
+            found: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// A failure to start.
+    pub fn start(what: impl Into<String>) -> Self {
+        Self::new(Status::Start, what)
+    }
+
+    /// A request that makes no sense.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(Status::Usage, what)
+    }
+
+    /// A loss while running.
+    pub fn lost(what: impl Into<String>) -> Self {
+        Self::new(Status::Lost, what)
+    }
+
+    /// Why, in a few words.
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// What was found instead, a line each.
+    pub fn found<S: Into<String>>(mut self, found: impl IntoIterator<Item = S>) -> Self {
+        self.found.extend(found.into_iter().map(Into::into));
+        self
+    }
+
+    /// One thing to type or to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure with another exit status.
+    pub fn with_status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// What failed and why, on one line: for a log or a peer.
+    pub fn summary(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("{}: {cause}", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.summary())?;
+        for line in &self.found {
+            write!(f, "\n  {line}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// An I/O error as a person says it, without the number that the system has for it.
+pub fn describe(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::ConnectionReset => "connection reset".into(),
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::BrokenPipe => "connection closed".into(),
+        io::ErrorKind::TimedOut => "no answer".into(),
+        io::ErrorKind::AddrInUse => "address already in use".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::HostUnreachable => "no route to the host".into(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".into(),
+        _ => {
+            let text = e.to_string();
+            match text.split_once(" (os error") {
+                Some((words, _)) => words.to_lowercase(),
+                None => text,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_what_why_what_was_found_and_what_to_do() {
+        let failure = Failure::start("cannot find the pipeline \"cam\"")
+            .cause("no such name")
+            .found(["camera", "test"])
+            .hint("vidchat pipelines list");
+        assert_eq!(
+            failure.to_string(),
+            "error: cannot find the pipeline \"cam\": no such name\n  camera\n  test\n\
+             hint: vidchat pipelines list"
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! Where a message begins, what kind it is and how long: the eight bytes of length and, for a
+//! frame, the header after them.
+
+use crate::frame::FrameHeader;
+
+use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
+
+/// Bytes from the start of a message to the picture of a frame.
+pub const HEAD_BYTES: usize = PREFIX_BYTES + HEADER_BYTES;
+
+const KIND_FRAME: u8 = 1;
+const KIND_CONTROL: u8 = b'{';
+const FLAG_KEY: u8 = 1;
+const FLAG_DISCONTINUITY: u8 = 2;
+
+/// The start of a message: what follows it, and how many bytes of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// JSON of so many bytes, the `{` that told its kind included.
+    Control { length: usize },
+    /// A picture of so many bytes.
+    Frame { header: FrameHeader, length: usize },
+}
+
+/// Collects the first bytes of a message until its head is known.
+///
+/// A read may bring bytes from beyond the head; they are handed out by [`HeadBuffer::take`], so
+/// nothing that was read is ever lost.
+#[derive(Debug, Default)]
+pub struct HeadBuffer {
+    bytes: [u8; HEAD_BYTES],
+    filled: usize,
+}
+
+impl HeadBuffer {
+    /// The room that is left: read into it and say so with [`HeadBuffer::advance`].
+    pub fn space(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.filled..]
+    }
+
+    /// Notes that `count` bytes were read into [`HeadBuffer::space`].
+    pub fn advance(&mut self, count: usize) {
+        self.filled = (self.filled + count).min(HEAD_BYTES);
+    }
+
+    /// What has been read and not yet taken.
+    pub fn filled(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// The head of the next message, once enough of it is here; its bytes are then consumed
+    /// (a control message's first byte is not: it belongs to the JSON).
+    ///
+    /// `limit` is the longest frame message in bytes.
+    pub fn head(&mut self, limit: u64) -> Result<Option<Head>, WireError> {
+        let Some((head, used)) = parse(self.filled(), limit)? else {
+            return Ok(None);
+        };
+        self.discard(used);
+        Ok(Some(head))
+    }
+
+    /// The length of a bare message, once it is here.
+    pub fn bare_length(&mut self, limit: u64) -> Result<Option<usize>, WireError> {
+        let Some(length) = prefix(self.filled()) else {
+            return Ok(None);
+        };
+        let length = bounded(length, limit)?;
+        self.discard(PREFIX_BYTES);
+        Ok(Some(length))
+    }
+
+    /// Moves bytes that were read beyond the head to the start of `body`; returns how many.
+    pub fn take(&mut self, body: &mut [u8]) -> usize {
+        let count = self.filled.min(body.len());
+        body[..count].copy_from_slice(&self.bytes[..count]);
+        self.discard(count);
+        count
+    }
+
+    fn discard(&mut self, count: usize) {
+        self.bytes.copy_within(count..self.filled, 0);
+        self.filled -= count;
+    }
+}
+
+/// The head of a frame message for `length` bytes of picture.
+pub fn encode_frame_head(header: &FrameHeader, length: usize) -> [u8; HEAD_BYTES] {
+    let mut flags = 0;
+    if header.key {
+        flags |= FLAG_KEY;
+    }
+    if header.discontinuity {
+        flags |= FLAG_DISCONTINUITY;
+    }
+    let mut head = [0; HEAD_BYTES];
+    head[..8].copy_from_slice(&((HEADER_BYTES + length) as u64).to_le_bytes());
+    head[8] = KIND_FRAME;
+    head[9] = flags;
+    head[10..12].copy_from_slice(&header.stream.to_le_bytes());
+    head[12..16].copy_from_slice(&header.sequence.to_le_bytes());
+    head[16..24].copy_from_slice(&header.pts.to_le_bytes());
+    head[24..32].copy_from_slice(&header.captured_at.to_le_bytes());
+    head
+}
+
+fn parse(bytes: &[u8], limit: u64) -> Result<Option<(Head, usize)>, WireError> {
+    let Some(length) = prefix(bytes) else {
+        return Ok(None);
+    };
+    // The larger limit comes first, so that a wild length is refused before its kind is known.
+    let whole = bounded(length, limit.max(CONTROL_LIMIT))?;
+    match bytes.get(PREFIX_BYTES) {
+        None => Ok(None),
+        Some(&KIND_CONTROL) => {
+            let length = bounded(length, CONTROL_LIMIT)?;
+            Ok(Some((Head::Control { length }, PREFIX_BYTES)))
+        }
+        Some(&KIND_FRAME) => {
+            bounded(length, limit)?;
+            if whole < HEADER_BYTES {
+                return Err(WireError::ShortFrame(length));
+            }
+            let Some(header) = bytes.get(PREFIX_BYTES..HEAD_BYTES) else {
+                return Ok(None);
+            };
+            let head = Head::Frame {
+                header: decode_header(header),
+                length: whole - HEADER_BYTES,
+            };
+            Ok(Some((head, HEAD_BYTES)))
+        }
+        Some(&kind) => Err(WireError::UnknownKind(kind)),
+    }
+}
+
+/// Unknown flags are ignored, so that later versions may add some.
+fn decode_header(bytes: &[u8]) -> FrameHeader {
+    let u64_at = |at: usize| u64::from_le_bytes(array(bytes, at));
+    FrameHeader {
+        key: bytes[1] & FLAG_KEY != 0,
+        discontinuity: bytes[1] & FLAG_DISCONTINUITY != 0,
+        stream: u16::from_le_bytes(array(bytes, 2)),
+        sequence: u32::from_le_bytes(array(bytes, 4)),
+        pts: u64_at(8),
+        captured_at: u64_at(16),
+    }
+}
+
+/// `N` bytes at `at` of a header, whose [`HEADER_BYTES`] the caller has checked to be there.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    std::array::from_fn(|i| bytes[at + i])
+}
+
+fn prefix(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|first| u64::from_le_bytes(*first))
+}
+
+fn bounded(length: u64, limit: u64) -> Result<usize, WireError> {
+    if length == 0 {
+        return Err(WireError::Empty);
+    }
+    match usize::try_from(length) {
+        Ok(size) if length <= limit => Ok(size),
+        _ => Err(WireError::TooLong { length, limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u64 = 1000;
+
+    fn fed(bytes: &[u8]) -> HeadBuffer {
+        let mut buffer = HeadBuffer::default();
+        let count = bytes.len().min(HEAD_BYTES);
+        buffer.space()[..count].copy_from_slice(&bytes[..count]);
+        buffer.advance(count);
+        buffer
+    }
+
+    fn with_prefix(length: u64, rest: &[u8]) -> Vec<u8> {
+        [&length.to_le_bytes()[..], rest].concat()
+    }
+
+    #[test]
+    fn frame_head_survives_every_split() {
+        let header = FrameHeader {
+            key: true,
+            discontinuity: true,
+            stream: 7,
+            sequence: 0xdead_beef,
+            pts: 1 << 40,
+            captured_at: 1 << 60,
+        };
+        let bytes = encode_frame_head(&header, 500);
+        for split in 0..bytes.len() {
+            let mut buffer = fed(&bytes[..split]);
+            assert_eq!(buffer.head(LIMIT), Ok(None), "after {split} bytes");
+            let rest = bytes.len() - split;
+            buffer.space()[..rest].copy_from_slice(&bytes[split..]);
+            buffer.advance(rest);
+            let expected = Head::Frame {
+                header,
+                length: 500,
+            };
+            assert_eq!(buffer.head(LIMIT), Ok(Some(expected)));
+            assert!(buffer.filled().is_empty());
+        }
+    }
+
+    #[test]
+    fn control_keeps_its_first_byte_and_what_follows() {
+        let mut buffer = fed(&with_prefix(2, b"{}next"));
+        assert_eq!(buffer.head(LIMIT), Ok(Some(Head::Control { length: 2 })));
+        let mut body = [0; 2];
+        assert_eq!(buffer.take(&mut body), 2);
+        assert_eq!(&body, b"{}");
+        assert_eq!(buffer.filled(), b"next");
+    }
+
+    #[test]
+    fn lengths_beyond_the_limit_are_refused_from_the_prefix_alone() {
+        let huge = CONTROL_LIMIT + 1;
+        let refused = Err(WireError::TooLong {
+            length: huge,
+            limit: CONTROL_LIMIT,
+        });
+        assert_eq!(fed(&with_prefix(huge, b"")).head(LIMIT), refused);
+        assert!(fed(&with_prefix(u64::MAX, b"")).head(LIMIT).is_err());
+        assert!(fed(&with_prefix(LIMIT, &[1])).head(LIMIT).is_ok());
+        assert!(fed(&with_prefix(LIMIT + 1, &[1])).head(LIMIT).is_err());
+    }
+
+    #[test]
+    fn control_has_its_own_smaller_limit() {
+        let length = CONTROL_LIMIT + 1;
+        let mut buffer = fed(&with_prefix(length, b"{"));
+        assert!(matches!(
+            buffer.head(1 << 30),
+            Err(WireError::TooLong {
+                limit: CONTROL_LIMIT,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn malformed_heads_are_named() {
+        assert_eq!(
+            fed(&with_prefix(0, b"")).head(LIMIT),
+            Err(WireError::Empty)
+        );
+        assert_eq!(
+            fed(&with_prefix(9, b"\x02")).head(LIMIT),
+            Err(WireError::UnknownKind(2))
+        );
+        assert_eq!(
+            fed(&with_prefix(23, b"\x01")).head(LIMIT),
+            Err(WireError::ShortFrame(23))
+        );
+    }
+
+    #[test]
+    fn bare_messages_have_a_length_and_nothing_else() {
+        let mut buffer = fed(&with_prefix(3, b"abc"));
+        assert_eq!(buffer.bare_length(LIMIT), Ok(Some(3)));
+        assert_eq!(buffer.filled(), b"abc");
+        assert!(fed(&with_prefix(LIMIT + 1, b"")).bare_length(LIMIT).is_err());
+    }
+}
