@@ -1,0 +1,3 @@
+//! The tests of the whole program, in one binary: one module for each thing that it promises.
+
+mod support;
