@@ -19,7 +19,7 @@ Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.
 #[command(version, after_help = EXIT_STATUS, disable_help_subcommand = true)]
 pub struct Cli {
     /// Log more: -v for details, -vv for everything.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
     pub verbose: u8,
     #[command(subcommand)]
     pub command: Command,

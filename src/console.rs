@@ -64,7 +64,9 @@ pub fn line(text: &str) {
 pub fn output(text: &str) {
     let mut stdout = io::stdout().lock();
     // A reader that has seen enough, such as head, is no error.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 /// Starts the log: what happens, at the least; with `verbosity` details, then everything.
@@ -95,7 +97,10 @@ pub fn status(text: &str) {
         return;
     }
     let (columns, rows) = terminal::size().unwrap_or((80, 24));
-    let fitting: String = text.chars().take(usize::from(columns).saturating_sub(1)).collect();
+    let fitting: String = text
+        .chars()
+        .take(usize::from(columns).saturating_sub(1))
+        .collect();
     let mut out = String::new();
     if state.screen {
         let _ = write!(out, "\x1b[{rows};1H");
@@ -225,7 +230,9 @@ where
         event: &tracing::Event<'_>,
     ) -> std::fmt::Result {
         write!(writer, "{} ", event.metadata().level())?;
-        context.field_format().format_fields(writer.by_ref(), event)?;
+        context
+            .field_format()
+            .format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }
 }
@@ -272,7 +279,11 @@ fn uncover(state: &mut State) {
     let kept: String = state
         .kept
         .drain(..)
-        .flat_map(|text| text.lines().map(|line| format!("{line}{new_line}")).collect::<Vec<_>>())
+        .flat_map(|text| {
+            text.lines()
+                .map(|line| format!("{line}{new_line}"))
+                .collect::<Vec<_>>()
+        })
         .collect();
     put(kept.as_bytes());
 }

@@ -30,7 +30,10 @@ pub async fn run(args: DemoArgs) -> Outcome {
         host: Ipv4Addr::LOCALHOST.to_string(),
         port: Some(port),
     };
-    console::line(&format!("demo: {:?} over TCP at {target}, shown by {:?}; q quits", sent.name, shown.name));
+    console::line(&format!(
+        "demo: {:?} over TCP at {target}, shown by {:?}; q quits",
+        sent.name, shown.name
+    ));
     let sending = SendOptions {
         recipe: sent,
         values,

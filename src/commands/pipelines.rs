@@ -31,7 +31,10 @@ pub fn run(args: PipelinesArgs) -> Outcome {
             let values = super::values(settings);
             for recipe in find(&pipeline.to_string_lossy())? {
                 check(&recipe, &values)?;
-                console::output(&format!("{}: good for vidchat {}\n", recipe.name, recipe.direction));
+                console::output(&format!(
+                    "{}: good for vidchat {}\n",
+                    recipe.name, recipe.direction
+                ));
             }
             Ok(())
         }
@@ -47,11 +50,21 @@ fn list() {
                 .path
                 .as_ref()
                 .map_or(String::new(), |path| format!("  ({})", path.display()));
-            out.push_str(&format!("  {:<12} {}{place}\n", recipe.name, recipe.about()));
+            out.push_str(&format!(
+                "  {:<12} {}{place}\n",
+                recipe.name,
+                recipe.about()
+            ));
         }
     }
-    if let Some(folder) = recipe::own_folder(Direction::Send).as_deref().and_then(Path::parent) {
-        out.push_str(&format!("Your own go to {}/send or recv, as NAME.gst.\n", folder.display()));
+    if let Some(folder) = recipe::own_folder(Direction::Send)
+        .as_deref()
+        .and_then(Path::parent)
+    {
+        out.push_str(&format!(
+            "Your own go to {}/send or recv, as NAME.gst.\n",
+            folder.display()
+        ));
     }
     console::output(&out);
 }
@@ -66,15 +79,25 @@ fn find(name: &str) -> Outcome<Vec<Recipe>> {
     let mut good: Vec<Recipe> = found.iter().flatten().cloned().collect();
     if good.iter().all(is_file) && good.len() > 1 {
         let receives = good[0].text.contains("appsrc");
-        let direction = if receives { Direction::Recv } else { Direction::Send };
+        let direction = if receives {
+            Direction::Recv
+        } else {
+            Direction::Send
+        };
         good.retain(|recipe| recipe.direction == direction);
     }
     match (good.is_empty(), found.into_iter().next()) {
         (true, Some(Err(_))) if !name.contains('/') && !name.ends_with(".gst") => {
-            let names = DIRECTIONS.into_iter().flat_map(Recipe::all).map(|recipe| recipe.name);
+            let names = DIRECTIONS
+                .into_iter()
+                .flat_map(Recipe::all)
+                .map(|recipe| recipe.name);
             Err(Failure::start(format!("cannot find the pipeline {name:?}"))
                 .cause("there is none of that name")
-                .found([format!("there are: {}", names.collect::<Vec<_>>().join(", "))])
+                .found([format!(
+                    "there are: {}",
+                    names.collect::<Vec<_>>().join(", ")
+                )])
                 .hint("give a path with a / in it to use a file: ./mine.gst"))
         }
         (true, Some(Err(failure))) => Err(failure),
@@ -90,7 +113,8 @@ fn check(recipe: &Recipe, values: &Values) -> Outcome {
             build::seam::<gstreamer_app::AppSink>(recipe, &pipeline)?;
         }
         Direction::Recv => {
-            let sample = Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
+            let sample =
+                Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
             let text = values.fill_recv(recipe, &sample)?;
             let pipeline = build::build(recipe, &text)?;
             build::seam::<gstreamer_app::AppSrc>(recipe, &pipeline)?;

@@ -76,9 +76,8 @@ pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
             Ok(_) => "window",
             Err(_) if console::can_draw() => "terminal",
             Err(failure) => {
-                return Err(failure.hint(
-                    "run it in a terminal to see the video there, or give --display none",
-                ));
+                return Err(failure
+                    .hint("run it in a terminal to see the video there, or give --display none"));
             }
         },
     };
@@ -218,10 +217,12 @@ fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => failure
             .cause(format!("nothing listens at port {port} there"))
-            .hint(format!("start vidchat send on {host:?}, or give the port that it prints")),
-        io::ErrorKind::TimedOut => failure
-            .cause("no answer")
-            .hint(format!("is {host:?} on, and does its firewall let port {port} through?")),
+            .hint(format!(
+                "start vidchat send on {host:?}, or give the port that it prints"
+            )),
+        io::ErrorKind::TimedOut => failure.cause("no answer").hint(format!(
+            "is {host:?} on, and does its firewall let port {port} through?"
+        )),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
             .cause(describe(error))
             .hint("are both machines on the same network? vidchat send prints its addresses"),

@@ -158,7 +158,9 @@ impl Sending {
                 self.previewed = Some(previewed);
                 Ok(())
             }
-            Err(failure) if wanted == Some(true) => Err(failure),
+            Err(failure) if wanted == Some(true) => {
+                Err(failure.hint("leave --preview out to send without a window here"))
+            }
             Err(_) => Ok(()),
         }
     }
@@ -232,7 +234,11 @@ impl Sending {
 
     /// Which exit status a failure has now.
     fn stage(&self) -> Status {
-        if self.opened { Status::Lost } else { Status::Start }
+        if self.opened {
+            Status::Lost
+        } else {
+            Status::Start
+        }
     }
 
     /// Closes window and source. The hub's stream has ended by now, which ends the preview.
@@ -296,8 +302,9 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
     let listener = match address {
         Some(ip) => attempt(ip),
         // A machine may have IPv6 turned off.
-        None => attempt(Ipv6Addr::UNSPECIFIED.into())
-            .or_else(|_| attempt(Ipv4Addr::UNSPECIFIED.into())),
+        None => {
+            attempt(Ipv6Addr::UNSPECIFIED.into()).or_else(|_| attempt(Ipv4Addr::UNSPECIFIED.into()))
+        }
     };
     listener.map_err(|e| {
         let at = match address {
@@ -322,7 +329,11 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -353,7 +364,7 @@ fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
         true => "On this machine, in another terminal, type:",
         false => "On the other machine, type:",
     };
-    format!("{place}{}", commands.collect::<String>())
+    format!("{place}{}\nq or Ctrl-C ends it.", commands.collect::<String>())
 }
 
 /// The next event, or nothing for ever where there is no one to wait for.

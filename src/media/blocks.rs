@@ -94,7 +94,8 @@ impl Canvas {
         if self.layout != Some(layout) {
             self.layout = Some(layout);
             self.cells.clear();
-            self.cells.resize(layout.width * layout.height.div_ceil(2), None);
+            self.cells
+                .resize(layout.width * layout.height.div_ceil(2), None);
             self.out.extend_from_slice(PLAIN);
             move_to(&mut self.out, rows.into(), columns.into());
             self.out.extend_from_slice(CLEAR_UP_TO_HERE);
@@ -258,7 +259,10 @@ fn is_whole(picture: &Picture<'_>) -> bool {
     let Some(line) = picture.width.checked_mul(3).filter(|l| *l > 0) else {
         return false;
     };
-    let above = picture.height.checked_sub(1).and_then(|h| h.checked_mul(picture.stride));
+    let above = picture
+        .height
+        .checked_sub(1)
+        .and_then(|h| h.checked_mul(picture.stride));
     let needed = above.and_then(|a| a.checked_add(line));
     picture.stride >= line && needed.is_some_and(|n| n <= picture.rgb.len())
 }

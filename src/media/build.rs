@@ -16,8 +16,10 @@ pub fn build(recipe: &Recipe, text: &str) -> Outcome<gst::Pipeline> {
     let mut context = gst::ParseContext::new();
     let flags = gst::ParseFlags::FATAL_ERRORS;
     let parsed = gst::parse::launch_full(text, Some(&mut context), flags);
+    // The parser also counts elements as missing whose properties it could not set.
     let missing = context.missing_elements();
-    if let Some(element) = missing.first() {
+    let absent = |name: &&String| gst::ElementFactory::find(name).is_none();
+    if let Some(element) = missing.iter().find(absent) {
         return Err(missing_element(recipe, text, element));
     }
     let element = parsed.map_err(|e| invalid(recipe, text, e.message()))?;
@@ -87,25 +89,34 @@ fn invalid(recipe: &Recipe, text: &str, message: &str) -> Failure {
         .cause(message.trim())
         .hint(format!(
             "vidchat pipelines check {}",
-            recipe.path.as_ref().map_or(recipe.name.clone(), |path| path.display().to_string())
+            recipe
+                .path
+                .as_ref()
+                .map_or(recipe.name.clone(), |path| path.display().to_string())
         ))
 }
 
 /// What a message of GStreamer's parser names in quotes: the innermost things first, since
 /// `no property "x" in element "y"` is about x.
 fn quoted(message: &str) -> impl Iterator<Item = &str> {
-    message.split('"').skip(1).step_by(2).filter(|word| !word.is_empty())
+    message
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| !word.is_empty())
 }
 
 /// The first line, counted from 1, in which `word` stands by itself.
 fn line_of(text: &str, word: &str) -> Option<usize> {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    text.lines().position(|line| {
-        line.match_indices(word).any(|(at, _)| {
-            !line[..at].ends_with(part_of_word) && !line[at + word.len()..].starts_with(part_of_word)
+    text.lines()
+        .position(|line| {
+            line.match_indices(word).any(|(at, _)| {
+                !line[..at].ends_with(part_of_word)
+                    && !line[at + word.len()..].starts_with(part_of_word)
+            })
         })
-    })
-    .map(|index| index + 1)
+        .map(|index| index + 1)
 }
 
 /// Where a syntax error is: GStreamer's parser does not say, so each element is parsed alone.
@@ -134,7 +145,9 @@ fn syntax_line(text: &str) -> Option<usize> {
 }
 
 fn leading_newlines(text: &str) -> usize {
-    text[..text.len() - text.trim_start().len()].matches('\n').count()
+    text[..text.len() - text.trim_start().len()]
+        .matches('\n')
+        .count()
 }
 
 #[cfg(test)]
@@ -157,10 +170,16 @@ mod tests {
     #[test]
     fn errors_name_the_line_and_the_fix() {
         for (text, parts) in [
-            ("\nvideotestsrc\n ! nosuchthing ! fakesink", &["nosuchthing", "(line 3)", "gst-inspect"][..]),
+            (
+                "\nvideotestsrc\n ! nosuchthing ! fakesink",
+                &["nosuchthing", "(line 3)", "gst-inspect"][..],
+            ),
             ("videotestsrc\n ! fakesink nope=1", &["nope", "(line 2)"]),
             ("videotestsrc !\n ! fakesink", &["line"]),
-            ("videotestsrc ! fakesink", &["has no appsink", "hint: end the pipeline in"]),
+            (
+                "videotestsrc ! fakesink",
+                &["has no appsink", "hint: end the pipeline in"],
+            ),
             ("videotestsrc ! fakesink name=frames", &["is fakesink"]),
         ] {
             let error = error(text);

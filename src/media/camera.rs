@@ -89,15 +89,23 @@ pub fn choose(wish: &Wish) -> Outcome<Camera> {
 pub fn screen() -> Outcome<String> {
     let candidates = [
         ("ximagesrc", "ximagesrc use-damage=false show-pointer=true"),
-        ("d3d11screencapturesrc", "d3d11screencapturesrc show-cursor=true ! d3d11download"),
+        (
+            "d3d11screencapturesrc",
+            "d3d11screencapturesrc show-cursor=true ! d3d11download",
+        ),
         ("dx9screencapsrc", "dx9screencapsrc"),
-        ("avfvideosrc", "avfvideosrc capture-screen=true capture-screen-cursor=true"),
+        (
+            "avfvideosrc",
+            "avfvideosrc capture-screen=true capture-screen-cursor=true",
+        ),
     ];
     for (name, launch) in candidates {
         if let Some(factory) = gst::ElementFactory::find(name)
             && let Ok(element) = factory.create().build()
         {
-            let works = element.set_state(gst::State::Ready).is_ok();
+            // ximagesrc opens the display only later on.
+            let display = name != "ximagesrc" || super::window::display_answers();
+            let works = display && element.set_state(gst::State::Ready).is_ok();
             let _ = element.set_state(gst::State::Null);
             if works {
                 return Ok(launch.to_owned());
@@ -125,7 +133,9 @@ pub fn explain(camera: &Camera, message: &str) -> Failure {
         Some(device) if !device.exists() => failure
             .cause("it was unplugged")
             .hint("plug it in again, then start vidchat send again"),
-        _ => failure.cause(message.trim().trim_end_matches('.')).hint(NO_CAMERA),
+        _ => failure
+            .cause(message.trim().trim_end_matches('.'))
+            .hint(NO_CAMERA),
     }
 }
 
@@ -144,12 +154,20 @@ fn devices(element: &str, wish: &Wish) -> Outcome<Vec<Option<PathBuf>>> {
         return Ok(vec![Some(PathBuf::from(format!("/dev/video{wanted}")))]);
     }
     // A name: those nodes whose camera is called so.
-    let named = |node: &PathBuf| node_name(node).to_lowercase().contains(&wanted.to_lowercase());
+    let named = |node: &PathBuf| {
+        node_name(node)
+            .to_lowercase()
+            .contains(&wanted.to_lowercase())
+    };
     let found: Vec<_> = nodes().into_iter().filter(named).map(Some).collect();
     if found.is_empty() {
         return Err(Failure::start(format!("cannot find the camera {wanted:?}"))
             .cause("no camera has that in its name")
-            .found(nodes().iter().map(|n| format!("{}: {}", n.display(), node_name(n))))
+            .found(
+                nodes()
+                    .iter()
+                    .map(|n| format!("{}: {}", n.display(), node_name(n))),
+            )
             .hint("--device takes a path, a number or a part of a name"));
     }
     Ok(found)
@@ -161,7 +179,14 @@ fn nodes() -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("video")?.parse().ok())
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("video")?
+                .parse()
+                .ok()
+        })
         .collect();
     numbers.sort_unstable();
     numbers
@@ -174,7 +199,10 @@ fn nodes() -> Vec<PathBuf> {
 fn node_name(node: &Path) -> String {
     let file = node.file_name().unwrap_or_default();
     let path = Path::new("/sys/class/video4linux").join(file).join("name");
-    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// Opens a camera and picks its mode; `None` when nothing is there that could be opened, an
@@ -191,7 +219,9 @@ fn open(element: &str, device: Option<&PathBuf>, wish: &Wish) -> Result<Option<C
         launch = format!("{element} device=\"{path}\"");
         builder = builder.property("device", path);
     } else if let Some(index) = &wish.device {
-        let index: i32 = index.parse().map_err(|_| "--device takes a number here".to_owned())?;
+        let index: i32 = index
+            .parse()
+            .map_err(|_| "--device takes a number here".to_owned())?;
         launch = format!("{element} device-index={index}");
         builder = builder.property("device-index", index);
     }
@@ -214,7 +244,12 @@ fn open(element: &str, device: Option<&PathBuf>, wish: &Wish) -> Result<Option<C
     let Some(mode) = best(modes, wish) else {
         return Err("it offers no pictures".into());
     };
-    Ok(Some(describe(&name.unwrap_or_else(|| element.to_owned()), device, &launch, &mode)))
+    Ok(Some(describe(
+        &name.unwrap_or_else(|| element.to_owned()),
+        device,
+        &launch,
+        &mode,
+    )))
 }
 
 fn first_error(bus: &gst::Bus) -> String {
@@ -231,9 +266,8 @@ fn describe(name: &str, device: Option<&PathBuf>, launch: &str, mode: &Mode) -> 
     let (width, height) = (mode.width, mode.height);
     let form = mode.format.as_deref().unwrap_or("JPEG");
     let (pn, pd) = (mode.pixel_shape.numer(), mode.pixel_shape.denom());
-    let size = format!(
-        "width={width},height={height},framerate={n}/{d},pixel-aspect-ratio={pn}/{pd}"
-    );
+    let size =
+        format!("width={width},height={height},framerate={n}/{d},pixel-aspect-ratio={pn}/{pd}");
     let place = device.map_or(String::new(), |device| format!(" ({})", device.display()));
     Camera {
         description: format!(
@@ -290,13 +324,18 @@ fn is_system_memory(features: &gst::CapsFeaturesRef) -> bool {
 /// needed, the shape of the whole sensor, and a form that costs little.
 fn best(modes: Vec<Mode>, wish: &Wish) -> Option<Mode> {
     let target = FAIR_WIDTH.max(i32::try_from(wish.width).unwrap_or(i32::MAX));
-    let whole = modes.iter().max_by_key(|m| i64::from(m.width) * i64::from(m.height))?;
+    let whole = modes
+        .iter()
+        .max_by_key(|m| i64::from(m.width) * i64::from(m.height))?;
     let shape = f64::from(whole.width) / f64::from(whole.height);
     let cost = |mode: &Mode| {
         let fps = f64::from(mode.fps.numer()) / f64::from(mode.fps.denom());
         let wanted = f64::from(wish.fps);
         let form = match &mode.format {
-            Some(format) => FORMATS.iter().position(|f| f == format).unwrap_or(FORMATS.len()),
+            Some(format) => FORMATS
+                .iter()
+                .position(|f| f == format)
+                .unwrap_or(FORMATS.len()),
             None => FORMATS.len() + 1,
         };
         [
@@ -373,13 +412,20 @@ fn rate(structure: &gst::StructureRef, wanted: u32) -> Option<gst::Fraction> {
 fn holders(device: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let descriptors = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
+        let descriptors = fs::read_dir(process.path().join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let mut links = descriptors.filter_map(|fd| fs::read_link(fd.path()).ok());
         let own = process.file_name().to_str() == Some(&std::process::id().to_string());
         if !own && links.any(|link| link == device) {
             let command = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             let number = process.file_name();
-            found.push(format!("used by {} (process {})", command.trim(), number.display()));
+            found.push(format!(
+                "used by {} (process {})",
+                command.trim(),
+                number.display()
+            ));
         }
     }
     found
@@ -394,7 +440,9 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
             None => failure.hint(NO_CAMERA),
         };
     }
-    let denied = reasons.iter().any(|reason| reason.contains("permission denied"));
+    let denied = reasons
+        .iter()
+        .any(|reason| reason.contains("permission denied"));
     let failure = match &wish.device {
         Some(device) => Failure::start(format!("cannot use the camera {device:?}")),
         None => Failure::start("cannot find a camera"),
@@ -405,7 +453,10 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
             .cause("no permission")
             .found(reasons)
             .hint("sudo usermod -aG video $USER, then log in again"),
-        false => failure.cause("none can be used").found(reasons).hint(NO_CAMERA),
+        false => failure
+            .cause("none can be used")
+            .found(reasons)
+            .hint(NO_CAMERA),
     }
 }
 
@@ -466,7 +517,8 @@ mod tests {
 
     #[test]
     fn ranges_are_narrowed_to_one_size() {
-        let any = "video/x-raw,format=NV12,width=[32,4096,2],height=[32,4096,2],framerate=[1/1,120/1]";
+        let any =
+            "video/x-raw,format=NV12,width=[32,4096,2],height=[32,4096,2],framerate=[1/1,120/1]";
         assert_eq!(
             chosen(any, 320, 30),
             "src ! video/x-raw,format=NV12,width=640,height=480,framerate=30/1,pixel-aspect-ratio=1/1"

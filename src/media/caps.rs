@@ -36,7 +36,8 @@ pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
 
 /// The layout of raw frames.
 pub fn raw_info(caps: &gst::CapsRef) -> Result<gst_video::VideoInfo> {
-    let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| anyhow!("the caps {caps} describe no raw video"))?;
+    let info = gst_video::VideoInfo::from_caps(caps)
+        .map_err(|_| anyhow!("the caps {caps} describe no raw video"))?;
     if matches!(
         info.format(),
         gst_video::VideoFormat::Unknown | gst_video::VideoFormat::Encoded

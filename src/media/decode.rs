@@ -12,8 +12,16 @@ use super::packages;
 const DECODERS: [(&str, &str, &[&str]); 7] = [
     ("image/jpeg", "", &["jpegdec", "avdec_mjpeg"]),
     ("image/png", "", &["pngdec"]),
-    ("video/x-h264", "h264parse ! ", &["avdec_h264 max-threads=1", "openh264dec"]),
-    ("video/x-h265", "h265parse ! ", &["avdec_h265 max-threads=1", "libde265dec"]),
+    (
+        "video/x-h264",
+        "h264parse ! ",
+        &["avdec_h264 max-threads=1", "openh264dec"],
+    ),
+    (
+        "video/x-h265",
+        "h265parse ! ",
+        &["avdec_h265 max-threads=1", "libde265dec"],
+    ),
     ("video/x-vp8", "", &["vp8dec", "avdec_vp8"]),
     ("video/x-vp9", "", &["vp9dec", "avdec_vp9"]),
     ("video/x-av1", "", &["dav1ddec", "av1dec"]),

@@ -1,1 +1,3 @@
-pub fn install_hint(_e: &str) -> Option<String> { None }
+pub fn install_hint(_e: &str) -> Option<String> {
+    None
+}

@@ -58,10 +58,11 @@ pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
 
 /// A receiving pipeline. Dropping it stops the pipeline.
 pub struct Player {
+    /// Dropped first: its sink must not draw in a window that is gone.
+    stage: Option<Stage>,
+    window: Window,
     options: PlayerOptions,
     events: UnboundedSender<PlayerEvent>,
-    window: Window,
-    stage: Option<Stage>,
 }
 
 /// The pipeline for frames of one form.
@@ -131,9 +132,14 @@ impl Player {
         let buffer = match pool {
             Some(pool) if pool.size != length => {
                 let size = pool.size;
-                return Err(wrong(format!("it has {length} bytes where its caps call for {size}")));
+                return Err(wrong(format!(
+                    "it has {length} bytes where its caps call for {size}"
+                )));
             }
-            Some(pool) => pool.buffers.acquire_buffer(None).map_err(|e| wrong(e.to_string()))?,
+            Some(pool) => pool
+                .buffers
+                .acquire_buffer(None)
+                .map_err(|e| wrong(e.to_string()))?,
             None => gst::Buffer::with_size(length).map_err(|e| wrong(e.to_string()))?,
         };
         buffer
@@ -268,10 +274,12 @@ impl Drop for Stage {
         // program from ending.
         let (done, stopped) = mpsc::channel();
         let pipeline = self.pipeline.clone();
-        let stopping = std::thread::Builder::new().name("stop".into()).spawn(move || {
-            let _ = pipeline.set_state(gst::State::Null);
-            let _ = done.send(());
-        });
+        let stopping = std::thread::Builder::new()
+            .name("stop".into())
+            .spawn(move || {
+                let _ = pipeline.set_state(gst::State::Null);
+                let _ = done.send(());
+            });
         if stopping.is_ok() {
             let _ = stopped.recv_timeout(STOP_LIMIT);
         }
@@ -301,7 +309,9 @@ impl Drop for Pool {
 pub fn natural_size(form: &Caps) -> (u32, u32) {
     let (width, height) = form.size().unwrap_or((320, 240));
     let ratio = form.fields().find_map(|(name, value)| match value {
-        Value::Fraction(n, d) if name == "pixel-aspect-ratio" => Some(f64::from(*n) / f64::from(*d)),
+        Value::Fraction(n, d) if name == "pixel-aspect-ratio" => {
+            Some(f64::from(*n) / f64::from(*d))
+        }
         _ => None,
     });
     let width = (f64::from(width) * ratio.unwrap_or(1.0)).round();

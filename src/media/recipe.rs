@@ -52,13 +52,41 @@ pub struct Placeholder {
 
 /// The files that are part of the program: direction, name, text.
 const SHIPPED: [(Direction, &str, &str); 7] = [
-    (Direction::Send, "camera", include_str!("../../pipelines/send/camera.gst")),
-    (Direction::Send, "test", include_str!("../../pipelines/send/test.gst")),
-    (Direction::Send, "screen", include_str!("../../pipelines/send/screen.gst")),
-    (Direction::Send, "file", include_str!("../../pipelines/send/file.gst")),
-    (Direction::Recv, "window", include_str!("../../pipelines/recv/window.gst")),
-    (Direction::Recv, "terminal", include_str!("../../pipelines/recv/terminal.gst")),
-    (Direction::Recv, "none", include_str!("../../pipelines/recv/none.gst")),
+    (
+        Direction::Send,
+        "camera",
+        include_str!("../../pipelines/send/camera.gst"),
+    ),
+    (
+        Direction::Send,
+        "test",
+        include_str!("../../pipelines/send/test.gst"),
+    ),
+    (
+        Direction::Send,
+        "screen",
+        include_str!("../../pipelines/send/screen.gst"),
+    ),
+    (
+        Direction::Send,
+        "file",
+        include_str!("../../pipelines/send/file.gst"),
+    ),
+    (
+        Direction::Recv,
+        "window",
+        include_str!("../../pipelines/recv/window.gst"),
+    ),
+    (
+        Direction::Recv,
+        "terminal",
+        include_str!("../../pipelines/recv/terminal.gst"),
+    ),
+    (
+        Direction::Recv,
+        "none",
+        include_str!("../../pipelines/recv/none.gst"),
+    ),
 ];
 
 /// A pipeline file of more bytes than this is something else.
@@ -91,8 +119,13 @@ impl Recipe {
         }
         let names = Self::all(direction).into_iter().map(|recipe| recipe.name);
         Err(Failure::start(format!("cannot find the pipeline {name:?}"))
-            .cause(format!("there is none of that name for vidchat {direction}"))
-            .found([format!("there are: {}", names.collect::<Vec<_>>().join(", "))])
+            .cause(format!(
+                "there is none of that name for vidchat {direction}"
+            ))
+            .found([format!(
+                "there are: {}",
+                names.collect::<Vec<_>>().join(", ")
+            )])
             .hint("give a path with a / in it to use a file: --pipeline ./mine.gst"))
     }
 
@@ -104,7 +137,12 @@ impl Recipe {
             found.insert(recipe.name.clone(), recipe);
         }
         let entries = own_folder(direction).and_then(|folder| fs::read_dir(folder).ok());
-        for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
+        for path in entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+        {
             if path.extension().is_some_and(|extension| extension == "gst")
                 && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
                 && let Ok(recipe) = Self::read(direction, name, &path)
@@ -117,12 +155,17 @@ impl Recipe {
 
     fn read(direction: Direction, name: &str, path: &Path) -> Outcome<Self> {
         let cannot = |cause: String| {
-            Failure::start(format!("cannot read the pipeline {:?}", path.display().to_string()))
-                .cause(cause)
+            Failure::start(format!(
+                "cannot read the pipeline {:?}",
+                path.display().to_string()
+            ))
+            .cause(cause)
         };
         let size = fs::metadata(path).map_err(|e| cannot(e.to_string()))?.len();
         if size > FILE_LIMIT {
-            return Err(cannot(format!("{size} bytes is too much for a pipeline file")));
+            return Err(cannot(format!(
+                "{size} bytes is too much for a pipeline file"
+            )));
         }
         let text = fs::read_to_string(path).map_err(|e| cannot(e.to_string()))?;
         Ok(Self {
@@ -174,10 +217,7 @@ impl Recipe {
     /// The text for GStreamer: without comments, each placeholder filled by `value` or by its
     /// default. It has as many lines as the file, so that a line of one is that line of the
     /// other.
-    pub fn fill(
-        &self,
-        value: &mut dyn FnMut(&str) -> Option<Outcome<String>>,
-    ) -> Outcome<String> {
+    pub fn fill(&self, value: &mut dyn FnMut(&str) -> Option<Outcome<String>>) -> Outcome<String> {
         self.check_directives()?;
         let mut text = String::with_capacity(self.text.len());
         for (number, line) in numbered(&self.text) {
@@ -273,7 +313,11 @@ impl Recipe {
     }
 
     fn wrong(&self, line: usize, cause: &str) -> Failure {
-        Failure::start(format!("the pipeline {} is not valid", self.place(Some(line)))).cause(cause)
+        Failure::start(format!(
+            "the pipeline {} is not valid",
+            self.place(Some(line))
+        ))
+        .cause(cause)
     }
 }
 
@@ -292,7 +336,12 @@ pub fn own_folder(direction: Direction) -> Option<PathBuf> {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
         _ => std::env::home_dir()?.join(".config"),
     };
-    Some(config.join("vidchat").join("pipelines").join(direction.to_string()))
+    Some(
+        config
+            .join("vidchat")
+            .join("pipelines")
+            .join(direction.to_string()),
+    )
 }
 
 /// Stands for a placeholder that was filled with nothing, until its `!` is taken out as well.
@@ -330,7 +379,9 @@ fn shipped(direction: Direction) -> impl Iterator<Item = Recipe> {
 }
 
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line))
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
 }
 
 /// A comment begins with a `#` at the start of a word, outside of quotes.
@@ -433,7 +484,10 @@ mod tests {
     #[test]
     fn a_value_within_quotes_stays_within_them() {
         assert_eq!(
-            filled("filesrc location=\"${f}\"", &[("f", "my \"best\" \\clip.mp4")]),
+            filled(
+                "filesrc location=\"${f}\"",
+                &[("f", "my \"best\" \\clip.mp4")]
+            ),
             Ok("filesrc location=\"my \\\"best\\\" \\\\clip.mp4\"".into())
         );
     }
@@ -448,7 +502,10 @@ mod tests {
     #[test]
     fn what_is_missing_or_wrong_is_named_with_its_line() {
         let missing = filled("#\nsrc location=${file}", &[]).unwrap_err();
-        assert!(missing.contains("(line 2)") && missing.contains("--set file="), "{missing}");
+        assert!(
+            missing.contains("(line 2)") && missing.contains("--set file="),
+            "{missing}"
+        );
         for text in ["a ! ${b", "${} ! c", "${a b} ! c", "#! jump\na"] {
             assert!(filled(text, &[]).is_err(), "{text}");
         }

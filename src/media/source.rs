@@ -69,7 +69,10 @@ enum Input {
 enum Notice {
     FirstFrame(Caps),
     End,
-    Error { message: String, debug: Option<String> },
+    Error {
+        message: String,
+        debug: Option<String>,
+    },
 }
 
 impl Source {
@@ -251,7 +254,10 @@ impl Runner {
                 let rate = caps.framerate().map_or(String::new(), |fps| {
                     format!(" at {} fps", (fps * 100.0).round() / 100.0)
                 });
-                self.say(SourceEvent::Opened(format!("{from}, sent as {}{rate}", caps.describe())));
+                self.say(SourceEvent::Opened(format!(
+                    "{from}, sent as {}{rate}",
+                    caps.describe()
+                )));
             }
             Notice::End => {
                 if !(self.recipe.has(Directive::Loop) && self.rewind()) {
@@ -277,7 +283,9 @@ impl Runner {
 
     fn ask_for_key(&self) {
         if let Some(running) = &self.running {
-            let event = gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
+            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+                .all_headers(true)
+                .build();
             running.frames.send_event(event);
         }
     }
@@ -289,7 +297,11 @@ impl Runner {
     }
 
     fn explain(&self, message: &str) -> Failure {
-        match self.running.as_ref().and_then(|running| running.camera.as_ref()) {
+        match self
+            .running
+            .as_ref()
+            .and_then(|running| running.camera.as_ref())
+        {
             Some(camera) => camera::explain(camera, message),
             None => Failure::start(format!("the pipeline {} failed", self.recipe.place(None)))
                 .cause(message.trim_end_matches('.')),
@@ -376,7 +388,10 @@ impl Tap {
         if self.form.as_ref().is_none_or(|(known, _)| *known != caps) {
             let first = self.form.is_none();
             let described = caps::from_gst(&caps)?;
-            let info = described.is_raw().then(|| caps::raw_info(&caps)).transpose()?;
+            let info = described
+                .is_raw()
+                .then(|| caps::raw_info(&caps))
+                .transpose()?;
             self.form = Some((caps, info));
             self.outlet.caps(described.clone());
             if first {
@@ -397,19 +412,25 @@ impl Tap {
         buffer: &gst::BufferRef,
     ) -> FrameHeader {
         let flags = buffer.flags();
-        let segment = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>());
+        let segment = sample
+            .segment()
+            .and_then(|s| s.downcast_ref::<gst::ClockTime>());
         let running = segment.and_then(|segment| segment.to_running_time(buffer.pts()));
         // How long ago it was captured, by the pipeline's clock. A picture without a time is as
         // new as can be; one from the future (a file, before its time) as well.
         let age = running.and_then(|then| sink.current_running_time()?.checked_sub(then));
         let age = Duration::from(age.unwrap_or_default());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let captured_at = now.saturating_sub(age).as_nanos();
         FrameHeader {
             key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
             discontinuity: flags.contains(gst::BufferFlags::DISCONT),
             stream: 0,
-            sequence: self.sequence.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            sequence: self
+                .sequence
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             pts: running.map_or(0, gst::ClockTime::nseconds),
             captured_at: u64::try_from(captured_at).unwrap_or(u64::MAX),
         }
@@ -460,16 +481,8 @@ mod tests {
         let rows = [1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0];
         let mut buffer = gst::Buffer::from_slice(rows);
         let flags = gst_video::VideoFrameFlags::empty();
-        gst_video::VideoMeta::add_full(
-            buffer.get_mut().unwrap(),
-            flags,
-            format,
-            4,
-            2,
-            &[0],
-            &[8],
-        )
-        .unwrap();
+        gst_video::VideoMeta::add_full(buffer.get_mut().unwrap(), flags, format, 4, 2, &[0], &[8])
+            .unwrap();
         let tight = contents(buffer, Some(&info)).unwrap();
         let stride = info.stride()[0] as usize;
         assert_eq!(tight.len(), info.size());

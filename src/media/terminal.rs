@@ -110,7 +110,10 @@ impl Slot {
             if let Some(sample) = state.newest.take() {
                 return Some((sample, state.shape));
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

@@ -118,11 +118,29 @@ mod tests {
     fn a_height_follows_the_width() {
         let recipe = Recipe::find(Direction::Send, "test").unwrap();
         let mut values = Values::default();
-        assert!(values.fill_send(&recipe).unwrap().text.contains("height=240"));
+        assert!(
+            values
+                .fill_send(&recipe)
+                .unwrap()
+                .text
+                .contains("height=240")
+        );
         values.set("width", "640");
-        assert!(values.fill_send(&recipe).unwrap().text.contains("height=480"));
+        assert!(
+            values
+                .fill_send(&recipe)
+                .unwrap()
+                .text
+                .contains("height=480")
+        );
         values.set("height", "100");
-        assert!(values.fill_send(&recipe).unwrap().text.contains("height=100"));
+        assert!(
+            values
+                .fill_send(&recipe)
+                .unwrap()
+                .text
+                .contains("height=100")
+        );
         values.set("width", "wide");
         values.set.remove("height");
         assert!(values.fill_send(&recipe).is_err());
@@ -134,6 +152,9 @@ mod tests {
         let mut values = Values::default();
         values.set("patern", "ball");
         let error = values.check(&recipe).unwrap_err().to_string();
-        assert!(error.contains("\"patern\"") && error.contains("it has: pattern, speed"), "{error}");
+        assert!(
+            error.contains("\"patern\"") && error.contains("it has: pattern, speed"),
+            "{error}"
+        );
     }
 }

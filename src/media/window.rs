@@ -37,6 +37,11 @@ pub fn sink() -> Outcome<String> {
     CHOSEN.get_or_init(choose).clone()
 }
 
+/// Whether there is an X display that can be opened.
+pub fn display_answers() -> bool {
+    X11Window::display_reachable()
+}
+
 fn choose() -> Outcome<String> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let mut tried = Vec::new();
@@ -58,15 +63,23 @@ fn choose() -> Outcome<String> {
         tried.push(format!("{element} cannot open the display"));
     }
     let failure = Failure::start("cannot open a window");
-    Err(match ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().find(|name| set(name)) {
-        Some(name) => failure
-            .cause(format!("the display {:?} ({name}) does not answer", std::env::var_os(name).unwrap_or_default()))
-            .found(tried)
-            .hint("--display terminal shows the video in a terminal"),
-        None => failure
-            .cause("there is no display")
-            .hint("--display terminal shows the video in a terminal, --display none shows nothing"),
-    })
+    Err(
+        match ["DISPLAY", "WAYLAND_DISPLAY"]
+            .into_iter()
+            .find(|name| set(name))
+        {
+            Some(name) => failure
+                .cause(format!(
+                    "the display {:?} ({name}) does not answer",
+                    std::env::var_os(name).unwrap_or_default()
+                ))
+                .found(tried)
+                .hint("--display terminal shows the video in a terminal"),
+            None => failure.cause("there is no display").hint(
+                "--display terminal shows the video in a terminal, --display none shows nothing",
+            ),
+        },
+    )
 }
 
 /// What a person does to a window.
@@ -143,7 +156,10 @@ impl Window {
         if !gst_video::is_video_overlay_prepare_window_handle_message(message) {
             return;
         }
-        let Some(sink) = message.src().and_then(|src| src.downcast_ref::<gst::Element>()) else {
+        let Some(sink) = message
+            .src()
+            .and_then(|src| src.downcast_ref::<gst::Element>())
+        else {
             return;
         };
         if !["ximagesink", "xvimagesink"].contains(&build::kind(sink).as_str()) {
@@ -204,7 +220,10 @@ impl Window {
 
     /// Keys in a window of the sink's own come up the pipeline as events.
     fn watch_keys(&self, pipeline: &gst::Pipeline) {
-        let Some(pad) = pipeline.by_name(build::SEAM).and_then(|e| e.static_pad("src")) else {
+        let Some(pad) = pipeline
+            .by_name(build::SEAM)
+            .and_then(|e| e.static_pad("src"))
+        else {
             return;
         };
         let acted = Arc::clone(&self.acted);
@@ -226,7 +245,10 @@ impl Window {
 /// The lock is given back before the sink is called: it holds locks of its own while it asks us
 /// for a window.
 fn expose(shared: &Mutex<Shared>) {
-    let sink = lock(shared).sink.as_ref().and_then(gst::glib::WeakRef::upgrade);
+    let sink = lock(shared)
+        .sink
+        .as_ref()
+        .and_then(gst::glib::WeakRef::upgrade);
     if let Some(sink) = sink {
         sink.expose();
     }

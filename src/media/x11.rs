@@ -16,15 +16,15 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use x11rb::CURRENT_TIME;
-use x11rb::connection::{Connection, RequestConnection};
+use x11rb::connection::Connection;
 use x11rb::errors::ReplyError;
 use x11rb::properties::{WmHints, WmSizeHints};
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask,
-    GetKeyboardMappingReply, InputFocus, KeyButMask, KeyPressEvent, Keysym, PropMode, Window, WindowClass,
+    AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux,
+    EventMask, GetKeyboardMappingReply, InputFocus, KeyButMask, KeyPressEvent, Keysym, PropMode,
+    Window, WindowClass,
 };
-use x11rb::protocol::xv::{self, ConnectionExt as _};
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
@@ -97,18 +97,6 @@ impl X11Window {
         self.shared.id
     }
 
-    /// Replaces the title.
-    pub fn set_title(&self, title: &str) {
-        // A failure means that the server is gone, which the thread reports.
-        let _ = self.shared.set_title(title);
-        let _ = self.shared.conn.flush();
-    }
-
-    /// The size of the client area, as last heard from the server.
-    pub fn size(&self) -> (u32, u32) {
-        unpack(self.shared.size.load(Ordering::Relaxed))
-    }
-
     /// Asks for another size. A window manager may refuse; [`WindowEvent::Resized`] tells.
     pub fn resize(&self, width: u32, height: u32) {
         let size = ConfigureWindowAux::new()
@@ -123,12 +111,6 @@ impl X11Window {
     pub fn display_reachable() -> bool {
         x11rb::connect(None).is_ok()
     }
-
-    /// Whether that server scales video itself, so that `xvimagesink` works: it has `XVideo`, and an
-    /// adaptor that takes images and has a port.
-    pub fn xvideo_reachable() -> bool {
-        x11rb::connect(None).is_ok_and(|(conn, screen)| image_ports(&conn, screen).is_ok_and(|ports| ports > 0))
-    }
 }
 
 impl Drop for X11Window {
@@ -136,7 +118,12 @@ impl Drop for X11Window {
         self.shared.ending.store(true, Ordering::SeqCst);
         // An event sent to the window with no mask goes to the client that created it: the thread.
         // Where this fails, the connection is broken and the thread has woken up from that.
-        let wake = ClientMessageEvent::new(32, self.shared.id, self.shared.atoms.VIDCHAT_WAKE, [0u32; 5]);
+        let wake = ClientMessageEvent::new(
+            32,
+            self.shared.id,
+            self.shared.atoms.VIDCHAT_WAKE,
+            [0u32; 5],
+        );
         let _ = self
             .shared
             .conn
@@ -182,19 +169,41 @@ struct Shared {
 
 impl Shared {
     fn set_title(&self, title: &str) -> Result<()> {
-        let Self { conn, id, atoms, .. } = self;
+        let Self {
+            conn, id, atoms, ..
+        } = self;
         for name in [atoms._NET_WM_NAME, atoms._NET_WM_ICON_NAME] {
-            conn.change_property8(PropMode::REPLACE, *id, name, atoms.UTF8_STRING, title.as_bytes())?;
+            conn.change_property8(
+                PropMode::REPLACE,
+                *id,
+                name,
+                atoms.UTF8_STRING,
+                title.as_bytes(),
+            )?;
         }
         // The old property is Latin-1.
-        let latin: Vec<u8> = title.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
-        conn.change_property8(PropMode::REPLACE, *id, AtomEnum::WM_NAME, AtomEnum::STRING, &latin)?;
+        let latin: Vec<u8> = title
+            .chars()
+            .map(|c| u8::try_from(c).unwrap_or(b'?'))
+            .collect();
+        conn.change_property8(
+            PropMode::REPLACE,
+            *id,
+            AtomEnum::WM_NAME,
+            AtomEnum::STRING,
+            &latin,
+        )?;
         Ok(())
     }
 }
 
 /// Creates the window with everything a window manager wants to know before it is mapped.
-fn create(conn: &RustConnection, screen: usize, atoms: &Atoms, (width, height): (u16, u16)) -> Result<Window> {
+fn create(
+    conn: &RustConnection,
+    screen: usize,
+    atoms: &Atoms,
+    (width, height): (u16, u16),
+) -> Result<Window> {
     let screen = &conn.setup().roots[screen]; // `connect` checks the number against `roots`
     let id = conn.generate_id()?;
     let look = CreateWindowAux::new()
@@ -217,11 +226,29 @@ fn create(conn: &RustConnection, screen: usize, atoms: &Atoms, (width, height): 
     .check()?;
 
     let class = b"vidchat\0vidchat\0"; // instance and class
-    conn.change_property8(PropMode::REPLACE, id, atoms.WM_CLASS, AtomEnum::STRING, class)?;
+    conn.change_property8(
+        PropMode::REPLACE,
+        id,
+        atoms.WM_CLASS,
+        AtomEnum::STRING,
+        class,
+    )?;
     let protocols = [atoms.WM_DELETE_WINDOW];
-    conn.change_property32(PropMode::REPLACE, id, atoms.WM_PROTOCOLS, AtomEnum::ATOM, &protocols)?;
+    conn.change_property32(
+        PropMode::REPLACE,
+        id,
+        atoms.WM_PROTOCOLS,
+        AtomEnum::ATOM,
+        &protocols,
+    )?;
     let pid = [std::process::id()];
-    conn.change_property32(PropMode::REPLACE, id, atoms._NET_WM_PID, AtomEnum::CARDINAL, &pid)?;
+    conn.change_property32(
+        PropMode::REPLACE,
+        id,
+        atoms._NET_WM_PID,
+        AtomEnum::CARDINAL,
+        &pid,
+    )?;
     WmSizeHints {
         min_size: Some(MIN_SIZE),
         ..WmSizeHints::new()
@@ -240,22 +267,9 @@ fn create(conn: &RustConnection, screen: usize, atoms: &Atoms, (width, height): 
 fn has_window_manager(conn: &RustConnection, screen: usize) -> Result<bool> {
     let root = conn.setup().roots[screen].root; // as in `create`
     let attributes = conn.get_window_attributes(root)?.reply()?;
-    Ok(attributes.all_event_masks.contains(EventMask::SUBSTRUCTURE_REDIRECT))
-}
-
-/// How many `XVideo` ports take images.
-fn image_ports(conn: &RustConnection, screen: usize) -> Result<u32> {
-    if conn.extension_information(xv::X11_EXTENSION_NAME)?.is_none() {
-        return Ok(0);
-    }
-    let root = conn.setup().roots[screen].root; // as in `create`
-    let wanted = xv::Type::INPUT_MASK | xv::Type::IMAGE_MASK;
-    let adaptors = conn.xv_query_adaptors(root)?.reply()?.info;
-    Ok(adaptors
-        .iter()
-        .filter(|a| a.type_.contains(wanted))
-        .map(|a| u32::from(a.num_ports))
-        .sum())
+    Ok(attributes
+        .all_event_masks
+        .contains(EventMask::SUBSTRUCTURE_REDIRECT))
 }
 
 /// The thread: reads events and passes on what they mean.
@@ -289,7 +303,9 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
                     return Ok(());
                 }
                 match event {
-                    Event::ConfigureNotify(e) if e.window == shared.id => resized = Some((e.width, e.height)),
+                    Event::ConfigureNotify(e) if e.window == shared.id => {
+                        resized = Some((e.width, e.height))
+                    }
                     Event::Expose(_) => exposed = true,
                     event => self.handle(&event)?,
                 }
@@ -308,7 +324,9 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
     }
 
     fn handle(&mut self, event: &Event) -> Result<(), ReplyError> {
-        let Shared { conn, id, atoms, .. } = &*self.shared;
+        let Shared {
+            conn, id, atoms, ..
+        } = &*self.shared;
         match event {
             Event::KeyPress(press) => {
                 if let Some(typed) = self.keys.typed(press) {
@@ -316,7 +334,8 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
                 }
             }
             Event::ClientMessage(message)
-                if message.type_ == atoms.WM_PROTOCOLS && message.data.as_data32()[0] == atoms.WM_DELETE_WINDOW =>
+                if message.type_ == atoms.WM_PROTOCOLS
+                    && message.data.as_data32()[0] == atoms.WM_DELETE_WINDOW =>
             {
                 (self.on_event)(WindowEvent::Closed);
             }
@@ -378,10 +397,15 @@ impl Keys {
             press.detail.checked_sub(self.first)?,
             usize::from(self.map.keysyms_per_keycode),
         );
-        let symbols = self.map.keysyms.chunks_exact(levels.max(1)).nth(usize::from(row))?;
+        let symbols = self
+            .map
+            .keysyms
+            .chunks_exact(levels.max(1))
+            .nth(usize::from(row))?;
         let (plain, second) = (*symbols.first()?, symbols.get(1).copied().unwrap_or(0));
         let keypad = (0xff80..=0xffbd).contains(&second);
-        let upper = press.state.contains(KeyButMask::SHIFT) != (keypad && press.state.contains(KeyButMask::MOD2));
+        let upper = press.state.contains(KeyButMask::SHIFT)
+            != (keypad && press.state.contains(KeyButMask::MOD2));
         to_char(if upper && second != 0 { second } else { plain })
     }
 }
@@ -419,7 +443,13 @@ mod tests {
 
     #[test]
     fn letters_are_lower_case_and_the_rest_as_typed() {
-        for (symbol, typed) in [(0x71, 'q'), (0x51, 'q'), (0x3f, '?'), (0x20, ' '), (0xe4, 'ä')] {
+        for (symbol, typed) in [
+            (0x71, 'q'),
+            (0x51, 'q'),
+            (0x3f, '?'),
+            (0x20, ' '),
+            (0xe4, 'ä'),
+        ] {
             assert_eq!(to_char(symbol), Some(typed), "{symbol:#x}");
         }
     }

@@ -37,7 +37,10 @@ impl FromStr for Target {
             let (host, rest) = rest.split_once(']').ok_or("a [ without its ]")?;
             match rest {
                 "" => (host, None),
-                _ => (host, Some(rest.strip_prefix(':').ok_or("a port goes after ]:")?)),
+                _ => (
+                    host,
+                    Some(rest.strip_prefix(':').ok_or("a port goes after ]:")?),
+                ),
             }
         } else if text.matches(':').count() == 1 {
             let (host, port) = text.split_once(':').expect("a colon was counted");
@@ -128,7 +131,17 @@ mod tests {
         ] {
             assert_eq!(target(text), Ok((host.to_owned(), port)), "{text}");
         }
-        for text in ["", ":1", "desk:", "desk:0", "desk:65536", "desk:x", "[::1", "[::1]1", "a b"] {
+        for text in [
+            "",
+            ":1",
+            "desk:",
+            "desk:0",
+            "desk:65536",
+            "desk:x",
+            "[::1",
+            "[::1]1",
+            "a b",
+        ] {
             assert!(target(text).is_err(), "{text:?}");
         }
     }

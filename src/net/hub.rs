@@ -167,7 +167,9 @@ impl Subscription {
         };
         match &scene.frame {
             Some(newer)
-                if same_form && newer.header.key && newer.header.is_after(frame.header.sequence) =>
+                if same_form
+                    && newer.header.key
+                    && newer.header.is_after(frame.header.sequence) =>
             {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
                 self.skipped += u64::from(passed);

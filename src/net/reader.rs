@@ -198,9 +198,10 @@ mod tests {
         let picture = [7; 50];
         let bytes = conversation(&picture);
         let (mut near, far) = tokio::io::duplex(1);
-        let writing = tokio::spawn(async move {
-            tokio::io::AsyncWriteExt::write_all(&mut near, &bytes).await
-        });
+        let writing =
+            tokio::spawn(
+                async move { tokio::io::AsyncWriteExt::write_all(&mut near, &bytes).await },
+            );
         assert_eq!(read_conversation(far).await, picture);
         writing.await.unwrap().unwrap();
     }

@@ -91,10 +91,16 @@ pub async fn serve(
             }
         }
     };
-    info!("listener: closing ({} watching): {reason}", *hub.watching().borrow());
+    let watching = *hub.watching().borrow();
+    if watching > 0 {
+        info!("listener: closing ({watching} watching): {reason}");
+    }
     drop(listener);
     hub.end(&reason);
-    let _ = timeout(CLOSING, async { while viewers.join_next().await.is_some() {} }).await;
+    let _ = timeout(CLOSING, async {
+        while viewers.join_next().await.is_some() {}
+    })
+    .await;
     viewers.shutdown().await;
 }
 

@@ -202,11 +202,7 @@ async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<Hello, Left> 
 }
 
 /// Reads what the viewer says until it leaves. `limit` bounds the time for one message.
-async fn listen(
-    reader: &mut MessageReader<ReadHalf<'_>>,
-    hub: &Hub,
-    limit: Duration,
-) -> Left {
+async fn listen(reader: &mut MessageReader<ReadHalf<'_>>, hub: &Hub, limit: Duration) -> Left {
     let mut heard = 0;
     let mut since = Instant::now();
     loop {
@@ -352,8 +348,15 @@ impl Show {
             return;
         }
         let seconds = self.told_at.elapsed().as_secs().max(1);
-        let since = if seconds > 2 { "since it last kept up" } else { "in the last second" };
-        warn!("viewer {}: too slow, skipped {missed} frames {since}", self.peer);
+        let since = if seconds > 2 {
+            "since it last kept up"
+        } else {
+            "in the last second"
+        };
+        warn!(
+            "viewer {}: too slow, skipped {missed} frames {since}",
+            self.peer
+        );
         self.told += missed;
         self.told_at = Instant::now();
     }

@@ -253,9 +253,7 @@ fn check(caps: &Caps) -> Result<(), String> {
     if let Some((width, height)) = caps.size()
         && i64::from(width) * i64::from(height) > AREA_LIMIT
     {
-        return Err(format!(
-            "{width}x{height} is more than {AREA_LIMIT} pixels"
-        ));
+        return Err(format!("{width}x{height} is more than {AREA_LIMIT} pixels"));
     }
     if let Some(Value::Fraction(n, d)) = caps.field("pixel-aspect-ratio")
         && !(1.0 / 16.0..=16.0).contains(&(f64::from(*n) / f64::from(*d)))

@@ -248,10 +248,7 @@ mod tests {
 
     #[test]
     fn malformed_heads_are_named() {
-        assert_eq!(
-            fed(&with_prefix(0, b"")).head(LIMIT),
-            Err(WireError::Empty)
-        );
+        assert_eq!(fed(&with_prefix(0, b"")).head(LIMIT), Err(WireError::Empty));
         assert_eq!(
             fed(&with_prefix(9, b"\x02")).head(LIMIT),
             Err(WireError::UnknownKind(2))
@@ -267,6 +264,10 @@ mod tests {
         let mut buffer = fed(&with_prefix(3, b"abc"));
         assert_eq!(buffer.bare_length(LIMIT), Ok(Some(3)));
         assert_eq!(buffer.filled(), b"abc");
-        assert!(fed(&with_prefix(LIMIT + 1, b"")).bare_length(LIMIT).is_err());
+        assert!(
+            fed(&with_prefix(LIMIT + 1, b""))
+                .bare_length(LIMIT)
+                .is_err()
+        );
     }
 }

@@ -62,14 +62,8 @@ mod tests {
     #[test]
     fn each_dialect_is_told_by_its_first_bytes() {
         assert_eq!(dialect(&message(b"{\"")), Ok(Some(Dialect::Native)));
-        assert_eq!(
-            dialect(&message(b"\x80\x04")),
-            Ok(Some(Dialect::Pickle(4)))
-        );
-        assert_eq!(
-            dialect(&message(b"\xff\xd8")),
-            Ok(Some(Dialect::BareJpeg))
-        );
+        assert_eq!(dialect(&message(b"\x80\x04")), Ok(Some(Dialect::Pickle(4))));
+        assert_eq!(dialect(&message(b"\xff\xd8")), Ok(Some(Dialect::BareJpeg)));
     }
 
     #[test]

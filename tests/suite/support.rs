@@ -93,15 +93,22 @@ impl Running {
     pub fn line_with(&mut self, part: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     self.seen.push(line.clone());
                     if line.contains(part) {
                         return line;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no {part:?} in time, only {:#?}", self.seen),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended without {part:?}: {:#?}", self.seen),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {part:?} in time, only {:#?}", self.seen)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended without {part:?}: {:#?}", self.seen)
+                }
             }
         }
     }
@@ -118,8 +125,13 @@ impl Running {
 
     /// Sends a signal by its name, such as `INT`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "cannot signal {name}");
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "cannot signal {name}"
+        );
     }
 
     /// Waits for the end.
@@ -128,7 +140,10 @@ impl Running {
         let Some(status) = status else {
             panic!("still running after {PATIENCE:?}: {:#?}", self.drain());
         };
-        let stdout = self.stdout.take().map(|thread| thread.join().expect("the reader ends"));
+        let stdout = self
+            .stdout
+            .take()
+            .map(|thread| thread.join().expect("the reader ends"));
         self.drain();
         Ended {
             status,
@@ -162,7 +177,11 @@ pub struct Sender {
 impl Sender {
     /// Starts `vidchat send` with these further arguments, and waits until it tells its port.
     pub fn start<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
-        Self::start_as(vidchat().args(["send", "--bind", "127.0.0.1", "--port", "0"]).args(args))
+        Self::start_as(
+            vidchat()
+                .args(["send", "--bind", "127.0.0.1", "--port", "0"])
+                .args(args),
+        )
     }
 
     /// Starts this command, which is some `vidchat send --port 0`.
@@ -193,7 +212,15 @@ impl Xvfb {
     /// Starts one on a free number; `None`, said aloud, where Xvfb is not installed.
     pub fn start() -> Option<Self> {
         let started = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"])
+            .args([
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                "1024x768x24",
+                "-nolisten",
+                "tcp",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
