@@ -364,7 +364,10 @@ fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
         true => "On this machine, in another terminal, type:",
         false => "On the other machine, type:",
     };
-    format!("{place}{}\nq or Ctrl-C ends it.", commands.collect::<String>())
+    format!(
+        "{place}{}\nq or Ctrl-C ends it.",
+        commands.collect::<String>()
+    )
 }
 
 /// The next event, or nothing for ever where there is no one to wait for.
