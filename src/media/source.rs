@@ -4,24 +4,25 @@
 //! "source", which also hears what the pipeline has to say.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::frame::{Frame, FrameHeader};
+use crate::frame::Frame;
 use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::recipe::{Directive, Recipe};
+use super::tap::Tap;
 use super::values::Values;
-use super::{build, camera, caps};
+use super::{build, camera};
 
 /// How long a source may take for its first picture.
 const FIRST_FRAME_LIMIT: Duration = Duration::from_secs(10);
@@ -143,7 +144,7 @@ struct Runner {
     generation: u32,
     /// The number of the next frame. It goes on when the pipeline is opened again, so that no
     /// viewer takes a new frame for an old one.
-    sequence: Arc<std::sync::atomic::AtomicU32>,
+    sequence: Arc<AtomicU32>,
     running: Option<Running>,
 }
 
@@ -344,161 +345,27 @@ impl Runner {
     }
 
     fn callbacks(&self) -> gst_app::AppSinkCallbacks {
-        let mut tap = Tap {
-            outlet: Arc::clone(&self.outlet),
-            inputs: self.inputs.clone(),
-            generation: self.generation,
-            sequence: Arc::clone(&self.sequence),
-            form: None,
+        let mut tap = Tap::new(Arc::clone(&self.outlet), Arc::clone(&self.sequence));
+        let (inputs, generation) = (self.inputs.clone(), self.generation);
+        let notify = move |notice| {
+            let _ = inputs.send(Input::Pipeline(generation, notice));
         };
         gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                tap.take(sink, &sample).map_err(|e| {
-                    tap.notify(Notice::Error {
-                        message: e.to_string(),
-                        debug: None,
-                    });
-                    gst::FlowError::Error
-                })
+                match tap.take(sink, &sample) {
+                    Ok(Some(first)) => notify(Notice::FirstFrame(first)),
+                    Ok(None) => {}
+                    Err(e) => {
+                        notify(Notice::Error {
+                            message: e.to_string(),
+                            debug: None,
+                        });
+                        return Err(gst::FlowError::Error);
+                    }
+                }
+                Ok(gst::FlowSuccess::Ok)
             })
             .build()
-    }
-}
-
-/// Makes frames of samples, on the pipeline's own thread.
-struct Tap {
-    outlet: Arc<dyn Outlet>,
-    inputs: Sender<Input>,
-    generation: u32,
-    sequence: Arc<std::sync::atomic::AtomicU32>,
-    /// The caps of the last sample, with the layout where they are raw.
-    form: Option<(gst::Caps, Option<gst_video::VideoInfo>)>,
-}
-
-impl Tap {
-    fn take(
-        &mut self,
-        sink: &gst_app::AppSink,
-        sample: &gst::Sample,
-    ) -> anyhow::Result<gst::FlowSuccess> {
-        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps_owned()) else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        if self.form.as_ref().is_none_or(|(known, _)| *known != caps) {
-            let first = self.form.is_none();
-            let described = caps::from_gst(&caps)?;
-            let info = described
-                .is_raw()
-                .then(|| caps::raw_info(&caps))
-                .transpose()?;
-            self.form = Some((caps, info));
-            self.outlet.caps(described.clone());
-            if first {
-                self.notify(Notice::FirstFrame(described));
-            }
-        }
-        let header = self.header(sink, sample, &buffer);
-        let info = self.form.as_ref().and_then(|(_, info)| info.as_ref());
-        let data = contents(buffer, info)?;
-        self.outlet.frame(Frame { header, data });
-        Ok(gst::FlowSuccess::Ok)
-    }
-
-    fn header(
-        &self,
-        sink: &gst_app::AppSink,
-        sample: &gst::Sample,
-        buffer: &gst::BufferRef,
-    ) -> FrameHeader {
-        let flags = buffer.flags();
-        let segment = sample
-            .segment()
-            .and_then(|s| s.downcast_ref::<gst::ClockTime>());
-        let running = segment.and_then(|segment| segment.to_running_time(buffer.pts()));
-        // How long ago it was captured, by the pipeline's clock. A picture without a time is as
-        // new as can be; one from the future (a file, before its time) as well.
-        let age = running.and_then(|then| sink.current_running_time()?.checked_sub(then));
-        let age = Duration::from(age.unwrap_or_default());
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let captured_at = now.saturating_sub(age).as_nanos();
-        FrameHeader {
-            key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
-            discontinuity: flags.contains(gst::BufferFlags::DISCONT),
-            stream: 0,
-            sequence: self
-                .sequence
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            pts: running.map_or(0, gst::ClockTime::nseconds),
-            captured_at: u64::try_from(captured_at).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn notify(&self, notice: Notice) {
-        let _ = self.inputs.send(Input::Pipeline(self.generation, notice));
-    }
-}
-
-/// The bytes of a buffer, as they are: mapped, not copied. Only raw pictures whose rows or
-/// planes lie otherwise than their caps say are put in order, which takes a copy.
-fn contents(buffer: gst::Buffer, info: Option<&gst_video::VideoInfo>) -> anyhow::Result<Bytes> {
-    let unusual = |info: &gst_video::VideoInfo| {
-        let layout = buffer.meta::<gst_video::VideoMeta>();
-        buffer.size() != info.size()
-            || layout.is_some_and(|m| m.stride() != info.stride() || m.offset() != info.offset())
-    };
-    let buffer = match info {
-        Some(info) if unusual(info) => in_order(buffer, info)?,
-        _ => buffer,
-    };
-    let mapped = buffer
-        .into_mapped_buffer_readable()
-        .map_err(|_| anyhow::anyhow!("a picture that cannot be read"))?;
-    Ok(Bytes::from_owner(mapped))
-}
-
-fn in_order(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> anyhow::Result<gst::Buffer> {
-    let from = gst_video::VideoFrame::from_buffer_readable(buffer, info)
-        .map_err(|_| anyhow::anyhow!("a picture that is not what its caps say"))?;
-    let room = gst::Buffer::with_size(info.size())?;
-    let mut to = gst_video::VideoFrame::from_buffer_writable(room, info)
-        .map_err(|_| anyhow::anyhow!("no room for a picture"))?;
-    from.copy(&mut to)?;
-    Ok(to.into_buffer())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_with_padding_are_put_in_order() {
-        gst::init().unwrap();
-        let format = gst_video::VideoFormat::Gray8;
-        let info = gst_video::VideoInfo::builder(format, 4, 2).build().unwrap();
-        let rows = [1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0];
-        let mut buffer = gst::Buffer::from_slice(rows);
-        let flags = gst_video::VideoFrameFlags::empty();
-        gst_video::VideoMeta::add_full(buffer.get_mut().unwrap(), flags, format, 4, 2, &[0], &[8])
-            .unwrap();
-        let tight = contents(buffer, Some(&info)).unwrap();
-        let stride = info.stride()[0] as usize;
-        assert_eq!(tight.len(), info.size());
-        assert_eq!(&tight[..4], [1, 2, 3, 4]);
-        assert_eq!(&tight[stride..stride + 4], [5, 6, 7, 8]);
-    }
-
-    #[test]
-    fn a_buffer_in_order_is_not_copied() {
-        gst::init().unwrap();
-        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 4, 2)
-            .build()
-            .unwrap();
-        let picture = vec![9; info.size()];
-        let address = picture.as_ptr();
-        let bytes = contents(gst::Buffer::from_slice(picture), Some(&info)).unwrap();
-        assert_eq!(bytes.as_ptr(), address);
     }
 }

@@ -1,0 +1,158 @@
+//! Frames of what an `appsink` gets, on the pipeline's own thread: the hot path of a sender.
+//!
+//! Apart from `source`, which runs rarely and may block; nothing here may.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use crate::frame::{Frame, FrameHeader};
+use crate::wire::Caps;
+
+use super::caps;
+use super::source::Outlet;
+
+/// Makes frames of samples.
+pub struct Tap {
+    outlet: Arc<dyn Outlet>,
+    /// The number of the next frame.
+    sequence: Arc<AtomicU32>,
+    /// The caps of the last sample, with the layout where they are raw.
+    form: Option<(gst::Caps, Option<gst_video::VideoInfo>)>,
+}
+
+impl Tap {
+    /// Frames go to `outlet`, numbered by `sequence`.
+    pub fn new(outlet: Arc<dyn Outlet>, sequence: Arc<AtomicU32>) -> Self {
+        Self {
+            outlet,
+            sequence,
+            form: None,
+        }
+    }
+
+    /// Passes on one sample of `sink`. Returns the caps of the very first one.
+    pub fn take(
+        &mut self,
+        sink: &gst_app::AppSink,
+        sample: &gst::Sample,
+    ) -> anyhow::Result<Option<Caps>> {
+        let mut first = None;
+        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps_owned()) else {
+            return Ok(None);
+        };
+        if self.form.as_ref().is_none_or(|(known, _)| *known != caps) {
+            let described = caps::from_gst(&caps)?;
+            let info = described
+                .is_raw()
+                .then(|| caps::raw_info(&caps))
+                .transpose()?;
+            if self.form.replace((caps, info)).is_none() {
+                first = Some(described.clone());
+            }
+            self.outlet.caps(described);
+        }
+        let header = self.header(sink, sample, &buffer);
+        let info = self.form.as_ref().and_then(|(_, info)| info.as_ref());
+        let data = contents(buffer, info)?;
+        self.outlet.frame(Frame { header, data });
+        Ok(first)
+    }
+
+    fn header(
+        &self,
+        sink: &gst_app::AppSink,
+        sample: &gst::Sample,
+        buffer: &gst::BufferRef,
+    ) -> FrameHeader {
+        let flags = buffer.flags();
+        let segment = sample
+            .segment()
+            .and_then(|s| s.downcast_ref::<gst::ClockTime>());
+        let running = segment.and_then(|segment| segment.to_running_time(buffer.pts()));
+        // How long ago it was captured, by the pipeline's clock. A picture without a time is as
+        // new as can be; one from the future (a file, before its time) as well.
+        let age = running.and_then(|then| sink.current_running_time()?.checked_sub(then));
+        let age = Duration::from(age.unwrap_or_default());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let captured_at = now.saturating_sub(age).as_nanos();
+        FrameHeader {
+            key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
+            discontinuity: flags.contains(gst::BufferFlags::DISCONT),
+            stream: 0,
+            sequence: self.sequence.fetch_add(1, Relaxed),
+            pts: running.map_or(0, gst::ClockTime::nseconds),
+            captured_at: u64::try_from(captured_at).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The bytes of a buffer, as they are: mapped, not copied. Only raw pictures whose rows or
+/// planes lie otherwise than their caps say are put in order, which takes a copy.
+fn contents(buffer: gst::Buffer, info: Option<&gst_video::VideoInfo>) -> anyhow::Result<Bytes> {
+    let unusual = |info: &gst_video::VideoInfo| {
+        let layout = buffer.meta::<gst_video::VideoMeta>();
+        buffer.size() != info.size()
+            || layout.is_some_and(|m| m.stride() != info.stride() || m.offset() != info.offset())
+    };
+    let buffer = match info {
+        Some(info) if unusual(info) => in_order(buffer, info)?,
+        _ => buffer,
+    };
+    let mapped = buffer
+        .into_mapped_buffer_readable()
+        .map_err(|_| anyhow::anyhow!("a picture that cannot be read"))?;
+    Ok(Bytes::from_owner(mapped))
+}
+
+fn in_order(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> anyhow::Result<gst::Buffer> {
+    let from = gst_video::VideoFrame::from_buffer_readable(buffer, info)
+        .map_err(|_| anyhow::anyhow!("a picture that is not what its caps say"))?;
+    let room = gst::Buffer::with_size(info.size())?;
+    let mut to = gst_video::VideoFrame::from_buffer_writable(room, info)
+        .map_err(|_| anyhow::anyhow!("no room for a picture"))?;
+    from.copy(&mut to)?;
+    Ok(to.into_buffer())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_with_padding_are_put_in_order() {
+        gst::init().unwrap();
+        let format = gst_video::VideoFormat::Gray8;
+        let info = gst_video::VideoInfo::builder(format, 4, 2).build().unwrap();
+        let rows = [1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0];
+        let mut buffer = gst::Buffer::from_slice(rows);
+        let flags = gst_video::VideoFrameFlags::empty();
+        gst_video::VideoMeta::add_full(buffer.get_mut().unwrap(), flags, format, 4, 2, &[0], &[8])
+            .unwrap();
+        let tight = contents(buffer, Some(&info)).unwrap();
+        let stride = info.stride()[0] as usize;
+        assert_eq!(tight.len(), info.size());
+        assert_eq!(&tight[..4], [1, 2, 3, 4]);
+        assert_eq!(&tight[stride..stride + 4], [5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_buffer_in_order_is_not_copied() {
+        gst::init().unwrap();
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, 4, 2)
+            .build()
+            .unwrap();
+        let picture = vec![9; info.size()];
+        let address = picture.as_ptr();
+        let bytes = contents(gst::Buffer::from_slice(picture), Some(&info)).unwrap();
+        assert_eq!(bytes.as_ptr(), address);
+    }
+}
