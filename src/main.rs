@@ -9,6 +9,10 @@ fn main() -> ExitCode {
     media::drain_cameras();
     let cli = Cli::parse();
     console::log(cli.verbose);
+    media::on_main_thread(|| run(cli))
+}
+
+fn run(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

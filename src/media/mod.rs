@@ -28,6 +28,14 @@ pub use values::Values;
 
 use crate::report::{Failure, Outcome};
 
+/// Runs the program itself, which on macOS must leave the first thread to the windows.
+pub fn on_main_thread<T>(program: impl FnOnce() -> T + Send) -> T {
+    #[cfg(target_os = "macos")]
+    return gstreamer::macos_main(program);
+    #[cfg(not(target_os = "macos"))]
+    program()
+}
+
 /// Starts GStreamer; does nothing the second time.
 pub fn init() -> Outcome {
     gstreamer::init().map_err(|e| {
