@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::info;
@@ -17,7 +16,7 @@ use crate::frame::FrameHeader;
 use crate::media::player::{Picture, PlayerEvent, PlayerOptions};
 use crate::media::{self, Direction, Player, Recipe, Values, window};
 use crate::net::client::{PlayError, PlayOptions, Traffic};
-use crate::net::{self, Sink, Target};
+use crate::net::{self, Sink, Target, TcpStream};
 use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Caps, WireError};
 

@@ -2,12 +2,10 @@
 //! while there are any of the other.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -20,7 +18,7 @@ use crate::media::recipe::Directive;
 use crate::media::source::{Outlet, SourceEvent};
 use crate::media::{self, Direction, Recipe, Source, Values};
 use crate::net::server::ServerOptions;
-use crate::net::{self, DEFAULT_PORT, Hub, Target, address};
+use crate::net::{self, DEFAULT_PORT, Hub, Target, TcpListener, address};
 use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Caps, Wire};
 
@@ -296,17 +294,9 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
     })
 }
 
-/// Listens at `address`; without one, at all of this machine's, IPv6 and IPv4.
+/// Listens at `address`, or everywhere; an error says what to do about it.
 pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
-    let attempt = |ip: IpAddr| bind(SocketAddr::new(ip, port));
-    let listener = match address {
-        Some(ip) => attempt(ip),
-        // A machine may have IPv6 turned off.
-        None => {
-            attempt(Ipv6Addr::UNSPECIFIED.into()).or_else(|_| attempt(Ipv4Addr::UNSPECIFIED.into()))
-        }
-    };
-    listener.map_err(|e| {
+    net::listen(address, port).map_err(|e| {
         let at = match address {
             Some(ip) => SocketAddr::new(ip, port).to_string(),
             None => format!("port {port}"),
@@ -326,25 +316,6 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
             _ => failure,
         }
     })
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    // Otherwise the port is taken for a minute after the last sender with viewers has ended. On
-    // Windows it would let two programs share the port.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// What to type on the other machine, an address a line.

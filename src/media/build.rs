@@ -2,6 +2,7 @@
 
 use gst::prelude::*;
 use gstreamer as gst;
+use gstreamer_app as gst_app;
 
 use crate::report::{Failure, Outcome};
 
@@ -59,6 +60,15 @@ pub fn seam<E: IsA<gst::Element>>(recipe: &Recipe, pipeline: &gst::Pipeline) -> 
         .cause(cause)
         .hint(hint)
     })
+}
+
+/// An error if `text` makes no pipeline that vidchat can use for `recipe`'s direction.
+pub fn check(recipe: &Recipe, text: &str) -> Outcome {
+    let pipeline = build(recipe, text)?;
+    match recipe.direction {
+        Direction::Send => seam::<gst_app::AppSink>(recipe, &pipeline).map(drop),
+        Direction::Recv => seam::<gst_app::AppSrc>(recipe, &pipeline).map(drop),
+    }
 }
 
 /// What kind of element this is, such as `v4l2src`.
@@ -162,9 +172,7 @@ mod tests {
             path: None,
             text: text.into(),
         };
-        let built = build(&recipe, text);
-        let seam = built.and_then(|p| seam::<gstreamer_app::AppSink>(&recipe, &p));
-        seam.unwrap_err().to_string()
+        check(&recipe, text).unwrap_err().to_string()
     }
 
     #[test]

@@ -29,9 +29,11 @@ struct System {
     ids: &'static [&'static str],
     command: &'static str,
     packages: [&'static str; 10],
+    /// Elements that this system packages elsewhere than in their set, and where.
+    apart: &'static [(&'static str, &'static str)],
 }
 
-const SYSTEMS: [System; 4] = [
+const SYSTEMS: [System; 5] = [
     System {
         ids: &["debian", "ubuntu"],
         command: "sudo apt install",
@@ -46,6 +48,16 @@ const SYSTEMS: [System; 4] = [
             "gstreamer1.0-libcamera",
             "gstreamer1.0-pipewire",
             "gstreamer1.0-vaapi",
+        ],
+        apart: &[
+            ("gtksink gtkglsink", "gstreamer1.0-gtk3"),
+            ("qmlgl*", "gstreamer1.0-qt5"),
+            ("qml6gl*", "gstreamer1.0-qt6"),
+            (
+                "facedetect faceblur edgedetect motioncells opencvtextoverlay cv*",
+                "gstreamer1.0-opencv",
+            ),
+            ("rtspclientsink", "gstreamer1.0-rtsp"),
         ],
     },
     System {
@@ -63,6 +75,19 @@ const SYSTEMS: [System; 4] = [
             "pipewire-gstreamer",
             "gstreamer1-vaapi",
         ],
+        apart: &[
+            ("gtksink gtkglsink", "gstreamer1-plugins-good-gtk"),
+            ("qmlgl*", "gstreamer1-plugins-good-qt"),
+            ("qml6gl*", "gstreamer1-plugins-good-qt6"),
+            (
+                "facedetect faceblur edgedetect motioncells opencvtextoverlay cv*",
+                "gstreamer1-plugins-bad-free-opencv",
+            ),
+            ("zbar", "gstreamer1-plugins-bad-free-zbar"),
+            ("openh264*", "gstreamer1-plugin-openh264"),
+            ("x264enc", "gstreamer1-plugins-ugly"),
+            ("x265enc libde265dec", "gstreamer1-plugins-bad-freeworld"),
+        ],
     },
     System {
         ids: &["arch"],
@@ -78,6 +103,19 @@ const SYSTEMS: [System; 4] = [
             "gst-plugin-libcamera",
             "gst-plugin-pipewire",
             "gstreamer-vaapi",
+        ],
+        apart: &[
+            ("gtksink gtkglsink", "gst-plugin-gtk"),
+            ("qmlgl*", "gst-plugin-qmlgl"),
+            ("qml6gl*", "gst-plugin-qml6"),
+            (
+                "facedetect faceblur edgedetect motioncells opencvtextoverlay cv*",
+                "gst-plugin-opencv",
+            ),
+            (
+                "vah* vaav1* vajpeg* vampeg2* vavp* vapostproc vacompositor vadeinterlace",
+                "gst-plugin-va",
+            ),
         ],
     },
     System {
@@ -95,8 +133,38 @@ const SYSTEMS: [System; 4] = [
             "gstreamer-plugin-pipewire",
             "gstreamer-plugins-vaapi",
         ],
+        apart: &[
+            ("qmlgl*", "gstreamer-plugins-good-qtqml"),
+            ("x264enc", "gstreamer-plugins-ugly-codecs"),
+            ("x265enc libde265dec", "gstreamer-plugins-bad-codecs"),
+        ],
+    },
+    System {
+        ids: &["alpine"],
+        command: "sudo apk add",
+        packages: [
+            "gst-plugins-base",
+            "gst-plugins-base",
+            "gst-plugins-base",
+            "gst-plugins-good",
+            "gst-plugins-bad",
+            "gst-plugins-ugly",
+            "gst-libav",
+            "libcamera-gstreamer",
+            "gst-plugin-pipewire",
+            "gst-vaapi",
+        ],
+        apart: &[
+            ("gtksink gtkglsink", "gst-plugins-good-gtk"),
+            ("qmlgl*", "gst-plugins-good-qt"),
+        ],
     },
 ];
+
+/// Elements that only macOS or only Windows has, whatever is installed.
+const NEVER_ON_LINUX: &str = "avfvideosrc avfassetsrc avsamplebufferlayersink vtenc* vtdec* \
+     osxvideosink d3d* dx9screencapsrc dxgiscreencapsrc gdiscreencapsrc ksvideosrc mfvideosrc \
+     mfh264enc mfh265enc mfvp9enc amfh264enc amfh265enc amfav1enc";
 
 /// Names of elements, separated by spaces; one that ends in `*` stands for all that begin so.
 const ELEMENTS: [(Set, &str); 10] = [
@@ -105,7 +173,8 @@ const ELEMENTS: [(Set, &str); 10] = [
         "videotestsrc videoconvert videoscale videoconvertscale videorate decodebin* playbin* \
          parsebin uridecodebin* urisourcebin encodebin* subtitleoverlay appsrc appsink tcp* \
          multifdsink multisocketsink socketsrc giosrc giosink theora* subparse ssaparse \
-         compositor overlaycomposition",
+         compositor overlaycomposition playsink oggdemux oggmux rawvideoparse \
+         unalignedvideoparse streamsynchronizer",
     ),
     (
         Set::X,
@@ -116,31 +185,40 @@ const ELEMENTS: [(Set, &str); 10] = [
         Set::Good,
         "v4l2* ximagesrc autovideosink autovideosrc jpegdec jpegenc pngdec pngenc vp8enc vp8dec vp9enc vp9dec \
          avimux avidemux dashdemux2 hlsdemux2 matroska* webmmux qtmux qtdemux mp4mux 3gppmux flvmux flvdemux \
-         multifile* splitmux* imagesequencesrc multipart* rtp* rtsp* udp* multiudpsink \
+         multifile* splitmux* imagesequencesrc multipart* rtp* rtspsrc udp* multiudpsink \
          dynudpsink souphttp* deinterlace interleave imagefreeze videoflip videobalance gamma \
          videomedian videocrop aspectratiocrop videobox videomixer alpha shapewipe smpte* \
          taginject capssetter progressreport breakmydata agingtv dicetv edgetv optv quarktv \
          radioactv revtv rippletv shagadelictv streaktv vertigotv warptv cairooverlay gdkpixbuf* \
-         dvdec dvdemux y4menc cacasink aasink gtksink qmlglsink navigationtest osxvideosink",
+         dv1394src hdv1394src alphacolor mssdemux2 ismlmux mj2mux goom splitfilesrc \
+         dvdec dvdemux y4menc cacasink aasink aatv cacatv navigationtest osxvideosink",
     ),
     (
         Set::Bad,
         "gdppay gdpdepay h263parse h264parse h265parse jpegparse pngparse av1parse vp9parse \
          vc1parse mpegvideoparse mpeg4videoparse jpeg2000parse jifmux mpegts* tsdemux tsparse \
-         waylandsink gtkwaylandsink kmssink fbdevsink directfbsink vulkan* openh264* av1enc \
+         waylandsink gtkwaylandsink kmssink fbdevsink dfbvideosink vulkan* openh264* av1enc \
          av1dec svtav1enc svthevcenc x265enc libde265dec dav1ddec openjpeg* webp* zbar \
-         faceoverlay facedetect faceblur qroverlay debugqroverlay zxing rsvg* srt* rist* hls* \
+         faceoverlay qroverlay debugqroverlay zxing rsvg* srt* rist* hls* \
          dash* webrtcbin whipsink rtmp* shm* intervideo* ipcpipeline* proxysink proxysrc \
          coloreffects chromahold lcms bulge circle fisheye kaleidoscope marble mirror \
          perspective pinch rotate sphere square stretch tunnel twirl waterripple burn chromium \
          dilate dodge exclusion gaussianblur solarize videodiff scenechange zebrastripe \
          bayer2rgb rgb2bayer autovideoconvert camerabin wrappercamerabinsrc uvch264* uvcsink \
-         va* nv* cuda* msdk* qsv* d3d11* mf* dx9screencapsrc ksvideosrc avf* vtenc* vtdec* \
-         assrender ttmlrender timecodestamper watchdog curl* mpeg2enc y4mdec ivfparse mxf*",
+         vah* vaav1* vajpeg* vampeg2* vavp* vapostproc vacompositor vadeinterlace nvh26* \
+         nvav1* nvvp* nvjpeg* nvmpeg* nvcuda* nvauto* nvd3d11* cuda* msdk* qsv* d3d* mf* amf* dxgiscreencapsrc gdiscreencapsrc \
+         dx9screencapsrc ksvideosrc avfvideosrc avfassetsrc avsamplebufferlayersink vtenc* vtdec* \
+         assrender ttmlrender timecodestamper watchdog curl* mpeg2enc y4mdec ivfparse mxf* \
+         rtpasfpay rtpsink rtpsrc rtponvifparse rtponviftimestamp mpegps* rfbsrc decklinkvideo* dc1394src dvbsrc \
+         fpsdisplaysink fakevideosink interlace ivtc combdetect fieldanalysis smooth videoparse \
+         videoanalyse simplevideomark* videosegmentclip avwait h264timestamper h265timestamper \
+         vp8alphadecodebin vp9alphadecodebin pnmdec pnmenc openexrdec dvdspu diffuse asfmux \
+         mssdemux sdpdemux sdpsrc diracparse vmncdec openni2src teletextdec cc708overlay \
+         viewfinderbin compare netsim pcapparse switchbin transcodebin uritranscodebin",
     ),
     (
         Set::Ugly,
-        "x264enc mpeg2dec asfdemux rmdemux dvdreadsrc amrnb*",
+        "x264enc mpeg2dec asfdemux rmdemux dvdreadsrc dvdsub* rtpasfdepay rtspwms rtspreal",
     ),
     (
         Set::Libav,
@@ -184,7 +262,9 @@ pub fn install_hint(element: &str) -> Option<String> {
 
 /// The same for the system that `os_release` describes.
 fn hint_for(element: &str, os_release: &str) -> Option<String> {
-    let set = set_of(element)?;
+    if names(NEVER_ON_LINUX, element) {
+        return None;
+    }
     let system = SYSTEMS.iter().find(|system| {
         let ids = os_release
             .lines()
@@ -193,23 +273,35 @@ fn hint_for(element: &str, os_release: &str) -> Option<String> {
         let mut ids = ids.flat_map(|id| id.split('-'));
         ids.any(|id| system.ids.contains(&id))
     })?;
-    Some(format!(
-        "{} {}",
-        system.command, system.packages[set as usize]
-    ))
+    let apart = system.apart.iter().find(|(those, _)| names(those, element));
+    let package = match apart {
+        Some((_, package)) => package,
+        None => system.packages[set_of(element)? as usize],
+    };
+    Some(format!("{} {package}", system.command))
 }
 
+/// The set that has `element`: by its full name, else by how it begins.
 fn set_of(element: &str) -> Option<Set> {
-    let matches = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(start) => element.starts_with(start),
-        None => element == pattern,
-    };
-    ORDER.into_iter().find(|set| {
-        ELEMENTS
-            .iter()
-            .filter(|(of, _)| of == set)
-            .any(|(_, names)| names.split_whitespace().any(matches))
+    let by_name = |(_, those): &&(Set, &str)| those.split_whitespace().any(|name| name == element);
+    let exact = ELEMENTS.iter().find(by_name).map(|(set, _)| *set);
+    exact.or_else(|| {
+        ORDER.into_iter().find(|set| {
+            ELEMENTS
+                .iter()
+                .any(|(of, those)| of == set && names(those, element))
+        })
     })
+}
+
+/// Whether `element` is one of `those`, as [`ELEMENTS`] writes them.
+fn names(those: &str, element: &str) -> bool {
+    those
+        .split_whitespace()
+        .any(|name| match name.strip_suffix('*') {
+            Some(start) => element.starts_with(start),
+            None => element == name,
+        })
 }
 
 #[cfg(test)]
@@ -269,6 +361,38 @@ mod tests {
         for (index, (set, _)) in ELEMENTS.iter().enumerate() {
             assert_eq!(*set as usize, index);
             assert!(ORDER.contains(set), "{set:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_system_packages_apart_is_not_looked_for_in_its_set() {
+        for (element, os_release, hint) in [
+            (
+                "gtksink",
+                DEBIAN,
+                Some("sudo apt install gstreamer1.0-gtk3"),
+            ),
+            (
+                "x264enc",
+                DEBIAN,
+                Some("sudo apt install gstreamer1.0-plugins-ugly"),
+            ),
+            (
+                "x264enc",
+                "ID=fedora",
+                Some("sudo dnf install gstreamer1-plugins-ugly"),
+            ),
+            ("vah264enc", "ID=arch", Some("sudo pacman -S gst-plugin-va")),
+            (
+                "rtpsrc",
+                DEBIAN,
+                Some("sudo apt install gstreamer1.0-plugins-bad"),
+            ),
+            ("vtenc_h264", DEBIAN, None),
+            ("valve", DEBIAN, None),
+            ("nvv4l2decoder", DEBIAN, None),
+        ] {
+            assert_eq!(hint_for(element, os_release).as_deref(), hint, "{element}");
         }
     }
 }

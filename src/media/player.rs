@@ -319,7 +319,7 @@ pub fn natural_size(form: &Caps) -> (u32, u32) {
 }
 
 /// What an error of the pipeline means.
-fn judge(place: &str, message: &gst::MessageRef, error: &gst::glib::Error) -> PlayerEvent {
+fn judge(place: &str, message: &gst::MessageRef, error: &glib::Error) -> PlayerEvent {
     // This is how sinks with a window of their own say that it was closed.
     let closed = error.matches(gst::ResourceError::NotFound) && error.message().contains("closed");
     let from_sink = message

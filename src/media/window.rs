@@ -108,9 +108,9 @@ struct Shared {
     /// The size of the window.
     size: (u32, u32),
     /// Where the size for `ximagesink` is set.
-    fit: Option<gst::glib::WeakRef<gst::Element>>,
+    fit: Option<glib::WeakRef<gst::Element>>,
     /// The sink that draws into our window.
-    sink: Option<gst::glib::WeakRef<gst_video::VideoOverlay>>,
+    sink: Option<glib::WeakRef<gst_video::VideoOverlay>>,
 }
 
 impl Window {
@@ -245,10 +245,7 @@ impl Window {
 /// The lock is given back before the sink is called: it holds locks of its own while it asks us
 /// for a window.
 fn expose(shared: &Mutex<Shared>) {
-    let sink = lock(shared)
-        .sink
-        .as_ref()
-        .and_then(gst::glib::WeakRef::upgrade);
+    let sink = lock(shared).sink.as_ref().and_then(glib::WeakRef::upgrade);
     if let Some(sink) = sink {
         sink.expose();
     }
@@ -258,7 +255,7 @@ fn expose(shared: &Mutex<Shared>) {
 fn fit(shared: &Mutex<Shared>) {
     let (fit, (width, height)) = {
         let shared = lock(shared);
-        let fit = shared.fit.as_ref().and_then(gst::glib::WeakRef::upgrade);
+        let fit = shared.fit.as_ref().and_then(glib::WeakRef::upgrade);
         (fit, inside(shared.natural, shared.size))
     };
     let Some(fit) = fit else {

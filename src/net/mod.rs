@@ -4,13 +4,16 @@
 pub mod address;
 pub mod client;
 pub mod hub;
+mod listen;
 pub mod reader;
 pub mod server;
 mod viewer;
 
 pub use client::{Sink, Target, connect, play};
 pub use hub::{Hub, Subscription, Update};
+pub use listen::listen;
 pub use server::serve;
+pub use tokio::net::{TcpListener, TcpStream};
 
 /// The port of the Python tutorial that vidchat descends from.
 pub const DEFAULT_PORT: u16 = 10050;
@@ -18,7 +21,6 @@ pub const DEFAULT_PORT: u16 = 10050;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
 /// The most that may wait unsent in the kernel for one connection, in bytes: what is in there is
 /// already older than the newest frame. At 10 Mbit/s it is 13 ms.
