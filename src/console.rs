@@ -3,11 +3,15 @@
 //! Everything goes to standard error; standard output belongs to pipelines. Lines of log, the
 //! status line and a picture drawn in the terminal share that one screen, so they are kept apart
 //! here.
+//!
+//! A terminal may be stopped and a pipe full, and viewers must not wait for that: lines are
+//! written by a thread, "console", and are lost, and counted, when it falls far behind.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, terminal};
@@ -20,12 +24,17 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// How many lines of log are kept while a picture covers the terminal.
 const KEPT_LINES: usize = 200;
+/// How many writes may wait for the terminal.
+const BACKLOG: usize = 256;
+/// How long the terminal may take for the last lines.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
     screen: false,
     status: String::new(),
     kept: Vec::new(),
+    lost: 0,
 });
 
 struct State {
@@ -37,6 +46,15 @@ struct State {
     status: String,
     /// Lines that wait until the picture is gone.
     kept: Vec<String>,
+    /// Writes that the terminal was too slow for.
+    lost: u64,
+}
+
+/// What the writing thread is given.
+enum Output {
+    Bytes(Vec<u8>),
+    /// Everything before this is written when its receiver hears that it is gone.
+    Mark(SyncSender<()>),
 }
 
 /// Prints one or more lines.
@@ -57,7 +75,7 @@ pub fn line(text: &str) {
         out.push_str(state.new_line());
     }
     out.push_str(&state.status);
-    put(out.as_bytes());
+    state.put(out);
 }
 
 /// Prints what a command was asked for, such as a list, on standard output.
@@ -96,20 +114,16 @@ pub fn status(text: &str) {
     if !io::stderr().is_terminal() || state.status == text {
         return;
     }
-    let (columns, rows) = terminal::size().unwrap_or((80, 24));
-    let fitting: String = text
+    let (columns, _) = size();
+    state.status = text
         .chars()
         .take(usize::from(columns).saturating_sub(1))
         .collect();
-    let mut out = String::new();
-    if state.screen {
-        let _ = write!(out, "\x1b[{rows};1H");
-    } else {
-        out.push('\r');
+    // Over a picture it is drawn with the next one.
+    if !state.screen {
+        let out = format!("\r{}\x1b[K", state.status);
+        state.put(out);
     }
-    let _ = write!(out, "{fitting}\x1b[K");
-    state.status = fitting;
-    put(out.as_bytes());
 }
 
 /// Whether a picture can be drawn in this terminal.
@@ -124,6 +138,8 @@ pub struct Screen(());
 impl Screen {
     /// Covers the terminal.
     pub fn enter() -> io::Result<Self> {
+        // What was said before belongs to the terminal below.
+        flush();
         let mut state = lock();
         state.screen = true;
         state.status.clear();
@@ -138,15 +154,16 @@ impl Screen {
 
     /// Columns and rows for the picture: the last row is the status line's.
     pub fn size(&self) -> (u16, u16) {
-        let (columns, rows) = terminal::size().unwrap_or((80, 24));
+        let (columns, rows) = size();
         (columns, rows.saturating_sub(1))
     }
 
-    /// Writes what was drawn; returns when the terminal has taken it.
+    /// Writes what was drawn and the status line; returns when the terminal has taken them.
     pub fn draw(&self, bytes: &[u8]) {
-        // Under the lock, so that no status line lands in the middle.
-        let _state = lock();
-        put(bytes);
+        let (_, rows) = size();
+        let status = format!("\x1b[{rows};1H{}\x1b[K", lock().status);
+        // The lock is free again: whoever has a line to say need not wait for a slow terminal.
+        write(&[bytes, status.as_bytes()].concat());
     }
 }
 
@@ -204,15 +221,27 @@ impl Drop for Keys {
     }
 }
 
-/// Gives the terminal back as it was: at the end, and when the program panics.
+/// Gives the terminal back as it was, and waits for the last lines to be written: at the end,
+/// and when the program panics.
 pub fn restore() {
     let mut state = lock();
     uncover(&mut state);
     if !state.status.is_empty() {
         state.status.clear();
-        put(state.new_line().as_bytes());
+        let new_line = state.new_line().to_owned();
+        state.put(new_line);
     }
     cooked(&mut state);
+    drop(state);
+    flush();
+}
+
+/// Waits until what was said so far is written, or the terminal is hopeless.
+pub fn flush() {
+    let (mark, passed) = mpsc::sync_channel(0);
+    if writer().try_send(Output::Mark(mark)).is_ok() {
+        let _ = passed.recv_timeout(FAREWELL);
+    }
 }
 
 /// A line of log: `LEVEL subject: event`.
@@ -255,6 +284,38 @@ impl State {
     fn new_line(&self) -> &'static str {
         if self.raw { "\r\n" } else { "\n" }
     }
+
+    /// Has `text` written, without waiting for it.
+    fn put(&mut self, text: String) {
+        let text = match self.lost {
+            0 => text,
+            lost => format!("WARN console: {lost} lines lost{}{text}", self.new_line()),
+        };
+        match writer().try_send(Output::Bytes(text.into_bytes())) {
+            Ok(()) => self.lost = 0,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost += 1,
+        }
+    }
+}
+
+/// The thread that writes, which lives as long as the process.
+fn writer() -> &'static SyncSender<Output> {
+    static WRITER: OnceLock<SyncSender<Output>> = OnceLock::new();
+    WRITER.get_or_init(|| {
+        let (sender, outputs) = mpsc::sync_channel(BACKLOG);
+        // Without the thread nothing is said; there is nobody to tell about that.
+        let _ = std::thread::Builder::new()
+            .name("console".into())
+            .spawn(move || {
+                for output in outputs {
+                    match output {
+                        Output::Bytes(bytes) => write(&bytes),
+                        Output::Mark(mark) => drop(mark),
+                    }
+                }
+            });
+        sender
+    })
 }
 
 fn lock() -> MutexGuard<'static, State> {
@@ -262,8 +323,13 @@ fn lock() -> MutexGuard<'static, State> {
     CONSOLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Standard error may be closed or a full pipe; there is nobody to tell about that.
-fn put(bytes: &[u8]) {
+/// Columns and rows of the terminal.
+fn size() -> (u16, u16) {
+    terminal::size().unwrap_or((80, 24))
+}
+
+/// Standard error may be closed; there is nobody to tell about that.
+fn write(bytes: &[u8]) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }
@@ -285,7 +351,7 @@ fn uncover(state: &mut State) {
                 .collect::<Vec<_>>()
         })
         .collect();
-    put(kept.as_bytes());
+    state.put(kept);
 }
 
 fn cooked(state: &mut State) {

@@ -20,6 +20,7 @@ fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => {
             console::line(&format!("error: cannot start: {e}"));
+            console::flush();
             return ExitCode::FAILURE;
         }
     };
@@ -31,6 +32,7 @@ fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             console::line(&failure.to_string());
+            console::flush();
             failure.status.into()
         }
     }
