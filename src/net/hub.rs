@@ -93,10 +93,15 @@ impl Hub {
         self.watching.subscribe()
     }
 
-    /// Takes a seat: the count of viewers goes down again when it is dropped.
-    pub fn seat(self: &Arc<Self>) -> Seat {
-        self.watching.send_modify(|count| *count += 1);
-        Seat(Arc::clone(self))
+    /// Takes one of `limit` seats, if there is one left: the count of viewers goes down again
+    /// when it is dropped.
+    pub fn seat(self: &Arc<Self>, limit: usize) -> Option<Seat> {
+        let free = self.watching.send_if_modified(|count| {
+            let free = *count < limit;
+            *count += usize::from(free);
+            free
+        });
+        free.then(|| Seat(Arc::clone(self)))
     }
 
     /// Waits until some consumer needs a frame that can be decoded by itself.
@@ -338,9 +343,10 @@ mod tests {
     fn seats_are_counted() {
         let hub = Hub::new();
         let watching = hub.watching();
-        let first = hub.seat();
-        let second = hub.seat();
+        let first = hub.seat(2).unwrap();
+        let second = hub.seat(2).unwrap();
         assert_eq!(second.watching(), 2);
+        assert!(hub.seat(2).is_none());
         drop(first);
         assert_eq!(*watching.borrow(), 1);
         drop(second);

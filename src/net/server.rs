@@ -105,8 +105,7 @@ pub async fn serve(
 }
 
 async fn turn_away(mut stream: TcpStream, watching: usize) {
-    let reason = format!("the sender has no seat left ({watching} watching)");
-    viewer::farewell(&mut stream, &reason).await;
+    viewer::farewell(&mut stream, &viewer::Left::Full(watching)).await;
 }
 
 /// Counts those who found no seat, for one line of log a second.

@@ -40,10 +40,14 @@ pub(super) enum Left {
     Refused(WireError),
     /// It said nothing within the time for a hello, or no more than its beginning.
     Silent(Duration),
+    /// A message of its did not end within this time.
+    Slow(Duration),
     /// It took nothing for this long.
     Stalled(Duration),
     /// It sent control messages without end.
     Flood,
+    /// So many watch already.
+    Full(usize),
     /// The stream ended, with the reason that it was told.
     Ended(Arc<str>),
 }
@@ -60,11 +64,15 @@ impl fmt::Display for Left {
             }
             Self::Refused(e) => write!(f, "refused, it sent {e}"),
             Self::Silent(limit) => write!(f, "no hello within {} s", limit.as_secs_f32()),
+            Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
             Self::Stalled(limit) => write!(f, "took nothing for {} s", limit.as_secs_f32()),
             Self::Flood => write!(
                 f,
                 "more than {CONTROLS_A_SECOND} control messages in a second"
             ),
+            Self::Full(watching) => {
+                write!(f, "the sender has no seat left ({watching} watching)")
+            }
             Self::Ended(reason) => write!(f, "{reason}"),
         }
     }
@@ -93,18 +101,18 @@ pub(super) async fn attend(
         Wire::Native => native(read, write, peer, &hub, &options).await,
         Wire::Bare => bare(read, write, peer, &hub, &options).await,
     };
-    if let Left::Ended(reason) = &left
+    if let Left::Ended(_) | Left::Full(_) = left
         && options.wire == Wire::Native
     {
-        farewell(&mut stream, reason).await;
+        farewell(&mut stream, &left).await;
     }
 }
 
 /// Tells a peer why the connection is about to be closed, and gives it a moment to read that:
 /// what a closed socket had not read yet turns into a reset, which overtakes the last words.
-pub(super) async fn farewell(stream: &mut TcpStream, reason: &str) {
+pub(super) async fn farewell(stream: &mut TcpStream, left: &Left) {
     let bye = Control::Bye {
-        reason: reason.to_owned(),
+        reason: left.to_string(),
     };
     let _ = timeout(FAREWELL, async {
         stream.write_all(&bye.encode()).await?;
@@ -137,7 +145,9 @@ async fn native(
             return left;
         }
     };
-    let seat = hub.seat();
+    let Some(seat) = hub.seat(options.max_viewers) else {
+        return full(peer, options.max_viewers);
+    };
     let name = match control::printable(&guest.name, 64) {
         name if name.is_empty() => name,
         name => format!(" \"{name}\""),
@@ -167,7 +177,9 @@ async fn bare(
     hub: &Arc<Hub>,
     options: &ServerOptions,
 ) -> Left {
-    let seat = hub.seat();
+    let Some(seat) = hub.seat(options.max_viewers) else {
+        return full(peer, options.max_viewers);
+    };
     info!("viewer {peer}: joined ({} watching)", seat.watching());
     let mut show = Show {
         peer,
@@ -183,6 +195,13 @@ async fn bare(
     let still = seat.watching() - 1;
     drop(seat);
     info!("viewer {peer}: left: {left} ({still} watching)");
+    left
+}
+
+/// Says that all seats were taken between the viewer's arrival and its hello.
+fn full(peer: SocketAddr, watching: usize) -> Left {
+    let left = Left::Full(watching);
+    info!("viewer {peer}: left before it watched: {left}");
     left
 }
 
@@ -219,7 +238,7 @@ async fn listen(reader: &mut MessageReader<ReadHalf<'_>>, hub: &Hub, limit: Dura
             }
             Ok(Ok(_)) => {}
             Ok(Err(e)) => return e.into(),
-            Err(_) => return Left::Silent(limit),
+            Err(_) => return Left::Slow(limit),
         }
         heard += 1;
         if since.elapsed() >= Duration::from_secs(1) {
