@@ -38,6 +38,8 @@ pub(super) enum Left {
     Lost(io::Error),
     /// It sent what a viewer must not send.
     Refused(WireError),
+    /// It sent a frame, which only senders do.
+    Sends,
     /// It said nothing within the time for a hello, or no more than its beginning.
     Silent(Duration),
     /// A message of its did not end within this time.
@@ -63,6 +65,7 @@ impl fmt::Display for Left {
                 write!(f, "not a viewer, its first bytes are {first}")
             }
             Self::Refused(e) => write!(f, "refused, it sent {e}"),
+            Self::Sends => write!(f, "refused, it sent a frame"),
             Self::Silent(limit) => write!(f, "no hello within {} s", limit.as_secs_f32()),
             Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
             Self::Stalled(limit) => write!(f, "took nothing for {} s", limit.as_secs_f32()),
@@ -227,7 +230,7 @@ async fn listen(reader: &mut MessageReader<ReadHalf<'_>>, hub: &Hub, limit: Dura
     loop {
         let length = match reader.head().await {
             Ok(Some(Head::Control { length })) => length,
-            Ok(Some(Head::Frame { .. })) => return Left::Refused(WireError::UnknownKind(1)),
+            Ok(Some(Head::Frame { .. })) => return Left::Sends,
             Ok(None) => return Left::Closed,
             Err(e) => return e.into(),
         };

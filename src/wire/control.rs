@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{PREFIX_BYTES, WireError};
 
+/// The longest explanation of what is wrong with a message, in characters.
+const REASON_LIMIT: usize = 200;
+
 /// What one side tells the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -50,7 +53,9 @@ impl Control {
 
     /// Reads the JSON of one message, without its length.
     pub fn decode(json: &[u8]) -> Result<Self, WireError> {
-        serde_json::from_slice(json).map_err(|e| WireError::Control(e.to_string()))
+        // The parser quotes what it did not expect, however long that is.
+        serde_json::from_slice(json)
+            .map_err(|e| WireError::Control(printable(&e.to_string(), REASON_LIMIT)))
     }
 }
 
