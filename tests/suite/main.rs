@@ -1,3 +1,6 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
+mod hostile;
+mod loopback;
+mod peers;
 mod support;
