@@ -72,6 +72,7 @@ struct Stage {
     pipeline: gst::Pipeline,
     frames: gst_app::AppSrc,
     terminal: Option<Terminal>,
+    window: Window,
     /// For raw pictures, which all have one size.
     pool: Option<Pool>,
 }
@@ -89,6 +90,10 @@ impl Player {
         let window = Window::new(&options.title, move |act| match act {
             Act::Quit => {
                 let _ = quit.send(PlayerEvent::Quit);
+            }
+            Act::Lost(reason) => {
+                let failure = Failure::lost("lost the display").cause(reason);
+                let _ = quit.send(PlayerEvent::Failed(failure));
             }
         });
         Self {
@@ -161,6 +166,9 @@ impl Player {
         let Some(stage) = &self.stage else {
             return;
         };
+        if self.window.is_lost() {
+            return;
+        }
         if let Some(buffer) = buffer.get_mut() {
             let mut flags = buffer.flags() - gst::BufferFlags::TAG_MEMORY;
             flags.set(gst::BufferFlags::DELTA_UNIT, !header.key);
@@ -200,6 +208,7 @@ impl Player {
             frames,
             terminal,
             pool: None,
+            window: self.window.clone(),
         };
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(self.first_failure(&stage.pipeline));
@@ -267,6 +276,9 @@ impl Player {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if self.window.is_lost() {
+            return std::mem::forget(self.pipeline.clone());
+        }
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }

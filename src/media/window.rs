@@ -17,13 +17,13 @@ use super::build;
 use super::x11::{WindowEvent, X11Window};
 
 /// Sinks to try: the variable that tells of their display, the element, and how it is put into a
-/// pipeline. `ximagesink` cannot scale, so videoscale does it before, to the size in `fit`.
+/// pipeline. `ximagesink` cannot scale, but asks for pictures of its window's size, which videoscale makes.
 const SINKS: [(&str, &str, &str); 6] = [
     ("DISPLAY", "xvimagesink", "xvimagesink sync=false"),
     (
         "DISPLAY",
         "ximagesink",
-        "videoscale ! capsfilter name=fit ! ximagesink sync=false",
+        "videoscale add-borders=true ! ximagesink sync=false",
     ),
     ("WAYLAND_DISPLAY", "waylandsink", "waylandsink sync=false"),
     ("WAYLAND_DISPLAY", "glimagesink", "glimagesink sync=false"),
@@ -83,10 +83,12 @@ fn choose() -> Outcome<String> {
 }
 
 /// What a person does to a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Pressed q, or closed it.
     Quit,
+    /// Nothing: the display went away, for this reason.
+    Lost(String),
 }
 
 /// The window of one pipeline after another: it stays while the pipeline is changed.
@@ -107,8 +109,8 @@ struct Shared {
     natural: (u32, u32),
     /// The size of the window.
     size: (u32, u32),
-    /// Where the size for `ximagesink` is set.
-    fit: Option<glib::WeakRef<gst::Element>>,
+    /// The display went away.
+    lost: bool,
     /// The sink that draws into our window.
     sink: Option<glib::WeakRef<gst_video::VideoOverlay>>,
 }
@@ -125,10 +127,6 @@ impl Window {
 
     /// Tells of a new pipeline, whose pictures measure `natural` pixels.
     pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
-        {
-            let mut shared = lock(&self.shared);
-            shared.fit = pipeline.by_name("fit").map(|fit| fit.downgrade());
-        }
         self.resize(natural);
         self.name(pipeline);
         self.watch_keys(pipeline);
@@ -137,18 +135,21 @@ impl Window {
     /// Pictures measure `natural` pixels from here on. A window that a person has given another
     /// size keeps it.
     pub fn resize(&self, natural: (u32, u32)) {
-        {
-            let mut shared = lock(&self.shared);
-            let untouched = shared.size == shared.natural;
-            shared.natural = natural;
-            if untouched {
-                shared.size = natural;
-                if let Some(own) = &shared.own {
-                    own.resize(natural.0, natural.1);
-                }
+        let mut shared = lock(&self.shared);
+        let untouched = shared.size == shared.natural;
+        shared.natural = natural;
+        if untouched {
+            shared.size = natural;
+            if let Some(own) = &shared.own {
+                own.resize(natural.0, natural.1);
             }
         }
-        fit(&self.shared);
+    }
+
+    /// Whether the display went away. A sink that draws then, or is stopped, is ended by Xlib
+    /// together with the whole process, so it has to be left alone.
+    pub fn is_lost(&self) -> bool {
+        lock(&self.shared).lost
     }
 
     /// Gives our window to an X11 sink that asks for one; called on the bus, in time.
@@ -185,14 +186,15 @@ impl Window {
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
             WindowEvent::Resized { width, height } => {
                 lock(&shared).size = (width, height);
-                fit(&shared);
                 expose(&shared);
             }
             WindowEvent::Key('q') | WindowEvent::Closed => acted(Act::Quit),
             WindowEvent::Key(_) => {}
             WindowEvent::Exposed => expose(&shared),
-            // The sink loses its own connection at the same time and reports that.
-            WindowEvent::Lost(reason) => tracing::debug!("window: {reason}"),
+            WindowEvent::Lost(reason) => {
+                lock(&shared).lost = true;
+                acted(Act::Lost(reason));
+            }
         });
         match opened {
             Ok(own) => {
@@ -251,46 +253,7 @@ fn expose(shared: &Mutex<Shared>) {
     }
 }
 
-/// Makes videoscale give the largest picture of the right shape that the window holds.
-fn fit(shared: &Mutex<Shared>) {
-    let (fit, (width, height)) = {
-        let shared = lock(shared);
-        let fit = shared.fit.as_ref().and_then(glib::WeakRef::upgrade);
-        (fit, inside(shared.natural, shared.size))
-    };
-    let Some(fit) = fit else {
-        return;
-    };
-    let caps = gst::Caps::builder("video/x-raw")
-        .field("width", width)
-        .field("height", height)
-        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
-        .build();
-    fit.set_property("caps", caps);
-}
-
-/// The largest size of the shape of `picture` within `window`.
-fn inside(picture: (u32, u32), window: (u32, u32)) -> (i32, i32) {
-    let (pw, ph) = (f64::from(picture.0.max(1)), f64::from(picture.1.max(1)));
-    let scale = (f64::from(window.0.max(1)) / pw).min(f64::from(window.1.max(1)) / ph);
-    let pixels = |side: f64| ((side * scale).round() as i32).max(1);
-    (pixels(pw), pixels(ph))
-}
-
 fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
     // Sizes and handles, each whole at any time.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_picture_keeps_its_shape_in_any_window() {
-        assert_eq!(inside((320, 240), (320, 240)), (320, 240));
-        assert_eq!(inside((320, 240), (1000, 480)), (640, 480));
-        assert_eq!(inside((320, 180), (160, 900)), (160, 90));
-        assert_eq!(inside((320, 180), (0, 0)), (1, 1));
-    }
 }
