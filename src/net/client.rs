@@ -229,10 +229,7 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         let mut greeted = false;
         let mut has_caps = false;
         loop {
-            let Some(head) = self.reader.head().await? else {
-                return Err(PlayError::Closed);
-            };
-            match head {
+            match self.head().await? {
                 Head::Frame { .. } if !has_caps => return Err(WireError::FrameBeforeCaps.into()),
                 Head::Frame { header, length } => self.frame(&header, length).await?,
                 Head::Control { length } => match self.control(length).await? {
@@ -275,11 +272,34 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
             ..FrameHeader::default()
         };
         loop {
-            let Some(length) = self.reader.bare_length().await? else {
-                return Err(PlayError::Closed);
-            };
+            let length = self.bare_length().await?;
             self.frame(&header, length).await?;
             header.sequence = header.sequence.wrapping_add(1);
+        }
+    }
+
+    async fn head(&mut self) -> Result<Head, PlayError> {
+        self.begun().await?;
+        match timeout(MESSAGE_LIMIT, self.reader.head()).await {
+            Ok(head) => head?.ok_or(PlayError::Closed),
+            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+        }
+    }
+
+    async fn bare_length(&mut self) -> Result<usize, PlayError> {
+        self.begun().await?;
+        match timeout(MESSAGE_LIMIT, self.reader.bare_length()).await {
+            Ok(length) => length?.ok_or(PlayError::Closed),
+            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+        }
+    }
+
+    /// Waits for the next message to begin. A sender may have nothing to say for as long as it
+    /// likes, but it may not stop in mid-message.
+    async fn begun(&mut self) -> Result<(), PlayError> {
+        match self.reader.begins().await? {
+            true => Ok(()),
+            false => Err(PlayError::Closed),
         }
     }
 

@@ -58,6 +58,12 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.head.filled()
     }
 
+    /// Waits for the first byte of the next message, which may take for ever; false when the
+    /// peer closed the connection instead.
+    pub async fn begins(&mut self) -> io::Result<bool> {
+        Ok(!self.head.filled().is_empty() || self.fill().await?)
+    }
+
     /// The head of the next message; `None` when the peer closed the connection between two.
     pub async fn head(&mut self) -> Result<Option<Head>, ReadError> {
         loop {
@@ -108,7 +114,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     /// Reads once into the head; false when the peer has closed the connection.
-    async fn fill(&mut self) -> Result<bool, ReadError> {
+    async fn fill(&mut self) -> io::Result<bool> {
         let count = self.stream.read(self.head.space()).await?;
         self.head.advance(count);
         Ok(count > 0)

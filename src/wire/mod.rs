@@ -6,6 +6,7 @@
 pub mod caps;
 pub mod control;
 pub mod message;
+pub mod pickle;
 pub mod sniff;
 
 pub use caps::Caps;

@@ -1,6 +1,7 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
 mod hostile;
+mod impostor;
 mod loopback;
 mod peers;
 mod support;

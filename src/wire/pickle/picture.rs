@@ -1,0 +1,158 @@
+//! The picture that an array is, and its bytes in the layout of raw frames.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::PickleError as Error;
+use super::machine::{Array, Value};
+use crate::wire::Caps;
+
+const JPEG: &[u8] = b"\xff\xd8";
+const PNG: &[u8] = b"\x89PNG";
+
+/// A picture as it lies in a pickle.
+#[derive(Clone, Debug)]
+pub struct Picture<'a> {
+    caps: Caps,
+    layout: Layout,
+    data: Rc<Cow<'a, [u8]>>,
+}
+
+#[derive(Clone, Debug)]
+enum Layout {
+    /// A compressed picture, byte for byte.
+    AsIs,
+    /// Pixels: how many there are, and how far apart they lie, by row, column and channel.
+    Pixels {
+        height: usize,
+        width: usize,
+        channels: usize,
+        strides: [usize; 3],
+    },
+}
+
+impl<'a> Picture<'a> {
+    /// The picture that a pickle left behind: an array, alone or as the first of a tuple.
+    pub(super) fn of(value: Value<'a>) -> Result<Self, Error> {
+        match value {
+            Value::Array(array) => Self::of_array(&array),
+            Value::Tuple(_, items) => match items.first() {
+                Some(Value::Array(array)) => Self::of_array(array),
+                _ => Err(Error::NoPicture(
+                    "a tuple that does not begin with an array".into(),
+                )),
+            },
+            Value::Bytes(_) => Err(Error::NoPicture("bytes".into())),
+            Value::Text(_) => Err(Error::NoPicture("text".into())),
+            _ => Err(Error::NoPicture("something else".into())),
+        }
+    }
+
+    /// The form of the frame that [`Picture::write`] writes.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// How many bytes [`Picture::write`] writes.
+    pub fn length(&self) -> usize {
+        match self.layout {
+            Layout::AsIs => self.data.len(),
+            Layout::Pixels {
+                width,
+                height,
+                channels,
+                ..
+            } => padded(width * channels) * height,
+        }
+    }
+
+    /// Writes the frame: for pixels, rows that begin at multiples of four bytes, as in all raw
+    /// frames. `frame` has [`Picture::length`] bytes.
+    pub fn write(&self, frame: &mut [u8]) {
+        let Layout::Pixels {
+            width,
+            channels,
+            strides: [down, across, deep],
+            ..
+        } = self.layout
+        else {
+            frame.copy_from_slice(&self.data);
+            return;
+        };
+        let row = width * channels;
+        let together = deep == 1 && across == channels;
+        for (y, to) in frame.chunks_exact_mut(padded(row)).enumerate() {
+            let (pixels, padding) = to.split_at_mut(row);
+            if together {
+                pixels.copy_from_slice(&self.data[y * down..][..row]);
+            } else {
+                for (at, byte) in pixels.iter_mut().enumerate() {
+                    let (x, channel) = (at / channels, at % channels);
+                    *byte = self.data[y * down + x * across + channel * deep];
+                }
+            }
+            padding.fill(0);
+        }
+    }
+
+    fn of_array(array: &Array<'a>) -> Result<Self, Error> {
+        if !["u1", "|u1", "uint8", "<u1", ">u1", "B"].contains(&&**array.dtype) {
+            let kind = crate::wire::control::printable(&array.dtype, 16);
+            return Err(Error::NoPicture(format!("an array of type {kind}")));
+        }
+        // What cv2.imencode gives: one dimension, or a single column in its earlier versions.
+        if let [_] | [_, 1] = array.shape[..]
+            && let Some(media_type) = compressed(&array.data) {
+                return Ok(Self {
+                    caps: parse(media_type, array)?,
+                    layout: Layout::AsIs,
+                    data: Rc::clone(&array.data),
+                });
+            }
+        let (height, width, channels, strides) = match (&array.shape[..], &array.strides[..]) {
+            (&[height, width], &[down, across]) => (height, width, 1, [down, across, 1]),
+            (&[height, width, channels @ (1 | 3 | 4)], &[down, across, deep]) => {
+                (height, width, channels, [down, across, deep])
+            }
+            _ => {
+                return Err(Error::NoPicture(format!(
+                    "an array of shape {:?}",
+                    array.shape
+                )));
+            }
+        };
+        let format = match channels {
+            1 => "GRAY8",
+            3 => "BGR",
+            _ => "BGRA",
+        };
+        let text = format!("video/x-raw, format={format}, width={width}, height={height}");
+        Ok(Self {
+            caps: parse(&text, array)?,
+            layout: Layout::Pixels {
+                height,
+                width,
+                channels,
+                strides,
+            },
+            data: Rc::clone(&array.data),
+        })
+    }
+}
+
+/// Caps have bounds for sizes, which are those of an array as well.
+fn parse(caps: &str, array: &Array<'_>) -> Result<Caps, Error> {
+    Caps::parse(caps).map_err(|_| Error::NoPicture(format!("an array of shape {:?}", array.shape)))
+}
+
+fn compressed(data: &[u8]) -> Option<&'static str> {
+    match data {
+        data if data.starts_with(JPEG) => Some("image/jpeg"),
+        data if data.starts_with(PNG) => Some("image/png"),
+        _ => None,
+    }
+}
+
+fn padded(row: usize) -> usize {
+    row.next_multiple_of(4)
+}
