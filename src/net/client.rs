@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::frame::FrameHeader;
 use crate::report::{Failure, describe};
-use crate::wire::{self, Caps, Control, Dialect, Head, Hello, Wire, WireError, control};
+use crate::wire::{self, Caps, Control, Dialect, Head, Hello, Wire, WireError, control, pickle};
 
 pub use super::address::Target;
 use super::reader::{MessageReader, ReadError};
@@ -92,8 +92,6 @@ pub enum PlayError {
     Slow(Duration),
     /// The peer sent what it must not.
     Wire(WireError),
-    /// The peer is a program of the Python tutorial.
-    Pickle,
     /// The frames could not be shown.
     Sink(Failure),
 }
@@ -107,7 +105,6 @@ impl fmt::Display for PlayError {
             Self::Silent(limit) => write!(f, "it said nothing for {} s", limit.as_secs()),
             Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs()),
             Self::Wire(e) => write!(f, "{e}"),
-            Self::Pickle => write!(f, "it sends Python pickles"),
             Self::Sink(failure) => write!(f, "{}", failure.summary()),
         }
     }
@@ -217,7 +214,7 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         };
         match dialect {
             Dialect::Native => self.native().await,
-            Dialect::Pickle(_) => Err(PlayError::Pickle),
+            Dialect::Pickle => self.pickles().await,
             Dialect::BareJpeg => {
                 let caps = Caps::parse("image/jpeg")?;
                 self.bare(Some(&caps)).await
@@ -278,6 +275,32 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         }
     }
 
+    /// The tutorial's dialect: each message is a pickle, which brings its own form.
+    async fn pickles(&mut self) -> Result<Never, PlayError> {
+        self.sink.hello("");
+        let mut message = Vec::new();
+        let mut form = None;
+        let mut header = FrameHeader {
+            key: true,
+            ..FrameHeader::default()
+        };
+        loop {
+            let length = self.bare_length().await?;
+            message.resize(length, 0);
+            self.body(&mut message).await?;
+            let picture = pickle::decode(&message).map_err(WireError::from)?;
+            if form.as_ref() != Some(picture.caps()) {
+                self.sink.caps(picture.caps())?;
+                form = Some(picture.caps().clone());
+            }
+            let mut buffer = self.sink.buffer(picture.length())?;
+            picture.write(buffer.as_mut());
+            self.arrived(&header, length);
+            self.sink.frame(&header, buffer)?;
+            header.sequence = header.sequence.wrapping_add(1);
+        }
+    }
+
     async fn head(&mut self) -> Result<Head, PlayError> {
         self.begun().await?;
         match timeout(MESSAGE_LIMIT, self.reader.head()).await {
@@ -312,10 +335,21 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
 
     async fn frame(&mut self, header: &FrameHeader, length: usize) -> Result<(), PlayError> {
         let mut buffer = self.sink.buffer(length)?;
-        match timeout(MESSAGE_LIMIT, self.reader.body(buffer.as_mut())).await {
-            Ok(read) => read?,
-            Err(_) => return Err(PlayError::Slow(MESSAGE_LIMIT)),
+        self.body(buffer.as_mut()).await?;
+        self.arrived(header, length);
+        self.sink.frame(header, buffer)?;
+        Ok(())
+    }
+
+    async fn body(&mut self, body: &mut [u8]) -> Result<(), PlayError> {
+        match timeout(MESSAGE_LIMIT, self.reader.body(body)).await {
+            Ok(read) => Ok(read?),
+            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
         }
+    }
+
+    /// Counts a frame, and those that were skipped before it.
+    fn arrived(&mut self, header: &FrameHeader, length: usize) {
         self.traffic.frames.fetch_add(1, Relaxed);
         self.traffic.bytes.fetch_add(length as u64, Relaxed);
         if let Some(last) = self.last {
@@ -323,7 +357,5 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
             self.traffic.skipped.fetch_add(skipped, Relaxed);
         }
         self.last = Some(header.sequence);
-        self.sink.frame(header, buffer)?;
-        Ok(())
     }
 }
