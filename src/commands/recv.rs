@@ -247,6 +247,11 @@ fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
                 .cause(error)
                 .hint(format!("vidchat send on {host:?} prints what to type here"))
         }
+        PlayError::Wire(WireError::Pickle(e)) => {
+            Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
+                .cause("refused")
+                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
+        }
         PlayError::Wire(WireError::FrameBeforeCaps) => {
             Failure::new(status, format!("cannot show the video from \"{target}\""))
                 .cause("it does not say what form its frames have")
@@ -254,11 +259,6 @@ fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
         }
         PlayError::Wire(_) | PlayError::Slow(_) => {
             Failure::new(status, format!("the video from \"{target}\" is not valid")).cause(error)
-        }
-        PlayError::Pickle => {
-            Failure::new(status, format!("cannot show the video from \"{target}\""))
-                .cause("it sends Python pickles, which can hold programs to run")
-                .hint(format!("start vidchat send on {host:?} in its place"))
         }
         PlayError::Io(_) | PlayError::Closed => {
             Failure::new(status, format!("lost the connection to \"{target}\""))

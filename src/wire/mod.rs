@@ -50,6 +50,8 @@ pub enum WireError {
     ShortFrame(u64),
     /// A control message that is not JSON of the right form.
     Control(String),
+    /// A pickle that is no picture.
+    Pickle(pickle::PickleError),
     /// Caps that are not accepted, with the reason.
     Caps(String),
     /// A frame before any caps.
@@ -77,6 +79,7 @@ impl fmt::Display for WireError {
                 )
             }
             Self::Control(reason) => write!(f, "a control message that is not valid: {reason}"),
+            Self::Pickle(e) => write!(f, "a pickle that {e}"),
             Self::Caps(reason) => write!(f, "caps that are not accepted: {reason}"),
             Self::FrameBeforeCaps => write!(f, "a frame before any caps"),
             Self::NoHello => write!(f, "no hello as its first message"),
@@ -92,3 +95,9 @@ impl fmt::Display for WireError {
 }
 
 impl std::error::Error for WireError {}
+
+impl From<pickle::PickleError> for WireError {
+    fn from(e: pickle::PickleError) -> Self {
+        Self::Pickle(e)
+    }
+}

@@ -7,8 +7,8 @@ use super::{PREFIX_BYTES, WireError};
 pub enum Dialect {
     /// vidchat's own protocol.
     Native,
-    /// A pickle of this protocol number, as the Python tutorial sends.
-    Pickle(u8),
+    /// Pickles, as the Python tutorial sends.
+    Pickle,
     /// JPEG pictures, each with its length in front and nothing else.
     BareJpeg,
 }
@@ -31,9 +31,13 @@ pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
         }
     }
     match first.get(PREFIX_BYTES..) {
-        None | Some([] | [0x80] | [0xff]) => Ok(None),
+        None | Some([] | [0x80] | [0xff] | [b'c'] | [b'(']) => Ok(None),
         Some([b'{', ..]) => Ok(Some(Dialect::Native)),
-        Some([0x80, protocol @ 2..=5, ..]) => Ok(Some(Dialect::Pickle(*protocol))),
+        // From protocol 2 on a pickle begins with its number; before that with what is called,
+        // or with the mark of a tuple in which that stands.
+        Some([0x80, 2..=5, ..] | [b'c', b'a'..=b'z' | b'_', ..] | [b'(', b'c' | b'i', ..]) => {
+            Ok(Some(Dialect::Pickle))
+        }
         Some([0xff, 0xd8, ..]) => Ok(Some(Dialect::BareJpeg)),
         Some(_) => Err(foreign()),
     }
@@ -62,7 +66,9 @@ mod tests {
     #[test]
     fn each_dialect_is_told_by_its_first_bytes() {
         assert_eq!(dialect(&message(b"{\"")), Ok(Some(Dialect::Native)));
-        assert_eq!(dialect(&message(b"\x80\x04")), Ok(Some(Dialect::Pickle(4))));
+        for pickle in [&b"\x80\x04"[..], b"cnumpy", b"(cnumpy", b"cos\nsystem"] {
+            assert_eq!(dialect(&message(pickle)), Ok(Some(Dialect::Pickle)));
+        }
         assert_eq!(dialect(&message(b"\xff\xd8")), Ok(Some(Dialect::BareJpeg)));
     }
 

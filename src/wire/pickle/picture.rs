@@ -102,13 +102,14 @@ impl<'a> Picture<'a> {
         }
         // What cv2.imencode gives: one dimension, or a single column in its earlier versions.
         if let [_] | [_, 1] = array.shape[..]
-            && let Some(media_type) = compressed(&array.data) {
-                return Ok(Self {
-                    caps: parse(media_type, array)?,
-                    layout: Layout::AsIs,
-                    data: Rc::clone(&array.data),
-                });
-            }
+            && let Some(media_type) = compressed(&array.data)
+        {
+            return Ok(Self {
+                caps: parse(media_type, array)?,
+                layout: Layout::AsIs,
+                data: Rc::clone(&array.data),
+            });
+        }
         let (height, width, channels, strides) = match (&array.shape[..], &array.strides[..]) {
             (&[height, width], &[down, across]) => (height, width, 1, [down, across, 1]),
             (&[height, width, channels @ (1 | 3 | 4)], &[down, across, deep]) => {
