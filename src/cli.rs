@@ -127,7 +127,8 @@ pub struct SendArgs {
     /// Leave the camera on while nobody watches.
     #[arg(long)]
     pub keep_open: bool,
-    /// What to speak: vidchat's protocol, or nothing but length and buffer.
+    /// What to speak: what the viewer does, vidchat's protocol alone, or nothing but length and
+    /// buffer.
     #[arg(long, value_enum, default_value_t)]
     pub wire: Wire,
 }
@@ -164,7 +165,8 @@ pub struct RecvArgs {
     /// Where to show the video.
     #[arg(long, value_enum, default_value_t, conflicts_with = "pipeline")]
     pub display: Display,
-    /// What the sender speaks: found out by itself, or nothing but length and buffer.
+    /// What the sender speaks: found out by itself, vidchat's protocol alone, or nothing but
+    /// length and buffer.
     #[arg(long, value_enum, default_value_t)]
     pub wire: Wire,
     /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".

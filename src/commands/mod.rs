@@ -7,6 +7,7 @@ mod preview;
 pub mod quit;
 pub mod recv;
 pub mod send;
+mod tutorial;
 
 use crate::cli::{Cli, Command};
 use crate::media::Values;

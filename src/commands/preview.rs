@@ -28,6 +28,7 @@ impl Preview {
             title: TITLE.into(),
             enough: None,
             shown: Arc::default(),
+            taken: None,
         };
         let (hub, runtime) = (Arc::clone(hub), Handle::current());
         let thread = std::thread::Builder::new()

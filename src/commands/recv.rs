@@ -151,6 +151,7 @@ impl Sink for Screen<'_> {
             title: format!("RECEIVING VIDEO from {from}"),
             enough: self.options.frames,
             shown: Arc::clone(&self.shown),
+            taken: None,
         };
         self.player = Some(Player::new(options, self.events.clone()));
     }

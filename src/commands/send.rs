@@ -24,6 +24,7 @@ use crate::wire::{Caps, Wire};
 
 use super::preview::Preview;
 use super::quit::Quit;
+use super::tutorial::Translator;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.
@@ -84,17 +85,18 @@ pub async fn serve(
         .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
     let wire = options.server.wire;
     let hub = Hub::new();
+    let (server_options, translator) = with_tutorial(options.server, &hub)?;
     let (stop, stopped) = oneshot::channel::<String>();
     let server = tokio::spawn(net::serve(
         listener,
         Arc::clone(&hub),
-        options.server.clone(),
+        server_options,
         async { stopped.await.unwrap_or_default() },
     ));
     let (events, heard) = mpsc::unbounded_channel();
     let source = Source::spawn(
         options.recipe.clone(),
-        options.values.clone(),
+        options.values,
         Arc::clone(&hub) as Arc<dyn Outlet>,
         events,
     );
@@ -104,6 +106,7 @@ pub async fn serve(
         heard,
         previewed: None,
         preview: None,
+        translator,
         keep_open: options.keep_open || options.recipe.has(Directive::KeepOpen),
         opened: false,
         idle_since: None,
@@ -130,11 +133,26 @@ pub async fn serve(
     ending.map(drop)
 }
 
+/// Adds what the programs of the tutorial need, where they are to be served.
+fn with_tutorial(
+    mut options: ServerOptions,
+    hub: &Arc<Hub>,
+) -> Outcome<(ServerOptions, Option<Translator>)> {
+    if options.wire != Wire::Auto {
+        return Ok((options, None));
+    }
+    let bgr = Hub::new();
+    let translator = Translator::open(hub, &bgr)?;
+    options.tutorial = Some(bgr);
+    Ok((options, Some(translator)))
+}
+
 struct Sending {
     hub: Arc<Hub>,
     source: Source,
     heard: mpsc::UnboundedReceiver<SourceEvent>,
     preview: Option<Preview>,
+    translator: Option<Translator>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
     keep_open: bool,
     /// The source has given a picture at least once.
@@ -244,6 +262,9 @@ impl Sending {
         let closing = tokio::task::spawn_blocking(move || {
             if let Some(preview) = self.preview {
                 preview.join();
+            }
+            if let Some(translator) = self.translator {
+                translator.join();
             }
             drop(self.source);
         });

@@ -17,6 +17,8 @@ use crate::wire::Caps;
 use crate::wire::caps::Value;
 
 use super::recipe::Recipe;
+use super::source::Outlet;
+use super::tap::Tap;
 use super::terminal::Terminal;
 use super::values::Values;
 use super::window::{Act, Window};
@@ -39,7 +41,7 @@ pub enum PlayerEvent {
 }
 
 /// How to show frames.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PlayerOptions {
     /// The receiving pipeline.
     pub recipe: Recipe,
@@ -51,6 +53,8 @@ pub struct PlayerOptions {
     pub enough: Option<u64>,
     /// Counts the pictures that reach the end of the pipeline.
     pub shown: Arc<AtomicU64>,
+    /// Where pictures go that reach an `appsink name=taken`.
+    pub taken: Option<Arc<dyn Outlet>>,
 }
 
 /// Memory for a picture on its way into the pipeline.
@@ -200,6 +204,9 @@ impl Player {
         if terminal.is_none() {
             self.window.attach(&pipeline, natural_size(form));
         }
+        if let Some(outlet) = &self.options.taken {
+            take(&pipeline, outlet);
+        }
         self.count(&pipeline);
         self.listen(&pipeline);
         let stage = Stage {
@@ -315,6 +322,32 @@ impl Drop for Pool {
         // Buffers that are still in the pipeline are freed when they come back.
         let _ = self.buffers.set_active(false);
     }
+}
+
+/// Passes on what reaches an `appsink name=taken`.
+fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
+    let sink = pipeline.by_name("taken");
+    let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
+        return;
+    };
+    let mut tap = Tap::new(Arc::clone(outlet), Arc::default());
+    sink.set_property("sync", false);
+    sink.set_max_buffers(1);
+    sink.set_drop(true);
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                match tap.take(sink, &sample) {
+                    Ok(_) => Ok(gst::FlowSuccess::Ok),
+                    Err(e) => {
+                        tracing::warn!("taken: {e:#}");
+                        Err(gst::FlowError::Error)
+                    }
+                }
+            })
+            .build(),
+    );
 }
 
 /// The size in square pixels at which a picture has its right shape.

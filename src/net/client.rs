@@ -58,7 +58,7 @@ pub struct PlayOptions {
 impl Default for PlayOptions {
     fn default() -> Self {
         Self {
-            wire: Wire::Native,
+            wire: Wire::Auto,
             bare_caps: None,
             max_frame: wire::FRAME_LIMIT,
             name: String::new(),
@@ -172,7 +172,7 @@ pub async fn play<S: Sink>(
     };
     let ended = match options.wire {
         Wire::Bare => player.bare(options.bare_caps.as_ref()).await,
-        Wire::Native => {
+        Wire::Auto | Wire::Native => {
             let hello = Control::Hello(Hello {
                 vidchat: wire::VERSION,
                 name: options.name.clone(),
@@ -181,7 +181,7 @@ pub async fn play<S: Sink>(
             if let Err(e) = write.write_all(&hello.encode()).await {
                 return e.into();
             }
-            player.sniffed().await
+            player.sniffed(options.wire).await
         }
     };
     match ended {
@@ -202,7 +202,7 @@ struct Player<'a, R, S> {
 }
 
 impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
-    async fn sniffed(&mut self) -> Result<Never, PlayError> {
+    async fn sniffed(&mut self, wire: Wire) -> Result<Never, PlayError> {
         let dialect = match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
             Ok(dialect) => dialect?,
             Err(_) => {
@@ -214,6 +214,7 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         };
         match dialect {
             Dialect::Native => self.native().await,
+            _ if wire == Wire::Native => Err(WireError::NoHello.into()),
             Dialect::Pickle => self.pickles().await,
             Dialect::BareJpeg => {
                 let caps = Caps::parse("image/jpeg")?;

@@ -72,6 +72,13 @@ impl Hub {
             .send_modify(|scene| scene.ended = Some(reason.into()));
     }
 
+    /// Completes when the stream has ended.
+    pub async fn ended(&self) {
+        let mut scene = self.scene.subscribe();
+        // The hub holds the other end, so it cannot fail before.
+        let _ = scene.wait_for(|scene| scene.ended.is_some()).await;
+    }
+
     /// The form of the frames, as far as it is known.
     pub fn caps(&self) -> Option<Arc<Caps>> {
         self.scene.borrow().caps.clone()

@@ -7,6 +7,7 @@ pub mod hub;
 mod listen;
 pub mod reader;
 pub mod server;
+mod show;
 mod viewer;
 
 pub use client::{Sink, Target, connect, play};

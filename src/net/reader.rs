@@ -53,6 +53,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
+    /// The stream itself, for what is no message. What was read already is not in it.
+    pub fn stream(&mut self) -> &mut R {
+        &mut self.stream
+    }
+
     /// The bytes that have come and were not understood so far.
     pub fn pending(&self) -> &[u8] {
         self.head.filled()

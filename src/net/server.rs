@@ -30,6 +30,9 @@ pub struct ServerOptions {
     pub max_viewers: usize,
     /// What is spoken with them.
     pub wire: Wire,
+    /// Where the same pictures are to be had in BGR, for the programs of the tutorial; without
+    /// it they are not served. Its seats tell whether there are any.
+    pub tutorial: Option<Arc<Hub>>,
     /// This machine's name, as viewers are told it.
     pub name: String,
     /// How long a viewer may take for its hello, and for any later message.
@@ -42,7 +45,8 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             max_viewers: 250,
-            wire: Wire::Native,
+            wire: Wire::Auto,
+            tutorial: None,
             name: String::new(),
             hello_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(20),
@@ -86,7 +90,7 @@ pub async fn serve(
             ));
         } else {
             turned_away.note(options.max_viewers);
-            if viewers.len() < options.max_viewers + ANTEROOM && options.wire == Wire::Native {
+            if viewers.len() < options.max_viewers + ANTEROOM && options.wire != Wire::Bare {
                 viewers.spawn(turn_away(stream, watching));
             }
         }
@@ -97,6 +101,9 @@ pub async fn serve(
     }
     drop(listener);
     hub.end(&reason);
+    if let Some(bgr) = &options.tutorial {
+        bgr.end(&reason);
+    }
     let _ = timeout(CLOSING, async {
         while viewers.join_next().await.is_some() {}
     })

@@ -1,29 +1,29 @@
 //! One viewer, from its first byte to its last: a task that owns one connection.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Buf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::frame::Frame;
 use crate::report::describe;
-use crate::wire::message::encode_frame_head;
 use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
-use super::hub::{Hub, Subscription, Update};
+use super::hub::{Hub, Seat};
 use super::reader::{MessageReader, ReadError};
 use super::server::ServerOptions;
+use super::show::Show;
 
 /// More control messages than this in a second are no conversation.
 const CONTROLS_A_SECOND: u32 = 500;
+/// A viewer that says nothing for this long is a program of the tutorial: ours speaks at once.
+const TUTORIAL_SILENCE: Duration = Duration::from_millis(200);
 /// How long a viewer may take to read our last words.
 const FAREWELL: Duration = Duration::from_millis(300);
 
@@ -100,15 +100,33 @@ pub(super) async fn attend(
 ) {
     super::prepare(&stream);
     let (read, write) = stream.split();
-    let left = match options.wire {
-        Wire::Native => native(read, write, peer, &hub, &options).await,
-        Wire::Bare => bare(read, write, peer, &hub, &options).await,
+    let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
+    let spoken = match (options.wire, &options.tutorial) {
+        (Wire::Bare, _) => Spoken::Bare,
+        (Wire::Auto, Some(bgr)) if is_silent(&mut reader).await => Spoken::Pickles(bgr),
+        _ => Spoken::Native,
     };
-    if let Left::Ended(_) | Left::Full(_) = left
-        && options.wire == Wire::Native
-    {
+    let left = match spoken {
+        Spoken::Native => native(&mut reader, write, peer, &hub, &options).await,
+        Spoken::Bare => bare(&mut reader, write, peer, &hub, &options).await,
+        Spoken::Pickles(bgr) => tutorial(&mut reader, write, peer, (&hub, bgr), &options).await,
+    };
+    if let (Spoken::Native, Left::Ended(_) | Left::Full(_)) = (spoken, &left) {
         farewell(&mut stream, &left).await;
     }
+}
+
+/// What is spoken with one viewer.
+enum Spoken<'a> {
+    Native,
+    Bare,
+    /// The tutorial's dialect, with where its pictures come from.
+    Pickles(&'a Arc<Hub>),
+}
+
+/// Whether a viewer leaves the first word to us.
+async fn is_silent(reader: &mut MessageReader<ReadHalf<'_>>) -> bool {
+    timeout(TUTORIAL_SILENCE, reader.begins()).await.is_err()
 }
 
 /// Tells a peer why the connection is about to be closed, and gives it a moment to read that:
@@ -126,14 +144,13 @@ pub(super) async fn farewell(stream: &mut TcpStream, left: &Left) {
 }
 
 async fn native(
-    read: ReadHalf<'_>,
+    reader: &mut MessageReader<ReadHalf<'_>>,
     mut write: WriteHalf<'_>,
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
 ) -> Left {
-    let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
-    let guest = match timeout(options.hello_limit, greet(&mut reader)).await {
+    let guest = match timeout(options.hello_limit, greet(reader)).await {
         Ok(Ok(hello)) => hello,
         Ok(Err(left)) => {
             info!("viewer {peer}: left before it watched: {left}");
@@ -155,26 +172,17 @@ async fn native(
         name if name.is_empty() => name,
         name => format!(" \"{name}\""),
     };
-    info!("viewer {peer}{name}: joined ({} watching)", seat.watching());
-    let mut show = Show {
-        peer,
-        subscription: hub.subscribe(),
-        stall_limit: options.stall_limit,
-        told: 0,
-        told_at: Instant::now(),
-    };
+    joined(peer, &name, &seat);
+    let mut show = Show::new(peer, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
-        left = listen(&mut reader, hub, options.hello_limit) => left,
+        left = listen(reader, hub, options.hello_limit) => left,
         left = show.native(&mut write, &options.name) => left,
     };
-    let still = seat.watching() - 1;
-    drop(seat);
-    info!("viewer {peer}: left: {left} ({still} watching)");
-    left
+    leave(peer, seat, left)
 }
 
 async fn bare(
-    mut read: ReadHalf<'_>,
+    reader: &mut MessageReader<ReadHalf<'_>>,
     mut write: WriteHalf<'_>,
     peer: SocketAddr,
     hub: &Arc<Hub>,
@@ -183,18 +191,43 @@ async fn bare(
     let Some(seat) = hub.seat(options.max_viewers) else {
         return full(peer, options.max_viewers);
     };
-    info!("viewer {peer}: joined ({} watching)", seat.watching());
-    let mut show = Show {
-        peer,
-        subscription: hub.subscribe(),
-        stall_limit: options.stall_limit,
-        told: 0,
-        told_at: Instant::now(),
-    };
+    joined(peer, "", &seat);
+    let mut show = Show::new(peer, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
-        left = ignore(&mut read) => left,
+        left = ignore(reader.stream()) => left,
         left = show.bare(&mut write) => left,
     };
+    leave(peer, seat, left)
+}
+
+/// Serves a program of the tutorial, which says nothing and takes pickles of BGR pictures.
+async fn tutorial(
+    reader: &mut MessageReader<ReadHalf<'_>>,
+    mut write: WriteHalf<'_>,
+    peer: SocketAddr,
+    (hub, bgr): (&Arc<Hub>, &Arc<Hub>),
+    options: &ServerOptions,
+) -> Left {
+    let Some(seat) = hub.seat(options.max_viewers) else {
+        return full(peer, options.max_viewers);
+    };
+    // Who converts the pictures sees by these seats whether anybody wants them.
+    let translated = bgr.seat(usize::MAX);
+    joined(peer, " (a program of the tutorial)", &seat);
+    let mut show = Show::new(peer, bgr.subscribe(), options.stall_limit);
+    let left = tokio::select! {
+        left = ignore(reader.stream()) => left,
+        left = show.pickles(&mut write) => left,
+    };
+    drop(translated);
+    leave(peer, seat, left)
+}
+
+fn joined(peer: SocketAddr, who: &str, seat: &Seat) {
+    info!("viewer {peer}{who}: joined ({} watching)", seat.watching());
+}
+
+fn leave(peer: SocketAddr, seat: Seat, left: Left) -> Left {
     let still = seat.watching() - 1;
     drop(seat);
     info!("viewer {peer}: left: {left} ({still} watching)");
@@ -263,131 +296,4 @@ async fn ignore(read: &mut ReadHalf<'_>) -> Left {
             Err(e) => return Left::Lost(e),
         }
     }
-}
-
-/// What one viewer is shown.
-struct Show {
-    peer: SocketAddr,
-    subscription: Subscription,
-    stall_limit: Duration,
-    /// How many skipped frames the log has told of, and when.
-    told: u64,
-    told_at: Instant,
-}
-
-impl Show {
-    /// Introduces us, then sends caps and frames until the stream ends or the connection does.
-    async fn native(&mut self, write: &mut WriteHalf<'_>, name: &str) -> Left {
-        let mut hello = Hello {
-            vidchat: wire::VERSION,
-            name: name.to_owned(),
-            caps: None,
-        };
-        // Caps that are known already travel in the hello; the subscription counts them as told.
-        if let Some(caps) = self.subscription.known_caps() {
-            hello.caps = Some(caps.to_string());
-        }
-        let mut control = Some(Control::Hello(hello));
-        loop {
-            let sent = match control.take() {
-                Some(control) => self.send(write, &control.encode()[..]).await,
-                None => match self.subscription.next().await {
-                    Update::Caps(caps) => {
-                        control = Some(Control::Caps {
-                            caps: caps.to_string(),
-                        });
-                        continue;
-                    }
-                    Update::Frame(frame) => self.send_frame(write, frame, native_head).await,
-                    Update::End(reason) => return Left::Ended(reason),
-                },
-            };
-            if let Err(left) = sent {
-                return left;
-            }
-        }
-    }
-
-    /// Sends each frame with nothing but its length.
-    async fn bare(&mut self, write: &mut WriteHalf<'_>) -> Left {
-        loop {
-            match self.subscription.next().await {
-                Update::Caps(_) => {}
-                Update::Frame(frame) => {
-                    if let Err(left) = self.send_frame(write, frame, bare_head).await {
-                        return left;
-                    }
-                }
-                Update::End(reason) => return Left::Ended(reason),
-            }
-        }
-    }
-
-    /// Sends one frame. Until the socket takes its first byte, a newer frame takes its place.
-    async fn send_frame<const N: usize>(
-        &mut self,
-        write: &mut WriteHalf<'_>,
-        mut frame: Frame,
-        head: impl Fn(&Frame) -> [u8; N],
-    ) -> Result<(), Left> {
-        let started = loop {
-            let bytes = head(&frame);
-            let message = [IoSlice::new(&bytes), IoSlice::new(&frame.data)];
-            match write.try_write_vectored(&message) {
-                Ok(count) => break count,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Err(Left::Lost(e)),
-            }
-            match timeout(self.stall_limit, write.writable()).await {
-                Ok(Ok(())) => frame = self.subscription.refresh(frame),
-                Ok(Err(e)) => return Err(Left::Lost(e)),
-                Err(_) => return Err(Left::Stalled(self.stall_limit)),
-            }
-        };
-        let bytes = head(&frame);
-        if started < bytes.len() + frame.data.len() {
-            let mut rest = Buf::chain(&bytes[..], frame.data);
-            rest.advance(started);
-            self.send(write, rest).await?;
-        }
-        self.report_skips();
-        Ok(())
-    }
-
-    /// Sends all of `bytes`, within the time that a viewer may take for a message.
-    async fn send(&mut self, write: &mut WriteHalf<'_>, mut bytes: impl Buf) -> Result<(), Left> {
-        match timeout(self.stall_limit, write.write_all_buf(&mut bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(Left::Lost(e)),
-            Err(_) => Err(Left::Stalled(self.stall_limit)),
-        }
-    }
-
-    /// Says once a second, at the most, that this viewer does not keep up.
-    fn report_skips(&mut self) {
-        let missed = self.subscription.skipped() - self.told;
-        if missed == 0 || self.told_at.elapsed() < Duration::from_secs(1) {
-            return;
-        }
-        let seconds = self.told_at.elapsed().as_secs().max(1);
-        let since = if seconds > 2 {
-            "since it last kept up"
-        } else {
-            "in the last second"
-        };
-        warn!(
-            "viewer {}: too slow, skipped {missed} frames {since}",
-            self.peer
-        );
-        self.told += missed;
-        self.told_at = Instant::now();
-    }
-}
-
-fn native_head(frame: &Frame) -> [u8; wire::message::HEAD_BYTES] {
-    encode_frame_head(&frame.header, frame.data.len())
-}
-
-fn bare_head(frame: &Frame) -> [u8; wire::PREFIX_BYTES] {
-    (frame.data.len() as u64).to_le_bytes()
 }

@@ -30,8 +30,10 @@ pub const VERSION: u32 = 1;
 /// Which messages a connection carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Wire {
-    /// vidchat's own protocol, after a look at what the peer speaks.
+    /// Whatever the peer speaks: vidchat's own protocol or the tutorial's pickles.
     #[default]
+    Auto,
+    /// vidchat's own protocol alone.
     Native,
     /// Nothing but the length and the buffer: for peers that you write yourself.
     Bare,

@@ -1,0 +1,179 @@
+//! What one viewer is shown: the newest frame whenever its socket takes one, in its dialect.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::WriteHalf;
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::frame::Frame;
+use crate::wire::message::encode_frame_head;
+use crate::wire::pickle::Envelope;
+use crate::wire::{self, Control, Hello};
+
+use super::hub::{Subscription, Update};
+use super::viewer::Left;
+
+/// What one viewer is shown.
+pub(super) struct Show {
+    peer: SocketAddr,
+    subscription: Subscription,
+    stall_limit: Duration,
+    /// How many skipped frames the log has told of, and when.
+    told: u64,
+    told_at: Instant,
+}
+
+impl Show {
+    /// Nothing has been shown yet. A viewer that takes nothing for `stall_limit` is given up.
+    pub fn new(peer: SocketAddr, subscription: Subscription, stall_limit: Duration) -> Self {
+        Self {
+            peer,
+            subscription,
+            stall_limit,
+            told: 0,
+            told_at: Instant::now(),
+        }
+    }
+
+    /// Introduces us, then sends caps and frames until the stream ends or the connection does.
+    pub async fn native(&mut self, write: &mut WriteHalf<'_>, name: &str) -> Left {
+        let mut hello = Hello {
+            vidchat: wire::VERSION,
+            name: name.to_owned(),
+            caps: None,
+        };
+        // Caps that are known already travel in the hello; the subscription counts them as told.
+        if let Some(caps) = self.subscription.known_caps() {
+            hello.caps = Some(caps.to_string());
+        }
+        let mut control = Some(Control::Hello(hello));
+        loop {
+            let sent = match control.take() {
+                Some(control) => self.send(write, &control.encode()[..]).await,
+                None => match self.subscription.next().await {
+                    Update::Caps(caps) => {
+                        control = Some(Control::Caps {
+                            caps: caps.to_string(),
+                        });
+                        continue;
+                    }
+                    Update::Frame(frame) => self.send_frame(write, frame, native_head, b"").await,
+                    Update::End(reason) => return Left::Ended(reason),
+                },
+            };
+            if let Err(left) = sent {
+                return left;
+            }
+        }
+    }
+
+    /// Sends each frame with nothing but its length.
+    pub async fn bare(&mut self, write: &mut WriteHalf<'_>) -> Left {
+        loop {
+            match self.subscription.next().await {
+                Update::Caps(_) => {}
+                Update::Frame(frame) => {
+                    if let Err(left) = self.send_frame(write, frame, bare_head, b"").await {
+                        return left;
+                    }
+                }
+                Update::End(reason) => return Left::Ended(reason),
+            }
+        }
+    }
+
+    /// Sends each frame as the tutorial's server does. They have to be BGR without gaps.
+    pub async fn pickles(&mut self, write: &mut WriteHalf<'_>) -> Left {
+        let mut envelope = Envelope::new(0, 0);
+        loop {
+            match self.subscription.next().await {
+                Update::Caps(caps) => {
+                    let (width, height) = caps.size().unwrap_or_default();
+                    envelope = Envelope::new(width.unsigned_abs(), height.unsigned_abs());
+                }
+                Update::Frame(frame) => {
+                    let head = |_: &Frame| envelope.head.as_slice();
+                    if let Err(left) = self.send_frame(write, frame, head, envelope.tail).await {
+                        return left;
+                    }
+                }
+                Update::End(reason) => return Left::Ended(reason),
+            }
+        }
+    }
+
+    /// Sends one frame between what its dialect has before and after it. Until the socket takes its first byte, a newer frame takes its place.
+    async fn send_frame<H: AsRef<[u8]>>(
+        &mut self,
+        write: &mut WriteHalf<'_>,
+        mut frame: Frame,
+        head: impl Fn(&Frame) -> H,
+        tail: &'static [u8],
+    ) -> Result<(), Left> {
+        let (head, started) = loop {
+            let head = head(&frame);
+            let parts = [head.as_ref(), &frame.data[..], tail].map(IoSlice::new);
+            // An empty part would cost a little in every call.
+            let parts = &parts[..if tail.is_empty() { 2 } else { 3 }];
+            match write.try_write_vectored(parts) {
+                Ok(count) => break (head, count),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(Left::Lost(e)),
+            }
+            match timeout(self.stall_limit, write.writable()).await {
+                Ok(Ok(())) => frame = self.subscription.refresh(frame),
+                Ok(Err(e)) => return Err(Left::Lost(e)),
+                Err(_) => return Err(Left::Stalled(self.stall_limit)),
+            }
+        };
+        let mut rest = head.as_ref().chain(frame.data).chain(tail);
+        if started < rest.remaining() {
+            rest.advance(started);
+            self.send(write, rest).await?;
+        }
+        self.report_skips();
+        Ok(())
+    }
+
+    /// Sends all of `bytes`, within the time that a viewer may take for a message.
+    async fn send(&mut self, write: &mut WriteHalf<'_>, mut bytes: impl Buf) -> Result<(), Left> {
+        match timeout(self.stall_limit, write.write_all_buf(&mut bytes)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(Left::Lost(e)),
+            Err(_) => Err(Left::Stalled(self.stall_limit)),
+        }
+    }
+
+    /// Says once a second, at the most, that this viewer does not keep up.
+    fn report_skips(&mut self) {
+        let missed = self.subscription.skipped() - self.told;
+        if missed == 0 || self.told_at.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        let seconds = self.told_at.elapsed().as_secs().max(1);
+        let since = if seconds > 2 {
+            "since it last kept up"
+        } else {
+            "in the last second"
+        };
+        warn!(
+            "viewer {}: too slow, skipped {missed} frames {since}",
+            self.peer
+        );
+        self.told += missed;
+        self.told_at = Instant::now();
+    }
+}
+
+fn native_head(frame: &Frame) -> [u8; wire::message::HEAD_BYTES] {
+    encode_frame_head(&frame.header, frame.data.len())
+}
+
+fn bare_head(frame: &Frame) -> [u8; wire::PREFIX_BYTES] {
+    (frame.data.len() as u64).to_le_bytes()
+}
