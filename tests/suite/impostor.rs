@@ -95,12 +95,17 @@ async fn other_services_are_named_by_their_first_bytes() {
 }
 
 #[tokio::test]
-async fn a_pickle_is_never_opened() {
-    for protocol in 2..=5 {
-        let (error, seen) = shown(&message(1000, &[0x80, protocol, 0x95, 0])).await;
-        assert!(matches!(error, PlayError::Pickle), "{error:?}");
-        assert_eq!(seen, []);
+async fn a_pickle_that_would_run_something_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let trace = folder.path().join("it-ran");
+    let arguments = format!("(S'touch {}'\ntR.", trace.display());
+    for protocol in [&b""[..], b"\x80\x02"] {
+        let pickle = [protocol, b"cos\nsystem\n", arguments.as_bytes()].concat();
+        let (error, seen) = shown(&control(&pickle)).await;
+        assert_eq!(error.to_string(), "a pickle that calls os.system");
+        assert!(!seen.iter().any(|s| matches!(s, Seen::Frame(..))));
     }
+    assert!(!trace.exists());
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod hostile;
 mod impostor;
+mod layers;
 mod loopback;
 mod peers;
 mod support;
+mod wire;
