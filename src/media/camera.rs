@@ -256,20 +256,19 @@ fn describe(name: &str, device: Option<&PathBuf>, launch: &str, mode: &Mode) -> 
 fn holders(device: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        // What is no number is not a process, or is this one by another name.
+        let number = process.file_name().to_str().and_then(|n| n.parse().ok());
+        let Some(number) = number.filter(|number: &u32| *number != std::process::id()) else {
+            continue;
+        };
         let descriptors = fs::read_dir(process.path().join("fd"))
             .into_iter()
             .flatten()
             .flatten();
         let mut links = descriptors.filter_map(|fd| fs::read_link(fd.path()).ok());
-        let own = process.file_name().to_str() == Some(&std::process::id().to_string());
-        if !own && links.any(|link| link == device) {
+        if links.any(|link| link == device) {
             let command = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            let number = process.file_name();
-            found.push(format!(
-                "used by {} (process {})",
-                command.trim(),
-                number.display()
-            ));
+            found.push(format!("used by {} (process {number})", command.trim()));
         }
     }
     found
@@ -301,5 +300,27 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
             .cause("none can be used")
             .found(reasons)
             .hint(NO_CAMERA),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_who_hold_a_device_are_named_and_we_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = folder.path().canonicalize().unwrap().join("video0");
+        let own = fs::File::create(&device).unwrap();
+        assert_eq!(holders(&device), Vec::<String>::new());
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(own.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        let found = holders(&device);
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!(found, [format!("used by sleep (process {})", other.id())]);
     }
 }
