@@ -101,30 +101,36 @@ pub async fn watch(
         shown: Arc::default(),
     };
     let shown = Arc::clone(&screen.shown);
-    let playing = net::play(stream, &options.play, &traffic, &mut screen);
-    tokio::pin!(playing, quit);
-    let mut meter = Meter::new();
-    let mut ticks = interval(STATUS_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = &mut quit => return Ok(()),
-            error = &mut playing => {
-                let started = shown_form.borrow().is_some();
-                return Err(lost(&options.target, started, error));
-            }
-            Some(event) = heard.recv() => match event {
-                PlayerEvent::Quit | PlayerEvent::Enough | PlayerEvent::Ended => return Ok(()),
-                PlayerEvent::Failed(failure) => return Err(failure),
-            },
-            _ = ticks.tick() => {
-                let form = shown_form.borrow().clone();
-                if let Some(form) = form {
-                    console::status(&meter.line(&form, &traffic, &shown));
+    let ending = {
+        let playing = net::play(stream, &options.play, &traffic, &mut screen);
+        tokio::pin!(playing, quit);
+        let mut meter = Meter::new();
+        let mut ticks = interval(STATUS_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut quit => break Ok(()),
+                error = &mut playing => {
+                    let started = shown_form.borrow().is_some();
+                    break Err(lost(&options.target, started, error));
+                }
+                Some(event) = heard.recv() => break match event {
+                    PlayerEvent::Quit | PlayerEvent::Enough | PlayerEvent::Ended => Ok(()),
+                    PlayerEvent::Failed(failure) => Err(failure),
+                },
+                _ = ticks.tick() => {
+                    let form = shown_form.borrow().clone();
+                    if let Some(form) = form {
+                        console::status(&meter.line(&form, &traffic, &shown));
+                    }
                 }
             }
         }
+    };
+    if let Some(player) = &mut screen.player {
+        player.finish();
     }
+    ending
 }
 
 /// Takes frames from the network to a player, which is made when the sender has said its name.

@@ -77,6 +77,8 @@ struct Stage {
     frames: gst_app::AppSrc,
     terminal: Option<Terminal>,
     window: Window,
+    /// Hears when the pipeline has come to its end.
+    ended: mpsc::Receiver<()>,
     /// For raw pictures, which all have one size.
     pool: Option<Pool>,
 }
@@ -166,6 +168,18 @@ impl Player {
         self.push(header, gst::Buffer::from_slice(picture));
     }
 
+    /// Ends the stream and waits until the pipeline is through with what it has: the last picture
+    /// is shown, and a file is whole.
+    pub fn finish(&mut self) {
+        if let Some(stage) = &self.stage
+            && !self.window.is_lost()
+            && stage.frames.end_of_stream().is_ok()
+        {
+            let _ = stage.ended.recv_timeout(STOP_LIMIT);
+        }
+        self.stage = None;
+    }
+
     fn push(&self, header: &FrameHeader, mut buffer: gst::Buffer) {
         let Some(stage) = &self.stage else {
             return;
@@ -208,7 +222,7 @@ impl Player {
             take(&pipeline, outlet);
         }
         self.count(&pipeline);
-        self.listen(&pipeline);
+        let ended = self.listen(&pipeline);
         let stage = Stage {
             text,
             pipeline,
@@ -216,6 +230,7 @@ impl Player {
             terminal,
             pool: None,
             window: self.window.clone(),
+            ended,
         };
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(self.first_failure(&stage.pipeline));
@@ -223,7 +238,7 @@ impl Player {
         Ok(stage)
     }
 
-    /// Counts the pictures that reach the sink.
+    /// Counts the pictures that reach the sink, and lets no more than enough of them pass.
     fn count(&self, pipeline: &gst::Pipeline) {
         let Ok(Some(sink)) = pipeline.iterate_sinks().next() else {
             return;
@@ -234,17 +249,23 @@ impl Player {
         let (shown, enough) = (Arc::clone(&self.options.shown), self.options.enough);
         let events = self.events.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            let count = shown.fetch_add(1, Relaxed) + 1;
-            if Some(count) == enough {
+            let before = shown.load(Relaxed);
+            if enough.is_some_and(|enough| before >= enough) {
+                return gst::PadProbeReturn::Drop;
+            }
+            shown.store(before + 1, Relaxed);
+            if Some(before + 1) == enough {
                 let _ = events.send(PlayerEvent::Enough);
             }
             gst::PadProbeReturn::Ok
         });
     }
 
-    fn listen(&self, pipeline: &gst::Pipeline) {
+    /// Passes on what the pipeline says. What is returned hears when it has come to its end.
+    fn listen(&self, pipeline: &gst::Pipeline) -> mpsc::Receiver<()> {
+        let (end, ended) = mpsc::channel();
         let Some(bus) = pipeline.bus() else {
-            return;
+            return ended;
         };
         let (events, window) = (self.events.clone(), self.window.clone());
         let place = self.options.recipe.place(None);
@@ -259,6 +280,12 @@ impl Player {
                 gst::MessageView::Warning(_) => no_display(message),
                 _ => None,
             };
+            if matches!(
+                message.type_(),
+                gst::MessageType::Eos | gst::MessageType::Error
+            ) {
+                let _ = end.send(());
+            }
             if let Some(event) = event {
                 let _ = events.send(event);
             }
@@ -267,6 +294,7 @@ impl Player {
                 _ => gst::BusSyncReply::Drop,
             }
         });
+        ended
     }
 
     fn first_failure(&self, pipeline: &gst::Pipeline) -> Failure {

@@ -1,0 +1,407 @@
+//! The Python tutorial's own programs, in real Python with real NumPy and OpenCV, on the other
+//! side. `scripts/python-peers` makes the environments.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{PATIENCE, Running, Sender, Xvfb, project, run, skipped, vidchat};
+
+/// A test pattern with known pixels, in a form that both kinds of viewers get unchanged.
+const BGR: &str = "videotestsrc is-live=true pattern=smpte
+    ! video/x-raw,format=BGR,width=${width:-320},height=240,framerate=30/1
+    ! appsink name=frames";
+
+/// The Python of one environment; `None`, said aloud, where they were not made.
+fn python(environment: &str) -> Option<PathBuf> {
+    let python = project()
+        .join("target/python")
+        .join(environment)
+        .join("bin/python");
+    if !python.exists() {
+        skipped("scripts/python-peers was not run");
+        return None;
+    }
+    Some(python)
+}
+
+fn script(name: &str) -> PathBuf {
+    project().join("tests/tutorial").join(name)
+}
+
+/// The tutorial's client at `port`.
+fn client(python: &PathBuf, port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new(python);
+    command
+        .arg(script("client.py"))
+        .arg(port.to_string())
+        .args(arguments);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The tutorial's server, and its port.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(python: &PathBuf, protocol: u8, form: &str) -> Self {
+        let mut process = Command::new(python)
+            .arg(script("server.py"))
+            .args([&protocol.to_string(), form])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("stdout is piped"))
+            .read_line(&mut line)
+            .expect("the server tells its port");
+        let port = line.trim().parse().expect("a port");
+        Self { process, port }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn pipeline(folder: &tempfile::TempDir, text: &str) -> String {
+    let path = folder.path().join("pipeline.gst");
+    std::fs::write(&path, format!("# For a test.\n{text}\n")).expect("the folder can be written");
+    path.to_str().expect("the path is text").to_owned()
+}
+
+/// The bytes of `count` frames as `vidchat recv` shows them to a pipeline.
+fn frames_of(target: &str, count: u64, form: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let sink = pipeline(
+        &folder,
+        &format!("appsrc name=frames ! ${{decode}} ! videoconvert ! {form} ! fdsink fd=1"),
+    );
+    let output = vidchat()
+        .args([
+            "recv",
+            target,
+            "--pipeline",
+            &sink,
+            "--frames",
+            &count.to_string(),
+        ])
+        .output()
+        .expect("vidchat starts");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    output.stdout
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut process = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sha256sum is part of every Debian");
+    let mut input = process.stdin.take().expect("stdin is piped");
+    input.write_all(bytes).expect("it reads its input");
+    drop(input);
+    let output = process.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_client_of_the_tutorial_gets_the_pixels_that_a_native_viewer_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let bgr = pipeline(&folder, BGR);
+    // With 318 pixels a row is no multiple of four bytes.
+    for width in ["320", "318"] {
+        let sender = Sender::start(["--pipeline", &bgr, "--width", width, "--no-preview"]);
+        let native = frames_of(&sender.target(), 2, "video/x-raw,format=BGR");
+        let row = width.parse::<usize>().unwrap() * 3;
+        let stride = row.next_multiple_of(4);
+        // smpte has noise in a corner, which differs from frame to frame: the rows above it.
+        let above: Vec<u8> = native[..stride * 150]
+            .chunks_exact(stride)
+            .flat_map(|line| line[..row].to_vec())
+            .collect();
+        for environment in ["numpy1", "numpy2"] {
+            let Some(python) = python(environment) else {
+                return;
+            };
+            let mut command = client(&python, sender.port, &["3"]);
+            command.env("ROWS", "150");
+            let ended = run(&mut command);
+            assert_eq!(ended.code(), 0, "{}", ended.stderr);
+            assert_eq!(ended.stderr, "", "no warning");
+            let expected = format!("240 {width} 3 {}\n", sha256(&above));
+            assert_eq!(ended.stdout, expected, "{environment}");
+        }
+    }
+}
+
+#[test]
+fn a_compressed_stream_is_decoded_for_the_tutorial() {
+    let Some(python) = python("numpy2") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let jpeg = pipeline(
+        &folder,
+        "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=30/1
+            ! jpegenc ! appsink name=frames",
+    );
+    let sender = Sender::start(["--pipeline", &jpeg, "--no-preview"]);
+    let ended = run(&mut client(&python, sender.port, &["3"]));
+    assert!(ended.stdout.starts_with("48 64 3 "), "{ended:?}");
+}
+
+#[test]
+fn a_tutorial_client_that_stops_reading_harms_nobody() {
+    let Some(python) = python("numpy1") else {
+        return;
+    };
+    let mut sender = Sender::start(["--pipeline", "test", "--no-preview"]);
+    let mut stalled = client(&python, sender.port, &["9", "stall"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(stalled.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "stalled\n");
+    sender
+        .process
+        .line_with("a program of the tutorial): joined (1 watching)");
+    let watch = || {
+        let mut command = vidchat();
+        command.args([
+            "recv",
+            &sender.target(),
+            "--display",
+            "none",
+            "--frames",
+            "40",
+        ]);
+        Running::start(&mut command)
+    };
+    let (first, second) = (watch(), watch());
+    let lively = run(&mut client(&python, sender.port, &["40"]));
+    assert_eq!(lively.code(), 0, "{lively:?}");
+    for native in [first.wait(), second.wait()] {
+        assert_eq!(native.code(), 0, "{native:?}");
+    }
+    drop(stalled.stdin.take());
+    stalled.wait().unwrap();
+}
+
+#[test]
+fn a_server_of_the_tutorial_is_shown_pixel_by_pixel() {
+    // As server.py makes them.
+    let value = |index: usize| (index % 251) as u8;
+    let bgr: Vec<u8> = (0..34)
+        .flat_map(|y| (0..200).map(move |at| if at < 198 { value(y * 198 + at) } else { 0 }))
+        .collect();
+    let gray: Vec<u8> = (0..34)
+        .flat_map(|y| (0..68).map(move |x| if x < 66 { value((y * 66 + x) * 3) } else { 0 }))
+        .collect();
+    for environment in ["numpy1", "numpy2"] {
+        let Some(python) = python(environment) else {
+            return;
+        };
+        for (protocol, form, caps, expected) in [
+            (0, "bgr", "video/x-raw,format=BGR", &bgr),
+            (4, "bgr", "video/x-raw,format=BGR", &bgr),
+            (5, "bgr", "video/x-raw,format=BGR", &bgr),
+            (3, "gray", "video/x-raw,format=GRAY8", &gray),
+            // PNG loses nothing.
+            (0, "tuple", "video/x-raw,format=BGR", &bgr),
+        ] {
+            let server = Server::start(&python, protocol, form);
+            let shown = frames_of(&format!("127.0.0.1:{}", server.port), 1, caps);
+            let name = format!("{environment} {form} by protocol {protocol}");
+            assert!(
+                shown.len() >= expected.len(),
+                "{name}: {} bytes",
+                shown.len()
+            );
+            assert!(shown[..expected.len()] == expected[..], "{name}");
+        }
+    }
+}
+
+#[test]
+fn jpegs_in_pickles_are_decoded() {
+    let Some(python) = python("numpy2") else {
+        return;
+    };
+    let server = Server::start(&python, 4, "jpeg");
+    let form = "video/x-raw,format=BGR,width=66,height=34";
+    let shown = frames_of(&format!("127.0.0.1:{}", server.port), 2, form);
+    assert!(shown.len() >= 200 * 34);
+}
+
+#[test]
+fn what_a_server_wants_to_run_is_named_and_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let command = format!("touch {}", trace.display());
+    let pickle = [b"cos\nsystem\n(V".as_slice(), command.as_bytes(), b"\ntR."].concat();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let mut viewer = listener.accept().unwrap().0;
+        viewer
+            .write_all(&(pickle.len() as u64).to_le_bytes())
+            .unwrap();
+        viewer.write_all(&pickle).unwrap();
+        viewer
+    });
+    let target = format!("127.0.0.1:{port}");
+    let ended = run(vidchat().args(["recv", &target, "--display", "none"]));
+    assert_eq!(ended.code(), 1);
+    let expected = format!("error: \"{target}\" sent a pickle that calls os.system: refused");
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    assert!(!trace.exists());
+    drop(server.join());
+}
+
+#[test]
+fn wire_native_leaves_silent_viewers_out() {
+    let mut sender = Sender::start(["--pipeline", "test", "--no-preview", "--wire", "native"]);
+    let silent = std::net::TcpStream::connect(("127.0.0.1", sender.port)).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = Vec::new();
+    // It ends without a single picture.
+    std::io::Read::read_to_end(&mut &silent, &mut bytes).unwrap();
+    assert_eq!(bytes, b"");
+    sender
+        .process
+        .line_with("left before it watched: no hello within 10 s");
+}
+
+#[test]
+fn display_of_the_tutorials_own_window() {
+    let Some(python) = python("window") else {
+        return;
+    };
+    let Some(display) = Xvfb::start() else { return };
+    let sender = Sender::start(["--pipeline", "test", "--no-preview", "--set", "speed=0"]);
+    let mut command = client(&python, sender.port, &["100000", "show"]);
+    command
+        .env("DISPLAY", &display.display)
+        .env("QT_LOGGING_RULES", "*=false");
+    let viewer = Running::start(&mut command);
+    let colours = colours_on(&display);
+    for bar in [
+        "#FFFF00", "#00FFFF", "#00FF00", "#FF00FF", "#FF0000", "#0000FF",
+    ] {
+        assert!(
+            colours.iter().any(|colour| is_near(colour, bar)),
+            "no {bar} in {colours:?}"
+        );
+    }
+    drop(viewer);
+}
+
+/// The colours on a display, as `#RRGGBB`, once there are more than a few.
+fn colours_on(display: &Xvfb) -> Vec<String> {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let shot = Command::new("import")
+            .args([
+                "-display",
+                &display.display,
+                "-window",
+                "root",
+                "-depth",
+                "8",
+            ])
+            .args(["-format", "%c", "histogram:info:-"])
+            .output()
+            .expect("ImageMagick is installed");
+        let text = String::from_utf8_lossy(&shot.stdout);
+        let colours: Vec<String> = text
+            .split_whitespace()
+            .filter(|word| word.starts_with('#'))
+            .map(|word| word.chars().take(7).collect())
+            .collect();
+        if colours.len() > 10 {
+            return colours;
+        }
+    }
+    panic!("nothing is shown");
+}
+
+/// Whether two colours as `#RRGGBB` differ by no more than the rounding between YUV and RGB.
+fn is_near(a: &str, b: &str) -> bool {
+    let channel = |colour: &str, at: usize| {
+        colour
+            .get(at..at + 2)
+            .and_then(|hex| i32::from_str_radix(hex, 16).ok())
+    };
+    [1, 3, 5]
+        .into_iter()
+        .all(|at| match (channel(a, at), channel(b, at)) {
+            (Some(a), Some(b)) => (a - b).abs() <= 8,
+            _ => false,
+        })
+}
+
+#[test]
+fn the_examples_talk_with_vidchat_as_they_stand() {
+    let Some(python) = python("numpy2") else {
+        return;
+    };
+    let sender = Sender::start(["--pipeline", "test", "--no-preview"]);
+    let check = format!(
+        "import sys; sys.path.insert(0, {folder:?})
+import watch, itertools
+for frame in itertools.islice(watch.frames('127.0.0.1', {port}), 5):
+    assert frame.shape == (240, 320, 3), frame.shape
+b, g, r = (int(c) for c in frame[20, 120])
+print('good')",
+        folder = project().join("examples/python"),
+        port = sender.port
+    );
+    let ended = run(Command::new(&python).args(["-c", &check]));
+    assert_eq!(ended.stdout, "good\n", "{}", ended.stderr);
+}
+
+#[test]
+fn the_example_that_sends_is_shown() {
+    let Some(python) = python("numpy2") else {
+        return;
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let serve = format!(
+        "import sys; sys.path.insert(0, {folder:?})
+import send, numpy, time
+def frames():
+    while True:
+        time.sleep(0.02)
+        yield numpy.full((48, 64, 3), (10, 20, 30), numpy.uint8)
+print('ready', file=sys.stderr, flush=True)
+send.send(frames, {port})",
+        folder = project().join("examples/python"),
+    );
+    let mut server = Running::start(Command::new(&python).args(["-c", &serve]));
+    server.line_with("ready");
+    // It says that it is ready a moment before it listens.
+    let until = Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let shown = frames_of(&format!("127.0.0.1:{port}"), 1, "video/x-raw,format=BGR");
+    assert_eq!(shown[..64 * 3], [10, 20, 30].repeat(64));
+}
