@@ -1,12 +1,12 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
 mod ends;
-mod golden;
 mod hostile;
 mod impostor;
 mod layers;
 mod loopback;
 mod peers;
+mod proxy;
 mod support;
 mod tutorial;
 mod wire;
