@@ -62,6 +62,7 @@ pub async fn serve(
     options: ServerOptions,
     shutdown: impl Future<Output = String>,
 ) {
+    allow_connections(options.max_viewers + ANTEROOM);
     let options = Arc::new(options);
     let mut viewers = JoinSet::new();
     let mut turned_away = TurnedAway::default();
@@ -110,6 +111,31 @@ pub async fn serve(
     .await;
     viewers.shutdown().await;
 }
+
+/// Raises this process's limit of open files, which is often 1,024, to what viewers may need.
+#[cfg(unix)]
+fn allow_connections(count: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// Files that are open besides: the camera, the display, libraries.
+    const OTHERS: u64 = 256;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = count as u64 + OTHERS;
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = Rlimit {
+        current: Some(possible),
+        maximum: limit.maximum,
+    };
+    if setrlimit(Resource::Nofile, raised).is_err() || possible < wanted {
+        let viewers = possible.saturating_sub(OTHERS);
+        warn!("listener: the system allows for about {viewers} viewers; ulimit -n raises that");
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_connections(_count: usize) {}
 
 async fn turn_away(mut stream: TcpStream, watching: usize) {
     viewer::farewell(&mut stream, &viewer::Left::Full(watching)).await;
