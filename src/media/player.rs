@@ -251,7 +251,9 @@ impl Player {
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
             let before = shown.load(Relaxed);
             if enough.is_some_and(|enough| before >= enough) {
-                return gst::PadProbeReturn::Drop;
+                // With `Drop` the bindings take the buffer and GStreamer 1.22 misses it, which is
+                // a critical warning for each.
+                return gst::PadProbeReturn::Handled;
             }
             shown.store(before + 1, Relaxed);
             if Some(before + 1) == enough {
