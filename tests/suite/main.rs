@@ -4,6 +4,7 @@ mod ends;
 mod hostile;
 mod impostor;
 mod layers;
+mod liar;
 mod loopback;
 mod peers;
 mod proxy;

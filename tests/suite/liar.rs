@@ -1,0 +1,165 @@
+//! Senders that announce one thing and send another, against the program itself: it says what is
+//! wrong, with its exit status, and never falls.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+use vidchat::frame::FrameHeader;
+use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::{Control, Hello};
+
+use crate::support::{Ended, PATIENCE, run_vidchat};
+
+const RAW: &str = "video/x-raw, format=I420, width=16, height=16, framerate=30/1";
+
+/// A sender that says its script to the first viewer and then waits for it to go.
+struct Liar {
+    address: SocketAddr,
+    thread: JoinHandle<()>,
+}
+
+impl Liar {
+    fn saying(script: Vec<u8>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let thread = std::thread::spawn(move || {
+            let (viewer, _) = listener.accept().expect("somebody connects");
+            say(viewer, &script);
+        });
+        Self { address, thread }
+    }
+
+    /// How `vidchat recv` ends that watches it.
+    fn watched(self, frames: &str) -> Ended {
+        let target = self.address.to_string();
+        let args = ["recv", &target, "--display", "none", "--frames", frames];
+        let ended = run_vidchat(args);
+        self.thread.join().expect("the liar does not panic");
+        ended
+    }
+}
+
+fn say(mut viewer: TcpStream, script: &[u8]) {
+    // The viewer may have gone in the middle of it.
+    let _ = viewer.set_write_timeout(Some(PATIENCE));
+    let _ = viewer.set_read_timeout(Some(PATIENCE));
+    let _ = viewer.write_all(script);
+    let _ = viewer.shutdown(Shutdown::Write);
+    let _ = viewer.read_to_end(&mut Vec::new());
+}
+
+fn hello(caps: &str) -> Vec<u8> {
+    let hello = Hello {
+        vidchat: 1,
+        name: "liar".into(),
+        caps: Some(caps.into()),
+    };
+    Control::Hello(hello).encode()
+}
+
+fn frame(data: &[u8]) -> Vec<u8> {
+    let header = FrameHeader {
+        key: true,
+        ..FrameHeader::default()
+    };
+    [&encode_frame_head(&header, data.len()), data].concat()
+}
+
+#[test]
+fn a_raw_picture_of_another_length_is_refused() {
+    for length in [0, 1, 383, 385, 100_000] {
+        let script = [hello(RAW), frame(&[0; 384]), frame(&vec![0; length])].concat();
+        let ended = Liar::saying(script).watched("5");
+        assert_eq!(ended.code(), 3, "{}", ended.stderr);
+        let cause = format!("it has {length} bytes where its caps call for 384");
+        assert!(ended.stderr.contains(&cause), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_form_that_nobody_can_show_is_refused_at_once() {
+    for (caps, cause) in [
+        ("video/x-raw, format=NOPE, width=16, height=16", "NOPE"),
+        ("video/x-raw, format=I420, width=0, height=16", "width 0"),
+        ("audio/x-raw, rate=48000", "not a media type"),
+        ("filesrc location=/etc/passwd", "not a media type"),
+        (
+            "video/x-raw(memory:DMABuf), format=I420, width=16, height=16",
+            "not a media type",
+        ),
+    ] {
+        let ended = Liar::saying(hello(caps)).watched("1");
+        assert_eq!(ended.code(), 1, "{caps}: {}", ended.stderr);
+        assert!(ended.stderr.contains(cause), "{caps}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn pictures_that_are_none_never_break_the_viewer() {
+    for (caps, picture) in [
+        ("image/jpeg", &b""[..]),
+        ("image/jpeg", b"\xff\xd8"),
+        ("image/jpeg", b"this is no JPEG picture at all"),
+        ("image/jpeg", &[0xff; 5000]),
+        ("image/png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ("video/x-h264, stream-format=byte-stream", &[0; 300]),
+        ("video/x-vp8", &[0xff; 300]),
+    ] {
+        let script = [hello(caps), frame(picture), frame(picture)].concat();
+        let ended = Liar::saying(script).watched("5");
+        assert!(
+            matches!(ended.code(), 1 | 3),
+            "{caps}, {} bytes: {:?} {}",
+            picture.len(),
+            ended.status,
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_form_may_change_a_hundred_times_in_a_row() {
+    let mut script = hello(RAW);
+    for side in (2..102).map(|i| i * 2) {
+        let caps = format!("video/x-raw, format=GRAY8, width=4, height={side}");
+        script.extend(Control::Caps { caps }.encode());
+        script.extend(frame(&vec![9; 4 * side]));
+        let caps = "image/jpeg".to_owned();
+        script.extend(Control::Caps { caps }.encode());
+    }
+    script.extend(Control::Caps { caps: RAW.into() }.encode());
+    script.extend(frame(&[0; 384]));
+    let ended = Liar::saying(script).watched("1");
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+}
+
+#[test]
+fn what_a_sender_says_of_itself_cannot_touch_the_terminal() {
+    let reason = "\u{1b}]0;evil\u{7}\u{1b}[2Jbye\r\n\u{202e}error: all is well".to_owned();
+    let script = [hello(RAW), Control::Bye { reason }.encode()].concat();
+    let ended = Liar::saying(script).watched("1");
+    assert_eq!(ended.code(), 3, "{}", ended.stderr);
+    let bare = |c: char| c.is_control() && c != '\n';
+    assert!(!ended.stderr.contains(bare), "{:?}", ended.stderr);
+    let lines = ended.stderr.lines().filter(|l| l.starts_with("error: "));
+    assert_eq!(lines.count(), 1, "{}", ended.stderr);
+}
+
+#[test]
+fn other_services_are_no_senders() {
+    for (script, quoted) in [
+        (&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], "\"SSH-2.0-"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "\"HTTP/1.1"),
+        (b"220 mail ready\r\n", "\"220 mail"),
+    ] {
+        let ended = Liar::saying(script.to_vec()).watched("1");
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("is not a vidchat sender") && ended.stderr.contains(quoted),
+            "{}",
+            ended.stderr
+        );
+    }
+}
