@@ -1,13 +1,15 @@
 //! Peers that mean ill, or nothing, against a server: each is dropped with its reason, and a
 //! viewer who behaves never notices.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
+use vidchat::net::Hub;
 use vidchat::net::server::ServerOptions;
 use vidchat::wire::{CONTROL_LIMIT, Control};
 
-use crate::peers::{Log, Stage, Stranger, Viewer, hello, numbered, picture};
+use crate::peers::{Log, Stage, Stranger, Viewer, caps, hello, numbered, picture};
 
 /// A stream with one viewer who behaves.
 struct Peace {
@@ -208,7 +210,7 @@ async fn what_a_later_version_may_say_is_let_pass() {
     let mut guest = peace.guest().await;
     let padding = "y".repeat(CONTROL_LIMIT as usize - 26);
     let longest = format!("{{\"type\":\"zoom\",\"level\":\"{padding}\"}}");
-    guest.say(&control(&longest.as_bytes()[..])).await;
+    guest.say(&control(longest.as_bytes())).await;
     guest.say(&hello("again")).await;
     guest
         .say(&control(br#"{"type":"key","why":[{"deep":1}]}"#))
@@ -274,6 +276,34 @@ async fn hundreds_who_say_nothing_are_let_go_and_keep_nobody_out() {
     }
     let _guest = peace.guest().await;
     peace.end().await;
+}
+
+#[tokio::test]
+async fn who_neither_speaks_nor_reads_is_taken_for_a_tutorial_program_and_let_go() {
+    let bgr = Hub::new();
+    bgr.announce(caps("video/x-raw, format=BGR, width=512, height=512"));
+    let mut peace = Peace::begin(ServerOptions {
+        tutorial: Some(Arc::clone(&bgr)),
+        stall_limit: Duration::from_millis(500),
+        max_viewers: 11,
+        ..ServerOptions::default()
+    })
+    .await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Stranger::at(peace.stage.address).await);
+    }
+    peace.log.has(10, "a program of the tutorial").await;
+    peace.log.has(10, "no seat left (11 watching)").await;
+    for sequence in 0..50 {
+        bgr.publish(numbered(sequence, vec![7; 512 * 512 * 3]));
+        peace.is_kept().await;
+    }
+    peace.log.has(10, "left: took nothing for 0.5 s").await;
+    peace.stage.watched_by(1).await;
+    assert_eq!(*bgr.watching().borrow(), 0);
+    peace.end().await;
+    drop(silent);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
 mod ends;
+mod golden;
 mod hostile;
 mod impostor;
 mod layers;
