@@ -78,16 +78,16 @@ pub fn percentiles<T: Copy + Ord>(samples: &mut [T]) -> Option<[T; 3]> {
     Some([50, 95, 99].map(|percent| samples[last * percent / 100]))
 }
 
-/// Runs `measures` in turn, `rounds` times over, and returns each one's figures in the order they
+/// Runs `measures` in turn, `rounds` times over, and returns what each one found in the order it
 /// came. In turn, so that what another program does to the machine hits all of them alike; hold
 /// [`median`] against median.
 ///
 /// # Errors
 /// That of the first measure which failed.
-pub fn alternate<const N: usize>(
+pub fn alternate<T, const N: usize>(
     rounds: usize,
-    mut measures: [&mut dyn FnMut() -> io::Result<f64>; N],
-) -> io::Result<[Vec<f64>; N]> {
+    mut measures: [&mut dyn FnMut() -> io::Result<T>; N],
+) -> io::Result<[Vec<T>; N]> {
     let mut figures = [const { Vec::new() }; N];
     for _ in 0..rounds {
         for (measure, figures) in measures.iter_mut().zip(&mut figures) {
@@ -97,9 +97,9 @@ pub fn alternate<const N: usize>(
     Ok(figures)
 }
 
-/// The middle one of `figures` (the upper of two); `None` without any.
-pub fn median(figures: &[f64]) -> Option<f64> {
-    let mut figures = figures.to_vec();
+/// The middle one (the upper of two) of what `figure` reads off `found`; `None` without any.
+pub fn median<T>(found: &[T], figure: impl Fn(&T) -> f64) -> Option<f64> {
+    let mut figures: Vec<f64> = found.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied()
 }

@@ -28,6 +28,7 @@ pub mod drain;
 pub mod floor;
 pub mod meter;
 pub mod peers;
+pub mod process;
 mod reading;
 pub mod table;
 

@@ -2,16 +2,14 @@
 //! `tcp` plugin), set as somebody careful would, each in a `gst-launch-1.0` process of its own.
 //! A process that cannot be asked to end has its number of frames limited from the start.
 
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::drain::{self, Framing, Measured, Spec};
+use super::process::{Process, Talks, one_piece};
 use super::{FPS, I420, meter};
 
 /// Bytes that `gdppay` puts before every buffer (`GST_DP_HEADER_LENGTH`).
@@ -19,6 +17,9 @@ const GDP_HEADER: u64 = 62;
 
 /// Start-up, connecting and warm-up: how long a peer runs beyond what is measured, in seconds.
 const SPARE: f64 = 25.0;
+
+/// A window without `autovideosink`, whose choice takes time and may fall on software GL.
+const WINDOW: &str = "videoconvert ! ximagesink name=end sync=false";
 
 /// How long a line that must come is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,11 +33,11 @@ const SERVER: &str = "tcpserversink name=net host=127.0.0.1 port=0 sync=false as
 
 /// Where the receiving peer's pictures go.
 #[derive(Clone, Copy, Debug)]
-pub enum Screen {
+pub enum Screen<'a> {
     /// `fakesink`: receiving alone.
     None,
-    /// `ximagesink`, on `$DISPLAY`, which need be no more than Xvfb.
-    Window,
+    /// `ximagesink` on this display, which need be no more than Xvfb.
+    Window(&'a str),
 }
 
 /// A sender and a receiver at 30 fps of raw I420.
@@ -76,18 +77,21 @@ pub fn missing() -> io::Result<Option<&'static str>> {
 ///
 /// # Errors
 /// A process could not be started or did not do what it should in time.
-pub fn pair(screen: Screen, seconds: f64) -> io::Result<Pair> {
+pub fn pair(screen: Screen<'_>, seconds: f64) -> io::Result<Pair> {
     let (sender, address) = live_sender(seconds)?;
     let frames = (f64::from(FPS) * (seconds + 1.0)).ceil();
-    let sink = match screen {
-        Screen::None => "fakesink name=end sync=false",
-        Screen::Window => "videoconvert ! ximagesink name=end sync=false",
+    let (sink, display) = match screen {
+        Screen::None => ("fakesink name=end sync=false", ""),
+        Screen::Window(display) => (WINDOW, display),
     };
     // `identity` is what ends it after so many frames, whatever the sink.
-    let receiver = Launch::start(&format!(
-        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! identity eos-after={frames} ! {sink}",
-        address.port()
-    ))?;
+    let receiver = Launch::start_on(
+        display,
+        &format!(
+            "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! identity eos-after={frames} ! {sink}",
+            address.port()
+        ),
+    )?;
     let first = receiver.first_frame()?;
     thread::sleep(Duration::from_millis(500));
 
@@ -146,8 +150,68 @@ pub fn throughput(frames: u32) -> io::Result<f64> {
     Ok(f64::from(frames.saturating_sub(1)) / last.duration_since(first).as_secs_f64())
 }
 
-/// A test picture at 30 fps on a free port of 127.0.0.1.
-fn live_sender(seconds: f64) -> io::Result<(Launch, SocketAddr)> {
+/// A sender of what is written to its standard input, I420.
+///
+/// # Errors
+/// It could not be started or did not listen in time.
+pub fn stdin_sender() -> io::Result<(Launch, SocketAddr, ChildStdin)> {
+    let mut command = Launch::command(&format!(
+        "fdsrc fd=0 blocksize={I420} \
+         ! video/x-raw,format=I420,width=320,height=240,framerate={FPS}/1 ! gdppay ! {SERVER}"
+    ));
+    command.stdin(Stdio::piped());
+    let mut sender = Launch(Process::with_stdin(&mut command, Talks::Stdout)?);
+    let stdin = sender.0.stdin().ok_or(io::ErrorKind::BrokenPipe)?;
+    one_piece(&stdin)?;
+    let port = sender.port()?;
+    Ok((sender, (Ipv4Addr::LOCALHOST, port).into(), stdin))
+}
+
+/// A receiver that writes what it gets to its standard output.
+///
+/// # Errors
+/// It could not be started.
+pub fn stdout_receiver(address: SocketAddr) -> io::Result<Process> {
+    let mut command = Launch::command(&format!(
+        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! fdsink fd=1 sync=false",
+        address.port()
+    ));
+    // Its notes would be among the pictures.
+    command.arg("-q").stdout(Stdio::piped());
+    Process::start(&mut command, Talks::Stderr)
+}
+
+/// A receiver that shows what it gets on `display`.
+///
+/// # Errors
+/// It could not be started.
+pub fn window_receiver(address: SocketAddr, sink: &str, display: &str) -> io::Result<Launch> {
+    Launch::start_on(
+        display,
+        &format!(
+            "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! videoconvert ! {sink}",
+            address.port()
+        ),
+    )
+}
+
+/// A receiver that ends after its first picture, which it does not show.
+///
+/// # Errors
+/// It could not be started or did not end in time.
+pub fn one_picture(address: SocketAddr) -> io::Result<()> {
+    let receiver = Launch::start(&format!(
+        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! fakesink num-buffers=1 sync=false",
+        address.port()
+    ))?;
+    receiver.0.end(PATIENCE)
+}
+
+/// A test picture at 30 fps on a free port of 127.0.0.1, for a little longer than `seconds`.
+///
+/// # Errors
+/// It could not be started or did not listen in time.
+pub fn live_sender(seconds: f64) -> io::Result<(Launch, SocketAddr)> {
     let frames = (f64::from(FPS) * (seconds + SPARE)).ceil();
     let sender = Launch::start(&format!(
         "videotestsrc is-live=true num-buffers={frames} \
@@ -159,50 +223,38 @@ fn live_sender(seconds: f64) -> io::Result<(Launch, SocketAddr)> {
 
 /// A `gst-launch-1.0` at work, which is ended when this is dropped.
 #[derive(Debug)]
-struct Launch {
-    child: Child,
-    /// What it prints, with the time that it was read.
-    lines: Receiver<(Instant, String)>,
-}
+pub struct Launch(Process);
 
 impl Launch {
-    /// Starts `pipeline` with `-v`: its notes on ports and caps are how this side follows it.
+    /// Starts `pipeline`, without a display.
     fn start(pipeline: &str) -> io::Result<Self> {
-        let mut child = Command::new("gst-launch-1.0")
-            .arg("-v")
-            .args(pipeline.split_whitespace())
-            // The notes are looked for in English.
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = child.stdout.take();
-        let (send, lines) = channel();
-        let launch = Self { child, lines };
-        let Some(stdout) = stdout else {
-            return Err(io::Error::other("gst-launch-1.0 has no standard output"));
-        };
-        // Ends with the process; the pipe must be read to the end or the process would stand still.
-        thread::Builder::new()
-            .name("gst-launch output".into())
-            .spawn(move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    let _ = send.send((Instant::now(), line));
-                }
-            })?;
-        Ok(launch)
+        Self::start_on("", pipeline)
+    }
+
+    /// Starts `pipeline` on `display`.
+    fn start_on(display: &str, pipeline: &str) -> io::Result<Self> {
+        let mut command = Self::command(pipeline);
+        command.env("DISPLAY", display);
+        Ok(Self(Process::start(&mut command, Talks::Stdout)?))
+    }
+
+    /// `-v`: its notes on ports and caps, looked for in English, are how this side follows it.
+    fn command(pipeline: &str) -> Command {
+        let mut command = Command::new("gst-launch-1.0");
+        command.arg("-v").args(pipeline.split_whitespace());
+        command.env("LC_ALL", "C");
+        command
     }
 
     /// The processor time it has used.
     fn cpu(&self) -> io::Result<Duration> {
-        meter::cpu_of(self.child.id())
+        meter::cpu_of(self.0.id())
     }
 
     /// The port that the kernel gave to the element called `net`.
     fn port(&self) -> io::Result<u16> {
-        let patience = Instant::now() + PATIENCE;
         loop {
-            let (_, line) = self.line(":net: current-port = ", patience)?;
+            let (_, line) = self.0.line(":net: current-port = ", PATIENCE)?;
             let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
             if let Some(port) = port.filter(|port| *port != 0) {
                 return Ok(port);
@@ -212,52 +264,11 @@ impl Launch {
 
     /// When the element called `end` had its caps, which travel just before the first frame.
     fn first_frame(&self) -> io::Result<Instant> {
-        Ok(self
-            .line(":end.GstPad:sink: caps = ", Instant::now() + PATIENCE)?
-            .0)
+        Ok(self.0.line(":end.GstPad:sink: caps = ", PATIENCE)?.0)
     }
 
     /// When the stream ended at `end`.
     fn last_frame(&self) -> io::Result<Instant> {
-        Ok(self
-            .line("Got EOS from element", Instant::now() + 3 * PATIENCE)?
-            .0)
-    }
-
-    /// The next line with `part` in it.
-    fn line(&self, part: &str, patience: Instant) -> io::Result<(Instant, String)> {
-        loop {
-            let left = patience.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok((at, line)) if line.contains(part) => return Ok((at, line)),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(io::Error::other(format!(
-                        "gst-launch-1.0 never said {part:?}"
-                    )));
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other(format!(
-                        "gst-launch-1.0 ended before {part:?}"
-                    )));
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Launch {
-    fn drop(&mut self) {
-        // It is asked first, so that a window is closed and the port let go; not for long.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
-        let patience = Instant::now() + Duration::from_secs(1);
-        while let Ok(None) = self.child.try_wait() {
-            if Instant::now() > patience {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        Ok(self.0.line("Got EOS from element", 3 * PATIENCE)?.0)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Rows "what | floor | peer | vidchat | ratio".
+/// Rows "what | floor | peer | vidchat | ratio | bar | reached".
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     rows: Vec<Row>,
@@ -19,6 +19,23 @@ pub struct Row {
     pub peer: Option<f64>,
     /// vidchat.
     pub vidchat: Option<f64>,
+    /// What vidchat's figure is to be.
+    pub bar: Option<Bar>,
+}
+
+/// What a figure is to be.
+#[derive(Clone, Copy, Debug)]
+pub enum Bar {
+    /// So many times the floor's, or more.
+    FloorAtLeast(f64),
+    /// So many times the floor's, or less.
+    FloorAtMost(f64),
+    /// So much, or more.
+    AtLeast(f64),
+    /// So much, or less.
+    AtMost(f64),
+    /// Less than the peer's.
+    BelowPeer,
 }
 
 impl Row {
@@ -31,38 +48,47 @@ impl Row {
     }
 
     /// With the floor's figure.
-    pub fn floor(self, figure: f64) -> Self {
-        Self {
-            floor: Some(figure),
-            ..self
-        }
+    pub fn floor(self, floor: Option<f64>) -> Self {
+        Self { floor, ..self }
     }
 
     /// With the peer's figure.
-    pub fn peer(self, figure: f64) -> Self {
-        Self {
-            peer: Some(figure),
-            ..self
-        }
+    pub fn peer(self, peer: Option<f64>) -> Self {
+        Self { peer, ..self }
     }
 
     /// With vidchat's figure.
-    pub fn vidchat(self, figure: f64) -> Self {
+    pub fn vidchat(self, vidchat: Option<f64>) -> Self {
+        Self { vidchat, ..self }
+    }
+
+    /// With what vidchat's figure is to be.
+    pub fn bar(self, bar: Bar) -> Self {
         Self {
-            vidchat: Some(figure),
+            bar: Some(bar),
             ..self
         }
     }
 
-    /// vidchat (before there is one, the peer) to the floor; without a floor, vidchat to the peer.
+    /// vidchat to the floor, or without one to the peer.
     fn ratio(&self) -> Option<String> {
-        let (figure, base, name) = match (self.vidchat, self.peer, self.floor) {
-            (Some(vidchat), _, Some(floor)) => (vidchat, floor, "floor"),
-            (Some(vidchat), Some(peer), None) => (vidchat, peer, "peer"),
-            (None, Some(peer), Some(floor)) => (peer, floor, "floor (peer)"),
-            _ => return None,
+        let (base, name) = match (self.floor, self.peer) {
+            (Some(floor), _) => (floor, "floor"),
+            (None, Some(peer)) => (peer, "peer"),
+            (None, None) => return None,
         };
-        Some(format!("{:.2} × {name}", figure / base))
+        Some(format!("{:.2} × {name}", self.vidchat? / base))
+    }
+
+    fn reached(&self) -> Option<bool> {
+        let figure = self.vidchat?;
+        Some(match self.bar? {
+            Bar::FloorAtLeast(ratio) => figure >= ratio * self.floor?,
+            Bar::FloorAtMost(ratio) => figure <= ratio * self.floor?,
+            Bar::AtLeast(bar) => figure >= bar,
+            Bar::AtMost(bar) => figure <= bar,
+            Bar::BelowPeer => figure < self.peer?,
+        })
     }
 }
 
@@ -73,17 +99,38 @@ impl Table {
     }
 }
 
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FloorAtLeast(ratio) => write!(f, "≥ {ratio} × floor"),
+            Self::FloorAtMost(ratio) => write!(f, "≤ {ratio} × floor"),
+            Self::AtLeast(bar) => write!(f, "≥ {bar}"),
+            Self::AtMost(bar) => write!(f, "≤ {bar}"),
+            Self::BelowPeer => write!(f, "< peer"),
+        }
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| what | floor | peer | vidchat | ratio |")?;
-        writeln!(f, "|---|---:|---:|---:|---:|")?;
+        writeln!(
+            f,
+            "| what | floor | peer | vidchat | ratio | bar | reached |"
+        )?;
+        writeln!(f, "|---|---:|---:|---:|---:|---:|---|")?;
         for row in &self.rows {
             let [floor, peer, vidchat] = [row.floor, row.peer, row.vidchat].map(figure);
             let ratio = row.ratio().unwrap_or_else(absent);
+            let bar = row.bar.map_or_else(absent, |bar| bar.to_string());
+            let reached = match row.reached() {
+                Some(true) => "yes",
+                Some(false) => "**no**",
+                None => "–",
+            };
+            let what = &row.what;
             writeln!(
                 f,
-                "| {} | {floor} | {peer} | {vidchat} | {ratio} |",
-                row.what
+                "| {what} | {floor} | {peer} | {vidchat} | {ratio} | {bar} | {reached} |"
             )?;
         }
         Ok(())

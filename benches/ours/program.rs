@@ -1,0 +1,120 @@
+//! The program itself, `vidchat send` and `vidchat recv`, as anybody starts it.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use crate::yardstick::process::{Process, Talks, one_piece};
+use crate::yardstick::{drain, meter};
+
+/// How long a line that must come is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running `vidchat send`, which is ended when this is dropped.
+#[derive(Debug)]
+pub struct Sender {
+    /// The process.
+    pub process: Process,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// The command `vidchat` without a display.
+pub fn vidchat() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vidchat"));
+    command
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("RUST_LOG");
+    command
+}
+
+/// The path of a pipeline file beside these programs.
+pub fn pipeline(name: &str) -> PathBuf {
+    let path = ["benches", "pipelines", name].iter().collect::<PathBuf>();
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+impl Sender {
+    /// Starts `vidchat send` with the pipeline file `name`, for this machine alone.
+    ///
+    /// # Errors
+    /// It could not be started or did not say in time where it listens.
+    pub fn start(name: &str, arguments: &[&str]) -> io::Result<Self> {
+        let mut command = Self::command(name);
+        Self::of(Process::start(command.args(arguments), Talks::Stderr)?)
+    }
+
+    /// Starts one that sends what is written to its standard input: `first`, and then what is
+    /// written to the pipe that comes with it.
+    ///
+    /// # Errors
+    /// As [`Sender::start`].
+    pub fn of_stdin(first: &[u8]) -> io::Result<(Self, ChildStdin)> {
+        let mut command = Self::command("stdin.gst");
+        let mut process = Process::with_stdin(command.stdin(Stdio::piped()), Talks::Stderr)?;
+        let mut stdin = process.stdin().ok_or(io::ErrorKind::BrokenPipe)?;
+        one_piece(&stdin)?;
+        // Where it listens is said when there is something to be seen.
+        stdin.write_all(first)?;
+        Ok((Self::of(process)?, stdin))
+    }
+
+    fn command(name: &str) -> Command {
+        let mut command = vidchat();
+        command
+            .args(["send", "--no-preview", "--bind", "127.0.0.1", "--port", "0"])
+            .arg("--pipeline")
+            .arg(pipeline(name));
+        command
+    }
+
+    /// Waits until `process` says where it listens.
+    fn of(process: Process) -> io::Result<Self> {
+        let (_, line) = process.line("vidchat recv ", PATIENCE)?;
+        let address = line.rsplit(' ').next().unwrap_or_default();
+        let address = address.parse().map_err(io::Error::other)?;
+        Ok(Self { process, address })
+    }
+}
+
+/// `vidchat recv` of the sender at `address`; with a display, it may have a window there.
+///
+/// # Errors
+/// It could not be started.
+pub fn recv(address: SocketAddr, arguments: &[&str], display: Option<&str>) -> io::Result<Process> {
+    let mut command = vidchat();
+    command.arg("recv").arg(address.to_string()).args(arguments);
+    if let Some(display) = display {
+        command.env("DISPLAY", display);
+    }
+    Process::start(&mut command, Talks::Stderr)
+}
+
+/// A `vidchat recv` that writes what it gets to its standard output.
+///
+/// # Errors
+/// It could not be started.
+pub fn stdout_recv(address: SocketAddr) -> io::Result<Process> {
+    let mut command = vidchat();
+    command
+        .arg("recv")
+        .arg(address.to_string())
+        .arg("--pipeline")
+        .arg(pipeline("stdout.gst"))
+        .stdout(Stdio::piped());
+    Process::start(&mut command, Talks::Stderr)
+}
+
+/// `viewers` of a test picture that is painted thirty times a second, drained as the floor's are.
+///
+/// # Errors
+/// Those of the program and the drain.
+pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
+    meter::allow_files(viewers + 100)?;
+    let sender = Sender::start("plain.gst", &["--max-viewers", &viewers.to_string()])?;
+    let spec = super::spoken_to(drain::Spec::many(sender.address, viewers, seconds));
+    drain::measure(&spec, || meter::cpu_of(sender.process.id()))
+}

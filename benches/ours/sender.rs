@@ -1,0 +1,175 @@
+//! vidchat's sender without GStreamer: a hub, `net::serve` and something that publishes.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use vidchat::frame::{Frame, FrameHeader};
+use vidchat::net::server::ServerOptions;
+use vidchat::net::{self, Hub};
+use vidchat::wire::Caps;
+
+use super::Form;
+use crate::yardstick::meter::{self, Clock};
+use crate::yardstick::process::{Process, Talks};
+use crate::yardstick::{FPS, drain};
+
+/// The hidden argument that makes a bench program this sender.
+pub const ARGUMENT: &str = "__send";
+
+/// What to send, and when.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Spec {
+    /// What is sent.
+    pub form: Form,
+    /// When.
+    pub pace: Pace,
+}
+
+/// When a picture is published.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub enum Pace {
+    /// Thirty times a second, from a thread of its own as GStreamer's is.
+    Camera,
+    /// As soon as the viewer has begun to take the one before. The newest frame wins here, so
+    /// publishing any faster would not send more: it would only take the processor away.
+    PickedUp,
+}
+
+/// A sender at work, which is ended when this is dropped.
+#[derive(Debug)]
+pub struct Sender {
+    process: Process,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Sender {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn start(form: Form, pace: Pace) -> io::Result<Self> {
+        let spec = serde_json::to_string(&Spec { form, pace })?;
+        let mut command = Command::new(std::env::current_exe()?);
+        let process = Process::start(command.arg(ARGUMENT).arg(spec), Talks::Stdout)?;
+        let (_, line) = process.line("127.0.0.1:", Duration::from_secs(10))?;
+        let address = line.parse().map_err(io::Error::other)?;
+        Ok(Self { process, address })
+    }
+
+    /// The processor time it has used.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn cpu(&self) -> io::Result<Duration> {
+        meter::cpu_of(self.process.id())
+    }
+}
+
+/// `viewers` of a camera's pictures, drained as the floor's are.
+///
+/// # Errors
+/// Those of the sockets and the drain.
+pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
+    let sender = Sender::start(Form::I420, Pace::Camera)?;
+    let spec = super::spoken_to(drain::Spec::many(sender.address, viewers, seconds));
+    drain::measure(&spec, || sender.cpu())
+}
+
+/// The child's side: serves until it is ended.
+///
+/// # Errors
+/// It cannot listen.
+pub fn run(spec: &str) -> io::Result<()> {
+    let Spec { form, pace } = serde_json::from_str(spec)?;
+    meter::allow_files(1100)?;
+    let hub = Hub::new();
+    hub.announce(Caps::parse(form.caps()).map_err(io::Error::other)?);
+    super::runtime()?.block_on(async {
+        let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0)?;
+        println!("{}", listener.local_addr()?);
+        let options = ServerOptions {
+            max_viewers: 1000,
+            ..ServerOptions::default()
+        };
+        let serving = net::serve(listener, Arc::clone(&hub), options, std::future::pending());
+        match pace {
+            Pace::Camera => {
+                thread::Builder::new()
+                    .name("camera".into())
+                    .spawn(move || camera(&hub, form))?;
+                serving.await;
+            }
+            Pace::PickedUp => {
+                tokio::join!(serving, picked_up(&hub, form));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Publishes at the times of the floor's sender, and as often.
+fn camera(hub: &Hub, form: Form) {
+    let picture = Bytes::from(vec![0x80; form.bytes()]);
+    let start = Instant::now();
+    for sequence in 0.. {
+        hub.publish(frame(sequence, picture.clone()));
+        let next = start + Duration::from_secs(1) * (sequence + 1) / FPS;
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Publishes whenever the frame before the last has been given back: the last one is then what
+/// the viewer takes next, or has taken.
+async fn picked_up(hub: &Hub, form: Form) {
+    let picture: Arc<[u8]> = vec![0x80; form.bytes()].into();
+    let mut watching = hub.watching();
+    let _ = watching.wait_for(|count| *count > 0).await;
+    let mut before: Option<oneshot::Receiver<()>> = None;
+    for sequence in 0.. {
+        let (returned, given_back) = oneshot::channel();
+        let lent = Lent {
+            picture: Arc::clone(&picture),
+            _returned: returned,
+        };
+        hub.publish(frame(sequence, Bytes::from_owner(lent)));
+        // A viewer that has nothing to do takes it now.
+        tokio::task::yield_now().await;
+        if let Some(before) = before.replace(given_back) {
+            // It is dropped, never sent to.
+            let _ = before.await;
+        }
+    }
+}
+
+/// A picture whose owner learns when nobody needs it any more.
+struct Lent {
+    picture: Arc<[u8]>,
+    /// Dropped with the picture, which is what the other end waits for.
+    _returned: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.picture
+    }
+}
+
+fn frame(sequence: u32, data: Bytes) -> Frame {
+    Frame {
+        header: FrameHeader {
+            key: true,
+            sequence,
+            captured_at: Clock::Realtime.now(),
+            ..FrameHeader::default()
+        },
+        data,
+    }
+}

@@ -1,0 +1,130 @@
+//! vidchat's receiver without GStreamer: `net::play` into one buffer that is used again.
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use vidchat::frame::FrameHeader;
+use vidchat::net::client::{PlayError, PlayOptions, Traffic};
+use vidchat::net::{self, Sink, TcpStream};
+use vidchat::report::Failure;
+use vidchat::wire::Caps;
+
+use crate::yardstick::meter::{self, Clock};
+use crate::yardstick::process::{Process, Talks};
+
+/// The hidden argument that makes a bench program this viewer.
+pub const ARGUMENT: &str = "__view";
+
+/// What to watch.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Spec {
+    /// The sender.
+    pub address: SocketAddr,
+    /// Seconds from the first frame until it counts.
+    pub warm_up: f64,
+    /// Seconds to count for.
+    pub seconds: f64,
+}
+
+/// What was seen in these seconds.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Report {
+    /// Frames a second.
+    pub fps: f64,
+    /// From publishing a frame to having it whole in memory: p50, p95 and p99 in µs.
+    pub latency: [f64; 3],
+}
+
+/// Watches in a process of its own.
+///
+/// # Errors
+/// It could not connect, or the sender ended.
+pub fn watch(spec: Spec) -> io::Result<Report> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let process = Process::start(
+        command.arg(ARGUMENT).arg(serde_json::to_string(&spec)?),
+        Talks::Stdout,
+    )?;
+    let patience = Duration::from_secs_f64(spec.warm_up + spec.seconds + 10.0);
+    let (_, line) = process.line("{", patience)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// The child's side: prints a [`Report`].
+///
+/// # Errors
+/// As [`watch`].
+pub fn run(spec: &str) -> io::Result<()> {
+    let spec: Spec = serde_json::from_str(spec)?;
+    let mut counter = Counter {
+        spec,
+        since: None,
+        spare: Vec::new(),
+        latencies: Vec::new(),
+    };
+    let ended = super::runtime()?.block_on(async {
+        let stream = TcpStream::connect(spec.address).await?;
+        let (options, traffic) = (PlayOptions::default(), Traffic::default());
+        io::Result::Ok(net::play(stream, &options, &traffic, &mut counter).await)
+    })?;
+    match ended {
+        // This is how it ends when the time is over.
+        PlayError::Sink(_) => {}
+        error => return Err(io::Error::other(error)),
+    }
+    let report = counter.report().ok_or(io::ErrorKind::UnexpectedEof)?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+struct Counter {
+    spec: Spec,
+    /// When it began to count.
+    since: Option<Instant>,
+    /// The buffer, while it is not lent.
+    spare: Vec<u8>,
+    /// In ns.
+    latencies: Vec<u64>,
+}
+
+impl Counter {
+    fn report(&mut self) -> Option<Report> {
+        let seconds = self.since?.elapsed().as_secs_f64();
+        let fps = self.latencies.len() as f64 / seconds;
+        let latency = meter::percentiles(&mut self.latencies)?.map(|ns| ns as f64 / 1e3);
+        Some(Report { fps, latency })
+    }
+}
+
+impl Sink for Counter {
+    type Buffer = Vec<u8>;
+
+    fn hello(&mut self, _: &str) {}
+
+    fn caps(&mut self, _: &Caps) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn buffer(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
+        self.spare.resize(length, 0);
+        Ok(std::mem::take(&mut self.spare))
+    }
+
+    fn frame(&mut self, header: &FrameHeader, picture: Vec<u8>) -> Result<(), Failure> {
+        self.spare = picture;
+        let warm_up = Duration::from_secs_f64(self.spec.warm_up);
+        let since = *self.since.get_or_insert_with(|| Instant::now() + warm_up);
+        let Some(counted) = Instant::now().checked_duration_since(since) else {
+            return Ok(());
+        };
+        let age = Clock::Realtime.now().saturating_sub(header.captured_at);
+        self.latencies.push(age);
+        match counted.as_secs_f64() < self.spec.seconds {
+            true => Ok(()),
+            false => Err(Failure::lost("the time is over")),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The processor time of both ends at 30 frames a second of 320×240 I420, whole programs.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Run;
+use crate::ours::program;
+use crate::ours::screen::Screen;
+use crate::yardstick::meter::{self, alternate, median};
+use crate::yardstick::peers::{self, Pair};
+use crate::yardstick::table::{Bar, Row};
+
+const ROUNDS: usize = 5;
+const SECONDS: f64 = 3.0;
+
+pub fn run(run: &mut Run) -> io::Result<()> {
+    let screen = Screen::open()?;
+    let window = peers::Screen::Window(&screen.display);
+    let [peer_none, none, peer_window, window] = alternate(
+        ROUNDS,
+        [
+            &mut || run.peer(|| peers::pair(peers::Screen::None, SECONDS)),
+            &mut || ours("none", None).map(Some),
+            &mut || run.peer(|| peers::pair(window, SECONDS)),
+            &mut || ours("window", Some(&screen.display)).map(Some),
+        ],
+    )?;
+    for (what, peer, ours) in [
+        ("no display", peer_none, none),
+        ("a window", peer_window, window),
+    ] {
+        let peer: Vec<Pair> = peer.into_iter().flatten().collect();
+        let ours: Vec<Pair> = ours.into_iter().flatten().collect();
+        eprintln!("  {what}: peer {peer:.2?}\n    vidchat {ours:.2?}");
+        let row = |end: &str, percent: &dyn Fn(&Pair) -> f64| {
+            Row::new(format!("CPU at 30 fps, {what}, {end}: % of a core"))
+                .peer(median(&peer, percent))
+                .vidchat(median(&ours, percent))
+                .bar(Bar::BelowPeer)
+        };
+        run.table.push(row("sender", &|pair| pair.sender_percent));
+        run.table
+            .push(row("receiver", &|pair| pair.receiver_percent));
+    }
+    Ok(())
+}
+
+fn ours(show: &str, display: Option<&str>) -> io::Result<Pair> {
+    let sender = program::Sender::start("plain.gst", &[])?;
+    let receiver = program::recv(sender.address, &["--display", show], display)?;
+    receiver.line("sends ", Duration::from_secs(10))?;
+    thread::sleep(Duration::from_secs(1));
+    let cpu = || -> io::Result<[Duration; 2]> {
+        Ok([
+            meter::cpu_of(sender.process.id())?,
+            meter::cpu_of(receiver.id())?,
+        ])
+    };
+    let (begun, before) = (Instant::now(), cpu()?);
+    thread::sleep(Duration::from_secs_f64(SECONDS));
+    let (after, took) = (cpu()?, begun.elapsed());
+    let percent = |end: usize| {
+        after[end].saturating_sub(before[end]).as_secs_f64() * 100.0 / took.as_secs_f64()
+    };
+    Ok(Pair {
+        sender_percent: percent(0),
+        receiver_percent: percent(1),
+        fps: f64::NAN,
+    })
+}

@@ -1,0 +1,198 @@
+//! From a frame in to a frame out, in three ways: the library's two ends; the two programs, from
+//! one's standard input to the other's output; and to the screen, where it ends when the X server
+//! says that it has drawn.
+
+use std::io::{self, Read, Write};
+use std::process::{ChildStdin, ChildStdout};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Run;
+use crate::ours::screen::Screen;
+use crate::ours::sender::{Pace, Sender};
+use crate::ours::{Form, program, viewer};
+use crate::yardstick::meter::{alternate, median, percentiles};
+use crate::yardstick::process::one_piece;
+use crate::yardstick::table::{Bar, Row};
+use crate::yardstick::{FPS, I420, floor, peers};
+
+const ROUNDS: usize = 5;
+const SECONDS: f64 = 2.0;
+
+/// Pictures of a round: two seconds'.
+const PICTURES: usize = 60;
+
+/// Pictures before it counts.
+const WARM_UP: usize = 15;
+
+/// How long a picture may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// p50, p95 and p99 in µs.
+type Percentiles = [f64; 3];
+
+pub fn run(run: &mut Run) -> io::Result<()> {
+    let [floor, ours] = alternate(ROUNDS, [&mut || library_floor(), &mut || library()])?;
+    let none = Vec::new();
+    report(
+        run,
+        "publish → Sink::frame",
+        [&floor, &none, &ours],
+        Some(1.2),
+    );
+
+    let [peer, ours] = alternate(
+        ROUNDS,
+        [&mut || run.peer(peer_pipes), &mut || {
+            program_pipes().map(Some)
+        }],
+    )?;
+    let [peer, ours] = [peer, ours].map(|found| found.into_iter().flatten().collect::<Vec<_>>());
+    report(
+        run,
+        "pipe → send → recv → pipe",
+        [&none, &peer, &ours],
+        None,
+    );
+
+    let screen = Screen::open()?;
+    let [peer, ours] = alternate(
+        ROUNDS,
+        [&mut || run.peer(|| peer_screen(&screen)), &mut || {
+            program_screen(&screen).map(Some)
+        }],
+    )?;
+    let [peer, ours] = [peer, ours].map(|found| found.into_iter().flatten().collect::<Vec<_>>());
+    report(
+        run,
+        "pipe → send → recv → screen",
+        [&none, &peer, &ours],
+        Some(2.0),
+    );
+    Ok(())
+}
+
+fn report(run: &mut Run, what: &str, found: [&Vec<Percentiles>; 3], bar: Option<f64>) {
+    eprintln!("  {what}: floor, peer and vidchat in µs {found:.0?}");
+    for (index, percentile) in ["p50", "p95", "p99"].into_iter().enumerate() {
+        let [floor, peer, ours] = found.map(|found| median(found, |p| p[index] / 1e3));
+        let row = Row::new(format!("{what}, {percentile}: ms"))
+            .floor(floor)
+            .peer(peer)
+            .vidchat(ours);
+        run.table.push(match (index, bar) {
+            (0, Some(bar)) => row.bar(Bar::AtMost(bar)),
+            _ => row,
+        });
+    }
+}
+
+fn library_floor() -> io::Result<Percentiles> {
+    let latency = floor::latency(I420, SECONDS)?.report.latency;
+    latency.ok_or_else(|| io::Error::other("no frame came"))
+}
+
+fn library() -> io::Result<Percentiles> {
+    let sender = Sender::start(Form::I420, Pace::Camera)?;
+    let spec = viewer::Spec {
+        address: sender.address,
+        warm_up: 0.5,
+        seconds: SECONDS,
+    };
+    Ok(viewer::watch(spec)?.latency)
+}
+
+fn program_pipes() -> io::Result<Percentiles> {
+    let (sender, stdin) = program::Sender::of_stdin(&picture(0))?;
+    let mut receiver = program::stdout_recv(sender.address)?;
+    let stdout = receiver.stdout().ok_or(io::ErrorKind::BrokenPipe)?;
+    through_pipes(stdin, stdout)
+}
+
+fn peer_pipes() -> io::Result<Percentiles> {
+    let (_sender, address, stdin) = peers::stdin_sender()?;
+    let mut receiver = peers::stdout_receiver(address)?;
+    let stdout = receiver.stdout().ok_or(io::ErrorKind::BrokenPipe)?;
+    through_pipes(stdin, stdout)
+}
+
+fn program_screen(screen: &Screen) -> io::Result<Percentiles> {
+    let (sender, stdin) = program::Sender::of_stdin(&picture(0))?;
+    let window = ["--display", "window"];
+    let _receiver = program::recv(sender.address, &window, Some(&screen.display))?;
+    to_the_screen(stdin, screen)
+}
+
+fn peer_screen(screen: &Screen) -> io::Result<Percentiles> {
+    let (_sender, address, stdin) = peers::stdin_sender()?;
+    let sink = "ximagesink sync=false";
+    let _receiver = peers::window_receiver(address, sink, &screen.display)?;
+    to_the_screen(stdin, screen)
+}
+
+/// From writing a picture to `stdin` to its last byte from `stdout`, the next one 1/30 s later.
+fn through_pipes(stdin: ChildStdin, mut stdout: ChildStdout) -> io::Result<Percentiles> {
+    one_piece(&stdout)?;
+    let (send, came) = mpsc::channel();
+    // It ends with the receiver.
+    thread::Builder::new().name("out".into()).spawn(move || {
+        let mut picture = vec![0; I420];
+        while stdout.read_exact(&mut picture).is_ok() {
+            if send.send((Instant::now(), picture[0])).is_err() {
+                break;
+            }
+        }
+    })?;
+    paced(stdin, |luma, patience| {
+        loop {
+            let (at, came) = came.recv_timeout(patience).map_err(io::Error::other)?;
+            if came == luma {
+                return Ok(at);
+            }
+        }
+    })
+}
+
+/// From writing a picture to `stdin` to its colour on `screen`, the next one 1/30 s later.
+fn to_the_screen(stdin: ChildStdin, screen: &Screen) -> io::Result<Percentiles> {
+    paced(stdin, |luma, patience| {
+        // BT.601, from 16..=235 to all of 0..=255.
+        let green = (f64::from(luma) - 16.0) * 255.0 / 219.0;
+        screen.drawn(|found| (f64::from(found) - green).abs() < 12.0, patience)
+    })
+}
+
+/// Writes pictures at 30 a second; `shown` says when the one of this luma came out, if it did.
+fn paced(
+    mut stdin: ChildStdin,
+    shown: impl Fn(u8, Duration) -> io::Result<Instant>,
+) -> io::Result<Percentiles> {
+    let mut took = Vec::with_capacity(PICTURES);
+    let patience = Instant::now() + PATIENCE;
+    for index in 0.. {
+        let picture = picture(index);
+        let begun = Instant::now();
+        stdin.write_all(&picture)?;
+        match shown(picture[0], Duration::from_millis(200)) {
+            Ok(at) => took.push(at.saturating_duration_since(begun)),
+            // The receiver is not there yet.
+            Err(_) if took.is_empty() && Instant::now() < patience => {}
+            Err(error) => return Err(error),
+        }
+        if took.len() == WARM_UP + PICTURES {
+            break;
+        }
+        thread::sleep((Duration::from_secs(1) / FPS).saturating_sub(begun.elapsed()));
+    }
+    let found = percentiles(&mut took[WARM_UP..]).ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(found.map(|took| took.as_secs_f64() * 1e6))
+}
+
+/// A grey picture, told from those around it by its luma.
+fn picture(index: usize) -> Vec<u8> {
+    let luma = 60 + (index % 5) as u8 * 35;
+    let mut picture = vec![0x80; I420];
+    picture[..320 * 240].fill(luma);
+    picture
+}
