@@ -130,7 +130,11 @@ pub async fn watch(
     if let Some(player) = &mut screen.player {
         player.finish();
     }
-    ending
+    // The sender may close right behind the last picture that was asked for.
+    match options.frames {
+        Some(enough) if shown.load(Relaxed) >= enough => Ok(()),
+        _ => ending,
+    }
 }
 
 /// Takes frames from the network to a player, which is made when the sender has said its name.
