@@ -170,7 +170,8 @@ pub struct RecvArgs {
     #[arg(long, value_enum, default_value_t)]
     pub wire: Wire,
     /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
-    #[arg(long, value_name = "CAPS", requires = "wire", value_parser = parse_caps)]
+    #[arg(long, value_name = "CAPS", requires = "wire", required_if_eq("wire", "bare"),
+          value_parser = parse_caps)]
     pub caps: Option<Caps>,
     /// The longest message that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,

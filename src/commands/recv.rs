@@ -14,7 +14,7 @@ use crate::cli::{Display, RecvArgs};
 use crate::console;
 use crate::frame::FrameHeader;
 use crate::media::player::{Picture, PlayerEvent, PlayerOptions};
-use crate::media::{self, Direction, Player, Recipe, Values, window};
+use crate::media::{self, Direction, Player, Recipe, Values, terminal, window};
 use crate::net::client::{PlayError, PlayOptions, Traffic};
 use crate::net::{self, Sink, Target, TcpStream};
 use crate::report::{Failure, Outcome, Status, describe};
@@ -68,8 +68,14 @@ pub async fn run(args: RecvArgs) -> Outcome {
 pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
     let name = match (name, display) {
         (Some(name), _) => name,
-        (None, Display::Window) => "window",
-        (None, Display::Terminal) => "terminal",
+        (None, Display::Window) => {
+            window::sink()?;
+            "window"
+        }
+        (None, Display::Terminal) => {
+            terminal::check()?;
+            "terminal"
+        }
         (None, Display::None) => "none",
         (None, Display::Auto) => match window::sink() {
             Ok(_) => "window",

@@ -71,6 +71,15 @@ pub fn check(recipe: &Recipe, text: &str) -> Outcome {
     }
 }
 
+/// What an element adds to its error: `debug` without where in its source the error was made.
+pub fn details(debug: Option<&str>) -> impl Iterator<Item = String> {
+    debug
+        .into_iter()
+        .flat_map(|text| text.lines().skip(1))
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+}
+
 /// What kind of element this is, such as `v4l2src`.
 pub fn kind(element: &gst::Element) -> String {
     element
@@ -95,8 +104,10 @@ fn invalid(recipe: &Recipe, text: &str, message: &str) -> Failure {
     let line = quoted(message)
         .find_map(|word| line_of(text, word))
         .or_else(|| syntax_line(text));
+    let shown = line.and_then(|line| text.lines().nth(line - 1));
     Failure::start(format!("the pipeline {} is not valid", recipe.place(line)))
         .cause(message.trim())
+        .found(shown.map(str::trim).filter(|line| !line.is_empty()))
         .hint(format!(
             "vidchat pipelines check {}",
             recipe

@@ -15,7 +15,7 @@ pub mod recipe;
 pub mod source;
 mod tap;
 pub mod template;
-mod terminal;
+pub mod terminal;
 pub mod values;
 pub mod window;
 mod x11;
@@ -25,6 +25,8 @@ pub use player::Player;
 pub use recipe::{Direction, Recipe};
 pub use source::Source;
 pub use values::Values;
+
+use gstreamer::prelude::*;
 
 use crate::report::{Failure, Outcome};
 
@@ -42,5 +44,11 @@ pub fn init() -> Outcome {
         Failure::start("cannot start GStreamer")
             .cause(e)
             .hint("scripts/setup installs what is needed")
-    })
+    })?;
+    // Where there is no display, autovideosink comes to try DirectFB, which ends the process with
+    // a fault of memory (Debian 12). Whoever means it can still name it.
+    if let Some(directfb) = gstreamer::ElementFactory::find("dfbvideosink") {
+        directfb.set_rank(gstreamer::Rank::NONE);
+    }
+    Ok(())
 }

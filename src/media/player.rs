@@ -278,7 +278,7 @@ impl Player {
                     None
                 }
                 gst::MessageView::Eos(_) => Some(PlayerEvent::Ended),
-                gst::MessageView::Error(error) => Some(judge(&place, message, &error.error())),
+                gst::MessageView::Error(error) => Some(judge(&place, message, error)),
                 gst::MessageView::Warning(_) => no_display(message),
                 _ => None,
             };
@@ -303,11 +303,10 @@ impl Player {
         let place = self.options.recipe.place(None);
         let bus = pipeline.bus();
         let message = bus.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-        let cause = match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => error.error().message().to_owned(),
-            _ => "it does not start".into(),
-        };
-        failed(&place, &cause)
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => failed(&place, error),
+            _ => failed_for(&place, "it does not start"),
+        }
     }
 }
 
@@ -394,9 +393,10 @@ pub fn natural_size(form: &Caps) -> (u32, u32) {
 }
 
 /// What an error of the pipeline means.
-fn judge(place: &str, message: &gst::MessageRef, error: &glib::Error) -> PlayerEvent {
+fn judge(place: &str, message: &gst::MessageRef, error: &gst::message::Error) -> PlayerEvent {
+    let cause = error.error();
     // This is how sinks with a window of their own say that it was closed.
-    let closed = error.matches(gst::ResourceError::NotFound) && error.message().contains("closed");
+    let closed = cause.matches(gst::ResourceError::NotFound) && cause.message().contains("closed");
     let from_sink = message
         .src()
         .and_then(|src| src.downcast_ref::<gst::Element>())
@@ -404,7 +404,7 @@ fn judge(place: &str, message: &gst::MessageRef, error: &glib::Error) -> PlayerE
     if closed && from_sink {
         return PlayerEvent::Quit;
     }
-    PlayerEvent::Failed(failed(place, error.message()))
+    PlayerEvent::Failed(failed(place, error))
 }
 
 /// `autovideosink` only warns when it finds no display, and then throws every picture away.
@@ -418,7 +418,11 @@ fn no_display(message: &gst::MessageRef) -> Option<PlayerEvent> {
     })
 }
 
-fn failed(place: &str, cause: &str) -> Failure {
+fn failed(place: &str, error: &gst::message::Error) -> Failure {
+    failed_for(place, error.error().message()).found(build::details(error.debug().as_deref()))
+}
+
+fn failed_for(place: &str, cause: &str) -> Failure {
     Failure::lost(format!("the pipeline {place} failed")).cause(cause.trim_end_matches('.'))
 }
 

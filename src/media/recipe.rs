@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::report::{Failure, Outcome};
+use crate::report::{Failure, Outcome, describe};
 
 /// Which end a pipeline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -148,13 +148,13 @@ impl Recipe {
             ))
             .cause(cause)
         };
-        let size = fs::metadata(path).map_err(|e| cannot(e.to_string()))?.len();
+        let size = fs::metadata(path).map_err(|e| cannot(describe(&e)))?.len();
         if size > FILE_LIMIT {
             return Err(cannot(format!(
                 "{size} bytes is too much for a pipeline file"
             )));
         }
-        let text = fs::read_to_string(path).map_err(|e| cannot(e.to_string()))?;
+        let text = fs::read_to_string(path).map_err(|e| cannot(describe(&e)))?;
         Ok(Self {
             name: name.to_owned(),
             direction,

@@ -177,10 +177,10 @@ impl Runner {
                     self.hear(notice);
                 }
                 Ok(Input::Pipeline(..)) => {}
-                Err(RecvTimeoutError::Timeout) => self.fail_for(&format!(
-                    "no picture came within {} s",
-                    FIRST_FRAME_LIMIT.as_secs()
-                )),
+                Err(RecvTimeoutError::Timeout) => {
+                    let limit = FIRST_FRAME_LIMIT.as_secs();
+                    self.fail_for(&format!("no picture came within {limit} s"), None);
+                }
                 Ok(Input::Quit) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -267,10 +267,10 @@ impl Runner {
                 }
             }
             Notice::Error { message, debug } => {
-                if let Some(details) = debug {
+                if let Some(details) = &debug {
                     tracing::debug!("source: {details}");
                 }
-                self.fail_for(&message);
+                self.fail_for(&message, debug.as_deref());
             }
         }
     }
@@ -291,13 +291,13 @@ impl Runner {
         }
     }
 
-    fn fail_for(&mut self, message: &str) {
-        let failure = self.explain(message);
+    fn fail_for(&mut self, message: &str, debug: Option<&str>) {
+        let failure = self.explain(message, debug);
         self.close();
         self.say(SourceEvent::Failed(failure));
     }
 
-    fn explain(&self, message: &str) -> Failure {
+    fn explain(&self, message: &str, debug: Option<&str>) -> Failure {
         match self
             .running
             .as_ref()
@@ -305,7 +305,8 @@ impl Runner {
         {
             Some(camera) => camera::explain(camera, message),
             None => Failure::start(format!("the pipeline {} failed", self.recipe.place(None)))
-                .cause(message.trim_end_matches('.')),
+                .cause(message.trim_end_matches('.'))
+                .found(build::details(debug)),
         }
     }
 
@@ -314,8 +315,10 @@ impl Runner {
         let bus = pipeline.bus();
         let message = bus.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
         match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => self.explain(error.error().message()),
-            _ => self.explain("it does not start"),
+            Some(gst::MessageView::Error(error)) => {
+                self.explain(error.error().message(), error.debug().as_deref())
+            }
+            _ => self.explain("it does not start", None),
         }
     }
 

@@ -35,6 +35,19 @@ struct State {
     ended: bool,
 }
 
+/// An error where there is no terminal to draw in.
+pub fn check() -> Outcome {
+    match console::can_draw() {
+        true => Ok(()),
+        false => Err(cannot_draw().cause("standard error is no terminal")),
+    }
+}
+
+fn cannot_draw() -> Failure {
+    Failure::start("cannot draw in the terminal")
+        .hint("run it in a terminal, with standard error going there")
+}
+
 impl Terminal {
     /// Covers the terminal and begins to draw what `sink` gets. `fit` is the capsfilter that
     /// decides the size of those pictures.
@@ -43,14 +56,8 @@ impl Terminal {
         fit: Option<gst::Element>,
         shape: (u32, u32),
     ) -> Outcome<Self> {
-        let none = || {
-            Failure::start("cannot draw in the terminal")
-                .hint("run it in a terminal, with standard error going there")
-        };
-        if !console::can_draw() {
-            return Err(none().cause("standard error is no terminal"));
-        }
-        let screen = Screen::enter().map_err(|e| none().cause(e))?;
+        check()?;
+        let screen = Screen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
         slot.lock().shape = shape;
         sink.set_max_buffers(1);
@@ -71,7 +78,7 @@ impl Terminal {
         let thread = std::thread::Builder::new()
             .name("terminal".into())
             .spawn(move || draw_newest(&drawn, fit.as_ref(), &screen))
-            .map_err(|e| none().cause(e))?;
+            .map_err(|e| cannot_draw().cause(e))?;
         Ok(Self {
             slot,
             thread: Some(thread),
