@@ -1,0 +1,390 @@
+//! What the documents say about the program, against the program.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use vidchat::cli::Cli;
+use vidchat::media::{self, Direction, Recipe, Values, build};
+use vidchat::wire::Caps;
+
+use crate::support::{project, run, vidchat};
+
+/// A fenced block of a document.
+struct Block {
+    /// What stands after the opening fence.
+    info: String,
+    lines: Vec<String>,
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(project().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// README.md and the like, and all of docs/, from the project's folder on.
+fn documents() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["", "docs"] {
+        for entry in fs::read_dir(project().join(folder)).expect("it is there") {
+            let name = entry.expect("it can be read").file_name();
+            let path = Path::new(folder).join(name);
+            if path.extension().is_some_and(|e| e == "md") {
+                found.push(path.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() >= 8, "the documents are not where they were");
+    found
+}
+
+/// The text outside of fenced blocks, line by line, and the blocks.
+fn split(text: &str) -> (Vec<String>, Vec<Block>) {
+    let (mut prose, mut blocks) = (Vec::new(), Vec::<Block>::new());
+    let mut inside = false;
+    for line in text.lines() {
+        match (line.trim_start().strip_prefix("```"), inside) {
+            (Some(info), false) => blocks.push(Block {
+                info: info.to_owned(),
+                lines: Vec::new(),
+            }),
+            (None, true) => {
+                let block = blocks.last_mut().expect("one was opened");
+                block.lines.push(line.to_owned());
+            }
+            (None, false) => prose.push(line.to_owned()),
+            (Some(_), true) => {}
+        }
+        inside ^= line.trim_start().starts_with("```");
+    }
+    assert!(!inside, "a fence without its end");
+    (prose, blocks)
+}
+
+/// The blocks of `path` whose opening fence says `info`.
+fn blocks(path: &str, info: &str) -> Vec<Block> {
+    let (_, mut blocks) = split(&read(path));
+    blocks.retain(|block| block.info == info);
+    blocks
+}
+
+/// The text of each heading of that depth.
+fn headings(path: &str, marks: &str) -> Vec<String> {
+    let (prose, _) = split(&read(path));
+    let marks = format!("{marks} ");
+    let found = prose.iter().filter_map(|line| line.strip_prefix(&marks));
+    found.map(|heading| heading.trim().to_owned()).collect()
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(path: &str) -> BTreeSet<String> {
+    let (prose, _) = split(&read(path));
+    let headings = prose.iter().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let heading = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = |c: &char| c.is_alphanumeric() || "-_ ".contains(*c);
+            heading.chars().filter(kept).collect::<String>()
+        })
+        .map(|anchor| anchor.replace(' ', "-"))
+        .collect()
+}
+
+/// The targets of `[text](target)` in a line.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let targets = line.split("](").skip(1);
+    targets.filter_map(|rest| rest.split(')').next())
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    let mut followed = 0;
+    for document in documents() {
+        let folder = Path::new(&document).parent().expect("a file has one");
+        let (prose, _) = split(&read(&document));
+        for target in prose.iter().flat_map(|line| links(line)) {
+            if target.contains("://") {
+                continue;
+            }
+            followed += 1;
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = match path {
+                "" => PathBuf::from(&document),
+                path => folder.join(path),
+            };
+            let there = project().join(&path).exists();
+            if !there || !(anchor.is_empty() || anchors(&path.to_string_lossy()).contains(anchor)) {
+                broken.push(format!("{document}: {target}"));
+            }
+        }
+    }
+    assert!(followed > 40, "only {followed} links were found");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_readme_shows_the_help_that_the_program_prints() {
+    let (_, blocks) = split(&read("README.md"));
+    let mut compared = 0;
+    for block in blocks {
+        let Some(command) = block.info.strip_prefix("text help of vidchat ") else {
+            continue;
+        };
+        let printed = run(vidchat().args(command.split(' '))).stdout;
+        let printed: Vec<&str> = printed.trim_end().lines().collect();
+        assert_eq!(block.lines, printed, "vidchat {command}");
+        compared += 1;
+    }
+    assert!(compared > 0, "README.md has no block of help");
+}
+
+/// Words with `…` for every value, whether it is in quotes or not.
+fn without_values(text: &str) -> String {
+    text.replace("\"…\"", "…")
+}
+
+/// The first words of every error in the source: the text that `Failure` is made with.
+fn errors() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![project().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it is there").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("report.rs") {
+                let source = fs::read_to_string(&path).expect("sources are text");
+                let code = source.split("\nmod tests {").next().unwrap_or_default();
+                found.extend(errors_in(code));
+            }
+        }
+    }
+    assert!(found.len() > 20, "the errors are not made as they were");
+    found
+}
+
+fn errors_in(code: &str) -> impl Iterator<Item = String> {
+    code.split("Failure::").skip(1).filter_map(|rest| {
+        let (maker, rest) = rest.split_once('(')?;
+        if !["new", "start", "usage", "lost"].contains(&maker) {
+            return None;
+        }
+        let (_, rest) = rest.split_once('"')?;
+        Some(without_values(&literal(rest)))
+    })
+}
+
+/// The text of a string literal of Rust, with `…` for what is formatted into it.
+fn literal(rest: &str) -> String {
+    let mut text = String::new();
+    let mut chars = rest.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '{' => {
+                text.push('…');
+                while chars.next().is_some_and(|c| c != '}') {}
+            }
+            '\\' if chars.peek() == Some(&'\n') => {
+                while chars.next_if(|c| c.is_whitespace()).is_some() {}
+            }
+            '\\' => text.extend(chars.next()),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+#[test]
+fn every_error_has_its_heading_and_every_such_heading_its_error() {
+    let page = "docs/troubleshooting.md";
+    let (prose, _) = split(&read(page));
+    let errors_end = prose.iter().position(|l| l == "## No error, and yet");
+    let errors_end = errors_end.expect("the page has a part without errors");
+    let explained: BTreeSet<String> = prose[..errors_end]
+        .iter()
+        .filter_map(|line| line.strip_prefix("### "))
+        .map(without_values)
+        .collect();
+    let made = errors();
+    let missing: Vec<_> = made.difference(&explained).collect();
+    let outdated: Vec<_> = explained.difference(&made).collect();
+    assert!(missing.is_empty(), "{page} does not explain {missing:#?}");
+    assert!(
+        outdated.is_empty(),
+        "{page} explains what no longer is: {outdated:#?}"
+    );
+}
+
+#[test]
+fn each_shipped_pipeline_is_explained_and_no_other() {
+    let explained: BTreeSet<String> = headings("docs/pipelines.md", "###")
+        .into_iter()
+        .filter(|heading| heading.starts_with("send: ") || heading.starts_with("recv: "))
+        .collect();
+    let listed = run(vidchat().args(["pipelines", "list"])).stdout;
+    let mut shipped = BTreeSet::new();
+    let mut end = "";
+    for line in listed.lines() {
+        if let Some(rest) = line.strip_prefix("vidchat ") {
+            end = rest.split(' ').next().unwrap_or_default();
+        } else if let Some(rest) = line.strip_prefix("  ") {
+            let name = rest.split(' ').next().unwrap_or_default();
+            shipped.insert(format!("{end}: {name}"));
+        }
+    }
+    assert_eq!(explained, shipped);
+}
+
+/// Fills a recipe's placeholders with something for all that have no value on every machine.
+fn filled(recipe: &Recipe) -> String {
+    let mut values = Values::default();
+    values.set("camera", "videotestsrc is-live=true");
+    for placeholder in recipe.placeholders().expect("they are well-formed") {
+        let known = ["camera", "height", "decode"].contains(&placeholder.name.as_str());
+        if placeholder.default.is_none() && !known {
+            values.set(placeholder.name, "/dev/null");
+        }
+    }
+    let form = Caps::parse("video/x-raw, format=I420, width=320, height=240").expect("it is good");
+    let filled = match recipe.direction {
+        Direction::Send => values.fill_send(recipe).map(|filled| filled.text),
+        Direction::Recv => values.fill_recv(recipe, &form),
+    };
+    filled.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+#[test]
+fn every_recipe_to_paste_makes_a_pipeline() {
+    media::init().expect("GStreamer starts");
+    let recipes = blocks("docs/pipelines.md", "gst");
+    assert!(recipes.len() > 8, "only {} recipes", recipes.len());
+    for block in recipes {
+        let text = block.lines.join("\n");
+        let direction = match text.contains("appsrc name=frames") {
+            true => Direction::Recv,
+            false => Direction::Send,
+        };
+        let recipe = Recipe {
+            name: "mine".into(),
+            direction,
+            path: None,
+            text,
+        };
+        assert!(recipe.about().len() > 10, "{} says nothing", block.lines[0]);
+        if let Err(failure) = build::check(&recipe, &filled(&recipe)) {
+            panic!("{:?}: {failure}", recipe.about());
+        }
+    }
+}
+
+/// The words of a command line, as a shell splits them, up to the first that belongs to the shell.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let (mut word, mut quoted, mut begun) = (String::new(), false, false);
+    for c in line.chars().chain([' ']) {
+        match c {
+            '"' => (quoted, begun) = (!quoted, true),
+            ' ' if !quoted => {
+                if begun && !quoted && ["#", "|", ">", "&&", "&", ";"].contains(&word.as_str()) {
+                    return words;
+                }
+                if begun {
+                    words.push(std::mem::take(&mut word));
+                }
+                begun = false;
+            }
+            c => {
+                word.push(c);
+                begun = true;
+            }
+        }
+    }
+    words
+}
+
+/// Every call of vidchat in a line of shell.
+fn calls(line: &str) -> Vec<Vec<String>> {
+    let all: Vec<&str> = line.split("vidchat ").skip(1).collect();
+    let befores = line.match_indices("vidchat ").map(|(at, _)| &line[..at]);
+    all.into_iter()
+        .zip(befores)
+        .filter(|(_, before)| before.is_empty() || before.ends_with(' '))
+        .filter(|(_, before)| !before.contains("# "))
+        .map(|(rest, _)| {
+            let mut call = vec!["vidchat".to_owned()];
+            call.extend(words(rest));
+            call
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_line_in_the_documents_is_understood() {
+    let mut tried = 0;
+    for document in documents() {
+        for line in blocks(&document, "sh").iter().flat_map(|b| &b.lines) {
+            for call in calls(line.trim()) {
+                tried += 1;
+                if let Err(e) = Cli::try_parse_from(&call) {
+                    let shown = [
+                        clap::error::ErrorKind::DisplayHelp,
+                        clap::error::ErrorKind::DisplayVersion,
+                    ];
+                    assert!(shown.contains(&e.kind()), "{document}: {line}\n{e}");
+                }
+            }
+        }
+    }
+    assert!(tried > 40, "only {tried} command lines were found");
+}
+
+/// The names in the first column of the tables of a part of a document.
+fn first_column(path: &str, heading: &str) -> BTreeSet<String> {
+    let (prose, _) = split(&read(path));
+    let part = prose.into_iter().skip_while(|line| line != heading).skip(1);
+    part.take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let mut used = BTreeSet::new();
+    let mut inside = false;
+    for line in read("Cargo.toml").lines() {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if inside && let Some((name, _)) = line.split_once(" = ") {
+            used.insert(name.trim().to_owned());
+        }
+    }
+    assert!(used.len() > 15, "Cargo.toml is not what it was");
+    let explained = first_column("docs/architecture.md", "## Dependencies");
+    assert_eq!(explained, used);
+}
+
+#[test]
+fn every_file_of_the_source_is_on_the_map() {
+    let map = read("docs/architecture.md");
+    let mut missing = Vec::new();
+    for folder in ["commands", "media", "net", "wire"] {
+        for entry in fs::read_dir(project().join("src").join(folder)).expect("it is there") {
+            let name = entry.expect("it can be read").file_name();
+            let name = name.to_string_lossy().into_owned();
+            let described = ["mod.rs", "blocks_tests.rs"].contains(&name.as_str());
+            if !described
+                && !map.contains(&format!("{name}`"))
+                && !map.contains(&format!("{name}/`"))
+            {
+                missing.push(format!("src/{folder}/{name}"));
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "not in docs/architecture.md: {missing:#?}"
+    );
+}
