@@ -1,7 +1,9 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
+mod cli;
 mod docs;
 mod ends;
+mod errors;
 mod golden;
 mod hostile;
 mod impostor;

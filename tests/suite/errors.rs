@@ -1,0 +1,292 @@
+//! Every error that a person can meet at the start, word for word: what failed, why, and what to
+//! type next, on standard error, with its exit status and nothing on standard output.
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::{run_vidchat, skipped};
+
+/// Runs vidchat, which has to end with `status` and to say exactly `said`.
+fn fails(args: &[&str], status: i32, said: &str) {
+    let ended = run_vidchat(args);
+    assert_eq!(ended.stderr, said, "{args:?}");
+    assert_eq!((ended.code(), &ended.stdout[..]), (status, ""), "{args:?}");
+}
+
+/// The same for `vidchat send` on a port of its own.
+fn send_fails(args: &[&str], status: i32, said: &str) {
+    let start = ["send", "--port", "0", "--bind", "127.0.0.1"];
+    fails(&[&start, args].concat(), status, said);
+}
+
+/// A port where nothing listens.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let next = port.checked_add(1).unwrap_or(10050);
+    let number = port.to_string();
+    let args = ["send", "--pipeline", "test", "--port", &number];
+    let hint = format!("another vidchat send may be running; --port {next} takes another port");
+    fails(
+        &[&args[..], &["--bind", "127.0.0.1"]].concat(),
+        1,
+        &format!(
+            "error: cannot listen at \"127.0.0.1:{port}\": address already in use\nhint: {hint}"
+        ),
+    );
+}
+
+#[test]
+fn an_address_that_this_machine_has_not() {
+    fails(
+        &[
+            "send",
+            "--pipeline",
+            "test",
+            "--port",
+            "0",
+            "--bind",
+            "203.0.113.9",
+        ],
+        1,
+        "error: cannot listen at \"203.0.113.9:0\": this machine has no such address\n\
+         hint: leave --bind out to listen at all of this machine's addresses",
+    );
+}
+
+#[test]
+fn a_port_where_nothing_listens() {
+    let port = free_port();
+    fails(
+        &["recv", &format!("127.0.0.1:{port}"), "--display", "none"],
+        1,
+        &format!(
+            "error: cannot connect to \"127.0.0.1:{port}\": nothing listens at port {port} there\n\
+             hint: start vidchat send on \"127.0.0.1\", or give the port that it prints"
+        ),
+    );
+}
+
+#[test]
+fn a_name_that_no_machine_has() {
+    fails(
+        &["recv", "desk.invalid", "--display", "none"],
+        1,
+        "error: cannot connect to \"desk.invalid\": there is no machine of that name\n\
+         hint: vidchat send prints its addresses: type one of those",
+    );
+}
+
+#[test]
+fn a_service_that_is_no_sender() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+            .unwrap();
+        peer
+    });
+    fails(
+        &["recv", &target, "--display", "none"],
+        1,
+        &format!(
+            "error: \"{target}\" is not a vidchat sender: its first bytes are \"SSH-2.0-OpenSSH_\"\n\
+             hint: vidchat send on \"127.0.0.1\" prints what to type here"
+        ),
+    );
+    drop(server.join());
+}
+
+#[test]
+fn a_pipeline_that_there_is_not() {
+    send_fails(
+        &["--pipeline", "tset"],
+        1,
+        "error: cannot find the pipeline \"tset\": there is none of that name for vidchat send\n  \
+         there are: camera, file, screen, test\n\
+         hint: give a path with a / in it to use a file: --pipeline ./mine.gst",
+    );
+    fails(
+        &["demo", "--pipeline", "tset", "--display", "none"],
+        1,
+        "error: cannot find the pipeline \"tset\": there is none of that name for vidchat send\n  \
+         there are: camera, file, screen, test\n\
+         hint: give a path with a / in it to use a file: --pipeline ./mine.gst",
+    );
+    fails(
+        &["pipelines", "show", "tset"],
+        1,
+        "error: cannot find the pipeline \"tset\": there is none of that name\n  \
+         there are: camera, file, screen, test, none, terminal, window\n\
+         hint: give a path with a / in it to use a file: ./mine.gst",
+    );
+    for args in [
+        &["send", "--pipeline", "./no/such.gst"][..],
+        &["pipelines", "show", "./no/such.gst"],
+        &["pipelines", "check", "./no/such.gst"],
+    ] {
+        let said = "error: cannot read the pipeline \"./no/such.gst\": no such file or directory";
+        fails(args, 1, said);
+    }
+}
+
+#[test]
+fn a_value_that_is_missing_or_has_no_place() {
+    send_fails(
+        &["--pipeline", "file"],
+        1,
+        "error: the pipeline \"file\" (line 3) needs a value for \"file\"\nhint: --set file=VALUE",
+    );
+    send_fails(
+        &["--pipeline", "file", "--set", "file=/no/such/clip.mkv"],
+        1,
+        "error: the pipeline \"file\" failed: Resource not found\n  \
+         No such file \"/no/such/clip.mkv\"",
+    );
+    let known = "  it has: pattern, speed, width, height, fps\nhint: vidchat pipelines show test";
+    send_fails(
+        &["--pipeline", "test", "--set", "patern=ball"],
+        2,
+        &format!("error: the pipeline \"test\" has no placeholder \"patern\"\n{known}"),
+    );
+    send_fails(
+        &["--pipeline", "test", "--device", "2"],
+        2,
+        &format!("error: the pipeline \"test\" has no placeholder \"device\"\n{known}"),
+    );
+}
+
+/// A pipeline file, and its path.
+fn file(text: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.gst");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn a_file_with_a_mistake_names_its_line() {
+    for (text, line, cause, shown) in [
+        (
+            "# A slip.\nvideotestsrc\n  ! ! videoconvert\n  ! appsink name=frames\n",
+            3,
+            "syntax error",
+            "! ! videoconvert",
+        ),
+        (
+            "# A property.\n\nvideotestsrc patern=ball\n  ! appsink name=frames\n",
+            3,
+            "no property \"patern\" in element \"videotestsrc\"",
+            "videotestsrc patern=ball",
+        ),
+        (
+            "# A value.\nvideotestsrc pattern=bal ! appsink name=frames\n",
+            2,
+            "could not set property \"pattern\" in element \"videotestsrc\" to \"bal\"",
+            "videotestsrc pattern=bal ! appsink name=frames",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        let said = format!(
+            "error: the pipeline {path:?} (line {line}) is not valid: {cause}\n  {shown}\n\
+             hint: vidchat pipelines check {path}"
+        );
+        send_fails(&["--pipeline", &path], 1, &said);
+        fails(&["pipelines", "check", &path], 1, &said);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_says_what_it_lacks() {
+    for (text, said) in [
+        (
+            "# Unknown.\nvideotestsrc\n  ! nosuchelement\n  ! appsink name=frames\n",
+            "(line 3) needs the GStreamer element \"nosuchelement\": it is not installed\n\
+             hint: is the name right? gst-inspect-1.0 nosuchelement",
+        ),
+        (
+            "# No end.\nvideotestsrc ! fakesink\n",
+            "has no appsink for vidchat send: it has no element named \"frames\"\n\
+             hint: end the pipeline in: ! appsink name=frames",
+        ),
+        (
+            "#! jump\nvideotestsrc ! appsink name=frames\n",
+            "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open",
+        ),
+        (
+            "# Open.\nvideotestsrc ! appsink name=${x\n",
+            "(line 2) is not valid: a ${ without its }",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        let said = format!("error: the pipeline {path:?} {said}");
+        send_fails(&["--pipeline", &path], 1, &said);
+    }
+}
+
+#[test]
+fn no_camera() {
+    if Path::new("/dev/video0").exists() {
+        return skipped("this machine has a camera");
+    }
+    let hint = "hint: vidchat send --pipeline test needs no camera";
+    let none = format!("error: cannot find a camera: none is plugged in\n{hint}");
+    send_fails(&[], 1, &none);
+    fails(&["pipelines", "check", "camera"], 1, &none);
+    send_fails(
+        &["--device", "3"],
+        1,
+        &format!(
+            "error: cannot use the camera \"3\": none can be used\n  \
+             /dev/video3: no such file or directory\n{hint}"
+        ),
+    );
+    send_fails(
+        &["--device", "Brio"],
+        1,
+        "error: cannot find the camera \"Brio\": no camera has that in its name\n\
+         hint: --device takes a path, a number or a part of a name",
+    );
+}
+
+#[test]
+fn no_display_and_no_terminal() {
+    let target = format!("127.0.0.1:{}", free_port());
+    let nowhere = "error: cannot open a window: there is no display\n\
+                   hint: run it in a terminal to see the video there, or give --display none";
+    fails(&["recv", &target], 1, nowhere);
+    fails(&["demo"], 1, nowhere);
+    let window = "error: cannot open a window: there is no display\n\
+                  hint: --display terminal shows the video in a terminal, --display none shows \
+                  nothing";
+    let terminal = "error: cannot draw in the terminal: standard error is no terminal\n\
+                    hint: run it in a terminal, with standard error going there";
+    for (display, said) in [("window", window), ("terminal", terminal)] {
+        fails(&["recv", &target, "--display", display], 1, said);
+        fails(&["demo", "--display", display], 1, said);
+    }
+    send_fails(
+        &["--pipeline", "test", "--preview"],
+        1,
+        "error: cannot open a window: there is no display\n\
+         hint: leave --preview out to send without a window here",
+    );
+    send_fails(
+        &["--pipeline", "screen"],
+        1,
+        "error: cannot capture this machine's screen: there is no display that can be opened\n\
+         hint: run it where $DISPLAY names an X display, or use --pipeline test",
+    );
+}
