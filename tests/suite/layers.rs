@@ -79,9 +79,11 @@ fn is_tests(path: &Path) -> bool {
 /// The lines that are compiled into the program: tests come last in a file.
 fn code(text: &str) -> Vec<(usize, String)> {
     let lines = text.lines().collect::<Vec<_>>();
+    let only_tests =
+        |line: &str| ["#[cfg(test)]", "#[cfg(all(test,"].map(|start| line.starts_with(start));
     let tests = lines
         .windows(2)
-        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "));
+        .position(|pair| only_tests(pair[0]).contains(&true) && pair[1].starts_with("mod "));
     lines[..tests.unwrap_or(lines.len())]
         .iter()
         .enumerate()
