@@ -68,7 +68,15 @@ pub fn run(spec: &str) -> io::Result<()> {
     let ended = super::runtime()?.block_on(async {
         let stream = TcpStream::connect(spec.address).await?;
         let (options, traffic) = (PlayOptions::default(), Traffic::default());
-        io::Result::Ok(net::play(stream, &options, &traffic, &mut counter).await)
+        io::Result::Ok(
+            net::play(
+                net::introduce(stream, &options).await?,
+                &options,
+                &traffic,
+                &mut counter,
+            )
+            .await,
+        )
     })?;
     match ended {
         // This is how it ends when the time is over.

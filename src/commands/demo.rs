@@ -55,8 +55,10 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let mut quit = Quit::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
-        let stream = net::connect(&target).await.map_err(cannot)?;
-        let ending = recv::watch(stream, receiving, async move { quit.asked().await }).await;
+        let connection = net::connect(&target, &receiving.play)
+            .await
+            .map_err(cannot)?;
+        let ending = recv::watch(connection, receiving, async move { quit.asked().await }).await;
         // The sender ends when this is gone.
         drop(stop);
         ending

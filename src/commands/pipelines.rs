@@ -28,7 +28,12 @@ pub fn run(args: PipelinesArgs) -> Outcome {
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
-            let values = super::values(settings);
+            let mut values = super::values(settings);
+            // A file is checked, not whether this machine has a camera or a display.
+            for source in ["camera", "screen"] {
+                values.set_default(source, "videotestsrc");
+            }
+            values.set_default("window", "fakesink");
             for recipe in find(&pipeline.to_string_lossy())? {
                 check(&recipe, &values)?;
                 console::output(&format!(

@@ -16,7 +16,7 @@ use crate::frame::FrameHeader;
 use crate::media::player::{Picture, PlayerEvent, PlayerOptions};
 use crate::media::{self, Direction, Player, Recipe, Values, terminal, window};
 use crate::net::client::{PlayError, PlayOptions, Traffic};
-use crate::net::{self, Sink, Target, TcpStream};
+use crate::net::{self, Connection, Sink, Target};
 use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Caps, WireError};
 
@@ -38,30 +38,31 @@ pub struct RecvOptions {
 /// Shows a sender's video until the person asks for the end or the video is lost.
 pub async fn run(args: RecvArgs) -> Outcome {
     let target = args.target.with_port(args.port);
+    let play = PlayOptions {
+        wire: args.wire,
+        bare_caps: args.caps,
+        max_frame: args.max_frame,
+        name: super::own_name(),
+    };
     // GStreamer starts while the connection is made.
-    let (started, stream) = tokio::join!(
+    let (started, connection) = tokio::join!(
         tokio::task::spawn_blocking(media::init),
-        net::connect(&target)
+        net::connect(&target, &play)
     );
+    let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
     let recipe = recipe(args.pipeline.pipeline.as_deref(), args.display)?;
     let values = super::values(args.pipeline.settings);
     values.check(&recipe)?;
-    let stream = stream.map_err(|e| cannot_connect(&target, &e))?;
     let options = RecvOptions {
         target,
         recipe,
         values,
-        play: PlayOptions {
-            wire: args.wire,
-            bare_caps: args.caps,
-            max_frame: args.max_frame,
-            name: super::own_name(),
-        },
+        play,
         frames: args.frames,
     };
     let mut quit = Quit::listen()?;
-    watch(stream, options, async move { quit.asked().await }).await
+    watch(connection, options, async move { quit.asked().await }).await
 }
 
 /// The receiving pipeline that was asked for, or that fits this machine.
@@ -89,10 +90,10 @@ pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
     Recipe::find(Direction::Recv, name)
 }
 
-/// Shows what comes over `stream` until `quit` completes, enough pictures were shown, or no more
+/// Shows what comes over `connection` until `quit` completes, enough pictures were shown, or no more
 /// come.
 pub async fn watch(
-    stream: TcpStream,
+    connection: Connection,
     options: RecvOptions,
     quit: impl Future<Output = ()>,
 ) -> Outcome {
@@ -108,7 +109,7 @@ pub async fn watch(
     };
     let shown = Arc::clone(&screen.shown);
     let ending = {
-        let playing = net::play(stream, &options.play, &traffic, &mut screen);
+        let playing = net::play(connection, &options.play, &traffic, &mut screen);
         tokio::pin!(playing, quit);
         let mut meter = Meter::new();
         let mut ticks = interval(STATUS_INTERVAL);

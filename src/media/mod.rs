@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod build;
 pub mod camera;
 pub mod caps;
+mod counter;
 pub mod decode;
 mod foreign;
 mod keys;

@@ -1,7 +1,7 @@
 //! The receiving end: frames into a pipeline that shows them, always the newest.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::tap::Tap;
 use super::terminal::Terminal;
 use super::values::Values;
 use super::window::{Act, Window};
-use super::{build, caps};
+use super::{build, caps, counter};
 
 /// How long a pipeline may take to stop before it is left to the end of the process.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ pub struct PlayerOptions {
     pub title: String,
     /// After how many pictures to say [`PlayerEvent::Enough`].
     pub enough: Option<u64>,
-    /// Counts the pictures that reach the end of the pipeline.
+    /// Counts the pictures that are shown.
     pub shown: Arc<AtomicU64>,
     /// Where pictures go that reach an `appsink name=taken`.
     pub taken: Option<Arc<dyn Outlet>>,
@@ -221,7 +221,11 @@ impl Player {
         if let Some(outlet) = &self.options.taken {
             take(&pipeline, outlet);
         }
-        self.count(&pipeline);
+        let events = self.events.clone();
+        let PlayerOptions { shown, enough, .. } = &self.options;
+        counter::attach(&pipeline, shown, *enough, move || {
+            let _ = events.send(PlayerEvent::Enough);
+        });
         let ended = self.listen(&pipeline);
         let stage = Stage {
             text,
@@ -236,31 +240,6 @@ impl Player {
             return Err(self.first_failure(&stage.pipeline));
         }
         Ok(stage)
-    }
-
-    /// Counts the pictures that reach the sink, and lets no more than enough of them pass.
-    fn count(&self, pipeline: &gst::Pipeline) {
-        let Ok(Some(sink)) = pipeline.iterate_sinks().next() else {
-            return;
-        };
-        let Some(pad) = sink.static_pad("sink") else {
-            return;
-        };
-        let (shown, enough) = (Arc::clone(&self.options.shown), self.options.enough);
-        let events = self.events.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            let before = shown.load(Relaxed);
-            if enough.is_some_and(|enough| before >= enough) {
-                // With `Drop` the bindings take the buffer and GStreamer 1.22 misses it, which is
-                // a critical warning for each.
-                return gst::PadProbeReturn::Handled;
-            }
-            shown.store(before + 1, Relaxed);
-            if Some(before + 1) == enough {
-                let _ = events.send(PlayerEvent::Enough);
-            }
-            gst::PadProbeReturn::Ok
-        });
     }
 
     /// Passes on what the pipeline says. What is returned hears when it has come to its end.

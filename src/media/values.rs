@@ -29,6 +29,11 @@ impl Values {
         self.set.insert(name.into(), value.into());
     }
 
+    /// Gives `name` a value where it has none yet.
+    pub fn set_default(&mut self, name: &str, value: &str) {
+        self.set.entry(name.into()).or_insert_with(|| value.into());
+    }
+
     /// An error if a value was given that `recipe` has no place for.
     pub fn check(&self, recipe: &Recipe) -> Outcome {
         let known: Vec<String> = recipe.placeholders()?.into_iter().map(|p| p.name).collect();

@@ -140,8 +140,35 @@ impl From<Failure> for PlayError {
     }
 }
 
-/// Connects to the first address of `target` that answers.
-pub async fn connect(target: &Target) -> io::Result<TcpStream> {
+/// A sender that knows what it is spoken to in.
+///
+/// It is made before anything is ready to show pictures: a viewer that is silent for 200 ms is
+/// taken for a program of the tutorial.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+}
+
+/// Connects to the first address of `target` that answers, and says hello.
+pub async fn connect(target: &Target, options: &PlayOptions) -> io::Result<Connection> {
+    introduce(reach(target).await?, options).await
+}
+
+/// Says hello, unless bare frames are to be had, before which nothing is said.
+pub async fn introduce(mut stream: TcpStream, options: &PlayOptions) -> io::Result<Connection> {
+    super::prepare(&stream);
+    if options.wire != Wire::Bare {
+        let hello = Control::Hello(Hello {
+            vidchat: wire::VERSION,
+            name: options.name.clone(),
+            caps: None,
+        });
+        stream.write_all(&hello.encode()).await?;
+    }
+    Ok(Connection { stream })
+}
+
+async fn reach(target: &Target) -> io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host(target.parts()).await?;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
@@ -154,35 +181,23 @@ pub async fn connect(target: &Target) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-/// Hands everything that comes over `stream` to `sink`, for ever: it returns only why it could
-/// not go on.
+/// Hands everything that comes over `connection` to `sink`, for ever: it returns only why it
+/// could not go on.
 pub async fn play<S: Sink>(
-    mut stream: TcpStream,
+    connection: Connection,
     options: &PlayOptions,
     traffic: &Traffic,
     sink: &mut S,
 ) -> PlayError {
-    super::prepare(&stream);
-    let (read, mut write) = stream.split();
     let mut player = Player {
-        reader: MessageReader::new(read, options.max_frame),
+        reader: MessageReader::new(connection.stream, options.max_frame),
         traffic,
         sink,
         last: None,
     };
     let ended = match options.wire {
         Wire::Bare => player.bare(options.bare_caps.as_ref()).await,
-        Wire::Auto | Wire::Native => {
-            let hello = Control::Hello(Hello {
-                vidchat: wire::VERSION,
-                name: options.name.clone(),
-                caps: None,
-            });
-            if let Err(e) = write.write_all(&hello.encode()).await {
-                return e.into();
-            }
-            player.sniffed(options.wire).await
-        }
+        Wire::Auto | Wire::Native => player.sniffed(options.wire).await,
     };
     match ended {
         Ok(never) => match never {},

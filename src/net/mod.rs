@@ -10,7 +10,7 @@ pub mod server;
 mod show;
 mod viewer;
 
-pub use client::{Sink, Target, connect, play};
+pub use client::{Connection, Sink, Target, connect, introduce, play};
 pub use hub::{Hub, Subscription, Update};
 pub use listen::listen;
 pub use server::serve;

@@ -18,6 +18,9 @@ use crate::wire::{self, Control, Hello};
 use super::hub::{Subscription, Update};
 use super::viewer::Left;
 
+/// How long a viewer may skip frames without a word in the log: it is opening its window.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// What one viewer is shown.
 pub(super) struct Show {
     peer: SocketAddr,
@@ -26,6 +29,7 @@ pub(super) struct Show {
     /// How many skipped frames the log has told of, and when.
     told: u64,
     told_at: Instant,
+    begun: Instant,
 }
 
 impl Show {
@@ -37,6 +41,7 @@ impl Show {
             stall_limit,
             told: 0,
             told_at: Instant::now(),
+            begun: Instant::now(),
         }
     }
 
@@ -151,6 +156,9 @@ impl Show {
 
     /// Says once a second, at the most, that this viewer does not keep up.
     fn report_skips(&mut self) {
+        if self.begun.elapsed() < SETTLING {
+            self.told = self.subscription.skipped();
+        }
         let missed = self.subscription.skipped() - self.told;
         if missed == 0 || self.told_at.elapsed() < Duration::from_secs(1) {
             return;

@@ -30,6 +30,11 @@ const MEDIA_TYPES: [&str; 8] = [
 ];
 const RAW: &str = "video/x-raw";
 
+/// Whether frames of this media type are pictures, and not the blocks of a file.
+pub fn is_picture(media_type: &str) -> bool {
+    MEDIA_TYPES.contains(&media_type)
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Int,

@@ -239,7 +239,9 @@ async fn patience(script: &[u8]) -> (PlayError, Duration) {
     tokio::time::pause();
     let begun = Instant::now();
     let traffic = Traffic::default();
-    let error = net::play(stream, &PlayOptions::default(), &traffic, &mut eye).await;
+    let options = PlayOptions::default();
+    let connection = net::introduce(stream, &options).await.unwrap();
+    let error = net::play(connection, &options, &traffic, &mut eye).await;
     let taken = begun.elapsed();
     tokio::time::resume();
     (error, taken)

@@ -1,6 +1,7 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
 mod cli;
+mod display;
 mod docs;
 mod ends;
 mod errors;
@@ -12,6 +13,9 @@ mod liar;
 mod loopback;
 mod peers;
 mod proxy;
+mod screen;
+mod signals;
+mod streams;
 mod support;
 mod tutorial;
 mod wire;

@@ -210,8 +210,12 @@ impl Viewer {
         change(&mut eye);
         let traffic = Arc::new(Traffic::default());
         let counted = Arc::clone(&traffic);
-        let playing =
-            tokio::spawn(async move { net::play(stream, &options, &counted, &mut eye).await });
+        let playing = tokio::spawn(async move {
+            match net::introduce(stream, &options).await {
+                Ok(connection) => net::play(connection, &options, &counted, &mut eye).await,
+                Err(e) => e.into(),
+            }
+        });
         Self {
             seen,
             traffic,

@@ -238,6 +238,17 @@ impl Xvfb {
             display: format!(":{}", number.trim()),
         })
     }
+
+    /// Sends the server a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.process.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "cannot signal {name}"
+        );
+    }
 }
 
 impl Drop for Xvfb {

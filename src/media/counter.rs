@@ -1,0 +1,82 @@
+//! Counting the pictures that a receiving pipeline shows, and stopping it at the last one that is
+//! wanted.
+//!
+//! A picture counts when it reaches the sink. A sink that gets no pictures, since a muxer has put
+//! them into a file's blocks, says nothing about them: there they count when they come in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use gst::prelude::*;
+use gstreamer as gst;
+
+use crate::wire::caps;
+
+/// Counts into `shown`; after `enough` pictures no more pass, and `reached` is called once.
+pub fn attach(
+    pipeline: &gst::Pipeline,
+    shown: &Arc<AtomicU64>,
+    enough: Option<u64>,
+    reached: impl Fn() + Send + Sync + 'static,
+) {
+    let Ok(Some(sink)) = pipeline.iterate_sinks().next() else {
+        return;
+    };
+    let source = pipeline.by_name(super::build::SEAM);
+    let (Some(entry), Some(end)) = (
+        source.and_then(|source| source.static_pad("src")),
+        sink.static_pad("sink"),
+    ) else {
+        return;
+    };
+    let counter = Arc::new(Counter {
+        shown: Arc::clone(shown),
+        enough,
+        reached: Box::new(reached),
+    });
+    let muxed = Arc::new(AtomicBool::new(false));
+    let entered = AtomicU64::new(0);
+    let (at_entry, is_muxed) = (Arc::clone(&counter), Arc::clone(&muxed));
+    entry.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let before = entered.fetch_add(1, Relaxed);
+        match is_muxed.load(Relaxed) {
+            true => at_entry.count(before),
+            false => gst::PadProbeReturn::Ok,
+        }
+    });
+    let what = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    end.add_probe(what, move |_, info| match &info.data {
+        Some(gst::PadProbeData::Event(event)) => {
+            if let gst::EventView::Caps(event) = event.view() {
+                let form = event.caps().structure(0);
+                let picture = form.is_some_and(|form| caps::is_picture(form.name()));
+                muxed.store(!picture, Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        }
+        _ if muxed.load(Relaxed) => gst::PadProbeReturn::Ok,
+        _ => counter.count(counter.shown.load(Relaxed)),
+    });
+}
+
+struct Counter {
+    shown: Arc<AtomicU64>,
+    enough: Option<u64>,
+    reached: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Counter {
+    /// Lets one more pass after `before` others, or none.
+    fn count(&self, before: u64) -> gst::PadProbeReturn {
+        if self.enough.is_some_and(|enough| before >= enough) {
+            // With `Drop` the bindings take the buffer and GStreamer 1.22 misses it, which is a
+            // critical warning for each.
+            return gst::PadProbeReturn::Handled;
+        }
+        self.shown.store(before + 1, Relaxed);
+        if Some(before + 1) == self.enough {
+            (self.reached)();
+        }
+        gst::PadProbeReturn::Ok
+    }
+}

@@ -1,0 +1,50 @@
+# What the guest's scripts share. A section begins with "== its name".
+
+sent=/tmp/sent
+
+# Starts vidchat in the background, as $process, with its words in $sent.
+start() {
+	"$VIDCHAT" "$@" 2>"$sent" &
+	process=$!
+}
+
+# Waits until $sent holds these words.
+await() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		if grep -qF -- "$1" "$sent"; then return; fi
+		sleep 0.1
+	done
+	echo "never said: $1"
+}
+
+# Prints what was said, each line after "send: ".
+say() { sed 's/^/send: /' "$sent"; }
+
+# Ends the process as Ctrl-C does.
+stop() {
+	kill -INT "$process"
+	wait "$process"
+	echo "send status: $?"
+}
+
+# Runs vidchat, which is to fail, and prints what it said.
+fails() {
+	timeout 30 "$VIDCHAT" "$@" 2>"$sent"
+	echo "send status: $?"
+	say
+}
+
+# Prints how many of the process's files are cameras.
+held() { find "/proc/$process/fd" -lname '/dev/video*' | wc -l; }
+
+# Waits until the process holds no camera (0) or some (1); prints which of the two it is.
+await_held() {
+	local i now
+	for ((i = 0; i < 300; i++)); do
+		now=$(($(held) > 0))
+		if ((now == $1)); then break; fi
+		sleep 0.1
+	done
+	echo "$now"
+}
