@@ -1,4 +1,4 @@
-//! The two calls that Rust cannot check, each with the reason why it is needed and sound.
+//! The calls that Rust cannot check, each with the reason why it is needed and sound.
 
 #![allow(unsafe_code)]
 
@@ -24,3 +24,48 @@ pub fn draw_into(overlay: &gst_video::VideoOverlay, id: u32) {
     // `ximagesink` and `xvimagesink` is a number that the X server checks.
     unsafe { overlay.set_window_handle(id as usize) };
 }
+
+/// Keeps the loss of the X display from ending the process.
+///
+/// Xlib ends it wherever a thread next talks to a display that is gone, and an X11 sink's own
+/// thread does that before anybody can stop it. Such a thread rests instead, for good, and its
+/// pipeline is left alone: see [`super::window::Window::is_lost`], which hears of the loss by
+/// itself.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn outlive_display() {
+    use std::ffi::{CStr, c_char, c_int, c_void};
+    type Handler = extern "C" fn(*mut c_void) -> c_int;
+    unsafe extern "C" {
+        fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
+        fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+    }
+    const LIBRARY: &CStr = c"libX11.so.6";
+    const LAZILY: c_int = 1;
+
+    extern "C" fn rest(_display: *mut c_void) -> c_int {
+        // Threads of GStreamer have no name, and "stop" is waited for only a while. Where any
+        // other thread comes here, somebody waits for it: to return is to end the process.
+        while matches!(std::thread::current().name(), None | Some("stop")) {
+            std::thread::park();
+        }
+        0
+    }
+
+    // SAFETY: the names are those of Xlib's manual, and so is the function's form: it takes a
+    // function from a pointer to a number and returns the last one. The library is never closed.
+    unsafe {
+        let library = dlopen(LIBRARY.as_ptr(), LAZILY);
+        if library.is_null() {
+            return;
+        }
+        let found = dlsym(library, c"XSetIOErrorHandler".as_ptr());
+        if !found.is_null() {
+            let set: extern "C" fn(Handler) -> Option<Handler> = std::mem::transmute(found);
+            set(rest);
+        }
+    }
+}
+
+/// There is no Xlib of ours.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+pub fn outlive_display() {}

@@ -170,7 +170,10 @@ impl Window {
             return;
         };
         if let Some(id) = self.own_id() {
+            super::foreign::outlive_display();
+            // Both keep a thread of the sink's own looking for events, which are ours.
             sink.set_property("handle-events", false);
+            sink.set_property("handle-expose", false);
             super::foreign::draw_into(overlay, id);
             lock(&self.shared).sink = Some(overlay.downgrade());
         }

@@ -197,11 +197,16 @@ impl Subscription {
         self.skipped
     }
 
+    /// What is to be handed out now; the end only after the last frame.
     fn pick(&mut self) -> Option<Update> {
+        self.unseen().or_else(|| {
+            let ended = self.scene.borrow().ended.clone();
+            ended.map(Update::End)
+        })
+    }
+
+    fn unseen(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
-        if let Some(reason) = &scene.ended {
-            return Some(Update::End(Arc::clone(reason)));
-        }
         let caps = scene.caps.as_ref()?;
         if !self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
             self.caps = Some(Arc::clone(caps));
@@ -344,6 +349,18 @@ mod tests {
         let mut viewer = hub.subscribe();
         now(&mut viewer);
         assert_eq!(number(now(&mut viewer)), None);
+    }
+
+    #[test]
+    fn the_last_frame_comes_before_the_end() {
+        let hub = Hub::new();
+        hub.announce(caps(16));
+        let mut viewer = hub.subscribe();
+        now(&mut viewer);
+        hub.publish(frame(0, true));
+        hub.end("done");
+        assert_eq!(number(now(&mut viewer)), Some((0, false)));
+        assert!(matches!(now(&mut viewer), Some(Update::End(reason)) if &*reason == "done"));
     }
 
     #[test]

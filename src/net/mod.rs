@@ -6,6 +6,7 @@ pub mod client;
 pub mod hub;
 mod listen;
 pub mod reader;
+mod repeats;
 pub mod server;
 mod show;
 mod viewer;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::report::describe;
 use crate::wire::Wire;
 
 use super::hub::Hub;
+use super::repeats::Repeats;
 use super::viewer;
 
 /// Connections beyond the viewers' seats that may be open at once: those that have not said
@@ -54,6 +55,17 @@ impl Default for ServerOptions {
     }
 }
 
+/// What all viewers of one listener have in common.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// Where their pictures come from.
+    pub hub: Arc<Hub>,
+    /// How they are served.
+    pub options: ServerOptions,
+    /// Those who left, or were made to, before they watched.
+    pub strangers: Repeats,
+}
+
 /// Serves everybody who connects to `listener` with what is published in `hub`, until `shutdown`
 /// completes; its output is the reason that viewers are told. No task is left behind.
 pub async fn serve(
@@ -63,9 +75,14 @@ pub async fn serve(
     shutdown: impl Future<Output = String>,
 ) {
     allow_connections(options.max_viewers + ANTEROOM);
-    let options = Arc::new(options);
+    let service = Arc::new(Service {
+        hub,
+        options,
+        strangers: Repeats::default(),
+    });
+    let Service { hub, options, .. } = &*service;
     let mut viewers = JoinSet::new();
-    let mut turned_away = TurnedAway::default();
+    let (turned_away, unaccepted) = (Repeats::default(), Repeats::default());
     tokio::pin!(shutdown);
     let reason = loop {
         let accepted = tokio::select! {
@@ -76,7 +93,12 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(connection) => connection,
             Err(e) => {
-                warn!("listener: cannot accept a viewer: {}", describe(&e));
+                if let Some(times) = unaccepted.note() {
+                    warn!(
+                        "listener: cannot accept viewers ({times} times): {}",
+                        describe(&e)
+                    );
+                }
                 sleep(BACKOFF).await;
                 continue;
             }
@@ -86,11 +108,16 @@ pub async fn serve(
             viewers.spawn(viewer::attend(
                 stream,
                 super::address::plain(peer),
-                Arc::clone(&hub),
-                Arc::clone(&options),
+                Arc::clone(&service),
             ));
         } else {
-            turned_away.note(options.max_viewers);
+            if let Some(count) = turned_away.note() {
+                let (limit, open) = (options.max_viewers, viewers.len());
+                warn!(
+                    "listener: turned away {count} ({watching} watching of {open} connected, \
+                     --max-viewers is {limit})"
+                );
+            }
             if viewers.len() < options.max_viewers + ANTEROOM && options.wire != Wire::Bare {
                 viewers.spawn(turn_away(stream, watching));
             }
@@ -139,26 +166,4 @@ fn allow_connections(_count: usize) {}
 
 async fn turn_away(mut stream: TcpStream, watching: usize) {
     viewer::farewell(&mut stream, &viewer::Left::Full(watching)).await;
-}
-
-/// Counts those who found no seat, for one line of log a second.
-#[derive(Default)]
-struct TurnedAway {
-    count: u64,
-    told_at: Option<Instant>,
-}
-
-impl TurnedAway {
-    fn note(&mut self, max_viewers: usize) {
-        self.count += 1;
-        let due = |at: Instant| at.elapsed() >= Duration::from_secs(1);
-        if self.told_at.is_none_or(due) {
-            warn!(
-                "listener: turned away {} (--max-viewers is {max_viewers})",
-                self.count
-            );
-            self.count = 0;
-            self.told_at = Some(Instant::now());
-        }
-    }
 }

@@ -17,7 +17,7 @@ use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
 use super::hub::{Hub, Seat};
 use super::reader::{MessageReader, ReadError};
-use super::server::ServerOptions;
+use super::server::{ServerOptions, Service};
 use super::show::Show;
 
 /// More control messages than this in a second are no conversation.
@@ -92,12 +92,8 @@ impl From<ReadError> for Left {
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn attend(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    hub: Arc<Hub>,
-    options: Arc<ServerOptions>,
-) {
+pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc<Service>) {
+    let (hub, options) = (&service.hub, &service.options);
     super::prepare(&stream);
     let (read, write) = stream.split();
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
@@ -107,9 +103,22 @@ pub(super) async fn attend(
         _ => Spoken::Native,
     };
     let left = match spoken {
-        Spoken::Native => native(&mut reader, write, peer, &hub, &options).await,
-        Spoken::Bare => bare(&mut reader, write, peer, &hub, &options).await,
-        Spoken::Pickles(bgr) => tutorial(&mut reader, write, peer, (&hub, bgr), &options).await,
+        Spoken::Native => native(&mut reader, write, peer, hub, options).await,
+        Spoken::Bare => bare(&mut reader, write, peer, hub, options).await,
+        Spoken::Pickles(bgr) => tutorial(&mut reader, write, peer, (hub, bgr), options).await,
+    };
+    let left = match left {
+        Ok(left) => left,
+        Err(left) => {
+            if let Some(count) = service.strangers.note() {
+                let others = match count - 1 {
+                    0 => String::new(),
+                    others => format!(" (and {others} others since the last)"),
+                };
+                info!("viewer {peer}: left before it watched: {left}{others}");
+            }
+            left
+        }
     };
     if let (Spoken::Native, Left::Ended(_) | Left::Full(_)) = (spoken, &left) {
         farewell(&mut stream, &left).await;
@@ -143,31 +152,25 @@ pub(super) async fn farewell(stream: &mut TcpStream, left: &Left) {
     .await;
 }
 
+/// Serves a viewer that speaks our own protocol. An error is one that never watched; so below.
 async fn native(
     reader: &mut MessageReader<ReadHalf<'_>>,
     mut write: WriteHalf<'_>,
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
-) -> Left {
+) -> Result<Left, Left> {
     let guest = match timeout(options.hello_limit, greet(reader)).await {
-        Ok(Ok(hello)) => hello,
-        Ok(Err(left)) => {
-            info!("viewer {peer}: left before it watched: {left}");
-            return left;
-        }
+        Ok(greeted) => greeted?,
         Err(_) => {
-            let left = match reader.pending() {
+            return Err(match reader.pending() {
                 [] => Left::Silent(options.hello_limit),
                 first => Left::Refused(WireError::Foreign(first.to_vec())),
-            };
-            info!("viewer {peer}: left before it watched: {left}");
-            return left;
+            });
         }
     };
-    let Some(seat) = hub.seat(options.max_viewers) else {
-        return full(peer, options.max_viewers);
-    };
+    let limit = options.max_viewers;
+    let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
     let name = match control::printable(&guest.name, 64) {
         name if name.is_empty() => name,
         name => format!(" \"{name}\""),
@@ -178,7 +181,7 @@ async fn native(
         left = listen(reader, hub, options.hello_limit) => left,
         left = show.native(&mut write, &options.name) => left,
     };
-    leave(peer, seat, left)
+    Ok(leave(peer, seat, left))
 }
 
 async fn bare(
@@ -187,17 +190,16 @@ async fn bare(
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
-) -> Left {
-    let Some(seat) = hub.seat(options.max_viewers) else {
-        return full(peer, options.max_viewers);
-    };
+) -> Result<Left, Left> {
+    let limit = options.max_viewers;
+    let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
     joined(peer, "", &seat);
     let mut show = Show::new(peer, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
         left = show.bare(&mut write) => left,
     };
-    leave(peer, seat, left)
+    Ok(leave(peer, seat, left))
 }
 
 /// Serves a program of the tutorial, which says nothing and takes pickles of BGR pictures.
@@ -207,10 +209,9 @@ async fn tutorial(
     peer: SocketAddr,
     (hub, bgr): (&Arc<Hub>, &Arc<Hub>),
     options: &ServerOptions,
-) -> Left {
-    let Some(seat) = hub.seat(options.max_viewers) else {
-        return full(peer, options.max_viewers);
-    };
+) -> Result<Left, Left> {
+    let limit = options.max_viewers;
+    let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
     // Who converts the pictures sees by these seats whether anybody wants them.
     let translated = bgr.seat(usize::MAX);
     joined(peer, " (a program of the tutorial)", &seat);
@@ -220,7 +221,7 @@ async fn tutorial(
         left = show.pickles(&mut write) => left,
     };
     drop(translated);
-    leave(peer, seat, left)
+    Ok(leave(peer, seat, left))
 }
 
 fn joined(peer: SocketAddr, who: &str, seat: &Seat) {
@@ -231,13 +232,6 @@ fn leave(peer: SocketAddr, seat: Seat, left: Left) -> Left {
     let still = seat.watching() - 1;
     drop(seat);
     info!("viewer {peer}: left: {left} ({still} watching)");
-    left
-}
-
-/// Says that all seats were taken between the viewer's arrival and its hello.
-fn full(peer: SocketAddr, watching: usize) -> Left {
-    let left = Left::Full(watching);
-    info!("viewer {peer}: left before it watched: {left}");
     left
 }
 
