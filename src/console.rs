@@ -115,15 +115,20 @@ pub fn status(text: &str) {
         return;
     }
     let (columns, _) = size();
-    state.status = text
-        .chars()
-        .take(usize::from(columns).saturating_sub(1))
-        .collect();
     // Over a picture it is drawn with the next one.
-    if !state.screen {
+    if state.screen {
+        state.status = text.to_owned();
+    } else {
+        state.status = cut(text, columns);
         let out = format!("\r{}\x1b[K", state.status);
         state.put(out);
     }
+}
+
+/// What of a line fits into so many columns. One stays free: the cursor's.
+fn cut(line: &str, columns: u16) -> String {
+    let most = usize::from(columns).saturating_sub(1);
+    line.chars().take(most).collect()
 }
 
 /// Whether a picture can be drawn in this terminal.
@@ -147,6 +152,8 @@ impl Screen {
             io::stderr(),
             terminal::EnterAlternateScreen,
             terminal::Clear(terminal::ClearType::All),
+            // What was drawn for a wider terminal must not scroll the picture.
+            terminal::DisableLineWrap,
             cursor::Hide
         )?;
         Ok(Self(()))
@@ -160,8 +167,9 @@ impl Screen {
 
     /// Writes what was drawn and the status line; returns when the terminal has taken them.
     pub fn draw(&self, bytes: &[u8]) {
-        let (_, rows) = size();
-        let status = format!("\x1b[{rows};1H{}\x1b[K", lock().status);
+        let (columns, rows) = size();
+        let status = cut(&lock().status, columns);
+        let status = format!("\x1b[{rows};1H{status}\x1b[K");
         // The lock is free again: whoever has a line to say need not wait for a slow terminal.
         write(&[bytes, status.as_bytes()].concat());
     }
@@ -340,7 +348,12 @@ fn uncover(state: &mut State) {
     }
     state.screen = false;
     state.status.clear();
-    let _ = crossterm::execute!(io::stderr(), cursor::Show, terminal::LeaveAlternateScreen);
+    let _ = crossterm::execute!(
+        io::stderr(),
+        cursor::Show,
+        terminal::EnableLineWrap,
+        terminal::LeaveAlternateScreen
+    );
     let new_line = state.new_line();
     let kept: String = state
         .kept

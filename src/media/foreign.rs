@@ -1,4 +1,4 @@
-//! The calls that Rust cannot check, each with the reason why it is needed and sound.
+//! The few calls that Rust cannot check, each with the reason why it is needed and sound.
 
 #![allow(unsafe_code)]
 
@@ -16,6 +16,44 @@ use gstreamer_video::prelude::*;
 pub fn drain_cameras() {
     // SAFETY: there is one thread, so nobody reads the environment while it is written.
     unsafe { std::env::set_var("GST_V4L2_FORCE_DRAIN", "1") };
+}
+
+/// Keeps Xlib, which X11 sinks use, from ending the process.
+///
+/// When the display goes away or a window is destroyed by someone else, Xlib's own handlers call
+/// `exit`: measured, a sender lost its viewers because the display of its preview was gone. With
+/// these, a thread that was drawing on a display that is gone waits for ever, and a window that
+/// is gone is not drawn in. Our own connection to the display tells of either.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn survive_display() {
+    use std::ffi::c_int;
+    use std::sync::Once;
+    use x11_dl::xlib::{Display, XErrorEvent, Xlib};
+
+    // To return would be to allow Xlib to end the process.
+    unsafe extern "C" fn wait_for_ever(_: *mut Display) -> c_int {
+        loop {
+            std::thread::park();
+        }
+    }
+    unsafe extern "C" fn go_on(_: *mut Display, _: *mut XErrorEvent) -> c_int {
+        0
+    }
+
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Without Xlib there are no sinks that use it.
+        let Ok(xlib) = Xlib::open() else {
+            return;
+        };
+        // SAFETY: both are functions of the type that Xlib asks for, they touch none of their
+        // arguments, and they live as long as the process, as does the library: it is never
+        // closed.
+        unsafe {
+            (xlib.XSetIOErrorHandler)(Some(wait_for_ever));
+            (xlib.XSetErrorHandler)(Some(go_on));
+        }
+    });
 }
 
 /// Has an X11 sink draw into the window `id`.

@@ -43,6 +43,8 @@ pub fn display_answers() -> bool {
 }
 
 fn choose() -> Outcome<String> {
+    #[cfg(all(unix, not(target_os = "macos")))]
+    super::foreign::survive_display();
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let mut tried = Vec::new();
     for (variable, element, launch) in SINKS {
@@ -171,9 +173,9 @@ impl Window {
         };
         if let Some(id) = self.own_id() {
             super::foreign::outlive_display();
-            // Both keep a thread of the sink's own looking for events, which are ours.
+            // Not handle-expose too: to end its thread of events the sink would wait here for a
+            // thread that waits for this one.
             sink.set_property("handle-events", false);
-            sink.set_property("handle-expose", false);
             super::foreign::draw_into(overlay, id);
             lock(&self.shared).sink = Some(overlay.downgrade());
         }
