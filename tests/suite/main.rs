@@ -17,5 +17,6 @@ mod screen;
 mod signals;
 mod streams;
 mod support;
+mod terminal;
 mod tutorial;
 mod wire;

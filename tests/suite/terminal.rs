@@ -1,0 +1,416 @@
+//! vidchat in a real terminal: tmux has one for each test, which is typed into and looked at.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::support::{PATIENCE, Sender, skipped};
+
+type Rgb = [u8; 3];
+
+/// The upper bars of the test picture, from left to right.
+const BARS: [Rgb; 7] = [
+    [255, 255, 255],
+    [255, 255, 0],
+    [0, 255, 255],
+    [0, 255, 0],
+    [255, 0, 255],
+    [255, 0, 0],
+    [0, 0, 255],
+];
+
+/// A shell in a terminal of 80 columns and 24 rows. It is ended when dropped.
+struct Terminal {
+    name: String,
+    folder: tempfile::TempDir,
+}
+
+impl Terminal {
+    /// Starts one; `None`, said aloud, where tmux is not installed.
+    fn start() -> Option<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Relaxed);
+        let terminal = Self {
+            name: format!("vidchat-test-{}-{number}", std::process::id()),
+            folder: tempfile::tempdir().expect("there is a folder for temporary files"),
+        };
+        let settings = terminal.path("tmux.conf");
+        std::fs::write(&settings, "set -g status off\n").expect("the folder can be written");
+        let started = terminal
+            .tmux()
+            .arg("-f")
+            .arg(settings)
+            .args(["new-session", "-d", "-x", "80", "-y", "24", "sh"])
+            .status();
+        match started {
+            Ok(status) => assert!(status.success(), "tmux does not start"),
+            Err(_) => {
+                skipped("tmux is not installed");
+                return None;
+            }
+        }
+        // What is typed before the prompt is there would be seen twice.
+        terminal.until("prompt", |t| t.lines().iter().any(|l| !l.is_empty()));
+        Some(terminal)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// tmux for this terminal alone.
+    fn tmux(&self) -> Command {
+        let mut command = Command::new("tmux");
+        command
+            .args(["-u", "-L", &self.name])
+            .stdin(Stdio::null())
+            .env("TMUX_TMPDIR", self.folder.path())
+            .env("VIDCHAT", env!("CARGO_BIN_EXE_vidchat"))
+            .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .env("FOLDER", self.folder.path());
+        for name in ["TMUX", "ENV", "DISPLAY", "WAYLAND_DISPLAY", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// What tmux answers.
+    fn ask(&self, args: &[&str]) -> String {
+        let output = self.tmux().args(args).output().expect("tmux starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tmux {args:?}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Types a line.
+    fn enter(&self, line: &str) {
+        self.ask(&["send-keys", "-l", line]);
+        self.press("Enter");
+    }
+
+    /// Presses one key, by the name that tmux has for it.
+    fn press(&self, key: &str) {
+        self.ask(&["send-keys", key]);
+    }
+
+    /// The lines that are seen.
+    fn lines(&self) -> Vec<String> {
+        let text = self.ask(&["capture-pane", "-p"]);
+        text.lines().map(|line| line.trim_end().into()).collect()
+    }
+
+    fn has_line(&self, line: &str) -> bool {
+        self.lines().iter().any(|seen| seen == line)
+    }
+
+    /// Whether the line at the very bottom is that of a running receiver.
+    fn has_status_in_row(&self, row: usize) -> bool {
+        self.lines()[row - 1..]
+            .first()
+            .is_some_and(|line| line.starts_with("320x240 I420 ") && line.contains(" frames/s "))
+    }
+
+    fn pixels(&self) -> Pixels {
+        Pixels::read(&self.ask(&["capture-pane", "-p", "-e", "-N"]))
+    }
+
+    /// Waits for something to be seen.
+    fn until(&self, what: &str, is_seen: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_seen(self) {
+            assert!(
+                Instant::now() < end,
+                "no {what} in time:\n{}",
+                self.lines().join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What a file of this terminal's folder says, once it says something.
+    fn file(&self, name: &str) -> String {
+        let text = || std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        self.until(name, |_| text().ends_with('\n'));
+        text().trim().to_owned()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux().arg("kill-server").output();
+    }
+}
+
+/// The coloured pixels of a terminal, two above each other in each cell; `None` where it has its
+/// own colour.
+struct Pixels {
+    rows: Vec<Vec<[Option<Rgb>; 2]>>,
+}
+
+impl Pixels {
+    /// Reads what `tmux capture-pane -e` prints.
+    fn read(text: &str) -> Self {
+        let (mut foreground, mut background) = (None, None);
+        let mut rows = Vec::new();
+        for line in text.lines() {
+            let mut row = Vec::new();
+            let mut rest = line.chars();
+            while let Some(character) = rest.next() {
+                if character != '\x1b' {
+                    let half = character == '▀';
+                    row.push([if half { foreground } else { background }, background]);
+                    continue;
+                }
+                let style: String = rest.by_ref().take_while(|c| *c != 'm').collect();
+                restyle(
+                    style.trim_start_matches('['),
+                    &mut foreground,
+                    &mut background,
+                );
+            }
+            rows.push(row);
+        }
+        Self { rows }
+    }
+
+    /// The first and last column and the first and last row that have colours.
+    fn extent(&self) -> Option<[usize; 4]> {
+        let mut found: Option<[usize; 4]> = None;
+        for (y, row) in self.rows.iter().enumerate() {
+            for (x, _) in row.iter().enumerate().filter(|(_, cell)| cell[0].is_some()) {
+                let [left, right, top, bottom] = found.unwrap_or([x, x, y, y]);
+                found = Some([left.min(x), right.max(x), top.min(y), bottom.max(y)]);
+            }
+        }
+        found
+    }
+
+    /// The colours of a row of cells, each once where it is beside itself.
+    fn across(&self, y: usize) -> Vec<Rgb> {
+        let row = self.rows.get(y).map_or(&[][..], |row| row);
+        let mut colours: Vec<Rgb> = row.iter().filter_map(|cell| cell[0]).collect();
+        colours.dedup_by(|a, b| is_near(*a, *b));
+        colours
+    }
+
+    /// Whether the bars of the test picture fill these columns and rows, and nothing else.
+    fn are_bars_in(&self, extent: [usize; 4]) -> bool {
+        let colours = self.across(extent[2] + 1);
+        // Between two bars a pixel may have something of both.
+        let mut seen = colours.iter();
+        self.extent() == Some(extent)
+            && colours.len() < 2 * BARS.len()
+            && BARS
+                .iter()
+                .all(|bar| seen.any(|colour| is_near(*colour, *bar)))
+    }
+}
+
+/// Follows the numbers of one sequence that sets colours.
+fn restyle(style: &str, foreground: &mut Option<Rgb>, background: &mut Option<Rgb>) {
+    let mut numbers = style.split(';').map(|number| number.parse().unwrap_or(0));
+    while let Some(number) = numbers.next() {
+        match number {
+            0 => (*foreground, *background) = (None, None),
+            39 => *foreground = None,
+            49 => *background = None,
+            38 | 48 => {
+                assert_eq!(numbers.next(), Some(2), "24-bit colour, not {style:?}");
+                let mut channel = || numbers.next().expect("a colour has three channels");
+                let colour = Some([channel(), channel(), channel()]);
+                *(if number == 38 {
+                    &mut *foreground
+                } else {
+                    &mut *background
+                }) = colour;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether two colours differ by no more than what rounding and saving bytes cost.
+fn is_near(a: Rgb, b: Rgb) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 12)
+}
+
+/// Where the picture is in 80 columns and 23 rows: 62 by 46 pixels are 4 by 3, with the next
+/// even number.
+const IN_80_BY_24: [usize; 4] = [9, 70, 0, 22];
+
+#[test]
+fn without_a_display_the_demo_is_drawn_in_the_terminal() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter("\"$VIDCHAT\" demo; echo status $?");
+    terminal.until("status line at the bottom", |t| t.has_status_in_row(24));
+    // It moves, so only the shape of the whole is known, and the clock makes half blocks.
+    terminal.until("picture", |t| {
+        t.pixels().extent() == Some(IN_80_BY_24) && t.lines().iter().any(|l| l.contains('▀'))
+    });
+    assert!(!terminal.lines().iter().any(|line| line.contains("INFO")));
+}
+
+#[test]
+fn bars_have_their_colours_in_the_terminal_and_fill_it_when_its_size_changes() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter("\"$VIDCHAT\" demo --set speed=0; echo status $?");
+    terminal.until("bars", |t| t.pixels().are_bars_in(IN_80_BY_24));
+    for (columns, rows, extent) in [
+        ("120", "31", [20, 99, 0, 29]),
+        // Higher than wide: black above and below.
+        ("40", "40", [0, 39, 12, 26]),
+        ("80", "24", IN_80_BY_24),
+    ] {
+        terminal.ask(&["resize-window", "-x", columns, "-y", rows]);
+        terminal.until("bars in the new size", |t| t.pixels().are_bars_in(extent));
+        let row = rows.parse().unwrap();
+        terminal.until("status line at the bottom", |t| t.has_status_in_row(row));
+    }
+}
+
+/// How tmux tells what the terminal was set to.
+const MODES: &str = "covered #{alternate_on}, cursor #{cursor_flag}, wraps #{wrap_flag}";
+
+/// Draws in the terminal with this command, ends it, and looks at what it leaves.
+fn leaves_the_terminal_as_it_was(command: &str, end: impl Fn(&Terminal), left: &[&str]) {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter("stty -g > \"$FOLDER/before\"");
+    let before = terminal.file("before");
+    terminal.enter("clear; echo 'what was ''here'");
+    terminal.until("the line before", |t| t.has_line("what was here"));
+    terminal.enter(&format!(
+        "sh -c 'echo $$ > \"$FOLDER/pid\"; exec \"$VIDCHAT\" {command}'; echo status $?"
+    ));
+    terminal.until("picture", |t| t.pixels().extent() == Some(IN_80_BY_24));
+    assert_eq!(
+        terminal.ask(&["display-message", "-p", MODES]),
+        "covered 1, cursor 0, wraps 0\n"
+    );
+    end(&terminal);
+    terminal.until("end", |t| {
+        let mut lines = t.lines().into_iter();
+        lines.any(|line| {
+            line.strip_prefix("status ")
+                .is_some_and(|n| n.parse::<i32>().is_ok())
+        })
+    });
+    assert_eq!(
+        terminal.ask(&["display-message", "-p", MODES]),
+        "covered 0, cursor 1, wraps 1\n"
+    );
+    // Every line begins at the left, in this order.
+    let lines = terminal.lines();
+    let mut rest = lines.iter();
+    for start in [&["what was here"], left].concat() {
+        assert!(
+            rest.any(|line| line.starts_with(start)),
+            "no {start:?} in {lines:#?}"
+        );
+    }
+    assert_eq!(terminal.pixels().extent(), None, "plain colours");
+    terminal.enter("stty -g > \"$FOLDER/after\"; stty -a > \"$FOLDER/all\"");
+    assert_eq!(terminal.file("after"), before);
+    let all = terminal.file("all");
+    for mode in ["icanon", "echo", "isig", "onlcr"] {
+        assert!(
+            all.split_whitespace().any(|word| word == mode),
+            "no {mode} in {all}"
+        );
+    }
+}
+
+/// What a demo says that ended as it was asked to.
+const DEMO: [&str; 4] = [
+    "demo: \"test\" over TCP at 127.0.0.1:",
+    "INFO source: open: \"test\"",
+    "INFO viewer 127.0.0.1:",
+    "status 0",
+];
+
+#[test]
+fn q_gives_the_terminal_back() {
+    leaves_the_terminal_as_it_was("demo", |terminal| terminal.press("q"), &DEMO);
+}
+
+#[test]
+fn control_c_gives_the_terminal_back() {
+    leaves_the_terminal_as_it_was("demo", |terminal| terminal.press("C-c"), &DEMO);
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let end = |terminal: &Terminal| {
+        let status = Command::new("kill").arg(terminal.file("pid")).status();
+        assert!(status.is_ok_and(|status| status.success()));
+    };
+    leaves_the_terminal_as_it_was("demo --display terminal", end, &DEMO);
+}
+
+#[test]
+fn a_lost_sender_is_told_below_what_was_there() {
+    let sender = Sender::start(["--pipeline", "test", "--no-preview"]);
+    let target = sender.target();
+    let lost = format!("error: lost the connection to \"{target}\"");
+    leaves_the_terminal_as_it_was(
+        &format!("recv {target}"),
+        |_| sender.process.signal("KILL"),
+        &[
+            "INFO sender 127.0.0.1:",
+            &lost,
+            "hint: vidchat recv",
+            "status 3",
+        ],
+    );
+}
+
+#[test]
+fn q_without_a_picture_ends_a_sender_and_its_log_is_no_staircase() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter(
+        "stty -g > \"$FOLDER/before\"; \
+         \"$VIDCHAT\" send --pipeline test --bind 127.0.0.1 --port 0; \
+         echo status $?; stty -g > \"$FOLDER/after\"",
+    );
+    terminal.until("invitation", |t| t.has_line("q or Ctrl-C ends it."));
+    // Said while the keyboard gives keys one by one.
+    let closed = "INFO source: closed, as nobody watches";
+    terminal.until("log", |t| t.has_line(closed));
+    terminal.press("x");
+    terminal.press("q");
+    terminal.until("end", |t| t.has_line("status 0"));
+    assert_eq!(terminal.file("after"), terminal.file("before"));
+    assert!(!terminal.lines().iter().any(|line| line.contains("error")));
+}
+
+#[test]
+fn in_the_background_of_a_shell_it_is_not_stopped() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter("\"$VIDCHAT\" send --pipeline test --bind 127.0.0.1 --port 0 &");
+    terminal.until("invitation", |t| t.has_line("q or Ctrl-C ends it."));
+    let lines = terminal.lines();
+    let target = lines
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("vidchat recv "))
+        .expect("it says what to type");
+    terminal.enter(&format!(
+        "clear; \"$VIDCHAT\" recv {target} --display none --frames 10; echo status $?"
+    ));
+    terminal.until("pictures", |t| t.has_line("status 0"));
+    terminal.enter("clear; jobs > \"$FOLDER/jobs\"");
+    let jobs = terminal.file("jobs");
+    assert!(jobs.contains("Running"), "{jobs}");
+    // The keyboard is the shell's.
+    terminal.enter("kill $!; wait $!; echo status $?");
+    terminal.until("end", |t| t.has_line("status 0"));
+}
