@@ -9,7 +9,7 @@ use crate::report::{Failure, Outcome};
 pub struct Quit {
     keys: Option<Keys>,
     #[cfg(unix)]
-    terminated: tokio::signal::unix::Signal,
+    signals: [tokio::signal::unix::Signal; 2],
 }
 
 impl Quit {
@@ -18,15 +18,21 @@ impl Quit {
         // Hanging up is left to the system: who started us with nohup wants us to go on, and for
         // everybody else the terminal is gone.
         #[cfg(unix)]
-        let terminated = {
+        let signals = {
             use tokio::signal::unix::{SignalKind, signal};
-            signal(SignalKind::terminate())
-                .map_err(|e| Failure::start("cannot listen to signals").cause(e))?
+            // Both from here on: what is only waited for later would end the process until then.
+            let listen = |kind| {
+                signal(kind).map_err(|e| Failure::start("cannot listen to signals").cause(e))
+            };
+            [
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+            ]
         };
         Ok(Self {
             keys: Keys::open(),
             #[cfg(unix)]
-            terminated,
+            signals,
         })
     }
 
@@ -39,13 +45,20 @@ impl Quit {
             }
         };
         #[cfg(unix)]
-        let terminated = self.terminated.recv();
+        let told = {
+            let [interrupted, terminated] = &mut self.signals;
+            async {
+                tokio::select! {
+                    _ = interrupted.recv() => {}
+                    _ = terminated.recv() => {}
+                }
+            }
+        };
         #[cfg(not(unix))]
-        let terminated = pending::<Option<()>>();
+        let told = tokio::signal::ctrl_c();
         tokio::select! {
             () = pressed => {}
-            _ = terminated => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = told => {}
         }
     }
 }
