@@ -1,10 +1,12 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
+mod cells;
 mod cli;
 mod display;
 mod docs;
 mod ends;
 mod errors;
+mod flags;
 mod golden;
 mod hostile;
 mod impostor;
