@@ -14,6 +14,8 @@ pub const SEAM: &str = "frames";
 
 /// Makes a pipeline of `text`, which is `recipe` with its placeholders filled.
 pub fn build(recipe: &Recipe, text: &str) -> Outcome<gst::Pipeline> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    tracing::debug!("pipeline {}: {}", recipe.place(None), words.join(" "));
     let mut context = gst::ParseContext::new();
     let flags = gst::ParseFlags::FATAL_ERRORS;
     let parsed = gst::parse::launch_full(text, Some(&mut context), flags);

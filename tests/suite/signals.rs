@@ -1,6 +1,5 @@
 //! How the program ends when it is told to, when the other side is gone, and what it outlives.
 
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -190,24 +189,4 @@ fn a_log_that_nobody_reads_delays_neither_pictures_nor_the_end() {
     };
     assert_eq!(status.code(), Some(0));
     drop(unread);
-}
-
-#[test]
-fn in_the_background_of_a_terminal_it_goes_on() {
-    // util-linux's script gives it a terminal; a shell with job control puts it into the
-    // background there.
-    let sender = test_sender();
-    let folder = tempfile::tempdir().unwrap();
-    let done = folder.path().join("status");
-    let line = format!(
-        "set -m; {} recv {} --display none --frames 10 & wait $!; echo $? > {}",
-        env!("CARGO_BIN_EXE_vidchat"),
-        sender.target(),
-        done.display()
-    );
-    let mut terminal = Command::new("script");
-    terminal.args(["-qec", &format!("sh -c '{line}'"), "/dev/null"]);
-    terminal.stdin(Stdio::null()).process_group(0);
-    run(&mut terminal);
-    assert_eq!(std::fs::read_to_string(done).unwrap(), "0\n");
 }
