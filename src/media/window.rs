@@ -4,6 +4,7 @@
 //! costs over ten times the processor time of X11's own way, and where there is no display at
 //! all it shows nothing and says so only in a warning. So the sink is chosen here.
 
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gst::prelude::*;
@@ -172,7 +173,6 @@ impl Window {
             return;
         };
         if let Some(id) = self.own_id() {
-            super::foreign::outlive_display();
             // Not handle-expose too: to end its thread of events the sink would wait here for a
             // thread that waits for this one.
             sink.set_property("handle-events", false);
@@ -188,14 +188,18 @@ impl Window {
         }
         let (width, height) = lock(&self.shared).natural;
         let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
+        let exposed = exposer(&self.shared);
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
             WindowEvent::Resized { width, height } => {
                 lock(&shared).size = (width, height);
-                expose(&shared);
+                let _ = exposed.try_send(());
             }
             WindowEvent::Key('q') | WindowEvent::Closed => acted(Act::Quit),
             WindowEvent::Key(_) => {}
-            WindowEvent::Exposed => expose(&shared),
+            // Where one waits already, that will do.
+            WindowEvent::Exposed => {
+                let _ = exposed.try_send(());
+            }
             WindowEvent::Lost(reason) => {
                 lock(&shared).lost = true;
                 acted(Act::Lost(reason));
@@ -245,6 +249,21 @@ impl Window {
             gst::PadProbeReturn::Ok
         });
     }
+}
+
+/// A thread, "expose", that has the sink draw its picture again when asked to, until nobody can
+/// ask any more. One of its own: where the display goes away meanwhile it never comes back, and
+/// the window's thread has to tell of that.
+fn exposer(shared: &Arc<Mutex<Shared>>) -> SyncSender<()> {
+    let (ask, asked) = sync_channel(1);
+    let shared = Arc::clone(shared);
+    let started = std::thread::Builder::new()
+        .name("expose".into())
+        .spawn(move || asked.iter().for_each(|()| expose(&shared)));
+    if let Err(e) = started {
+        tracing::debug!("window: drawn again only with the next picture: {e}");
+    }
+    ask
 }
 
 /// Has the sink draw its picture again: it does not hear of the window's events itself.
