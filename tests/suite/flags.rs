@@ -102,6 +102,7 @@ fn width_rate_and_pattern_reach_the_picture() {
         let ended = recv(&[&sender.target(), "--frames", "1"]);
         let size = opened.split(' ').nth(2).unwrap();
         let sent = format!("sends {size} I420");
+        assert_eq!(ended.code(), 0, "{args:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(&sent), "{args:?}: {}", ended.stderr);
     }
 }
