@@ -28,12 +28,7 @@ pub fn run(args: PipelinesArgs) -> Outcome {
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
-            let mut values = super::values(settings);
-            // A file is checked, not whether this machine has a camera or a display.
-            for source in ["camera", "screen"] {
-                values.set_default(source, "videotestsrc");
-            }
-            values.set_default("window", "fakesink");
+            let values = super::values(settings);
             for recipe in find(&pipeline.to_string_lossy())? {
                 check(&recipe, &values)?;
                 console::output(&format!(
@@ -111,12 +106,18 @@ fn find(name: &str) -> Outcome<Vec<Recipe>> {
 }
 
 fn check(recipe: &Recipe, values: &Values) -> Outcome {
+    values.check(recipe)?;
+    let mut values = values.clone();
     match recipe.direction {
         Direction::Send => {
+            // A file is checked, not whether this machine has a camera or a display.
+            values.set_default("camera", "videotestsrc");
+            values.set_default("screen", "videotestsrc");
             let filled = values.fill_send(recipe)?;
             build::check(recipe, &filled.text)
         }
         Direction::Recv => {
+            values.set_default("window", "fakesink");
             let sample =
                 Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
             let text = values.fill_recv(recipe, &sample)?;

@@ -260,6 +260,9 @@ impl Runner {
                     caps.describe()
                 )));
             }
+            Notice::End if self.awaits_first() => {
+                self.fail_for("it came to its end before its first picture", None);
+            }
             Notice::End => {
                 if !(self.recipe.has(Directive::Loop) && self.rewind()) {
                     self.close();
@@ -273,6 +276,12 @@ impl Runner {
                 self.fail_for(&message, debug.as_deref());
             }
         }
+    }
+
+    /// Whether there was no picture yet.
+    fn awaits_first(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.deadline.is_some())
     }
 
     fn rewind(&self) -> bool {

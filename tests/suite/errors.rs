@@ -160,6 +160,11 @@ fn a_value_that_is_missing_or_has_no_place() {
         2,
         &format!("error: the pipeline \"test\" has no placeholder \"patern\"\n{known}"),
     );
+    fails(
+        &["pipelines", "check", "test", "--set", "patern=ball"],
+        2,
+        &format!("error: the pipeline \"test\" has no placeholder \"patern\"\n{known}"),
+    );
     send_fails(
         &["--pipeline", "test", "--device", "2"],
         2,
@@ -224,6 +229,19 @@ fn a_file_that_cannot_be_used_says_what_it_lacks() {
         (
             "#! jump\nvideotestsrc ! appsink name=frames\n",
             "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open",
+        ),
+        (
+            "# Nothing.\nvideotestsrc num-buffers=0 ! appsink name=frames\n",
+            "failed: it came to its end before its first picture",
+        ),
+        (
+            "# Nothing, over and over.\n#! loop\n\
+             videotestsrc num-buffers=0 ! appsink name=frames\n",
+            "failed: it came to its end before its first picture",
+        ),
+        (
+            "# Sound.\naudiotestsrc ! appsink name=frames\n",
+            "failed: the pipeline ends in audio/x-raw, which is not video",
         ),
         (
             "# Open.\nvideotestsrc ! appsink name=${x\n",
