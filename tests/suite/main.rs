@@ -13,6 +13,7 @@ mod impostor;
 mod layers;
 mod liar;
 mod loopback;
+mod missing;
 mod peers;
 mod proxy;
 mod screen;
