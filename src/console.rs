@@ -38,7 +38,7 @@ static CONSOLE: Mutex<State> = Mutex::new(State {
 });
 
 struct State {
-    /// The terminal gives keys one by one, and takes `\r\n` for a new line.
+    /// The terminal gives keys one by one.
     raw: bool,
     /// A picture covers the terminal.
     screen: bool,
@@ -72,7 +72,7 @@ pub fn line(text: &str) {
     }
     for line in text.lines() {
         out.push_str(line);
-        out.push_str(state.new_line());
+        out.push_str(new_line());
     }
     out.push_str(&state.status);
     state.put(out);
@@ -200,8 +200,11 @@ impl Keys {
         if !io::stdin().is_terminal() || !in_foreground() {
             return None;
         }
+        let mut state = lock();
+        // What was said before takes `\n` for a new line.
+        flush();
         terminal::enable_raw_mode().ok()?;
-        lock().raw = true;
+        state.raw = true;
         Some(Self(EventStream::new()))
     }
 
@@ -236,8 +239,7 @@ pub fn restore() {
     uncover(&mut state);
     if !state.status.is_empty() {
         state.status.clear();
-        let new_line = state.new_line().to_owned();
-        state.put(new_line);
+        state.put(new_line().to_owned());
     }
     cooked(&mut state);
     drop(state);
@@ -289,15 +291,11 @@ impl Write for LogWriter {
 }
 
 impl State {
-    fn new_line(&self) -> &'static str {
-        if self.raw { "\r\n" } else { "\n" }
-    }
-
     /// Has `text` written, without waiting for it.
     fn put(&mut self, text: String) {
         let text = match self.lost {
             0 => text,
-            lost => format!("WARN console: {lost} lines lost{}{text}", self.new_line()),
+            lost => format!("WARN console: {lost} lines lost{}{text}", new_line()),
         };
         match writer().try_send(Output::Bytes(text.into_bytes())) {
             Ok(()) => self.lost = 0,
@@ -331,6 +329,16 @@ fn lock() -> MutexGuard<'static, State> {
     CONSOLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The end of a line. In a terminal it is right whether or not that gives keys one by one, which
+/// may have changed when the line is written.
+fn new_line() -> &'static str {
+    if io::stderr().is_terminal() {
+        "\r\n"
+    } else {
+        "\n"
+    }
+}
+
 /// Columns and rows of the terminal.
 fn size() -> (u16, u16) {
     terminal::size().unwrap_or((80, 24))
@@ -354,7 +362,7 @@ fn uncover(state: &mut State) {
         terminal::EnableLineWrap,
         terminal::LeaveAlternateScreen
     );
-    let new_line = state.new_line();
+    let new_line = new_line();
     let kept: String = state
         .kept
         .drain(..)

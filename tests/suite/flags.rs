@@ -1,6 +1,8 @@
 //! Flags do what their help says: ports and addresses, sizes and rates, limits, and the log.
 
+use std::fs;
 use std::net::{IpAddr, TcpListener};
+use std::process::Command;
 
 use crate::support::{Ended, Running, Sender, run, skipped, vidchat};
 
@@ -166,4 +168,24 @@ fn the_log_says_more_or_less_as_it_is_told() {
         !silent.contains("INFO ") && !silent.contains("DEBUG "),
         "{silent}"
     );
+}
+
+#[test]
+fn a_log_in_a_file_has_plain_lines_although_the_keyboard_is_a_terminals() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    // util-linux's script gives it a terminal.
+    let typed = format!(
+        "{} demo --display none --frames 3 2>{}",
+        env!("CARGO_BIN_EXE_vidchat"),
+        log.display()
+    );
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &typed, "/dev/null"]);
+    let ended = run(&mut terminal);
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let said = fs::read_to_string(log).unwrap();
+    assert!(said.contains("\nINFO "), "{said:?}");
+    let other = |c: char| c.is_control() && c != '\n';
+    assert!(!said.contains(other), "{said:?}");
 }
