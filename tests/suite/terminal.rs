@@ -88,6 +88,14 @@ impl Terminal {
         text.lines().map(|line| line.trim_end().into()).collect()
     }
 
+    /// Whether no line begins where the one before it ended.
+    fn has_no_staircase(&self) -> bool {
+        let text = self.ask(&["capture-pane", "-p", "-J"]);
+        // What to type is indented a little.
+        text.lines()
+            .all(|line| line.trim().is_empty() || !line.starts_with("     "))
+    }
+
     fn has_line(&self, line: &str) -> bool {
         self.lines().iter().any(|seen| seen == line)
     }
@@ -209,6 +217,7 @@ fn leaves_the_terminal_as_it_was(command: &str, end: impl Fn(&Terminal), left: &
             "no {start:?} in {lines:#?}"
         );
     }
+    assert!(terminal.has_no_staircase(), "{lines:#?}");
     assert_eq!(terminal.pixels().extent(), None, "plain colours");
     terminal.enter("stty -g > \"$FOLDER/after\"; stty -a > \"$FOLDER/all\"");
     assert_eq!(terminal.file("after"), before);
@@ -283,6 +292,7 @@ fn q_without_a_picture_ends_a_sender_and_its_log_is_no_staircase() {
     terminal.press("q");
     terminal.until("end", |t| t.has_line("status 0"));
     assert_eq!(terminal.file("after"), terminal.file("before"));
+    assert!(terminal.has_no_staircase(), "{:#?}", terminal.lines());
     assert!(!terminal.lines().iter().any(|line| line.contains("error")));
 }
 
