@@ -8,11 +8,11 @@ start() {
 	process=$!
 }
 
-# Waits until $sent holds these words.
+# await WORDS [FILE]: waits until $sent, or the file, holds these words.
 await() {
 	local i
 	for ((i = 0; i < 300; i++)); do
-		if grep -qF -- "$1" "$sent"; then return; fi
+		if grep -qF -- "$1" "${2:-$sent}"; then return; fi
 		sleep 0.1
 	done
 	echo "never said: $1"
@@ -30,7 +30,7 @@ stop() {
 
 # Runs vidchat, which is to fail, and prints what it said.
 fails() {
-	timeout 30 "$VIDCHAT" "$@" 2>"$sent"
+	timeout 100 "$VIDCHAT" "$@" 2>"$sent"
 	echo "send status: $?"
 	say
 }

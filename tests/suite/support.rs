@@ -91,7 +91,12 @@ impl Running {
 
     /// Waits for a line of standard error that contains `part`, and returns it.
     pub fn line_with(&mut self, part: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        self.line_within(part, PATIENCE)
+    }
+
+    /// As [`Running::line_with`], with a bound of its own.
+    pub fn line_within(&mut self, part: &str, patience: Duration) -> String {
+        let until = Instant::now() + patience;
         loop {
             match self
                 .lines
