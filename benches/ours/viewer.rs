@@ -34,6 +34,8 @@ pub struct Spec {
 pub struct Report {
     /// Frames a second.
     pub fps: f64,
+    /// The viewer's processor time for each frame, in µs.
+    pub cpu_per_frame: f64,
     /// From publishing a frame to having it whole in memory: p50, p95 and p99 in µs.
     pub latency: [f64; 3],
 }
@@ -62,6 +64,7 @@ pub fn run(spec: &str) -> io::Result<()> {
     let mut counter = Counter {
         spec,
         since: None,
+        cpu: Duration::ZERO,
         spare: Vec::new(),
         latencies: Vec::new(),
     };
@@ -92,6 +95,8 @@ struct Counter {
     spec: Spec,
     /// When it began to count.
     since: Option<Instant>,
+    /// The processor time used until then.
+    cpu: Duration,
     /// The buffer, while it is not lent.
     spare: Vec<u8>,
     /// In ns.
@@ -101,9 +106,14 @@ struct Counter {
 impl Counter {
     fn report(&mut self) -> Option<Report> {
         let seconds = self.since?.elapsed().as_secs_f64();
-        let fps = self.latencies.len() as f64 / seconds;
+        let frames = self.latencies.len() as f64;
+        let cpu = meter::own_cpu().saturating_sub(self.cpu);
         let latency = meter::percentiles(&mut self.latencies)?.map(|ns| ns as f64 / 1e3);
-        Some(Report { fps, latency })
+        Some(Report {
+            fps: frames / seconds,
+            cpu_per_frame: cpu.as_secs_f64() * 1e6 / frames,
+            latency,
+        })
     }
 }
 
@@ -128,6 +138,9 @@ impl Sink for Counter {
         let Some(counted) = Instant::now().checked_duration_since(since) else {
             return Ok(());
         };
+        if self.latencies.is_empty() {
+            self.cpu = meter::own_cpu();
+        }
         let age = Clock::Realtime.now().saturating_sub(header.captured_at);
         self.latencies.push(age);
         match counted.as_secs_f64() < self.spec.seconds {

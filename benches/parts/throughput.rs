@@ -12,36 +12,79 @@ use crate::yardstick::{BGR, floor, peers};
 const ROUNDS: usize = 7;
 const SECONDS: f64 = 1.0;
 
+/// What one round found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    fps: f64,
+    /// Processor time for each frame in µs, of the sender and of the viewer.
+    cpu: [f64; 2],
+}
+
 pub fn run(run: &mut Run) -> io::Result<()> {
     let [floor, peer, ours] = alternate(
         ROUNDS,
         [
-            &mut || Ok(Some(floor::throughput(BGR, SECONDS)?.report.fps_mean())),
-            &mut || run.peer(|| peers::throughput(4000)),
+            &mut || floor().map(Some),
+            &mut || run.peer(peer),
             &mut || ours().map(Some),
         ],
     )?;
-    let middle = |found: Vec<Option<f64>>| {
-        eprintln!("  {found:.0?}");
-        let found: Vec<f64> = found.into_iter().flatten().collect();
-        median(&found, |fps| *fps)
-    };
+    let [floor, peer, ours] = [("floor", floor), ("peer", peer), ("vidchat", ours)].map(of_all);
     run.table.push(
         Row::new("320×240 BGR, one viewer, as fast as it goes: frames/s")
-            .floor(middle(floor))
-            .peer(middle(peer))
-            .vidchat(middle(ours))
+            .floor(median(&floor, |found| found.fps))
+            .peer(median(&peer, |found| found.fps))
+            .vidchat(median(&ours, |found| found.fps))
             .bar(Bar::FloorAtLeast(0.9)),
     );
+    for (end, name) in ["sender", "viewer"].into_iter().enumerate() {
+        run.table.push(
+            Row::new(format!("as fast as it goes: {name}'s CPU, µs per frame"))
+                .floor(median(&floor, |found| found.cpu[end]))
+                .vidchat(median(&ours, |found| found.cpu[end])),
+        );
+    }
     Ok(())
 }
 
-fn ours() -> io::Result<f64> {
+fn of_all((who, found): (&str, Vec<Option<Found>>)) -> Vec<Found> {
+    let found: Vec<Found> = found.into_iter().flatten().collect();
+    for Found { fps, cpu } in &found {
+        eprintln!("  {who}: {fps:.0} fps, {:.1} + {:.1} µs", cpu[0], cpu[1]);
+    }
+    found
+}
+
+fn floor() -> io::Result<Found> {
+    let measured = floor::throughput(BGR, SECONDS)?;
+    let report = &measured.report;
+    let viewer = report.cpu_seconds * 1e6 / report.frames_mean;
+    Ok(Found {
+        fps: report.fps_mean(),
+        cpu: [measured.cpu_per_frame(), viewer],
+    })
+}
+
+fn peer() -> io::Result<Found> {
+    Ok(Found {
+        fps: peers::throughput(4000)?,
+        cpu: [f64::NAN; 2],
+    })
+}
+
+fn ours() -> io::Result<Found> {
     let sender = Sender::start(Form::Bgr, Pace::PickedUp)?;
     let spec = viewer::Spec {
         address: sender.address,
         warm_up: 0.5,
         seconds: SECONDS,
     };
-    Ok(viewer::watch(spec)?.fps)
+    let report = viewer::watch(spec)?;
+    // Nearly all of what the sender used was for these and those of the warm-up.
+    let seconds = SECONDS + spec.warm_up;
+    let sent = sender.cpu()?.as_secs_f64() * 1e6 / (report.fps * seconds);
+    Ok(Found {
+        fps: report.fps,
+        cpu: [sent, report.cpu_per_frame],
+    })
 }
