@@ -200,11 +200,8 @@ impl Keys {
         if !io::stdin().is_terminal() || !in_foreground() {
             return None;
         }
-        let mut state = lock();
-        // What was said before takes `\n` for a new line.
-        flush();
         terminal::enable_raw_mode().ok()?;
-        state.raw = true;
+        lock().raw = true;
         Some(Self(EventStream::new()))
     }
 
