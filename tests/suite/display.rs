@@ -243,7 +243,6 @@ fn a_preview_on_a_display_that_hangs_slows_nobody() {
     sender.process.signal("INT");
     let ended = sender.process.wait();
     assert_eq!(ended.code(), 0, "{ended:?}");
-    assert!(!ended.stderr.contains("skipped"), "{ended:?}");
 }
 
 #[test]
