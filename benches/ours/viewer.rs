@@ -40,19 +40,23 @@ pub struct Report {
     pub latency: [f64; 3],
 }
 
-/// Watches in a process of its own.
+/// Watches in a process of its own, and reads the sender's processor time with `cpu` at both ends
+/// of what is counted.
 ///
 /// # Errors
-/// It could not connect, or the sender ended.
-pub fn watch(spec: Spec) -> io::Result<Report> {
+/// It could not connect, or the sender ended, or `cpu` failed.
+pub fn watch(spec: Spec, cpu: impl Fn() -> io::Result<Duration>) -> io::Result<(Report, Duration)> {
     let mut command = Command::new(std::env::current_exe()?);
     let process = Process::start(
         command.arg(ARGUMENT).arg(serde_json::to_string(&spec)?),
         Talks::Stdout,
     )?;
     let patience = Duration::from_secs_f64(spec.warm_up + spec.seconds + 10.0);
+    process.line("begun", patience)?;
+    let before = cpu()?;
     let (_, line) = process.line("{", patience)?;
-    Ok(serde_json::from_str(&line)?)
+    let used = cpu()?.saturating_sub(before);
+    Ok((serde_json::from_str(&line)?, used))
 }
 
 /// The child's side: prints a [`Report`].
@@ -139,6 +143,7 @@ impl Sink for Counter {
             return Ok(());
         };
         if self.latencies.is_empty() {
+            println!("begun");
             self.cpu = meter::own_cpu();
         }
         let age = Clock::Realtime.now().saturating_sub(header.captured_at);

@@ -8,11 +8,14 @@ use super::Run;
 use crate::ours::program;
 use crate::ours::screen::Screen;
 use crate::yardstick::meter::{self, alternate, median};
-use crate::yardstick::peers::{self, Pair};
+use crate::yardstick::peers;
 use crate::yardstick::table::{Bar, Row};
 
 const ROUNDS: usize = 5;
 const SECONDS: f64 = 3.0;
+
+/// The sender's and the receiver's processor time, % of a core.
+type Percent = [f64; 2];
 
 pub fn run(run: &mut Run) -> io::Result<()> {
     let screen = Screen::open()?;
@@ -20,9 +23,9 @@ pub fn run(run: &mut Run) -> io::Result<()> {
     let [peer_none, none, peer_window, window] = alternate(
         ROUNDS,
         [
-            &mut || run.peer(|| peers::pair(peers::Screen::None, SECONDS)),
+            &mut || run.peer(|| peer(peers::Screen::None)),
             &mut || ours("none", None).map(Some),
-            &mut || run.peer(|| peers::pair(window, SECONDS)),
+            &mut || run.peer(|| peer(window)),
             &mut || ours("window", Some(&screen.display)).map(Some),
         ],
     )?;
@@ -30,23 +33,27 @@ pub fn run(run: &mut Run) -> io::Result<()> {
         ("no display", peer_none, none),
         ("a window", peer_window, window),
     ] {
-        let peer: Vec<Pair> = peer.into_iter().flatten().collect();
-        let ours: Vec<Pair> = ours.into_iter().flatten().collect();
+        let peer: Vec<Percent> = peer.into_iter().flatten().collect();
+        let ours: Vec<Percent> = ours.into_iter().flatten().collect();
         eprintln!("  {what}: peer {peer:.2?}\n    vidchat {ours:.2?}");
-        let row = |end: &str, percent: &dyn Fn(&Pair) -> f64| {
-            Row::new(format!("CPU at 30 fps, {what}, {end}: % of a core"))
-                .peer(median(&peer, percent))
-                .vidchat(median(&ours, percent))
-                .bar(Bar::BelowPeer)
-        };
-        run.table.push(row("sender", &|pair| pair.sender_percent));
-        run.table
-            .push(row("receiver", &|pair| pair.receiver_percent));
+        for (end, name) in ["sender", "receiver"].into_iter().enumerate() {
+            run.table.push(
+                Row::new(format!("CPU at 30 fps, {what}, {name}: % of a core"))
+                    .peer(median(&peer, |percent| percent[end]))
+                    .vidchat(median(&ours, |percent| percent[end]))
+                    .bar(Bar::BelowPeer),
+            );
+        }
     }
     Ok(())
 }
 
-fn ours(show: &str, display: Option<&str>) -> io::Result<Pair> {
+fn peer(screen: peers::Screen<'_>) -> io::Result<Percent> {
+    let pair = peers::pair(screen, SECONDS)?;
+    Ok([pair.sender_percent, pair.receiver_percent])
+}
+
+fn ours(show: &str, display: Option<&str>) -> io::Result<Percent> {
     let sender = program::Sender::start("plain.gst", &[])?;
     let receiver = program::recv(sender.address, &["--display", show], display)?;
     receiver.line("sends ", Duration::from_secs(10))?;
@@ -60,12 +67,7 @@ fn ours(show: &str, display: Option<&str>) -> io::Result<Pair> {
     let (begun, before) = (Instant::now(), cpu()?);
     thread::sleep(Duration::from_secs_f64(SECONDS));
     let (after, took) = (cpu()?, begun.elapsed());
-    let percent = |end: usize| {
+    Ok([0, 1].map(|end| {
         after[end].saturating_sub(before[end]).as_secs_f64() * 100.0 / took.as_secs_f64()
-    };
-    Ok(Pair {
-        sender_percent: percent(0),
-        receiver_percent: percent(1),
-        fps: f64::NAN,
-    })
+    }))
 }

@@ -100,7 +100,7 @@ fn library() -> io::Result<Percentiles> {
         warm_up: 0.5,
         seconds: SECONDS,
     };
-    Ok(viewer::watch(spec)?.latency)
+    Ok(viewer::watch(spec, || sender.cpu())?.0.latency)
 }
 
 fn program_pipes() -> io::Result<Percentiles> {

@@ -117,8 +117,10 @@ pub fn run(named: &[&str], long: bool) -> io::Result<bool> {
         }
     }
     print!("{}", run.table);
-    let most = run.others.iter().copied().fold(0.0, f64::max);
-    let mean = run.others.iter().sum::<f64>() / run.others.len().max(1) as f64;
-    println!("\nOther programs kept {mean:.2} cores busy meanwhile, {most:.2} at the most.");
+    if !run.others.is_empty() {
+        let most = run.others.iter().copied().fold(0.0, f64::max);
+        let mean = run.others.iter().sum::<f64>() / run.others.len() as f64;
+        println!("\nOther programs kept {mean:.2} cores busy meanwhile, {most:.2} at the most.");
+    }
     Ok(true)
 }

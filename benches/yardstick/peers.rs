@@ -186,13 +186,13 @@ pub fn stdout_receiver(address: SocketAddr) -> io::Result<Process> {
 /// # Errors
 /// It could not be started.
 pub fn window_receiver(address: SocketAddr, sink: &str, display: &str) -> io::Result<Launch> {
-    Launch::start_on(
-        display,
-        &format!(
-            "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! videoconvert ! {sink}",
-            address.port()
-        ),
-    )
+    let mut command = Launch::command(&format!(
+        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! videoconvert ! {sink}",
+        address.port()
+    ));
+    // `autovideosink` tries what complains there before it comes to what works.
+    command.env("DISPLAY", display).stderr(Stdio::null());
+    Ok(Launch(Process::start(&mut command, Talks::Stdout)?))
 }
 
 /// A receiver that ends after its first picture, which it does not show.
