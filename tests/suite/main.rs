@@ -8,6 +8,7 @@ mod docs;
 mod ends;
 mod errors;
 mod flags;
+mod forms;
 mod golden;
 mod hostile;
 mod impostor;

@@ -1,0 +1,130 @@
+//! A stream whose form changes: the window stays the one that it was, and fits the new pictures.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use vidchat::frame::FrameHeader;
+use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::{Control, Hello};
+
+use crate::screen::{BLACK, Screen, Shot, is_near};
+use crate::support::{PATIENCE, Running, Xvfb, vidchat};
+
+const TITLE: &str = "RECEIVING VIDEO from changeling";
+
+/// Format, width and height, further fields, and the bytes of every pixel.
+type Form<'a> = (&'a str, (usize, usize), &'a str, &'a [u8]);
+
+/// A sender of single-coloured pictures in any form.
+struct Changeling {
+    viewer: TcpStream,
+    sequence: u32,
+}
+
+impl Changeling {
+    /// Waits for the viewer.
+    fn meet(listener: &TcpListener) -> Self {
+        let (mut viewer, _) = listener.accept().expect("the viewer connects");
+        viewer.set_write_timeout(Some(PATIENCE)).unwrap();
+        let hello = Hello {
+            vidchat: 1,
+            name: "changeling".into(),
+            caps: None,
+        };
+        let hello = Control::Hello(hello).encode();
+        viewer.write_all(&hello).expect("the viewer listens");
+        Self {
+            viewer,
+            sequence: 0,
+        }
+    }
+
+    /// Sends pictures of this form until the viewer's window shows what is wanted.
+    fn show(&mut self, form: Form, screen: &Screen, window: u32, wanted: impl Fn(&Shot) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.send(form);
+            if screen.shot(window).is_some_and(|shot| wanted(&shot)) {
+                return;
+            }
+            assert!(Instant::now() < until, "{form:?} is never shown");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    fn send(&mut self, (format, (width, height), more, pixel): Form) {
+        let caps = format!(
+            "video/x-raw, format={format}, width={width}, height={height}, framerate=30/1{more}"
+        );
+        let caps = Control::Caps { caps }.encode();
+        let header = FrameHeader {
+            key: true,
+            discontinuity: false,
+            stream: 0,
+            sequence: self.sequence,
+            pts: u64::from(self.sequence) * 33_000_000,
+            captured_at: 0,
+        };
+        self.sequence += 1;
+        let data = pixel.repeat(width * height);
+        let head = encode_frame_head(&header, data.len());
+        let message = [&caps[..], &head[..], &data].concat();
+        self.viewer.write_all(&message).expect("the viewer stays");
+    }
+}
+
+fn is_all(shot: &Shot, size: (u16, u16), colour: [u8; 3]) -> bool {
+    let (right, low) = (shot.width.saturating_sub(2), shot.height.saturating_sub(2));
+    let corners = [(1, 1), (right, 1), (1, low), (right, low)];
+    (shot.width, shot.height) == size
+        && corners
+            .iter()
+            .all(|(x, y)| is_near(shot.pixel(*x, *y), colour))
+}
+
+#[test]
+fn display_of_a_stream_that_changes_its_form_stays_one_window() {
+    let Some(display) = Xvfb::start() else { return };
+    let screen = Screen::of(&display);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let receiver = Running::start(
+        vidchat()
+            .env("DISPLAY", &display.display)
+            .args(["recv", &target]),
+    );
+    let mut sender = Changeling::meet(&listener);
+    let (red, green, blue) = ([255, 0, 0], [0, 255, 0], [0, 0, 255]);
+    let square = ", pixel-aspect-ratio=1/1";
+    let wide = ", pixel-aspect-ratio=2/1";
+    sender.send(("RGB", (64, 48), "", &red));
+    let window = screen.window(TITLE);
+    for (form, shown, colour) in [
+        (("RGB", (64, 48), "", &red[..]), (64, 48), red),
+        (("RGB", (128, 96), "", &green), (128, 96), green),
+        // The same size in another format, with the bytes the other way round.
+        (("BGR", (128, 96), square, &red), (128, 96), blue),
+        (("GRAY8", (160, 40), "", &[255]), (160, 40), [255; 3]),
+        // Pixels twice as wide as they are high.
+        (("RGB", (100, 100), wide, &blue), (200, 100), blue),
+        (("RGB", (64, 48), square, &red), (64, 48), red),
+    ] {
+        sender.show(form, &screen, window, |shot| is_all(shot, shown, colour));
+        assert_eq!(screen.titles(), [TITLE]);
+    }
+    // A person's own size is kept.
+    screen.resize(window, 300, 300);
+    screen.wait_for(window, "300x300", |shot| shot.width == 300);
+    let form = ("RGB", (64, 32), square, &green[..]);
+    sender.show(form, &screen, window, |shot| {
+        (shot.width, shot.height) == (300, 300)
+            && is_near(shot.pixel(150, 150), green)
+            && is_near(shot.pixel(150, 10), BLACK)
+            && is_near(shot.pixel(150, 290), BLACK)
+    });
+    assert_eq!(screen.titles(), [TITLE]);
+    receiver.signal("INT");
+    let ended = receiver.wait();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+}
