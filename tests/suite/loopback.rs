@@ -206,7 +206,11 @@ async fn the_viewer_who_is_one_too_many_is_told_why() {
         error.to_string(),
         "the sender has no seat left (2 watching)"
     );
-    log.has(1, "turned away 1 (--max-viewers is 2)").await;
+    log.has(
+        1,
+        "turned away 1 (2 watching of 2 connected, --max-viewers is 2)",
+    )
+    .await;
     stage.hub.publish(picture(0));
     first.frame().await;
     drop(second);
