@@ -16,7 +16,7 @@ use crate::frame::Frame;
 use crate::media::player::PlayerEvent;
 use crate::media::recipe::Directive;
 use crate::media::source::{Outlet, SourceEvent};
-use crate::media::{self, Direction, Recipe, Source, Values};
+use crate::media::{self, Direction, Recipe, Source, Values, window};
 use crate::net::server::ServerOptions;
 use crate::net::{self, DEFAULT_PORT, Hub, Target, TcpListener, address};
 use crate::report::{Failure, Outcome, Status, describe};
@@ -177,7 +177,12 @@ impl Sending {
             Err(failure) if wanted == Some(true) => {
                 Err(failure.hint("leave --preview out to send without a window here"))
             }
-            Err(_) => Ok(()),
+            Err(failure) => {
+                if window::display_is_named() {
+                    warn!("preview: none: {}", failure.summary());
+                }
+                Ok(())
+            }
         }
     }
 

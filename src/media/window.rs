@@ -43,6 +43,13 @@ pub fn display_answers() -> bool {
     X11Window::display_reachable()
 }
 
+/// Whether the environment names a display, be there one or not.
+pub fn display_is_named() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .into_iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 fn choose() -> Outcome<String> {
     #[cfg(all(unix, not(target_os = "macos")))]
     super::foreign::survive_display();

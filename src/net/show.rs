@@ -170,8 +170,9 @@ impl Show {
             "in the last second"
         };
         warn!(
-            "viewer {}: too slow, skipped {missed} frames {since}",
-            self.peer
+            "viewer {}: too slow, skipped {missed} frame{} {since}",
+            self.peer,
+            if missed == 1 { "" } else { "s" }
         );
         self.told += missed;
         self.told_at = Instant::now();
