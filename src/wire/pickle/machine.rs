@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
+use super::array::{Array, Order, array, order};
+use super::literal::{decimal, index, latin1, long, unescape, unquote};
 
 /// Things on the stack at once, and things remembered: pictures have a few dozen.
 const STACK_LIMIT: usize = 1024;
@@ -34,27 +36,6 @@ pub enum Value<'a> {
     /// `_reconstruct(ndarray, …)`, which gets its contents by BUILD.
     Empty,
     Array(Rc<Array<'a>>),
-}
-
-/// A NumPy array.
-#[derive(Clone, Debug)]
-pub struct Array<'a> {
-    pub shape: Vec<usize>,
-    /// How many elements lie between neighbours, for each index.
-    pub strides: Vec<usize>,
-    pub dtype: Rc<Cow<'a, str>>,
-    pub data: Rc<Cow<'a, [u8]>>,
-}
-
-/// In which order the elements of an array lie.
-#[derive(Clone, Debug)]
-enum Order {
-    /// The last index runs fastest.
-    C,
-    /// The first index runs fastest.
-    Fortran,
-    /// As C, and then the indices change places: which of them comes first, second, ...
-    Axes(Vec<usize>),
 }
 
 /// The names that pickles of arrays call, by what they do.
@@ -296,8 +277,8 @@ impl<'a> Machine<'a> {
             (Name::Ndarray, [shape, kind, Value::Bytes(data)]) => {
                 array(shape, kind, &Order::C, data)?
             }
-            (Name::FromBuffer, [Value::Bytes(data), kind, shape, order @ ..]) => {
-                array(shape, kind, &self::order(order)?, data)?
+            (Name::FromBuffer, [Value::Bytes(data), kind, shape, rest @ ..]) => {
+                array(shape, kind, &order(rest)?, data)?
             }
             _ => return Err(Error::Misplaced("the arguments of a call")),
         };
@@ -406,175 +387,6 @@ impl<'a> Machine<'a> {
         }
         str::from_utf8(line).map_err(|_| Error::Misplaced("a name"))
     }
-}
-
-fn array<'a>(
-    shape: &Value<'a>,
-    kind: &Value<'a>,
-    order: &Order,
-    data: &Rc<Cow<'a, [u8]>>,
-) -> Result<Value<'a>, Error> {
-    let (Value::Dtype(dtype) | Value::Text(dtype)) = kind else {
-        return Err(Error::Misplaced("the type of an array"));
-    };
-    let shape = indices(shape)?;
-    // So that no product of them is too large for its type.
-    let size = shape
-        .iter()
-        .try_fold(1usize, |size, side| size.checked_mul(*side));
-    if size != Some(data.len()) {
-        let found = data.len();
-        return Err(Error::NoPicture(format!(
-            "{found} bytes for an array of shape {shape:?}"
-        )));
-    }
-    let (shape, strides) = lay_out(shape, order)?;
-    Ok(Value::Array(Rc::new(Array {
-        shape,
-        strides,
-        dtype: Rc::clone(dtype),
-        data: Rc::clone(data),
-    })))
-}
-
-/// The shape that an array has in the end, and how far apart its elements lie.
-fn lay_out(shape: Vec<usize>, order: &Order) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    let running = |sides: &mut dyn Iterator<Item = &usize>| {
-        sides
-            .scan(1, |stride, side| {
-                let this = *stride;
-                *stride *= side;
-                Some(this)
-            })
-            .collect::<Vec<usize>>()
-    };
-    if let Order::Fortran = order {
-        let strides = running(&mut shape.iter());
-        return Ok((shape, strides));
-    }
-    let mut strides = running(&mut shape.iter().rev());
-    strides.reverse();
-    let Order::Axes(axes) = order else {
-        return Ok((shape, strides));
-    };
-    let mut all = axes.clone();
-    all.sort_unstable();
-    if !all.into_iter().eq(0..shape.len()) {
-        return Err(Error::Misplaced("the axes of an array"));
-    }
-    Ok(axes
-        .iter()
-        .map(|axis| (shape[*axis], strides[*axis]))
-        .unzip())
-}
-
-/// The arguments of `_frombuffer` that follow the shape.
-fn order(arguments: &[Value<'_>]) -> Result<Order, Error> {
-    match arguments {
-        [Value::Text(order)] | [Value::Text(order), Value::Nothing] => match &***order {
-            "C" => Ok(Order::C),
-            "F" => Ok(Order::Fortran),
-            _ => Err(Error::Misplaced("the order of an array")),
-        },
-        [Value::Text(_), axes] => Ok(Order::Axes(indices(axes)?)),
-        _ => Err(Error::Misplaced("the order of an array")),
-    }
-}
-
-/// A tuple of lengths or positions.
-fn indices(tuple: &Value<'_>) -> Result<Vec<usize>, Error> {
-    let Value::Tuple(_, items) = tuple else {
-        return Err(Error::Misplaced("the shape of an array"));
-    };
-    if items.len() > usize::from(DEPTH_LIMIT) {
-        return Err(Error::TooMuch("dimensions"));
-    }
-    let one = |value: &Value<'_>| match value {
-        Value::Int(number) => index(*number),
-        _ => Err(Error::Misplaced("the shape of an array")),
-    };
-    items.iter().map(one).collect()
-}
-
-fn decimal(digits: &str) -> Result<i64, Error> {
-    digits.parse().map_err(|_| Error::Misplaced("a number"))
-}
-
-fn index(number: i64) -> Result<usize, Error> {
-    usize::try_from(number).map_err(|_| Error::Misplaced("a negative number"))
-}
-
-/// An integer of any length in two's complement, as far as it fits.
-fn long(bytes: &[u8]) -> Result<i64, Error> {
-    if bytes.len() > 8 {
-        return Err(Error::TooMuch("digits in a number"));
-    }
-    let sign = bytes.last().is_some_and(|b| b & 0x80 != 0);
-    let mut whole = [if sign { 0xff } else { 0 }; 8];
-    whole[..bytes.len()].copy_from_slice(bytes);
-    Ok(i64::from_le_bytes(whole))
-}
-
-/// The bytes that text stands for, a character each.
-fn latin1(text: &str) -> Result<Vec<u8>, Error> {
-    text.chars()
-        .map(|c| u8::try_from(u32::from(c)).map_err(|_| Error::Misplaced("bytes as text")))
-        .collect()
-}
-
-/// Text as protocol 0 has it: Latin-1, and `\uXXXX` for the rest.
-fn unescape(line: &[u8]) -> Result<String, Error> {
-    let mut text = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let digits = match (byte, after.first()) {
-            (b'\\', Some(b'u')) => 4,
-            (b'\\', Some(b'U')) => 8,
-            _ => {
-                text.push(char::from(byte));
-                continue;
-            }
-        };
-        let digits = after.get(1..=digits).ok_or(Error::Misplaced("text"))?;
-        let number = str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let c = number.and_then(char::from_u32);
-        text.push(c.ok_or(Error::Misplaced("text"))?);
-        rest = &after[1 + digits.len()..];
-    }
-    Ok(text)
-}
-
-/// Bytes as Python 2's protocol 0 has them: a string in quotes, with escapes.
-fn unquote(line: &[u8]) -> Result<Vec<u8>, Error> {
-    let wrong = || Error::Misplaced("a string");
-    let inner = match line {
-        [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
-        _ => return Err(wrong()),
-    };
-    let mut bytes = Vec::with_capacity(inner.len());
-    let mut rest = inner.iter().copied();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next().ok_or_else(wrong)? {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            same @ (b'\\' | b'\'' | b'"') => same,
-            b'x' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit().ok_or_else(wrong)?, digit().ok_or_else(wrong)?);
-                (high * 16 + low) as u8
-            }
-            _ => return Err(wrong()),
-        });
-    }
-    Ok(bytes)
 }
 
 /// Instructions of other pickles, as the format's description calls them.

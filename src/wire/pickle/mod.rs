@@ -7,6 +7,8 @@
 //! Facts about the format are from the comments of `pickletools` and from what NumPy 1.26 and 2.x
 //! were seen to write.
 
+mod array;
+mod literal;
 mod machine;
 mod picture;
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
-use super::machine::{Array, Value};
+use super::array::Array;
+use super::machine::Value;
 use crate::wire::Caps;
 
 const JPEG: &[u8] = b"\xff\xd8";
