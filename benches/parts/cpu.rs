@@ -11,8 +11,8 @@ use crate::yardstick::meter::{self, alternate, median};
 use crate::yardstick::peers;
 use crate::yardstick::table::{Bar, Row};
 
-const ROUNDS: usize = 5;
-const SECONDS: f64 = 3.0;
+const ROUNDS: usize = 3;
+const SECONDS: f64 = 2.5;
 
 /// The sender's and the receiver's processor time, % of a core.
 type Percent = [f64; 2];

@@ -11,7 +11,7 @@ use crate::yardstick::table::{Bar, Row};
 use crate::yardstick::{floor, peers};
 
 /// How many viewers, how often, and for how many seconds.
-const LOADS: [(usize, usize, f64); 3] = [(1, 5, 2.0), (100, 5, 2.5), (1000, 3, 3.0)];
+const LOADS: [(usize, usize, f64); 3] = [(1, 3, 2.0), (100, 3, 2.5), (1000, 3, 2.5)];
 
 /// The peer breaks down at a few hundred viewers.
 const PEER_LIMIT: usize = 100;

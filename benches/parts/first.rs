@@ -20,8 +20,10 @@ pub fn run(run: &mut Run) -> io::Result<()> {
     let sender = program::Sender::start("plain.gst", &["--keep-open"])?;
     let peer = run.peer(|| peers::live_sender(60.0))?;
     let peer = peer.as_ref().map(|(_, address)| *address);
-    let of_peer =
-        |measure: &dyn Fn(std::net::SocketAddr) -> io::Result<f64>| peer.map(measure).transpose();
+    let of_peer = |measure: &dyn Fn(std::net::SocketAddr) -> io::Result<f64>| match peer {
+        Some(address) => run.peer(|| measure(address)),
+        None => Ok(None),
+    };
     let [peer_none, none, peer_auto, peer_window, window] = alternate(
         ROUNDS,
         [

@@ -17,7 +17,7 @@ use crate::yardstick::process::one_piece;
 use crate::yardstick::table::{Bar, Row};
 use crate::yardstick::{FPS, I420, floor, peers};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const SECONDS: f64 = 2.0;
 
 /// Pictures of a round: two seconds'.

@@ -72,9 +72,17 @@ struct Run {
 }
 
 impl Run {
-    /// `measure` where there are peers to be measured.
+    /// `measure` where there are peers to be measured. That one of them fails, which happens now
+    /// and then, is no reason to end.
     fn peer<T>(&self, measure: impl FnOnce() -> io::Result<T>) -> io::Result<Option<T>> {
-        self.has_peers.then(measure).transpose()
+        if !self.has_peers {
+            return Ok(None);
+        }
+        let measured = measure();
+        if let Err(error) = &measured {
+            eprintln!("  a peer failed: {error}");
+        }
+        Ok(measured.ok())
     }
 
     /// Notes how busy the machine was otherwise.

@@ -9,8 +9,8 @@ use crate::yardstick::meter::{alternate, median};
 use crate::yardstick::table::{Bar, Row};
 use crate::yardstick::{BGR, floor, peers};
 
-const ROUNDS: usize = 7;
-const SECONDS: f64 = 1.0;
+const ROUNDS: usize = 9;
+const SECONDS: f64 = 0.7;
 
 /// What one round found.
 #[derive(Clone, Copy, Debug)]
