@@ -62,8 +62,6 @@ pub(super) struct Service {
     pub hub: Arc<Hub>,
     /// How they are served.
     pub options: ServerOptions,
-    /// Those who left, or were made to, before they watched.
-    pub strangers: Repeats,
 }
 
 /// Serves everybody who connects to `listener` with what is published in `hub`, until `shutdown`
@@ -75,12 +73,8 @@ pub async fn serve(
     shutdown: impl Future<Output = String>,
 ) {
     allow_connections(options.max_viewers + ANTEROOM);
-    let service = Arc::new(Service {
-        hub,
-        options,
-        strangers: Repeats::default(),
-    });
-    let Service { hub, options, .. } = &*service;
+    let service = Arc::new(Service { hub, options });
+    let Service { hub, options } = &*service;
     let mut viewers = JoinSet::new();
     let (turned_away, unaccepted) = (Repeats::default(), Repeats::default());
     tokio::pin!(shutdown);

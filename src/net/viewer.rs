@@ -110,13 +110,7 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
     let left = match left {
         Ok(left) => left,
         Err(left) => {
-            if let Some(count) = service.strangers.note() {
-                let others = match count - 1 {
-                    0 => String::new(),
-                    others => format!(" (and {others} others since the last)"),
-                };
-                info!("viewer {peer}: left before it watched: {left}{others}");
-            }
+            info!("viewer {peer}: left before it watched: {left}");
             left
         }
     };
