@@ -46,7 +46,7 @@ fn prepare(stream: &TcpStream) {
 
 /// [`UNSENT_LIMIT`], or a byte more than a segment. With less, the kernel asks for more only when
 /// it has nothing left to send: on the loopback, whose segments have 64 KiB, that costs a third
-/// of the frames a second.
+/// of the frames a second while other programs keep the machine busy.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn unsent_limit(socket: &SockRef<'_>) -> u32 {
     // Of a new connection the kernel tells no more than half of the peer's first window.
