@@ -65,6 +65,7 @@ fn show(
         match runtime.block_on(subscription.next()) {
             Update::Caps(caps) => player.set_caps(&caps)?,
             Update::Frame(frame) => player.show_shared(&frame.header, frame.data),
+            Update::Lost(_) => {}
             Update::End(_) => return Ok(()),
         }
     }

@@ -289,6 +289,10 @@ impl Outlet for Hub {
     fn clear(&self) {
         Hub::clear(self);
     }
+
+    fn lost(&self, reason: &str) {
+        self.lose(reason);
+    }
 }
 
 fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {

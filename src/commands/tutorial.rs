@@ -106,6 +106,7 @@ async fn translate(
             update = subscription.next() => match update {
                 Update::Caps(caps) => player.set_caps(&caps)?,
                 Update::Frame(frame) => player.show_shared(&frame.header, frame.data),
+                Update::Lost(_) => {}
                 Update::End(_) => return Ok(Stop::Ended),
             },
             Some(PlayerEvent::Failed(failure)) = heard.recv() => return Err(failure),
@@ -145,6 +146,9 @@ impl Outlet for Packer {
     fn clear(&self) {
         self.bgr.clear();
     }
+
+    // Its own source, the hub, loses nothing; and the dialect has no word for it.
+    fn lost(&self, _reason: &str) {}
 }
 
 fn packed(data: Bytes, row: usize, rows: usize) -> Bytes {

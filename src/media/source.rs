@@ -35,6 +35,8 @@ pub trait Outlet: Send + Sync {
     fn frame(&self, frame: Frame);
     /// No picture is the newest any more: the source is closed.
     fn clear(&self);
+    /// No pictures come for now, and why. The next one says that they do again.
+    fn lost(&self, reason: &str);
 }
 
 /// What a source tells its owner.

@@ -161,7 +161,7 @@ pub async fn introduce(mut stream: TcpStream, options: &PlayOptions) -> io::Resu
         let hello = Control::Hello(Hello {
             vidchat: wire::VERSION,
             name: options.name.clone(),
-            caps: None,
+            ..Hello::default()
         });
         stream.write_all(&hello.encode()).await?;
     }
@@ -250,7 +250,7 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
                         greeted = true;
                         has_caps = self.greet(&hello)?;
                     }
-                    Control::Bye { reason } => {
+                    Control::Bye { reason, .. } => {
                         return Err(PlayError::Bye(control::printable(&reason, 200)));
                     }
                     _ if !greeted => return Err(WireError::NoHello.into()),
@@ -258,7 +258,7 @@ impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
                         self.sink.caps(&Caps::parse(&caps)?)?;
                         has_caps = true;
                     }
-                    Control::Hello(_) | Control::Key | Control::Unknown => {}
+                    _ => {}
                 },
             }
         }

@@ -15,6 +15,8 @@ use crate::wire::Caps;
 struct Scene {
     caps: Option<Arc<Caps>>,
     frame: Option<Frame>,
+    /// Why no pictures come; forgotten with the next one.
+    lost: Option<Arc<str>>,
     ended: Option<Arc<str>>,
 }
 
@@ -33,6 +35,8 @@ pub enum Update {
     Caps(Arc<Caps>),
     /// The newest frame that this consumer can use.
     Frame(Frame),
+    /// No frames come for now, and why; the next one says that they do again.
+    Lost(Arc<str>),
     /// There will be no more, and why.
     End(Arc<str>),
 }
@@ -57,8 +61,18 @@ impl Hub {
     pub fn publish(&self, frame: Frame) {
         // The old frame is dropped after the lock: giving a buffer back may take a while.
         let mut old = Some(frame);
-        self.scene
-            .send_modify(|scene| std::mem::swap(&mut scene.frame, &mut old));
+        self.scene.send_modify(|scene| {
+            std::mem::swap(&mut scene.frame, &mut old);
+            scene.lost = None;
+        });
+    }
+
+    /// Says that no frames come for now, and why. The newest is forgotten: it is old.
+    pub fn lose(&self, reason: &str) {
+        self.scene.send_modify(|scene| {
+            scene.frame = None;
+            scene.lost = Some(reason.into());
+        });
     }
 
     /// Forgets the newest frame, so that a viewer who comes later is not shown an old picture.
@@ -90,6 +104,7 @@ impl Hub {
             hub: Arc::clone(self),
             scene: self.scene.subscribe(),
             caps: None,
+            lost: None,
             last: None,
             skipped: 0,
         }
@@ -145,6 +160,8 @@ pub struct Subscription {
     hub: Arc<Hub>,
     scene: watch::Receiver<Scene>,
     caps: Option<Arc<Caps>>,
+    /// Why no frames come, as far as this consumer was told.
+    lost: Option<Arc<str>>,
     /// The number of the frame that was handed out last.
     last: Option<u32>,
     skipped: u64,
@@ -207,6 +224,15 @@ impl Subscription {
 
     fn unseen(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
+        let told = match (&scene.lost, &self.lost) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if !told {
+            self.lost.clone_from(&scene.lost);
+            return scene.lost.clone().map(Update::Lost);
+        }
         let caps = scene.caps.as_ref()?;
         if !self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
             self.caps = Some(Arc::clone(caps));
@@ -349,6 +375,29 @@ mod tests {
         let mut viewer = hub.subscribe();
         now(&mut viewer);
         assert_eq!(number(now(&mut viewer)), None);
+    }
+
+    #[test]
+    fn a_loss_is_told_once_and_to_those_who_come_later() {
+        let hub = Hub::new();
+        hub.announce(caps(16));
+        let mut viewer = hub.subscribe();
+        now(&mut viewer);
+        hub.publish(frame(0, true));
+        assert_eq!(number(now(&mut viewer)), Some((0, false)));
+        hub.lose("unplugged");
+        let mut late = hub.subscribe();
+        for viewer in [&mut viewer, &mut late] {
+            assert!(matches!(now(viewer), Some(Update::Lost(why)) if &*why == "unplugged"));
+        }
+        now(&mut late);
+        for viewer in [&mut viewer, &mut late] {
+            assert_eq!(number(now(viewer)), None, "told twice, or an old frame");
+        }
+        hub.publish(frame(1, true));
+        for viewer in [&mut viewer, &mut late] {
+            assert_eq!(number(now(viewer)), Some((1, false)));
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Show {
         let mut hello = Hello {
             vidchat: wire::VERSION,
             name: name.to_owned(),
-            caps: None,
+            ..Hello::default()
         };
         // Caps that are known already travel in the hello; the subscription counts them as told.
         if let Some(caps) = self.subscription.known_caps() {
@@ -68,6 +68,12 @@ impl Show {
                         continue;
                     }
                     Update::Frame(frame) => self.send_frame(write, frame, native_head, b"").await,
+                    Update::Lost(reason) => {
+                        control = Some(Control::Lost {
+                            reason: reason.to_string(),
+                        });
+                        continue;
+                    }
                     Update::End(reason) => return Left::Ended(reason),
                 },
             };
@@ -81,7 +87,7 @@ impl Show {
     pub async fn bare(&mut self, write: &mut WriteHalf<'_>) -> Left {
         loop {
             match self.subscription.next().await {
-                Update::Caps(_) => {}
+                Update::Caps(_) | Update::Lost(_) => {}
                 Update::Frame(frame) => {
                     if let Err(left) = self.send_frame(write, frame, bare_head, b"").await {
                         return left;
@@ -107,6 +113,7 @@ impl Show {
                         return left;
                     }
                 }
+                Update::Lost(_) => {}
                 Update::End(reason) => return Left::Ended(reason),
             }
         }

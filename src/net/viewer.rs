@@ -135,9 +135,7 @@ async fn is_silent(reader: &mut MessageReader<ReadHalf<'_>>) -> bool {
 /// Tells a peer why the connection is about to be closed, and gives it a moment to read that:
 /// what a closed socket had not read yet turns into a reset, which overtakes the last words.
 pub(super) async fn farewell(stream: &mut TcpStream, left: &Left) {
-    let bye = Control::Bye {
-        reason: left.to_string(),
-    };
+    let bye = Control::bye(left.to_string());
     let _ = timeout(FAREWELL, async {
         stream.write_all(&bye.encode()).await?;
         stream.shutdown().await?;
@@ -257,7 +255,7 @@ async fn listen(reader: &mut MessageReader<ReadHalf<'_>>, hub: &Hub, limit: Dura
         };
         match timeout(limit, reader.control(length)).await {
             Ok(Ok(Control::Key)) => hub.want_key(),
-            Ok(Ok(Control::Bye { reason })) => {
+            Ok(Ok(Control::Bye { reason, .. })) => {
                 return Left::Bye(control::printable(&reason, 200));
             }
             Ok(Ok(_)) => {}

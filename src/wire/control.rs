@@ -19,8 +19,26 @@ pub enum Control {
     Caps { caps: String },
     /// The viewer asks for a picture that can be decoded by itself.
     Key,
+    /// The viewer asks what time it is at the sender.
+    Ping {
+        /// When it was sent, in nanoseconds since the Unix epoch by the viewer's clock.
+        sent: u64,
+    },
+    /// The sender's answer to a ping.
+    Pong(Pong),
+    /// The viewer has taken a whole picture off the network.
+    Ack(Ack),
+    /// Once a second: what a viewer has shown.
+    Report(Report),
+    /// No pictures come from the source, for this reason; the next one says that they do again.
+    Lost { reason: String },
     /// The side that says it is about to close the connection, and why.
-    Bye { reason: String },
+    Bye {
+        reason: String,
+        /// There will be no more: connecting again is of no use.
+        #[serde(default, skip_serializing_if = "is_false")]
+        done: bool,
+    },
     /// A type of a later version.
     #[serde(other)]
     Unknown,
@@ -34,13 +52,72 @@ pub struct Hello {
     /// The machine's name, to be shown to the person on the other side.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// From a viewer: it acknowledges pictures, pings, and reports what it has shown.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acks: bool,
+    /// From a viewer: how old a picture may be on its screen, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_latency: Option<u32>,
     /// From the sender, when it knows them already: the form of its frames. Where they are
     /// missing they come as [`Control::Caps`] before the first frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caps: Option<String>,
 }
 
+/// The times of a ping's way, from which a viewer knows the sender's clock as NTP does. All in
+/// nanoseconds since the Unix epoch; the fourth is when this arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// When the ping was sent, by the viewer's clock: what the ping said.
+    pub sent: u64,
+    /// When it arrived, by the sender's clock.
+    pub received: u64,
+    /// When this was sent, by the sender's clock.
+    pub replied: u64,
+}
+
+/// That a picture has arrived whole, and those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// The picture's number.
+    pub sequence: u32,
+    /// From its first byte to its last, in microseconds.
+    #[serde(default)]
+    pub took: u64,
+}
+
+/// What a viewer has shown in the last second, for the sender's statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// Pictures that reached the screen.
+    pub shown: u32,
+    /// Ages of those pictures when they did, in milliseconds: the median.
+    pub p50: f64,
+    /// The same: 95 of 100 are younger.
+    pub p95: f64,
+    /// The same: the oldest.
+    pub max: f64,
+    /// The round trip to the sender in milliseconds, the shortest of late.
+    pub rtt: f64,
+}
+
+impl Eq for Report {}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl Control {
+    /// A goodbye after which connecting again is worth a try.
+    pub fn bye(reason: impl Into<String>) -> Self {
+        Self::Bye {
+            reason: reason.into(),
+            done: false,
+        }
+    }
+
     /// The whole message, its length in front.
     pub fn encode(&self) -> Vec<u8> {
         let mut message = vec![0; PREFIX_BYTES];
@@ -84,14 +161,35 @@ mod tests {
             Control::Hello(Hello {
                 vidchat: 1,
                 name: "desk".into(),
+                acks: true,
+                max_latency: Some(200),
                 caps: Some("image/jpeg".into()),
             }),
+            Control::Ping { sent: 1 << 60 },
+            Control::Pong(Pong {
+                sent: 1,
+                received: 2,
+                replied: 3,
+            }),
+            Control::Ack(Ack {
+                sequence: u32::MAX,
+                took: 92_000,
+            }),
+            Control::Report(Report {
+                shown: 30,
+                p50: 1.5,
+                ..Report::default()
+            }),
+            Control::Lost {
+                reason: "it was unplugged".into(),
+            },
             Control::Caps {
                 caps: "video/x-raw".into(),
             },
             Control::Key,
             Control::Bye {
                 reason: "done".into(),
+                done: true,
             },
         ];
         for message in messages {
@@ -109,7 +207,10 @@ mod tests {
         let more = br#"{"type":"bye","reason":"x","when":12}"#;
         assert_eq!(
             Control::decode(more),
-            Ok(Control::Bye { reason: "x".into() })
+            Ok(Control::Bye {
+                reason: "x".into(),
+                done: false
+            })
         );
     }
 

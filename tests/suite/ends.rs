@@ -57,6 +57,10 @@ impl Outlet for Paced {
     fn clear(&self) {
         self.hub.clear();
     }
+
+    fn lost(&self, reason: &str) {
+        self.hub.lose(reason);
+    }
 }
 
 /// A source into `stage`'s hub that waits for a word on the returned channel after each picture.

@@ -30,7 +30,7 @@ impl Changeling {
         let hello = Hello {
             vidchat: 1,
             name: "changeling".into(),
-            caps: None,
+            ..Hello::default()
         };
         let hello = Control::Hello(hello).encode();
         viewer.write_all(&hello).expect("the viewer listens");

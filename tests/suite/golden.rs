@@ -95,12 +95,13 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
             vidchat: 1,
             name: name.into(),
             caps: caps.map(Into::into),
+            ..Hello::default()
         })
     };
     assert_eq!(control("hello-viewer"), hello("kitchen", None));
     assert_eq!(control("hello-sender"), hello("desk", Some(FORM)));
     assert_eq!(control("key"), Control::Key);
-    assert!(matches!(control("bye"), Control::Bye { reason } if !reason.is_empty()));
+    assert!(matches!(control("bye"), Control::Bye { reason, .. } if !reason.is_empty()));
     match control("caps") {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
         other => panic!("{other:?}"),
@@ -143,7 +144,7 @@ async fn a_conversation_consists_of_the_bytes_of_the_document() {
         .await
         .expect("they come");
     assert_eq!(heard, expected);
-    let Control::Bye { reason } = control("bye") else {
+    let Control::Bye { reason, .. } = control("bye") else {
         panic!("bye is a bye");
     };
     let last_words = tokio::spawn(viewer.hears_the_end());
@@ -177,7 +178,7 @@ async fn a_viewer_says_and_understands_the_bytes_of_the_document() {
     assert!(matches!(viewer.next().await, Seen::Caps(_)));
     let (error, _) = viewer.end().await;
     match control("bye") {
-        Control::Bye { reason } => assert_eq!(error.to_string(), reason),
+        Control::Bye { reason, .. } => assert_eq!(error.to_string(), reason),
         other => panic!("{other:?}"),
     }
 }

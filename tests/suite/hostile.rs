@@ -217,7 +217,7 @@ async fn what_a_later_version_may_say_is_let_pass() {
         .await;
     peace.is_kept().await;
     let reason = "all is well".to_owned();
-    guest.say(&Control::Bye { reason }.encode()).await;
+    guest.say(&Control::bye(reason).encode()).await;
     peace.log.has(1, "left: all is well").await;
     peace.end().await;
 }

@@ -53,6 +53,7 @@ fn introduction() -> Vec<u8> {
         vidchat: 1,
         name: "desk".into(),
         caps: Some(FORM.into()),
+        ..Hello::default()
     })
     .encode()
 }
@@ -199,7 +200,7 @@ async fn what_the_sink_refuses_ends_the_viewer() {
 #[tokio::test]
 async fn last_words_are_heard_even_before_a_hello_and_made_fit_to_be_shown() {
     let reason = format!("no\u{1b}[2J seat{}", "!".repeat(1000));
-    let (error, _) = shown(&Control::Bye { reason }.encode()).await;
+    let (error, _) = shown(&Control::bye(reason).encode()).await;
     match error {
         PlayError::Bye(reason) => {
             assert!(reason.starts_with("no[2J seat!"), "{reason}");
@@ -276,9 +277,7 @@ async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_pictures() {
     let other = Control::Caps {
         caps: "image/jpeg".into(),
     };
-    let bye = Control::Bye {
-        reason: "done".into(),
-    };
+    let bye = Control::bye("done");
     let frames = [frame(0), frame(1)];
     let whole = [
         &introduction()[..],

@@ -54,6 +54,7 @@ fn hello(caps: &str) -> Vec<u8> {
         vidchat: 1,
         name: "liar".into(),
         caps: Some(caps.into()),
+        ..Hello::default()
     };
     Control::Hello(hello).encode()
 }
@@ -138,7 +139,7 @@ fn a_form_may_change_a_hundred_times_in_a_row() {
 #[test]
 fn what_a_sender_says_of_itself_cannot_touch_the_terminal() {
     let reason = "\u{1b}]0;evil\u{7}\u{1b}[2Jbye\r\n\u{202e}error: all is well".to_owned();
-    let script = [hello(RAW), Control::Bye { reason }.encode()].concat();
+    let script = [hello(RAW), Control::bye(reason).encode()].concat();
     let ended = Liar::saying(script).watched("1");
     assert_eq!(ended.code(), 3, "{}", ended.stderr);
     let bare = |c: char| c.is_control() && c != '\n';

@@ -257,7 +257,7 @@ async fn it_is_noticed_how_a_viewer_leaves() {
     polite.say(&hello("kitchen")).await;
     log.has(1, "\"kitchen\": joined (1 watching)").await;
     let reason = "dinner\n\u{1b}[2Jis ready".to_owned();
-    polite.say(&Control::Bye { reason }.encode()).await;
+    polite.say(&Control::bye(reason).encode()).await;
     log.has(1, "left: dinner[2Jis ready (0 watching)").await;
     let mut curt = Stranger::at(stage.address).await;
     curt.say(&hello("")).await;

@@ -63,7 +63,7 @@ pub fn hello(name: &str) -> Vec<u8> {
     let hello = Hello {
         vidchat: 1,
         name: name.into(),
-        caps: None,
+        ..Hello::default()
     };
     Control::Hello(hello).encode()
 }

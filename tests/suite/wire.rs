@@ -143,7 +143,7 @@ proptest! {
 
     #[test]
     fn every_hello_reads_back(version in any::<u32>(), name in any::<String>(), caps in any::<Option<String>>()) {
-        let message = Control::Hello(Hello { vidchat: version, name, caps });
+        let message = Control::Hello(Hello { vidchat: version, name, caps, ..Hello::default() });
         let encoded = message.encode();
         prop_assert_eq!(Control::decode(&encoded[8..]), Ok(message));
     }
