@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod client;
+pub mod clock;
 pub mod hub;
 mod listen;
 pub mod reader;
@@ -10,6 +11,7 @@ mod repeats;
 pub mod server;
 mod show;
 mod viewer;
+pub mod window;
 
 pub use client::{Connection, Sink, Target, connect, introduce, play};
 pub use hub::{Hub, Subscription, Update};

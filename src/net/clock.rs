@@ -1,0 +1,245 @@
+//! The sender's clock, as a viewer knows it from pings and pongs.
+//!
+//! The four times of a round trip give the difference of the two clocks to within half of that
+//! trip, as in NTP. The viewer's side is a clock that never jumps, so that a person or a daemon
+//! who sets this machine's time changes no age. Nothing here does I/O or asks for the time.
+
+use std::time::Duration;
+
+/// How many samples are kept.
+const KEPT: usize = 64;
+/// How much worse a sample gets with each second of its age, in parts of a million: what two
+/// clocks may drift apart while nobody has measured how much they do.
+const UNKNOWN_DRIFT: i64 = 100;
+/// What they drift apart by at the most, while one of them is being slewed: what exceeds it is a
+/// clock that was set.
+const POSSIBLE_DRIFT: i64 = 600;
+/// How much worse a sample gets where the drift has been measured.
+const KNOWN_DRIFT: i64 = 10;
+/// How long the samples must reach back before they tell how fast the clocks drift apart.
+const DRIFT_SPAN: Duration = Duration::from_secs(8);
+/// Clocks that differ by more than this many parts of a million are being set, not drifting.
+const DRIFT_LIMIT: f64 = 2_000.0;
+/// What two samples may contradict each other by before the clock must have been set.
+const TOLERANCE: i64 = 500_000;
+/// What a sample may be wrong by beside its round trip, in nanoseconds: tasks that wait.
+const LEAST_DOUBT: i64 = 50_000;
+/// A round trip of more than this tells nothing that anybody could use.
+const ROUND_TRIP_LIMIT: i64 = 10_000_000_000;
+
+/// One round trip. All in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// When it was made, by the viewer's clock.
+    at: i64,
+    /// The sender's clock less the viewer's.
+    offset: i64,
+    /// How long the two messages were on their way.
+    round_trip: i64,
+}
+
+/// What is known of the sender's clock.
+#[derive(Debug, Default)]
+pub struct RemoteClock {
+    /// The oldest first.
+    samples: Vec<Sample>,
+    /// Nanoseconds a second by which the sender's clock is faster, once that is known.
+    drift: Option<f64>,
+}
+
+impl RemoteClock {
+    /// Notes a round trip: a ping that left at `sent` and whose answer came at `arrived`, by the
+    /// viewer's clock; it reached the sender at `received` and the answer left at `replied`, by the
+    /// sender's. All in nanoseconds. What is impossible is not noted.
+    pub fn note(&mut self, sent: u64, received: u64, replied: u64, arrived: u64) {
+        let [sent, received, replied, arrived] = [sent, received, replied, arrived].map(i128::from);
+        let round_trip = (arrived - sent) - (replied - received);
+        let offset = ((received - sent) + (replied - arrived)) / 2;
+        let (Ok(at), Ok(offset), Ok(round_trip)) = (
+            i64::try_from(arrived),
+            i64::try_from(offset),
+            i64::try_from(round_trip),
+        ) else {
+            return;
+        };
+        if !(0..=ROUND_TRIP_LIMIT).contains(&round_trip) || replied < received {
+            return;
+        }
+        let sample = Sample {
+            at,
+            offset,
+            round_trip,
+        };
+        // Each is right to within half its round trip, so two that contradict each other mean that
+        // the sender's clock was set in between.
+        let contradicts = self.best(at).is_some_and(|best| {
+            let expected = self.at(&best, at);
+            let allowed = (round_trip + best.round_trip) / 2
+                + self.grown(at - best.at, POSSIBLE_DRIFT)
+                + TOLERANCE;
+            (offset - expected).abs() > allowed
+        });
+        if contradicts {
+            self.samples.clear();
+            self.drift = None;
+        }
+        if self.samples.len() == KEPT {
+            self.samples.remove(0);
+        }
+        self.samples.push(sample);
+        self.drift = drift(&self.samples);
+    }
+
+    /// The sender's clock less the viewer's when the latter says `now`, in nanoseconds; `None`
+    /// before the first answer.
+    pub fn offset(&self, now: u64) -> Option<i64> {
+        let now = i64::try_from(now).ok()?;
+        self.best(now).map(|best| self.at(&best, now))
+    }
+
+    /// The shortest round trip of late.
+    pub fn round_trip(&self) -> Option<Duration> {
+        let shortest = self.samples.iter().map(|sample| sample.round_trip).min()?;
+        Some(Duration::from_nanos(shortest.unsigned_abs()))
+    }
+
+    /// The sample that is the least wrong at `now`.
+    fn best(&self, now: i64) -> Option<Sample> {
+        let growth = match self.drift {
+            Some(_) => KNOWN_DRIFT,
+            None => UNKNOWN_DRIFT,
+        };
+        let doubt = |sample: &&Sample| sample.round_trip / 2 + self.grown(now - sample.at, growth);
+        self.samples.iter().min_by_key(doubt).copied()
+    }
+
+    /// What `sample` says of the offset at `now`.
+    fn at(&self, sample: &Sample, now: i64) -> i64 {
+        let passed = (now - sample.at) as f64 / 1e9;
+        sample.offset + (self.drift.unwrap_or_default() * passed) as i64
+    }
+
+    fn grown(&self, passed: i64, parts_of_a_million: i64) -> i64 {
+        passed / 1_000_000 * parts_of_a_million
+    }
+}
+
+/// How fast the sender's clock moves away, in nanoseconds a second: the line of least squares
+/// through the samples, each weighed by how far it can be wrong, where they reach back far enough.
+fn drift(samples: &[Sample]) -> Option<f64> {
+    let (first, last) = (samples.first()?, samples.last()?);
+    if last.at - first.at < i64::try_from(DRIFT_SPAN.as_nanos()).ok()? {
+        return None;
+    }
+    let points = || {
+        samples.iter().map(|sample| {
+            let doubt = (sample.round_trip / 2 + LEAST_DOUBT) as f64;
+            let seconds = (sample.at - first.at) as f64 / 1e9;
+            let offset = (sample.offset - first.offset) as f64;
+            (seconds, offset, doubt.powi(-2))
+        })
+    };
+    let weight: f64 = points().map(|(.., w)| w).sum();
+    let x = points().map(|(x, _, w)| x * w).sum::<f64>() / weight;
+    let y = points().map(|(_, y, w)| y * w).sum::<f64>() / weight;
+    let spread: f64 = points().map(|(at, _, w)| w * (at - x).powi(2)).sum();
+    let slope = points()
+        .map(|(at, of, w)| w * (at - x) * (of - y))
+        .sum::<f64>()
+        / spread;
+    // One standard error: with less than that, what looks like a drift is the samples' own doubt.
+    let plausible = slope.is_finite() && slope.abs() <= DRIFT_LIMIT * 1e3;
+    (plausible && slope.abs() > spread.sqrt().recip()).then_some(slope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const MILLI: u64 = 1_000_000;
+
+    /// A round trip at `now` with so long a way there and back, to a sender whose clock reads
+    /// `remote` when the viewer's reads `now`.
+    fn trip(clock: &mut RemoteClock, now: u64, there: u64, back: u64, remote: impl Fn(u64) -> u64) {
+        let received = remote(now + there);
+        let replied = remote(now + there + MILLI);
+        clock.note(now, received, replied, now + there + MILLI + back);
+    }
+
+    fn error(clock: &RemoteClock, now: u64, remote: impl Fn(u64) -> u64) -> i64 {
+        let truth = i64::try_from(remote(now)).unwrap() - i64::try_from(now).unwrap();
+        clock.offset(now).unwrap() - truth
+    }
+
+    #[test]
+    fn clocks_an_hour_apart_are_no_matter() {
+        let hour = 3600 * SECOND;
+        for remote in [|t: u64| t + 2 * 3600 * SECOND, |t| t] {
+            let mut clock = RemoteClock::default();
+            assert_eq!(clock.offset(hour), None);
+            trip(&mut clock, hour, MILLI, MILLI, remote);
+            assert_eq!(error(&clock, hour + SECOND, remote), 0);
+            assert_eq!(clock.round_trip(), Some(Duration::from_millis(2)));
+        }
+    }
+
+    #[test]
+    fn the_shortest_round_trip_wins_over_those_that_waited_behind_a_picture() {
+        let remote = |t| t + 7 * SECOND;
+        let mut clock = RemoteClock::default();
+        trip(&mut clock, SECOND, MILLI, MILLI, remote);
+        for n in 2..20 {
+            trip(&mut clock, n * SECOND, MILLI, 90 * MILLI, remote);
+        }
+        let error = error(&clock, 20 * SECOND, remote);
+        assert!(error.abs() < 2_000_000, "{error} ns");
+    }
+
+    #[test]
+    fn drift_is_followed_even_while_the_round_trips_are_long() {
+        for parts in [-300i64, -40, 60, 500] {
+            let remote = move |t: u64| {
+                (i128::from(t) + i128::from(t) * i128::from(parts) / 1_000_000) as u64 + SECOND
+            };
+            let mut clock = RemoteClock::default();
+            let mut worst = 0;
+            for n in 1..300u64 {
+                // Every eighth answer has the way for itself.
+                let back = if n % 8 == 1 { MILLI } else { 60 * MILLI };
+                trip(&mut clock, n * SECOND, MILLI, back, remote);
+                if n > 30 {
+                    worst = worst.max(error(&clock, n * SECOND + SECOND / 2, remote).abs());
+                }
+            }
+            assert!(worst < 1_000_000, "{worst} ns at {parts} ppm");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_with_the_next_answer() {
+        let mut clock = RemoteClock::default();
+        for n in 1..30 {
+            trip(&mut clock, n * SECOND, MILLI, MILLI, |t| t);
+        }
+        for later in [|t| t + 3600 * SECOND, |t| t + 20 * MILLI] {
+            trip(&mut clock, 30 * SECOND, MILLI, MILLI, later);
+            assert_eq!(error(&clock, 31 * SECOND, later), 0);
+        }
+    }
+
+    #[test]
+    fn impossible_times_are_not_noted() {
+        let mut clock = RemoteClock::default();
+        for [sent, received, replied, arrived] in [
+            [10, 0, 0, 5],
+            [0, 10, 5, 10],
+            [0, 0, u64::MAX, 10],
+            [0, u64::MAX, u64::MAX, 60 * SECOND],
+            [u64::MAX, 1, 2, 3],
+        ] {
+            clock.note(sent, received, replied, arrived);
+            assert_eq!(clock.offset(SECOND), None);
+        }
+    }
+}
