@@ -64,7 +64,8 @@ Examples:
   vidchat recv desk --frames 100 --display none
   vidchat recv desk --pipeline ./mine.gst   where the frames go is up to you
 
-q in the window or in the terminal, Ctrl-C, or closing the window ends it.
+When the connection is lost it connects again, for ever. q in the window or in the terminal,
+Ctrl-C, or closing the window ends it.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
@@ -91,6 +92,24 @@ pub struct PipelineArgs {
     /// Fill a placeholder of the pipeline; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
+}
+
+/// What is measured, for other programs.
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// Write what is measured, a line a second, to standard output.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub stats: Option<StatsFormat>,
+    /// Write it to this file instead.
+    #[arg(long, value_name = "PATH", requires = "stats")]
+    pub stats_file: Option<PathBuf>,
+}
+
+/// How statistics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// One JSON object a line.
+    Json,
 }
 
 /// Flags of `vidchat send`.
@@ -131,6 +150,12 @@ pub struct SendArgs {
     /// buffer.
     #[arg(long, value_enum, default_value_t)]
     pub wire: Wire,
+    /// How far behind the newest picture a viewer may fall before pictures are left out; what
+    /// viewers ask for themselves counts where it is less.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=60_000))]
+    pub max_latency: Option<u32>,
+    #[command(flatten)]
+    pub stats: StatsArgs,
 }
 
 /// Where to show the video.
@@ -177,6 +202,15 @@ pub struct RecvArgs {
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
           value_parser = clap::value_parser!(u64).range(1024..=1 << 32))]
     pub max_frame: u64,
+    /// How old a picture may be on the screen, in milliseconds: what would be older is left out.
+    #[arg(long, value_name = "MS", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(20..=60_000))]
+    pub max_latency: u32,
+    /// End when the connection is lost, instead of connecting again.
+    #[arg(long)]
+    pub no_reconnect: bool,
+    #[command(flatten)]
+    pub stats: StatsArgs,
 }
 
 /// Flags of `vidchat demo`.

@@ -5,13 +5,16 @@
 
 use bytes::Bytes;
 
-/// What travels with a picture. All of it is written at the source and never changed on the way.
+/// What travels with a picture. All of it is written at the source; only the two flags that are
+/// about the way, `discontinuity` and `ack`, are for one viewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameHeader {
     /// The picture can be decoded by itself. Always true for raw video and JPEG.
     pub key: bool,
     /// The source dropped pictures right before this one.
     pub discontinuity: bool,
+    /// The viewer is asked to acknowledge this picture.
+    pub ack: bool,
     /// Which stream of the sender; 0 is the camera.
     pub stream: u16,
     /// Counted at the source, one a picture, wrapping: a gap is what was skipped on the way.

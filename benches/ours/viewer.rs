@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use vidchat::frame::FrameHeader;
-use vidchat::net::client::{PlayError, PlayOptions, Traffic};
+use vidchat::net::client::{Meter, PlayError, PlayOptions};
 use vidchat::net::{self, Sink, TcpStream};
 use vidchat::report::Failure;
 use vidchat::wire::Caps;
@@ -74,12 +74,12 @@ pub fn run(spec: &str) -> io::Result<()> {
     };
     let ended = super::runtime()?.block_on(async {
         let stream = TcpStream::connect(spec.address).await?;
-        let (options, traffic) = (PlayOptions::default(), Traffic::default());
+        let (options, seen) = (PlayOptions::default(), Meter::default());
         io::Result::Ok(
             net::play(
                 net::introduce(stream, &options).await?,
                 &options,
-                &traffic,
+                &seen,
                 &mut counter,
             )
             .await,
@@ -134,6 +134,8 @@ impl Sink for Counter {
         self.spare.resize(length, 0);
         Ok(std::mem::take(&mut self.spare))
     }
+
+    fn lost(&mut self, _reason: &str) {}
 
     fn frame(&mut self, header: &FrameHeader, picture: Vec<u8>) -> Result<(), Failure> {
         self.spare = picture;

@@ -15,6 +15,7 @@ use crate::report::{Failure, Outcome, describe};
 use super::quit::Quit;
 use super::recv::{self, RecvOptions};
 use super::send::{self, Banner, SendOptions};
+use super::session;
 
 /// Sends and receives until the person asks for the end.
 pub async fn run(args: DemoArgs) -> Outcome {
@@ -51,6 +52,9 @@ pub async fn run(args: DemoArgs) -> Outcome {
         values: Values::default(),
         play: PlayOptions::default(),
         frames: args.frames,
+        // Where the sender ends, so does the demo.
+        reconnect: false,
+        stats: None,
     };
     let mut quit = Quit::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -58,7 +62,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         let connection = net::connect(&target, &receiving.play)
             .await
             .map_err(cannot)?;
-        let ending = recv::watch(connection, receiving, async move { quit.asked().await }).await;
+        let ending = session::watch(connection, receiving, async move { quit.asked().await }).await;
         // The sender ends when this is gone.
         drop(stop);
         ending

@@ -1,12 +1,16 @@
 //! One file for each subcommand. Each has a `run` that ties a media end to a net end, and one
 //! loop that decides how it all ends.
 
+mod advice;
 pub mod demo;
 pub mod pipelines;
 mod preview;
 pub mod quit;
 pub mod recv;
+mod screen;
 pub mod send;
+mod session;
+mod stats;
 mod tutorial;
 
 use crate::cli::{Cli, Command};

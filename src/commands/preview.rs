@@ -28,6 +28,7 @@ impl Preview {
             title: TITLE.into(),
             enough: None,
             shown: Arc::default(),
+            seen: None,
             taken: None,
         };
         let (hub, runtime) = (Arc::clone(hub), Handle::current());

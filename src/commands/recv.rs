@@ -1,29 +1,20 @@
-//! `vidchat recv`: a connection on one side, a window on the other.
+//! `vidchat recv`: what to watch, where to show it, and what a failure means. Watching itself, over
+//! one connection after another, is in `session`.
 
-use std::future::Future;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::info;
 
 use crate::cli::{Display, RecvArgs};
 use crate::console;
-use crate::frame::FrameHeader;
-use crate::media::player::{Picture, PlayerEvent, PlayerOptions};
-use crate::media::{self, Direction, Player, Recipe, Values, terminal, window};
-use crate::net::client::{PlayError, PlayOptions, Traffic};
-use crate::net::{self, Connection, Sink, Target};
+use crate::media::{self, Direction, Recipe, Values, terminal, window};
+use crate::net::client::{PlayError, PlayOptions};
+use crate::net::{self, Target};
 use crate::report::{Failure, Outcome, Status, describe};
-use crate::wire::{Caps, WireError};
+use crate::wire::WireError;
 
 use super::quit::Quit;
-
-/// How often the status line is written anew.
-const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+use super::session;
+use super::stats::Stats;
 
 /// What to watch, and how.
 pub struct RecvOptions {
@@ -33,6 +24,10 @@ pub struct RecvOptions {
     pub play: PlayOptions,
     /// After how many pictures to end.
     pub frames: Option<u64>,
+    /// Connect again when the connection is lost.
+    pub reconnect: bool,
+    /// Where to write what is measured.
+    pub stats: Option<Stats>,
 }
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
@@ -43,7 +38,10 @@ pub async fn run(args: RecvArgs) -> Outcome {
         bare_caps: args.caps,
         max_frame: args.max_frame,
         name: super::own_name(),
+        max_latency: Duration::from_millis(u64::from(args.max_latency)),
+        ..PlayOptions::default()
     };
+    let stats = Stats::open(&args.stats)?;
     // GStreamer starts while the connection is made.
     let (started, connection) = tokio::join!(
         tokio::task::spawn_blocking(media::init),
@@ -60,9 +58,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
         values,
         play,
         frames: args.frames,
+        reconnect: !args.no_reconnect,
+        stats,
     };
     let mut quit = Quit::listen()?;
-    watch(connection, options, async move { quit.asked().await }).await
+    session::watch(connection, options, async move { quit.asked().await }).await
 }
 
 /// The receiving pipeline that was asked for, or that fits this machine.
@@ -90,143 +90,6 @@ pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
     Recipe::find(Direction::Recv, name)
 }
 
-/// Shows what comes over `connection` until `quit` completes, enough pictures were shown, or no more
-/// come.
-pub async fn watch(
-    connection: Connection,
-    options: RecvOptions,
-    quit: impl Future<Output = ()>,
-) -> Outcome {
-    let (events, mut heard) = mpsc::unbounded_channel();
-    let (form, shown_form) = watch::channel(None);
-    let traffic = Traffic::default();
-    let mut screen = Screen {
-        options: &options,
-        events,
-        form,
-        player: None,
-        shown: Arc::default(),
-    };
-    let shown = Arc::clone(&screen.shown);
-    let ending = {
-        let playing = net::play(connection, &options.play, &traffic, &mut screen);
-        tokio::pin!(playing, quit);
-        let mut meter = Meter::new();
-        let mut ticks = interval(STATUS_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = &mut quit => break Ok(()),
-                error = &mut playing => {
-                    let started = shown_form.borrow().is_some();
-                    break Err(lost(&options.target, started, error));
-                }
-                Some(event) = heard.recv() => break match event {
-                    PlayerEvent::Quit | PlayerEvent::Enough | PlayerEvent::Ended => Ok(()),
-                    PlayerEvent::Failed(failure) => Err(failure),
-                },
-                _ = ticks.tick() => {
-                    let form = shown_form.borrow().clone();
-                    if let Some(form) = form {
-                        console::status(&meter.line(&form, &traffic, &shown));
-                    }
-                }
-            }
-        }
-    };
-    if let Some(player) = &mut screen.player {
-        player.finish();
-    }
-    // The sender may close right behind the last picture that was asked for.
-    match options.frames {
-        Some(enough) if shown.load(Relaxed) >= enough => Ok(()),
-        _ => ending,
-    }
-}
-
-/// Takes frames from the network to a player, which is made when the sender has said its name.
-struct Screen<'a> {
-    options: &'a RecvOptions,
-    events: mpsc::UnboundedSender<PlayerEvent>,
-    form: watch::Sender<Option<Caps>>,
-    shown: Arc<AtomicU64>,
-    player: Option<Player>,
-}
-
-impl Sink for Screen<'_> {
-    type Buffer = Picture;
-
-    fn hello(&mut self, name: &str) {
-        let from = match name {
-            "" => self.options.target.to_string(),
-            name => name.to_owned(),
-        };
-        info!("sender {}: connected to {from:?}", self.options.target);
-        let options = PlayerOptions {
-            recipe: self.options.recipe.clone(),
-            values: self.options.values.clone(),
-            title: format!("RECEIVING VIDEO from {from}"),
-            enough: self.options.frames,
-            shown: Arc::clone(&self.shown),
-            taken: None,
-        };
-        self.player = Some(Player::new(options, self.events.clone()));
-    }
-
-    fn caps(&mut self, caps: &Caps) -> Outcome {
-        if let Some(player) = &mut self.player {
-            info!("sender {}: sends {}", self.options.target, caps.describe());
-            player.set_caps(caps)?;
-            self.form.send_replace(Some(caps.clone()));
-        }
-        Ok(())
-    }
-
-    fn buffer(&mut self, length: usize) -> Outcome<Picture> {
-        match &self.player {
-            Some(player) => player.buffer(length),
-            None => Err(Failure::lost("cannot show a picture").cause("there was no hello")),
-        }
-    }
-
-    fn frame(&mut self, header: &FrameHeader, picture: Picture) -> Outcome {
-        if let Some(player) = &self.player {
-            player.show(header, picture);
-        }
-        Ok(())
-    }
-}
-
-/// What the status line says, from what was counted since it last did.
-struct Meter {
-    since: Instant,
-    bytes: u64,
-    shown: u64,
-}
-
-impl Meter {
-    fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            bytes: 0,
-            shown: 0,
-        }
-    }
-
-    fn line(&mut self, form: &Caps, traffic: &Traffic, shown: &AtomicU64) -> String {
-        let seconds = self.since.elapsed().as_secs_f64().max(0.001);
-        let (bytes, shown) = (traffic.bytes.load(Relaxed), shown.load(Relaxed));
-        let megabits = (bytes - self.bytes) as f64 * 8.0 / 1e6 / seconds;
-        let fps = (shown - self.shown) as f64 / seconds;
-        (self.since, self.bytes, self.shown) = (Instant::now(), bytes, shown);
-        format!(
-            "{}  {fps:.1} frames/s  {megabits:.1} Mbit/s  {} skipped  (q quits)",
-            form.describe(),
-            traffic.skipped.load(Relaxed)
-        )
-    }
-}
-
 /// Why there is no connection, and what to do about it.
 fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
     let (host, port) = target.parts();
@@ -252,12 +115,12 @@ fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
 }
 
 /// What it means that no more frames come.
-fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
+pub fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
     let status = if started { Status::Lost } else { Status::Start };
     let (host, _) = target.parts();
     match error {
         PlayError::Sink(failure) => failure.with_status(status),
-        PlayError::Bye(reason) => {
+        PlayError::Bye(reason) | PlayError::Done(reason) => {
             Failure::new(status, format!("the video from \"{target}\" ended")).cause(reason)
         }
         PlayError::Wire(WireError::Foreign(_)) | PlayError::Silent(_) => {
@@ -278,7 +141,7 @@ fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
         PlayError::Wire(_) | PlayError::Slow(_) => {
             Failure::new(status, format!("the video from \"{target}\" is not valid")).cause(error)
         }
-        PlayError::Io(_) | PlayError::Closed => {
+        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) => {
             Failure::new(status, format!("lost the connection to \"{target}\""))
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))

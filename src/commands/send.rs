@@ -212,7 +212,10 @@ impl Sending {
                         self.note_watching(*watching.borrow());
                     }
                     SourceEvent::Closed => info!("source: closed, as nobody watches"),
-                    SourceEvent::Ended => return Ok("the video has ended"),
+                    SourceEvent::Ended => {
+                        self.hub.finish();
+                        return Ok("the video has ended");
+                    }
                     SourceEvent::Failed(failure) => return Err(failure.with_status(self.stage())),
                 },
                 Some(event) = next(&mut self.previewed) => match event {
@@ -223,6 +226,7 @@ impl Sending {
                         self.note_watching(*watching.borrow());
                     }
                     PlayerEvent::Enough | PlayerEvent::Ended => {}
+                    PlayerEvent::NeedKey => self.hub.want_key(),
                 },
                 Ok(()) = watching.changed() => {
                     let count = *watching.borrow_and_update();

@@ -95,6 +95,7 @@ async fn translate(
         title: String::new(),
         enough: None,
         shown: Arc::default(),
+        seen: None,
         taken: Some(Arc::new(Packer {
             bgr: Arc::clone(bgr),
             size: Mutex::default(),

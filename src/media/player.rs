@@ -36,9 +36,14 @@ pub enum PlayerEvent {
     Enough,
     /// The pipeline came to its end by itself.
     Ended,
+    /// The decoder needs a picture that can be decoded by itself.
+    NeedKey,
     /// The pipeline failed.
     Failed(Failure),
 }
+
+/// Hears of each picture that reaches the sink.
+pub type Seen = Arc<dyn Fn(&FrameHeader) + Send + Sync>;
 
 /// How to show frames.
 #[derive(Clone)]
@@ -53,6 +58,8 @@ pub struct PlayerOptions {
     pub enough: Option<u64>,
     /// Counts the pictures that are shown.
     pub shown: Arc<AtomicU64>,
+    /// Called for each picture that reaches the sink.
+    pub seen: Option<Seen>,
     /// Where pictures go that reach an `appsink name=taken`.
     pub taken: Option<Arc<dyn Outlet>>,
 }
@@ -168,6 +175,8 @@ impl Player {
         self.push(header, gst::Buffer::from_slice(picture));
     }
 
+    pub fn cover(&mut self, _text: &str) {}
+
     /// Ends the stream and waits until the pipeline is through with what it has: the last picture
     /// is shown, and a file is whole.
     pub fn finish(&mut self) {
@@ -192,6 +201,9 @@ impl Player {
             flags.set(gst::BufferFlags::DELTA_UNIT, !header.key);
             flags.set(gst::BufferFlags::DISCONT, header.discontinuity);
             buffer.set_flags(flags);
+        }
+        if let Some(seen) = &self.options.seen {
+            seen(header);
         }
         // It fails only when the pipeline is ending, and then the bus says why.
         let _ = stage.frames.push_buffer(buffer);

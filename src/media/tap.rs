@@ -87,6 +87,7 @@ impl Tap {
         FrameHeader {
             key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
             discontinuity: flags.contains(gst::BufferFlags::DISCONT),
+            ack: false,
             stream: 0,
             sequence: self.sequence.fetch_add(1, Relaxed),
             pts: running.map_or(0, gst::ClockTime::nseconds),

@@ -1,8 +1,8 @@
-//! Watching a sender: connect, find out what it speaks, and take its messages apart.
+//! Connecting to a sender, and how that and watching can fail. What comes over the connection is
+//! taken apart in `play`.
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -11,17 +11,16 @@ use tokio::time::timeout;
 
 use crate::frame::FrameHeader;
 use crate::report::{Failure, describe};
-use crate::wire::{self, Caps, Control, Dialect, Head, Hello, Wire, WireError, control, pickle};
+use crate::wire::{self, Caps, Control, Hello, Wire, WireError};
 
 pub use super::address::Target;
-use super::reader::{MessageReader, ReadError};
+pub use super::meter::{Meter, Traffic};
+use super::reader::ReadError;
 
 /// How long to wait for one address of a host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long a sender may take to say the first thing.
-const FIRST_BYTES_LIMIT: Duration = Duration::from_secs(5);
-/// How long a message may take from its first byte to its last.
-const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
+/// How old a picture may be on the screen, unless a person says otherwise.
+pub const MAX_LATENCY: Duration = Duration::from_millis(200);
 
 /// What takes the frames. Everything here is called in the order of the stream.
 pub trait Sink {
@@ -38,6 +37,10 @@ pub trait Sink {
     /// allow is to be refused here, before anything is allocated.
     fn buffer(&mut self, length: usize) -> Result<Self::Buffer, Failure>;
 
+    /// No pictures come for now, for a reason that is fit to be shown. The next frame says that
+    /// they do again.
+    fn lost(&mut self, reason: &str);
+
     /// A picture, whole, in memory that [`Sink::buffer`] gave.
     fn frame(&mut self, header: &FrameHeader, buffer: Self::Buffer) -> Result<(), Failure>;
 }
@@ -53,6 +56,10 @@ pub struct PlayOptions {
     pub max_frame: u64,
     /// This machine's name, as the sender is told it.
     pub name: String,
+    /// How old a picture may be on the screen.
+    pub max_latency: Duration,
+    /// How long to wait for one address of a host.
+    pub connect_limit: Duration,
 }
 
 impl Default for PlayOptions {
@@ -62,19 +69,10 @@ impl Default for PlayOptions {
             bare_caps: None,
             max_frame: wire::FRAME_LIMIT,
             name: String::new(),
+            max_latency: MAX_LATENCY,
+            connect_limit: CONNECT_LIMIT,
         }
     }
-}
-
-/// What has come in so far.
-#[derive(Debug, Default)]
-pub struct Traffic {
-    /// Pictures received.
-    pub frames: AtomicU64,
-    /// Bytes of pictures received.
-    pub bytes: AtomicU64,
-    /// Pictures that the sender made and that were skipped on the way.
-    pub skipped: AtomicU64,
 }
 
 /// Why watching ended.
@@ -86,8 +84,12 @@ pub enum PlayError {
     Closed,
     /// The sender said goodbye, with its reason.
     Bye(String),
+    /// The same, and that there is nothing more to come.
+    Done(String),
     /// The peer said nothing for this long.
     Silent(Duration),
+    /// Nothing came for this long, not even an answer to a ping.
+    Dead(Duration),
     /// A message did not end within this time.
     Slow(Duration),
     /// The peer sent what it must not.
@@ -101,8 +103,9 @@ impl fmt::Display for PlayError {
         match self {
             Self::Io(e) => write!(f, "{}", describe(e)),
             Self::Closed => write!(f, "the sender closed the connection"),
-            Self::Bye(reason) => write!(f, "{reason}"),
+            Self::Bye(reason) | Self::Done(reason) => write!(f, "{reason}"),
             Self::Silent(limit) => write!(f, "it said nothing for {} s", limit.as_secs()),
+            Self::Dead(limit) => write!(f, "no sign of life for {} s", limit.as_secs_f32()),
             Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs()),
             Self::Wire(e) => write!(f, "{e}"),
             Self::Sink(failure) => write!(f, "{}", failure.summary()),
@@ -146,12 +149,12 @@ impl From<Failure> for PlayError {
 /// taken for a program of the tutorial.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    pub(super) stream: TcpStream,
 }
 
 /// Connects to the first address of `target` that answers, and says hello.
 pub async fn connect(target: &Target, options: &PlayOptions) -> io::Result<Connection> {
-    introduce(reach(target).await?, options).await
+    introduce(reach(target, options.connect_limit).await?, options).await
 }
 
 /// Says hello, unless bare frames are to be had, before which nothing is said.
@@ -161,217 +164,30 @@ pub async fn introduce(mut stream: TcpStream, options: &PlayOptions) -> io::Resu
         let hello = Control::Hello(Hello {
             vidchat: wire::VERSION,
             name: options.name.clone(),
+            acks: true,
+            max_latency: u32::try_from(options.max_latency.as_millis()).ok(),
             ..Hello::default()
         });
-        stream.write_all(&hello.encode()).await?;
+        // The first ping comes with it, so that its answer has the way to itself, before any frame.
+        let ping = Control::Ping {
+            sent: super::meter::now(),
+        };
+        stream
+            .write_all(&[hello.encode(), ping.encode()].concat())
+            .await?;
     }
     Ok(Connection { stream })
 }
 
-async fn reach(target: &Target) -> io::Result<TcpStream> {
+async fn reach(target: &Target, limit: Duration) -> io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host(target.parts()).await?;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
-        match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
+        match timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(e)) => failure = e,
             Err(_) => failure = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(failure)
-}
-
-/// Hands everything that comes over `connection` to `sink`, for ever: it returns only why it
-/// could not go on.
-pub async fn play<S: Sink>(
-    connection: Connection,
-    options: &PlayOptions,
-    traffic: &Traffic,
-    sink: &mut S,
-) -> PlayError {
-    let mut player = Player {
-        reader: MessageReader::new(connection.stream, options.max_frame),
-        traffic,
-        sink,
-        last: None,
-    };
-    let ended = match options.wire {
-        Wire::Bare => player.bare(options.bare_caps.as_ref()).await,
-        Wire::Auto | Wire::Native => player.sniffed(options.wire).await,
-    };
-    match ended {
-        Ok(never) => match never {},
-        Err(e) => e,
-    }
-}
-
-/// What never comes.
-enum Never {}
-
-struct Player<'a, R, S> {
-    reader: MessageReader<R>,
-    traffic: &'a Traffic,
-    sink: &'a mut S,
-    /// The number of the last frame, for counting what was skipped.
-    last: Option<u32>,
-}
-
-impl<R: tokio::io::AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
-    async fn sniffed(&mut self, wire: Wire) -> Result<Never, PlayError> {
-        let dialect = match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
-            Ok(dialect) => dialect?,
-            Err(_) => {
-                return Err(match self.reader.pending() {
-                    [] => PlayError::Silent(FIRST_BYTES_LIMIT),
-                    first => WireError::Foreign(first.to_vec()).into(),
-                });
-            }
-        };
-        match dialect {
-            Dialect::Native => self.native().await,
-            _ if wire == Wire::Native => Err(WireError::NoHello.into()),
-            Dialect::Pickle => self.pickles().await,
-            Dialect::BareJpeg => {
-                let caps = Caps::parse("image/jpeg")?;
-                self.bare(Some(&caps)).await
-            }
-        }
-    }
-
-    async fn native(&mut self) -> Result<Never, PlayError> {
-        let mut greeted = false;
-        let mut has_caps = false;
-        loop {
-            match self.head().await? {
-                Head::Frame { .. } if !has_caps => return Err(WireError::FrameBeforeCaps.into()),
-                Head::Frame { header, length } => self.frame(&header, length).await?,
-                Head::Control { length } => match self.control(length).await? {
-                    Control::Hello(hello) if !greeted => {
-                        greeted = true;
-                        has_caps = self.greet(&hello)?;
-                    }
-                    Control::Bye { reason, .. } => {
-                        return Err(PlayError::Bye(control::printable(&reason, 200)));
-                    }
-                    _ if !greeted => return Err(WireError::NoHello.into()),
-                    Control::Caps { caps } => {
-                        self.sink.caps(&Caps::parse(&caps)?)?;
-                        has_caps = true;
-                    }
-                    _ => {}
-                },
-            }
-        }
-    }
-
-    /// Takes the sender's hello; true when it brought caps.
-    fn greet(&mut self, hello: &Hello) -> Result<bool, PlayError> {
-        if hello.vidchat == 0 {
-            return Err(WireError::Version(hello.vidchat).into());
-        }
-        self.sink.hello(&control::printable(&hello.name, 64));
-        if let Some(caps) = &hello.caps {
-            self.sink.caps(&Caps::parse(caps)?)?;
-        }
-        Ok(hello.caps.is_some())
-    }
-
-    async fn bare(&mut self, caps: Option<&Caps>) -> Result<Never, PlayError> {
-        let caps = caps.ok_or(WireError::FrameBeforeCaps)?;
-        self.sink.hello("");
-        self.sink.caps(caps)?;
-        let mut header = FrameHeader {
-            key: true,
-            ..FrameHeader::default()
-        };
-        loop {
-            let length = self.bare_length().await?;
-            self.frame(&header, length).await?;
-            header.sequence = header.sequence.wrapping_add(1);
-        }
-    }
-
-    /// The tutorial's dialect: each message is a pickle, which brings its own form.
-    async fn pickles(&mut self) -> Result<Never, PlayError> {
-        self.sink.hello("");
-        let mut message = Vec::new();
-        let mut form = None;
-        let mut header = FrameHeader {
-            key: true,
-            ..FrameHeader::default()
-        };
-        loop {
-            let length = self.bare_length().await?;
-            message.resize(length, 0);
-            self.body(&mut message).await?;
-            let picture = pickle::decode(&message).map_err(WireError::from)?;
-            if form.as_ref() != Some(picture.caps()) {
-                self.sink.caps(picture.caps())?;
-                form = Some(picture.caps().clone());
-            }
-            let mut buffer = self.sink.buffer(picture.length())?;
-            picture.write(buffer.as_mut());
-            self.arrived(&header, length);
-            self.sink.frame(&header, buffer)?;
-            header.sequence = header.sequence.wrapping_add(1);
-        }
-    }
-
-    async fn head(&mut self) -> Result<Head, PlayError> {
-        self.begun().await?;
-        match timeout(MESSAGE_LIMIT, self.reader.head()).await {
-            Ok(head) => head?.ok_or(PlayError::Closed),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
-        }
-    }
-
-    async fn bare_length(&mut self) -> Result<usize, PlayError> {
-        self.begun().await?;
-        match timeout(MESSAGE_LIMIT, self.reader.bare_length()).await {
-            Ok(length) => length?.ok_or(PlayError::Closed),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
-        }
-    }
-
-    /// Waits for the next message to begin. A sender may have nothing to say for as long as it
-    /// likes, but it may not stop in mid-message.
-    async fn begun(&mut self) -> Result<(), PlayError> {
-        match self.reader.begins().await? {
-            true => Ok(()),
-            false => Err(PlayError::Closed),
-        }
-    }
-
-    async fn control(&mut self, length: usize) -> Result<Control, PlayError> {
-        match timeout(MESSAGE_LIMIT, self.reader.control(length)).await {
-            Ok(control) => Ok(control?),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
-        }
-    }
-
-    async fn frame(&mut self, header: &FrameHeader, length: usize) -> Result<(), PlayError> {
-        let mut buffer = self.sink.buffer(length)?;
-        self.body(buffer.as_mut()).await?;
-        self.arrived(header, length);
-        self.sink.frame(header, buffer)?;
-        Ok(())
-    }
-
-    async fn body(&mut self, body: &mut [u8]) -> Result<(), PlayError> {
-        match timeout(MESSAGE_LIMIT, self.reader.body(body)).await {
-            Ok(read) => Ok(read?),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
-        }
-    }
-
-    /// Counts a frame, and those that were skipped before it.
-    fn arrived(&mut self, header: &FrameHeader, length: usize) {
-        self.traffic.frames.fetch_add(1, Relaxed);
-        self.traffic.bytes.fetch_add(length as u64, Relaxed);
-        if let Some(last) = self.last {
-            let skipped = u64::from(header.skipped_since(last));
-            self.traffic.skipped.fetch_add(skipped, Relaxed);
-        }
-        self.last = Some(header.sequence);
-    }
 }

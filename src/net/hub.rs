@@ -1,23 +1,46 @@
 //! The newest-frame slot: one picture for everybody, replaced by the next.
 //!
 //! Nothing ever queues here. A consumer that comes back late finds the newest frame and learns
-//! from its number how many it missed; one that never comes back costs nobody anything.
+//! from its number how many it missed; one that never comes back costs nobody anything. Of a
+//! stream whose pictures need those before them, the slot holds the last picture that does not
+//! and all that came since: who is a little late goes on without a gap, and who is late beyond
+//! that goes on with the next such picture.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
 use crate::frame::Frame;
 use crate::wire::Caps;
 
+use super::client::MAX_LATENCY;
+use super::roster::Roster;
+
+/// How far behind the newest frame a consumer may begin, so that it has a picture at once.
+const JOIN_LIMIT: Duration = Duration::from_secs(1);
+/// How often one consumer asks for a key frame: each costs all the others.
+const KEY_INTERVAL: Duration = Duration::from_secs(1);
+/// The most frames, and bytes of them, that are kept since a key frame.
+const KEPT_FRAMES: usize = 1200;
+const KEPT_BYTES: usize = 16 << 20;
+
 /// What is to be seen right now.
 #[derive(Clone, Debug, Default)]
 struct Scene {
     caps: Option<Arc<Caps>>,
-    frame: Option<Frame>,
+    /// The newest frame that can be decoded by itself, unless too much came since.
+    key: Option<Frame>,
+    /// The frames that came since, without a gap. Always empty for raw video and JPEG.
+    deltas: VecDeque<Frame>,
+    /// Bytes of those.
+    delta_bytes: usize,
     /// Why no pictures come; forgotten with the next one.
     lost: Option<Arc<str>>,
     ended: Option<Arc<str>>,
+    /// There is nothing that could come after the end.
+    done: bool,
 }
 
 /// Where the source leaves its frames and viewers pick them up.
@@ -26,6 +49,7 @@ pub struct Hub {
     scene: watch::Sender<Scene>,
     watching: watch::Sender<usize>,
     key_wanted: Notify,
+    roster: Arc<Roster>,
 }
 
 /// News for one consumer.
@@ -52,17 +76,17 @@ impl Hub {
         self.scene.send_modify(|scene| {
             if scene.caps.as_deref() != Some(&caps) {
                 scene.caps = Some(Arc::new(caps));
-                scene.frame = None;
+                scene.forget();
             }
         });
     }
 
     /// Replaces the newest frame. Never blocks; may be called from any thread.
     pub fn publish(&self, frame: Frame) {
-        // The old frame is dropped after the lock: giving a buffer back may take a while.
-        let mut old = Some(frame);
+        // What it replaces is dropped after the lock: giving a buffer back may take a while.
+        let mut old = (None, VecDeque::new());
         self.scene.send_modify(|scene| {
-            std::mem::swap(&mut scene.frame, &mut old);
+            old = scene.take(frame);
             scene.lost = None;
         });
     }
@@ -70,20 +94,31 @@ impl Hub {
     /// Says that no frames come for now, and why. The newest is forgotten: it is old.
     pub fn lose(&self, reason: &str) {
         self.scene.send_modify(|scene| {
-            scene.frame = None;
+            scene.forget();
             scene.lost = Some(reason.into());
         });
     }
 
     /// Forgets the newest frame, so that a viewer who comes later is not shown an old picture.
     pub fn clear(&self) {
-        self.scene.send_modify(|scene| scene.frame = None);
+        self.scene.send_modify(Scene::forget);
     }
 
     /// Ends the stream for everybody.
     pub fn end(&self, reason: &str) {
         self.scene
             .send_modify(|scene| scene.ended = Some(reason.into()));
+    }
+
+    /// Says that nothing can come after the end, such as that of a file: viewers need not try
+    /// again. To be called before the end.
+    pub fn finish(&self) {
+        self.scene.send_modify(|scene| scene.done = true);
+    }
+
+    /// Whether nothing can come after the end.
+    pub fn is_done(&self) -> bool {
+        self.scene.borrow().done
     }
 
     /// Completes when the stream has ended.
@@ -107,7 +142,16 @@ impl Hub {
             lost: None,
             last: None,
             skipped: 0,
+            patience: MAX_LATENCY,
+            joining: true,
+            behind: Duration::ZERO,
+            asked_at: None,
         }
+    }
+
+    /// Who watches.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
     }
 
     /// How many viewers watch, and every change of it.
@@ -134,6 +178,59 @@ impl Hub {
     /// Asks the source for a frame that can be decoded by itself.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
+    }
+}
+
+impl Scene {
+    /// The newest frame there is.
+    fn newest(&self) -> Option<&Frame> {
+        self.deltas.back().or(self.key.as_ref())
+    }
+
+    /// Takes a frame in, and returns what it replaces.
+    fn take(&mut self, frame: Frame) -> (Option<Frame>, VecDeque<Frame>) {
+        if frame.header.key {
+            self.delta_bytes = 0;
+            return (self.key.replace(frame), std::mem::take(&mut self.deltas));
+        }
+        let follows = self
+            .newest()
+            .is_some_and(|newest| newest.header.sequence.wrapping_add(1) == frame.header.sequence);
+        if !follows {
+            self.forget();
+        }
+        self.delta_bytes += frame.data.len();
+        self.deltas.push_back(frame);
+        let mut old = (None, VecDeque::new());
+        while self.deltas.len() > KEPT_FRAMES || self.delta_bytes > KEPT_BYTES {
+            // Without the first of them the key frame is of no use to anybody.
+            old.0 = self.key.take();
+            let Some(first) = self.deltas.pop_front() else {
+                break;
+            };
+            self.delta_bytes -= first.data.len();
+            old.1.push_back(first);
+        }
+        old
+    }
+
+    fn forget(&mut self) {
+        self.key = None;
+        self.deltas.clear();
+        self.delta_bytes = 0;
+    }
+
+    /// The frame of that number, if it is one of those since the key frame.
+    fn delta(&self, sequence: u32) -> Option<&Frame> {
+        let first = self.deltas.front()?.header.sequence;
+        let index = usize::try_from(sequence.wrapping_sub(first)).ok()?;
+        self.deltas.get(index)
+    }
+
+    /// How far behind the newest frame this one is.
+    fn behind(&self, frame: &Frame) -> Duration {
+        let newest = self.newest().map_or(0, |newest| newest.header.captured_at);
+        Duration::from_nanos(newest.saturating_sub(frame.header.captured_at))
     }
 }
 
@@ -165,6 +262,14 @@ pub struct Subscription {
     /// The number of the frame that was handed out last.
     last: Option<u32>,
     skipped: u64,
+    /// How far behind the newest frame it may fall before frames are left out.
+    patience: Duration,
+    /// It has not caught up with the newest frame since it began.
+    joining: bool,
+    /// How far behind the newest frame the one was that was handed out last.
+    behind: Duration,
+    /// When it last asked for a key frame.
+    asked_at: Option<Instant>,
 }
 
 impl Subscription {
@@ -194,19 +299,30 @@ impl Subscription {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
         };
-        match &scene.frame {
-            Some(newer)
-                if same_form
-                    && newer.header.key
-                    && newer.header.is_after(frame.header.sequence) =>
-            {
+        match &scene.key {
+            Some(newer) if same_form && newer.header.is_after(frame.header.sequence) => {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
                 self.skipped += u64::from(passed);
                 self.last = Some(newer.header.sequence);
+                self.behind = scene.behind(newer);
                 marked(newer.clone(), true)
             }
-            _ => frame,
+            _ => {
+                self.behind = scene.behind(&frame);
+                frame
+            }
         }
+    }
+
+    /// Frames may be so far behind the newest before some are left out, where those that follow
+    /// need those before them.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// How far behind the newest frame the one was that was handed out last.
+    pub fn behind(&self) -> Duration {
+        self.behind
     }
 
     /// How many frames this consumer has missed so far.
@@ -238,18 +354,33 @@ impl Subscription {
             self.caps = Some(Arc::clone(caps));
             return Some(Update::Caps(Arc::clone(caps)));
         }
-        let frame = scene.frame.as_ref()?;
-        let skipped = match self.last {
-            Some(last) if !frame.header.is_after(last) => return None,
-            Some(last) => frame.header.skipped_since(last),
-            None => 0,
-        };
-        if !frame.header.key && (self.last.is_none() || skipped > 0) {
-            self.hub.want_key();
+        let newest = scene.newest()?;
+        if self.last.is_some_and(|last| !newest.header.is_after(last)) {
             return None;
         }
+        let allowed = match self.joining {
+            true => JOIN_LIMIT.max(self.patience),
+            false => self.patience,
+        };
+        let next = self.last.and_then(|last| scene.delta(last.wrapping_add(1)));
+        // For who has nothing to go on from, a key frame that it does not have yet.
+        let key = scene.key.as_ref();
+        let key = key.filter(|key| self.last.is_none_or(|last| key.header.is_after(last)));
+        let usable = |frame: &&Frame| {
+            frame.header.key && scene.deltas.is_empty() || scene.behind(frame) <= allowed
+        };
+        let Some(frame) = next.filter(usable).or(key.filter(usable)) else {
+            if self.asked_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
+                self.asked_at = Some(Instant::now());
+                self.hub.want_key();
+            }
+            return None;
+        };
+        let skipped = self.last.map_or(0, |last| frame.header.skipped_since(last));
         self.skipped += u64::from(skipped);
         self.last = Some(frame.header.sequence);
+        self.behind = scene.behind(frame);
+        self.joining &= self.behind > self.patience;
         Some(Update::Frame(marked(frame.clone(), skipped > 0)))
     }
 }
@@ -348,6 +479,78 @@ mod tests {
         assert_eq!(number(now(&mut viewer)), None, "frame 3 is missing");
         hub.publish(frame(5, true));
         assert_eq!(number(now(&mut viewer)), Some((5, true)));
+    }
+
+    /// A frame that was captured so many milliseconds after the first.
+    fn captured(sequence: u32, key: bool, milliseconds: u64) -> Frame {
+        let mut frame = frame(sequence, key);
+        frame.header.captured_at = 1_000_000_000 + milliseconds * 1_000_000;
+        frame
+    }
+
+    #[test]
+    fn who_is_a_little_late_gets_every_delta_and_who_is_late_goes_on_at_a_key_frame() {
+        let hub = Hub::new();
+        hub.announce(caps(16));
+        let mut viewer = hub.subscribe();
+        viewer.set_patience(Duration::from_millis(100));
+        now(&mut viewer);
+        hub.publish(captured(0, true, 0));
+        assert_eq!(number(now(&mut viewer)), Some((0, false)));
+        for sequence in 1..=3 {
+            hub.publish(captured(sequence, false, u64::from(sequence) * 33));
+        }
+        for sequence in 1..=3 {
+            assert_eq!(number(now(&mut viewer)), Some((sequence, false)));
+        }
+        assert_eq!(number(now(&mut viewer)), None);
+        for sequence in 4..=10 {
+            hub.publish(captured(sequence, false, u64::from(sequence) * 33));
+        }
+        assert_eq!(number(now(&mut viewer)), None, "the next is 200 ms old");
+        hub.publish(captured(11, true, 363));
+        hub.publish(captured(12, false, 396));
+        assert_eq!(number(now(&mut viewer)), Some((11, true)));
+        assert_eq!(number(now(&mut viewer)), Some((12, false)));
+        assert_eq!(viewer.skipped(), 7);
+    }
+
+    #[test]
+    fn who_joins_between_key_frames_has_a_picture_at_once_unless_it_is_old() {
+        let hub = Hub::new();
+        hub.announce(caps(16));
+        hub.publish(captured(0, true, 0));
+        hub.publish(captured(1, false, 500));
+        let mut early = hub.subscribe();
+        now(&mut early);
+        assert_eq!(number(now(&mut early)), Some((0, false)));
+        assert_eq!(number(now(&mut early)), Some((1, false)));
+        hub.publish(captured(2, false, 2000));
+        let mut late = hub.subscribe();
+        now(&mut late);
+        assert_eq!(number(now(&mut late)), None);
+    }
+
+    #[test]
+    fn what_is_kept_between_key_frames_has_a_bound() {
+        let hub = Hub::new();
+        hub.announce(caps(16));
+        let mut viewer = hub.subscribe();
+        now(&mut viewer);
+        hub.publish(frame(0, true));
+        assert_eq!(number(now(&mut viewer)), Some((0, false)));
+        for sequence in 1..3 * KEPT_FRAMES as u32 {
+            hub.publish(frame(sequence, false));
+            assert_eq!(number(now(&mut viewer)), Some((sequence, false)));
+            assert!(hub.scene.borrow().deltas.len() <= KEPT_FRAMES);
+        }
+        let mut late = hub.subscribe();
+        now(&mut late);
+        assert_eq!(
+            number(now(&mut late)),
+            None,
+            "there is no key frame any more"
+        );
     }
 
     #[test]

@@ -2,20 +2,29 @@
 //! looks inside a frame.
 
 pub mod address;
+pub mod ages;
 pub mod client;
 pub mod clock;
 pub mod hub;
+pub mod link;
 mod listen;
+pub mod meter;
+mod play;
 pub mod reader;
 mod repeats;
+pub mod roster;
 pub mod server;
 mod show;
+mod uplink;
 mod viewer;
 pub mod window;
 
-pub use client::{Connection, Sink, Target, connect, introduce, play};
+pub use client::{Connection, Sink, Target, connect, introduce};
 pub use hub::{Hub, Subscription, Update};
+pub use link::Link;
 pub use listen::listen;
+pub use meter::Meter;
+pub use play::play;
 pub use server::serve;
 pub use tokio::net::{TcpListener, TcpStream};
 

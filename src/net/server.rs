@@ -36,6 +36,8 @@ pub struct ServerOptions {
     pub tutorial: Option<Arc<Hub>>,
     /// This machine's name, as viewers are told it.
     pub name: String,
+    /// How far behind the newest picture any viewer may be, whatever it wishes.
+    pub max_latency: Duration,
     /// How long a viewer may take for its hello, and for any later message.
     pub hello_limit: Duration,
     /// How long a viewer may take for a frame before it is dropped.
@@ -49,6 +51,7 @@ impl Default for ServerOptions {
             wire: Wire::Auto,
             tutorial: None,
             name: String::new(),
+            max_latency: Duration::MAX,
             hello_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(20),
         }
@@ -159,5 +162,5 @@ fn allow_connections(count: usize) {
 fn allow_connections(_count: usize) {}
 
 async fn turn_away(mut stream: TcpStream, watching: usize) {
-    viewer::farewell(&mut stream, &viewer::Left::Full(watching)).await;
+    viewer::farewell(&mut stream, &viewer::Left::Full(watching), false).await;
 }

@@ -1,7 +1,6 @@
 //! What one viewer is shown: the newest frame whenever its socket takes one, in its dialect.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -16,14 +15,23 @@ use crate::wire::pickle::Envelope;
 use crate::wire::{self, Control, Hello};
 
 use super::hub::{Subscription, Update};
+use super::link::Link;
 use super::viewer::Left;
 
 /// How long a viewer may skip frames without a word in the log: it is opening its window.
 const SETTLING: Duration = Duration::from_secs(1);
 
+/// What is to be done next.
+enum Next {
+    Say(Control),
+    Show(Update),
+    /// The viewer acknowledges nothing any more.
+    Stalled,
+}
+
 /// What one viewer is shown.
-pub(super) struct Show {
-    peer: SocketAddr,
+pub(super) struct Show<'a> {
+    link: &'a Link,
     subscription: Subscription,
     stall_limit: Duration,
     /// How many skipped frames the log has told of, and when.
@@ -32,11 +40,11 @@ pub(super) struct Show {
     begun: Instant,
 }
 
-impl Show {
+impl<'a> Show<'a> {
     /// Nothing has been shown yet. A viewer that takes nothing for `stall_limit` is given up.
-    pub fn new(peer: SocketAddr, subscription: Subscription, stall_limit: Duration) -> Self {
+    pub fn new(link: &'a Link, subscription: Subscription, stall_limit: Duration) -> Self {
         Self {
-            peer,
+            link,
             subscription,
             stall_limit,
             told: 0,
@@ -58,9 +66,14 @@ impl Show {
         }
         let mut control = Some(Control::Hello(hello));
         loop {
-            let sent = match control.take() {
-                Some(control) => self.send(write, &control.encode()[..]).await,
-                None => match self.subscription.next().await {
+            let next = match control.take() {
+                Some(control) => Next::Say(control),
+                None => self.next().await,
+            };
+            let sent = match next {
+                Next::Say(control) => self.send(write, &control.encode()[..]).await,
+                Next::Stalled => return Left::Stalled(self.stall_limit),
+                Next::Show(update) => match update {
                     Update::Caps(caps) => {
                         control = Some(Control::Caps {
                             caps: caps.to_string(),
@@ -80,6 +93,23 @@ impl Show {
             if let Err(left) = sent {
                 return left;
             }
+        }
+    }
+
+    /// What there is to send, when there is room for it on the viewer's path.
+    async fn next(&mut self) -> Next {
+        let (link, subscription, limit) = (self.link, &mut self.subscription, self.stall_limit);
+        tokio::select! {
+            // Between two frames nothing is in the way of an answer.
+            biased;
+            pong = link.pong() => Next::Say(pong),
+            next = async {
+                match link.has_room(limit).await {
+                    // Only now: what is taken earlier is older when it leaves.
+                    true => Next::Show(subscription.next().await),
+                    false => Next::Stalled,
+                }
+            } => next,
         }
     }
 
@@ -119,7 +149,8 @@ impl Show {
         }
     }
 
-    /// Sends one frame between what its dialect has before and after it. Until the socket takes its first byte, a newer frame takes its place.
+    /// Sends one frame between what its dialect has before and after it. Until the socket takes its
+    /// first byte, a newer frame takes its place.
     async fn send_frame<H: AsRef<[u8]>>(
         &mut self,
         write: &mut WriteHalf<'_>,
@@ -128,6 +159,7 @@ impl Show {
         tail: &'static [u8],
     ) -> Result<(), Left> {
         let (head, started) = loop {
+            frame.header.ack = self.link.wants_ack();
             let head = head(&frame);
             let parts = [head.as_ref(), &frame.data[..], tail].map(IoSlice::new);
             // An empty part would cost a little in every call.
@@ -143,6 +175,8 @@ impl Show {
                 Err(_) => return Err(Left::Stalled(self.stall_limit)),
             }
         };
+        let (skipped, behind) = (self.subscription.skipped(), self.subscription.behind());
+        self.link.leaves(&frame, skipped, behind);
         let mut rest = head.as_ref().chain(frame.data).chain(tail);
         if started < rest.remaining() {
             rest.advance(started);
@@ -178,7 +212,7 @@ impl Show {
         };
         warn!(
             "viewer {}: too slow, skipped {missed} frame{} {since}",
-            self.peer,
+            self.link.peer,
             if missed == 1 { "" } else { "s" }
         );
         self.told += missed;

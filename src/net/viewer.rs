@@ -15,7 +15,9 @@ use tracing::info;
 use crate::report::describe;
 use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
+use super::client::MAX_LATENCY;
 use super::hub::{Hub, Seat};
+use super::link::Link;
 use super::reader::{MessageReader, ReadError};
 use super::server::{ServerOptions, Service};
 use super::show::Show;
@@ -24,6 +26,11 @@ use super::show::Show;
 const CONTROLS_A_SECOND: u32 = 500;
 /// A viewer that says nothing for this long is a program of the tutorial: ours speaks at once.
 const TUTORIAL_SILENCE: Duration = Duration::from_millis(200);
+/// A viewer that pings once a second and was silent for so long is gone.
+const SILENCE_LIMIT: Duration = Duration::from_secs(3);
+/// However new a viewer wants its pictures: a frame and a half at 30 a second, below which every
+/// late one would be left out, and all that need it with it.
+const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 /// How long a viewer may take to read our last words.
 const FAREWELL: Duration = Duration::from_millis(300);
 
@@ -46,6 +53,8 @@ pub(super) enum Left {
     Slow(Duration),
     /// It took nothing for this long.
     Stalled(Duration),
+    /// It gave no sign of life for this long.
+    Gone(Duration),
     /// It sent control messages without end.
     Flood,
     /// So many watch already.
@@ -69,6 +78,7 @@ impl fmt::Display for Left {
             Self::Silent(limit) => write!(f, "no hello within {} s", limit.as_secs_f32()),
             Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
             Self::Stalled(limit) => write!(f, "took nothing for {} s", limit.as_secs_f32()),
+            Self::Gone(limit) => write!(f, "no sign of life for {} s", limit.as_secs_f32()),
             Self::Flood => write!(
                 f,
                 "more than {CONTROLS_A_SECOND} control messages in a second"
@@ -115,7 +125,8 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
         }
     };
     if let (Spoken::Native, Left::Ended(_) | Left::Full(_)) = (spoken, &left) {
-        farewell(&mut stream, &left).await;
+        let done = matches!(left, Left::Ended(_)) && hub.is_done();
+        farewell(&mut stream, &left, done).await;
     }
 }
 
@@ -134,8 +145,11 @@ async fn is_silent(reader: &mut MessageReader<ReadHalf<'_>>) -> bool {
 
 /// Tells a peer why the connection is about to be closed, and gives it a moment to read that:
 /// what a closed socket had not read yet turns into a reset, which overtakes the last words.
-pub(super) async fn farewell(stream: &mut TcpStream, left: &Left) {
-    let bye = Control::bye(left.to_string());
+pub(super) async fn farewell(stream: &mut TcpStream, left: &Left, done: bool) {
+    let bye = Control::Bye {
+        reason: left.to_string(),
+        done,
+    };
     let _ = timeout(FAREWELL, async {
         stream.write_all(&bye.encode()).await?;
         stream.shutdown().await?;
@@ -163,14 +177,24 @@ async fn native(
     };
     let limit = options.max_viewers;
     let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
-    let name = match control::printable(&guest.name, 64) {
-        name if name.is_empty() => name,
-        name => format!(" \"{name}\""),
+    let called = control::printable(&guest.name, 64);
+    let name = match called.as_str() {
+        "" => String::new(),
+        called => format!(" \"{called}\""),
     };
     joined(peer, &name, &seat);
-    let mut show = Show::new(peer, hub.subscribe(), options.stall_limit);
+    let link = Arc::new(Link::new(peer, called.clone(), guest.acks));
+    let _entry = hub.roster().enter(Arc::clone(&link));
+    let mut subscription = hub.subscribe();
+    let wished = guest.max_latency.map(u64::from).map(Duration::from_millis);
+    let patience = wished.unwrap_or(MAX_LATENCY).min(options.max_latency);
+    subscription.set_patience(patience.max(LEAST_PATIENCE));
+    let mut show = Show::new(&link, subscription, options.stall_limit);
+    let life = guest.acks.then_some(SILENCE_LIMIT);
     let left = tokio::select! {
-        left = listen(reader, hub, options.hello_limit) => left,
+        // What it says first is a ping, whose answer is to come before any frame.
+        biased;
+        left = listen(reader, hub, &link, options.hello_limit, life) => left,
         left = show.native(&mut write, &options.name) => left,
     };
     Ok(leave(peer, seat, left))
@@ -186,7 +210,9 @@ async fn bare(
     let limit = options.max_viewers;
     let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
     joined(peer, "", &seat);
-    let mut show = Show::new(peer, hub.subscribe(), options.stall_limit);
+    let link = Arc::new(Link::new(peer, String::new(), false));
+    let _entry = hub.roster().enter(Arc::clone(&link));
+    let mut show = Show::new(&link, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
         left = show.bare(&mut write) => left,
@@ -207,7 +233,9 @@ async fn tutorial(
     // Who converts the pictures sees by these seats whether anybody wants them.
     let translated = bgr.seat(usize::MAX);
     joined(peer, " (a program of the tutorial)", &seat);
-    let mut show = Show::new(peer, bgr.subscribe(), options.stall_limit);
+    let link = Arc::new(Link::new(peer, "a program of the tutorial".into(), false));
+    let _entry = hub.roster().enter(Arc::clone(&link));
+    let mut show = Show::new(&link, bgr.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
         left = show.pickles(&mut write) => left,
@@ -242,18 +270,35 @@ async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<Hello, Left> 
     }
 }
 
-/// Reads what the viewer says until it leaves. `limit` bounds the time for one message.
-async fn listen(reader: &mut MessageReader<ReadHalf<'_>>, hub: &Hub, limit: Duration) -> Left {
+/// Reads what the viewer says until it leaves. `limit` bounds the time for one message, `life`
+/// that between two, where the viewer has promised to say something now and then.
+async fn listen(
+    reader: &mut MessageReader<ReadHalf<'_>>,
+    hub: &Hub,
+    link: &Link,
+    limit: Duration,
+    life: Option<Duration>,
+) -> Left {
     let mut heard = 0;
     let mut since = Instant::now();
     loop {
-        let length = match reader.head().await {
+        let head = match life {
+            Some(life) => match timeout(life, reader.head()).await {
+                Ok(head) => head,
+                Err(_) => return Left::Gone(life),
+            },
+            None => reader.head().await,
+        };
+        let length = match head {
             Ok(Some(Head::Control { length })) => length,
             Ok(Some(Head::Frame { .. })) => return Left::Sends,
             Ok(None) => return Left::Closed,
             Err(e) => return e.into(),
         };
         match timeout(limit, reader.control(length)).await {
+            Ok(Ok(Control::Ack(ack))) => link.acked(ack),
+            Ok(Ok(Control::Ping { sent })) => link.pinged(sent),
+            Ok(Ok(Control::Report(report))) => link.reported(report),
             Ok(Ok(Control::Key)) => hub.want_key(),
             Ok(Ok(Control::Bye { reason, .. })) => {
                 return Left::Bye(control::printable(&reason, 200));

@@ -156,7 +156,8 @@ fn the_window_follows_a_long_way() {
             fps >= 0.95 * 10.85,
             "{fps} frames a second over {milliseconds} ms"
         );
-        let bound = 145 + u128::from(milliseconds);
+        // On a long way what is known of it is older, and some of that becomes a queue.
+        let bound = 145 + u128::from(milliseconds) * 4 / 3;
         assert!(p95 <= bound, "{p95} ms over {milliseconds} ms");
     }
 }

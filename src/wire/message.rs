@@ -12,6 +12,7 @@ const KIND_FRAME: u8 = 1;
 const KIND_CONTROL: u8 = b'{';
 const FLAG_KEY: u8 = 1;
 const FLAG_DISCONTINUITY: u8 = 2;
+const FLAG_ACK: u8 = 4;
 
 /// The start of a message: what follows it, and how many bytes of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,9 @@ pub fn encode_frame_head(header: &FrameHeader, length: usize) -> [u8; HEAD_BYTES
     if header.discontinuity {
         flags |= FLAG_DISCONTINUITY;
     }
+    if header.ack {
+        flags |= FLAG_ACK;
+    }
     let mut head = [0; HEAD_BYTES];
     head[..8].copy_from_slice(&((HEADER_BYTES + length) as u64).to_le_bytes());
     head[8] = KIND_FRAME;
@@ -140,6 +144,7 @@ fn decode_header(bytes: &[u8]) -> FrameHeader {
     FrameHeader {
         key: bytes[1] & FLAG_KEY != 0,
         discontinuity: bytes[1] & FLAG_DISCONTINUITY != 0,
+        ack: bytes[1] & FLAG_ACK != 0,
         stream: u16::from_le_bytes(array(bytes, 2)),
         sequence: u32::from_le_bytes(array(bytes, 4)),
         pts: u64_at(8),
@@ -189,6 +194,7 @@ mod tests {
         let header = FrameHeader {
             key: true,
             discontinuity: true,
+            ack: true,
             stream: 7,
             sequence: 0xdead_beef,
             pts: 1 << 40,

@@ -134,7 +134,7 @@ fn q_in_either_window_ends_that_program_as_asked() {
     }
     let ended = receiver.wait();
     assert_eq!(ended.code(), 0, "{ended:?}");
-    let left = recv_on(&display, &sender, &[]);
+    let left = recv_on(&display, &sender, &["--no-reconnect"]);
     screen.window(&received());
     // Another key does nothing.
     screen.press(sent, "x");

@@ -131,7 +131,7 @@ async fn every_picture_of_a_pipeline_reaches_the_viewer_unchanged() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(viewer.traffic.skipped.load(Relaxed), 0);
+    assert_eq!(viewer.meter.traffic.skipped.load(Relaxed), 0);
     stage.close("done").await;
 }
 
@@ -170,7 +170,7 @@ async fn pictures_seen(viewer: &mut Viewer, expected: &[Vec<u8>]) -> u64 {
     }
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     let span = numbers.last().unwrap_or(&0) - numbers.first().unwrap_or(&0) + 1;
-    let skipped = viewer.traffic.skipped.load(Relaxed);
+    let skipped = viewer.meter.traffic.skipped.load(Relaxed);
     assert_eq!(numbers.len() as u64 + skipped, u64::from(span));
     numbers.len() as u64
 }

@@ -61,6 +61,7 @@ impl Changeling {
         let header = FrameHeader {
             key: true,
             discontinuity: false,
+            ack: false,
             stream: 0,
             sequence: self.sequence,
             pts: u64::from(self.sequence) * 33_000_000,

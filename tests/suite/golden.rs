@@ -70,6 +70,7 @@ fn the_frame() -> Frame {
         header: FrameHeader {
             key: true,
             discontinuity: false,
+            ack: false,
             stream: 0,
             sequence: 7,
             pts: 233_333_333,

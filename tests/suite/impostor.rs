@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use vidchat::frame::FrameHeader;
 use vidchat::net;
-use vidchat::net::client::{PlayError, PlayOptions, Traffic};
+use vidchat::net::client::{Meter, PlayError, PlayOptions};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, FRAME_LIMIT, Hello, Wire, WireError};
 
@@ -239,10 +239,10 @@ async fn patience(script: &[u8]) -> (PlayError, Duration) {
     let (mut eye, _seen) = Eye::new();
     tokio::time::pause();
     let begun = Instant::now();
-    let traffic = Traffic::default();
+    let meter = Meter::default();
     let options = PlayOptions::default();
     let connection = net::introduce(stream, &options).await.unwrap();
-    let error = net::play(connection, &options, &traffic, &mut eye).await;
+    let error = net::play(connection, &options, &meter, &mut eye).await;
     let taken = begun.elapsed();
     tokio::time::resume();
     (error, taken)

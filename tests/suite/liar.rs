@@ -33,7 +33,15 @@ impl Liar {
     /// How `vidchat recv` ends that watches it.
     fn watched(self, frames: &str) -> Ended {
         let target = self.address.to_string();
-        let args = ["recv", &target, "--display", "none", "--frames", frames];
+        let args = [
+            "recv",
+            &target,
+            "--display",
+            "none",
+            "--no-reconnect",
+            "--frames",
+            frames,
+        ];
         let ended = run_vidchat(args);
         self.thread.join().expect("the liar does not panic");
         ended

@@ -41,9 +41,9 @@ async fn every_picture_arrives_once_in_order_and_unchanged() {
         let expected = Seen::Frame(sent.header, sent.data.to_vec());
         assert_eq!(viewer.next().await, expected);
     }
-    assert_eq!(viewer.traffic.frames.load(Relaxed), 200);
-    assert_eq!(viewer.traffic.bytes.load(Relaxed), 200 * 64);
-    assert_eq!(viewer.traffic.skipped.load(Relaxed), 0);
+    assert_eq!(viewer.meter.traffic.frames.load(Relaxed), 200);
+    assert_eq!(viewer.meter.traffic.bytes.load(Relaxed), 200 * 64);
+    assert_eq!(viewer.meter.traffic.skipped.load(Relaxed), 0);
     stage.close("done").await;
     let (_, rest) = viewer.end().await;
     assert_eq!(rest, [], "something came twice");
@@ -73,7 +73,11 @@ async fn who_comes_late_gets_the_newest_picture_at_once_and_nothing_old() {
     assert_eq!(late.frame().await.0.sequence, 9);
     stage.hub.publish(picture(10));
     assert_eq!(late.frame().await.0.sequence, 10);
-    assert_eq!(late.traffic.skipped.load(Relaxed), 0, "it missed none");
+    assert_eq!(
+        late.meter.traffic.skipped.load(Relaxed),
+        0,
+        "it missed none"
+    );
     stage.close("done").await;
 }
 

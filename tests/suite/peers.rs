@@ -13,9 +13,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::net::client::{PlayError, PlayOptions, Traffic};
+use vidchat::net::client::{PlayError, PlayOptions};
 use vidchat::net::server::ServerOptions;
-use vidchat::net::{self, Hub, Sink};
+use vidchat::net::{self, Hub, Meter, Sink};
 use vidchat::report::Failure;
 use vidchat::wire::{Caps, Control, Hello};
 
@@ -129,6 +129,8 @@ pub enum Seen {
     /// Room for so many bytes was asked for.
     Room(usize),
     Frame(FrameHeader, Vec<u8>),
+    /// No pictures come for now, for this reason.
+    Lost(String),
 }
 
 /// A sink that passes everything on to the test.
@@ -182,6 +184,10 @@ impl Sink for Eye {
         }
     }
 
+    fn lost(&mut self, reason: &str) {
+        self.note(Seen::Lost(reason.to_owned()));
+    }
+
     fn frame(&mut self, header: &FrameHeader, buffer: Vec<u8>) -> Result<(), Failure> {
         self.note(Seen::Frame(*header, buffer));
         Ok(())
@@ -191,7 +197,7 @@ impl Sink for Eye {
 /// A viewer of the library's own, in a task. It leaves when dropped.
 pub struct Viewer {
     seen: UnboundedReceiver<Seen>,
-    pub traffic: Arc<Traffic>,
+    pub meter: Arc<Meter>,
     playing: JoinHandle<PlayError>,
 }
 
@@ -208,8 +214,8 @@ impl Viewer {
     pub fn watch(stream: TcpStream, options: PlayOptions, change: impl FnOnce(&mut Eye)) -> Self {
         let (mut eye, seen) = Eye::new();
         change(&mut eye);
-        let traffic = Arc::new(Traffic::default());
-        let counted = Arc::clone(&traffic);
+        let meter = Arc::new(Meter::default());
+        let counted = Arc::clone(&meter);
         let playing = tokio::spawn(async move {
             match net::introduce(stream, &options).await {
                 Ok(connection) => net::play(connection, &options, &counted, &mut eye).await,
@@ -218,7 +224,7 @@ impl Viewer {
         });
         Self {
             seen,
-            traffic,
+            meter,
             playing,
         }
     }

@@ -171,7 +171,7 @@ fn a_connection_that_is_cut_in_a_picture_is_lost() {
     };
     let proxy = Proxy::to(sender.port, fault);
     let target = proxy.target();
-    let ended = run_vidchat(["recv", &target, "--display", "none"]);
+    let ended = run_vidchat(["recv", &target, "--display", "none", "--no-reconnect"]);
     assert_eq!(ended.code(), 3, "{}", ended.stderr);
     let error =
         format!("error: lost the connection to \"{target}\": the sender closed the connection");

@@ -7,7 +7,8 @@ use crate::support::{PATIENCE, Running, Sender, run, vidchat};
 
 /// A running `vidchat recv --display none` that has shown that it is connected.
 fn watcher(target: &str) -> Running {
-    let mut watcher = Running::start(vidchat().args(["recv", target, "--display", "none"]));
+    let mut watcher =
+        Running::start(vidchat().args(["recv", target, "--display", "none", "--no-reconnect"]));
     watcher.line_with("sends 320x240 I420");
     watcher
 }

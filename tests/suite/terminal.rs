@@ -263,7 +263,7 @@ fn a_lost_sender_is_told_below_what_was_there() {
     let target = sender.target();
     let lost = format!("error: lost the connection to \"{target}\"");
     leaves_the_terminal_as_it_was(
-        &format!("recv {target}"),
+        &format!("recv {target} --no-reconnect"),
         |_| sender.process.signal("KILL"),
         &[
             "INFO sender 127.0.0.1:",

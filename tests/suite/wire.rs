@@ -10,6 +10,7 @@ const LIMIT: u64 = 1 << 20;
 fn any_header() -> impl Strategy<Value = FrameHeader> {
     (any::<[bool; 2]>(), any::<(u16, u32, u64, u64)>()).prop_map(
         |([key, discontinuity], (stream, sequence, pts, captured_at))| FrameHeader {
+            ack: !key,
             key,
             discontinuity,
             stream,

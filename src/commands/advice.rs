@@ -1,0 +1,193 @@
+//! Why pictures are older than they may be, and what to type against it: said once, by the viewer.
+
+use std::time::Duration;
+
+use crate::net::meter::Second;
+use crate::wire::Caps;
+
+/// So many seconds in a row have to be too old before anything is said: a burst is no state.
+const SECONDS: u32 = 3;
+/// After so many good ones a new trouble is told again.
+const RECOVERY: u32 = 30;
+/// A link that is used to more than this part of what it carries is full.
+const FULL: f64 = 0.85;
+
+/// Watches the ages of the pictures, second by second.
+#[derive(Debug)]
+pub struct Advice {
+    bound: Duration,
+    bad: u32,
+    good: u32,
+    told: bool,
+}
+
+impl Advice {
+    /// Pictures may be as old as `bound`.
+    pub fn new(bound: Duration) -> Self {
+        Self {
+            bound,
+            bad: 0,
+            good: 0,
+            told: false,
+        }
+    }
+
+    /// What to say after this second: nothing as a rule.
+    pub fn after(&mut self, second: &Second, form: &Caps) -> Option<String> {
+        let age = second.age?;
+        if age.p95 <= self.bound {
+            self.bad = 0;
+            self.good += 1;
+            self.told &= self.good < RECOVERY;
+            return None;
+        }
+        (self.bad, self.good) = (self.bad + 1, 0);
+        if self.told || self.bad < SECONDS {
+            return None;
+        }
+        self.told = true;
+        Some(format!(
+            "pictures are {} ms old, more than the {} of --max-latency: {}",
+            age.p95.as_millis(),
+            self.bound.as_millis(),
+            reason(second, form, self.bound)
+        ))
+    }
+}
+
+/// Which part of the way takes the time, and what helps.
+fn reason(second: &Second, form: &Caps, bound: Duration) -> String {
+    let age = second.age.unwrap_or_default().p50;
+    let arrived = second.arrived.unwrap_or_default().p50;
+    let round_trip = second.round_trip.unwrap_or_default();
+    let needs = needed(second);
+    if let Some(carries) = second.carries
+        && needs > carries * FULL
+    {
+        return format!(
+            "the link needs {} Mbit/s, carries {}; on the sender: {}",
+            megabits(needs),
+            megabits(carries),
+            less(form)
+        );
+    }
+    if age.saturating_sub(arrived) > bound / 2 {
+        let here = age.saturating_sub(arrived).as_millis();
+        return format!(
+            "{here} ms of it pass here, decoding and showing; on the sender: --width or --fps"
+        );
+    }
+    if round_trip > bound {
+        let there = round_trip.as_millis() / 2;
+        return format!("the way alone takes {there} ms; give a larger --max-latency");
+    }
+    "it passes before they arrive: the sender may be busy, or its link shared".into()
+}
+
+/// What the stream would need to pass whole, in bits a second: what came, and what was left out.
+fn needed(second: &Second) -> f64 {
+    let whole = second.frames + second.skipped;
+    let share = whole as f64 / (second.frames.max(1)) as f64;
+    second.bytes as f64 * 8.0 * share / second.span.as_secs_f64().max(0.001)
+}
+
+/// What makes a stream of this form smaller.
+fn less(form: &Caps) -> &'static str {
+    match form.media_type() {
+        "video/x-raw" => "--pipeline camera-h264, or --width 160",
+        "image/jpeg" | "image/png" => "--pipeline camera-h264, or a smaller --width or --fps",
+        _ => "--set bitrate=KBIT, or a smaller --width",
+    }
+}
+
+fn megabits(bits: f64) -> String {
+    match bits / 1e6 {
+        few if few < 9.95 => format!("{few:.1}"),
+        many => format!("{many:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::ages::AgeSummary;
+
+    fn ages(milliseconds: u64) -> Option<AgeSummary> {
+        let age = Duration::from_millis(milliseconds);
+        Some(AgeSummary {
+            p50: age,
+            p95: age,
+            max: age,
+        })
+    }
+
+    /// A second of raw pictures over a link of so many Mbit/s that takes all it carries.
+    fn second(megabits: f64, age: u64) -> Second {
+        let bytes = (megabits * 1e6 / 8.0) as u64;
+        let frames = (bytes / 115_200).max(1);
+        Second {
+            span: Duration::from_secs(1),
+            frames,
+            bytes: frames * 115_200,
+            skipped: 30 - frames,
+            arrived: ages(age),
+            age: ages(age),
+            carries: Some(megabits * 1e6),
+            ..Second::default()
+        }
+    }
+
+    fn raw() -> Caps {
+        Caps::parse("video/x-raw, format=I420, width=320, height=240").unwrap()
+    }
+
+    fn said(advice: &mut Advice, second: &Second) -> Vec<String> {
+        (0..60)
+            .filter_map(|_| advice.after(second, &raw()))
+            .collect()
+    }
+
+    #[test]
+    fn a_thin_link_is_named_with_what_it_carries_and_what_helps() {
+        let mut advice = Advice::new(Duration::from_millis(200));
+        let said = said(&mut advice, &second(2.0, 480));
+        assert_eq!(
+            said,
+            [
+                "pictures are 480 ms old, more than the 200 of --max-latency: the link needs 28 \
+              Mbit/s, carries 2.0; on the sender: --pipeline camera-h264, or --width 160"
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_burst_and_trouble_that_comes_back_later_is_told_again() {
+        let mut advice = Advice::new(Duration::from_millis(200));
+        let (bad, good) = (second(2.0, 480), second(10.0, 120));
+        for _ in 0..20 {
+            assert_eq!(advice.after(&bad, &raw()), None);
+            assert_eq!(advice.after(&bad, &raw()), None);
+            assert_eq!(advice.after(&good, &raw()), None);
+        }
+        assert_eq!(said(&mut advice, &bad).len(), 1);
+        assert_eq!(said(&mut advice, &good).len(), 0);
+        assert_eq!(said(&mut advice, &bad).len(), 1);
+    }
+
+    #[test]
+    fn the_part_that_takes_the_time_is_named() {
+        let bound = Duration::from_millis(200);
+        let slow_here = Second {
+            arrived: ages(20),
+            carries: None,
+            ..second(10.0, 300)
+        };
+        assert!(reason(&slow_here, &raw(), bound).contains("280 ms of it pass here"));
+        let far = Second {
+            round_trip: Some(Duration::from_millis(600)),
+            carries: None,
+            ..second(10.0, 310)
+        };
+        assert!(reason(&far, &raw(), bound).contains("the way alone takes 300 ms"));
+    }
+}

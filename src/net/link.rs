@@ -1,0 +1,221 @@
+//! One viewer's link, as its two halves and the statistics see it: the one that listens notes what
+//! the viewer says, the one that shows asks when the next frame may leave.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use tokio::time::{sleep_until, timeout_at};
+
+use crate::frame::Frame;
+use crate::wire::{Ack, Control, Pong, Report};
+
+use super::window::{Room, Window};
+
+/// One viewer.
+#[derive(Debug)]
+pub struct Link {
+    /// Where it is.
+    pub peer: SocketAddr,
+    /// What it calls itself, fit to be shown; empty where it does not.
+    pub name: String,
+    /// When it joined.
+    pub joined: Instant,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// For viewers that acknowledge what they get; the others are sent whatever their sockets take.
+    window: Option<Window>,
+    /// A ping that is not answered yet: when it was sent, and when it came.
+    ping: Option<(u64, u64)>,
+    report: Option<Report>,
+    progress: Progress,
+}
+
+/// What one viewer was sent so far, and how it does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Frames sent.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames that were left out.
+    pub skipped: u64,
+    /// How old the last one was when it left.
+    pub age_sent: Duration,
+    /// How far behind the newest frame this viewer is.
+    pub behind: Duration,
+    /// Bytes on their way.
+    pub in_flight: usize,
+    /// The round trip as the acknowledgements tell it.
+    pub round_trip: Option<Duration>,
+    /// What the path carries, in bits a second; `None` where it is no limit, or not known.
+    pub carries: Option<f64>,
+    /// What the viewer has reported last.
+    pub report: Option<Report>,
+}
+
+impl Link {
+    /// A viewer that has just come; `acks` if it acknowledges frames.
+    pub fn new(peer: SocketAddr, name: String, acks: bool) -> Self {
+        let joined = Instant::now();
+        Self {
+            peer,
+            name,
+            joined,
+            state: Mutex::new(State {
+                window: acks.then(|| Window::new(joined)),
+                ping: None,
+                report: None,
+                progress: Progress::default(),
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// What it was sent so far, and how it does.
+    pub fn progress(&self) -> Progress {
+        let state = self.lock();
+        let window = state.window.as_ref();
+        Progress {
+            in_flight: window.map_or(0, Window::in_flight),
+            round_trip: window.map(Window::round_trip),
+            carries: window.and_then(Window::rate).map(|bytes| bytes * 8.0),
+            report: state.report,
+            ..state.progress
+        }
+    }
+
+    /// The viewer has acknowledged a frame.
+    pub(super) fn acked(&self, ack: Ack) {
+        if let Some(window) = &mut self.lock().window {
+            window.acked(Instant::now(), ack);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The viewer asks for the time.
+    pub(super) fn pinged(&self, sent: u64) {
+        let mut state = self.lock();
+        state.ping = Some((sent, wall_clock()));
+        if let Some(window) = &mut state.window {
+            window.empty(Instant::now());
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// The viewer reports what it has shown.
+    pub(super) fn reported(&self, report: Report) {
+        self.lock().report = Some(report);
+    }
+
+    /// Waits until a frame may leave; false where there was no room for as long as `limit`.
+    pub(super) async fn has_room(&self, limit: Duration) -> bool {
+        let give_up = tokio::time::Instant::now() + limit;
+        loop {
+            let changed = self.changed.notified();
+            let room = self.lock().room();
+            let waited = match room {
+                Room::Now => return true,
+                Room::At(at) => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = sleep_until(at.into()) => {}
+                    }
+                    Ok(())
+                }
+                Room::Later => timeout_at(give_up, changed).await,
+            };
+            if waited.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Waits for a ping, and until its answer has the path to itself: one that waited behind a
+    /// frame would tell the wrong time. The answer is to be sent at once.
+    pub(super) async fn pong(&self) -> Control {
+        loop {
+            let changed = self.changed.notified();
+            let room = {
+                let mut state = self.lock();
+                match (state.ping, state.room()) {
+                    (Some((sent, received)), Room::Now) => {
+                        state.ping = None;
+                        return Control::Pong(Pong {
+                            sent,
+                            received,
+                            replied: wall_clock(),
+                        });
+                    }
+                    (None, _) => Room::Later,
+                    (_, room) => room,
+                }
+            };
+            match room {
+                Room::At(at) => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = sleep_until(at.into()) => {}
+                    }
+                }
+                Room::Now | Room::Later => changed.await,
+            }
+        }
+    }
+
+    /// Whether the viewer is to acknowledge the next frame.
+    pub(super) fn wants_ack(&self) -> bool {
+        let state = self.lock();
+        state
+            .window
+            .as_ref()
+            .is_some_and(|window| window.wants_ack(Instant::now()))
+    }
+
+    /// `frame` has begun to leave, `skipped` frames were left out so far, and the newest is ahead
+    /// of it by `behind`.
+    pub(super) fn leaves(&self, frame: &Frame, skipped: u64, behind: Duration) {
+        let mut state = self.lock();
+        let header = &frame.header;
+        if let Some(window) = &mut state.window {
+            window.sent(
+                Instant::now(),
+                header.sequence,
+                frame.data.len(),
+                header.ack,
+            );
+        }
+        let progress = &mut state.progress;
+        progress.frames += 1;
+        progress.bytes += frame.data.len() as u64;
+        progress.skipped = skipped;
+        progress.age_sent = Duration::from_nanos(wall_clock().saturating_sub(header.captured_at));
+        progress.behind = behind;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Numbers alone, each whole at any time.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn room(&self) -> Room {
+        let window = self.window.as_ref();
+        window.map_or(Room::Now, |window| window.room(Instant::now()))
+    }
+}
+
+/// Nanoseconds since the Unix epoch by this machine's clock.
+pub(super) fn wall_clock() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}

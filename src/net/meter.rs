@@ -1,0 +1,284 @@
+//! What a viewer knows of its stream: what has come, how old it was, what the path carries.
+//!
+//! One for as long as somebody watches, across all connections. Frames arrive on the network's
+//! thread and are shown on GStreamer's, so everything here may be called from anywhere.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::frame::FrameHeader;
+use crate::wire::Pong;
+
+use super::ages::{AgeSummary, Ages};
+use super::clock::RemoteClock;
+
+/// How many times between pictures tell the usual one.
+const USUAL_GAPS: usize = 5;
+
+/// What has come in so far.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Pictures received.
+    pub frames: AtomicU64,
+    /// Bytes of pictures received.
+    pub bytes: AtomicU64,
+    /// Pictures that the sender made and that were skipped on the way.
+    pub skipped: AtomicU64,
+}
+
+/// What a viewer knows of its stream.
+#[derive(Debug)]
+pub struct Meter {
+    /// What has come in so far.
+    pub traffic: Traffic,
+    origin: Instant,
+    state: Mutex<State>,
+    key_wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    clock: RemoteClock,
+    arrived: Ages,
+    shown: Ages,
+    /// Pictures shown in this second.
+    count: u64,
+    /// When the last one was shown, in nanoseconds since the origin.
+    shown_at: Option<u64>,
+    /// The times between the last few.
+    gaps: VecDeque<Duration>,
+    /// Bytes of frames, and the time from their first byte to their last.
+    carried: (u64, Duration),
+    /// What the counters were when this second began, and when that was.
+    before: (u64, u64, u64),
+    began: Duration,
+    last: Second,
+}
+
+/// One second of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Second {
+    /// Counted from 1; 0 is before the first.
+    pub number: u64,
+    /// How long it really was.
+    pub span: Duration,
+    /// Pictures received.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Pictures that the sender made and that were skipped on the way.
+    pub skipped: u64,
+    /// Pictures that reached the screen.
+    pub shown: u64,
+    /// Their ages when they had arrived, where the sender's clock is known.
+    pub arrived: Option<AgeSummary>,
+    /// Their ages when they reached the screen.
+    pub age: Option<AgeSummary>,
+    /// The shortest round trip of late.
+    pub round_trip: Option<Duration>,
+    /// What the path carries, in bits a second: the rate at which frames came while they came.
+    pub carries: Option<f64>,
+}
+
+/// The viewer's clock: nanoseconds since about the start of the program. It never jumps.
+pub fn now() -> u64 {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let origin = ORIGIN.get_or_init(Instant::now);
+    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            traffic: Traffic::default(),
+            origin: Instant::now(),
+            state: Mutex::default(),
+            key_wanted: Notify::new(),
+        }
+    }
+}
+
+impl Meter {
+    /// A picture has reached the screen.
+    pub fn shown(&self, header: &FrameHeader) {
+        let now = now();
+        let mut state = self.lock();
+        state.count += 1;
+        if let Some(before) = state.shown_at.replace(now) {
+            let gap = Duration::from_nanos(now.saturating_sub(before));
+            if state.gaps.len() == USUAL_GAPS {
+                state.gaps.pop_front();
+            }
+            state.gaps.push_back(gap);
+        }
+        if let Some(age) = state.age(header, now) {
+            state.shown.note(age);
+        }
+    }
+
+    /// How long ago a picture reached the screen; `None` before the first.
+    pub fn since_shown(&self) -> Option<Duration> {
+        let shown_at = self.lock().shown_at?;
+        Some(Duration::from_nanos(now().saturating_sub(shown_at)))
+    }
+
+    /// The usual time between two pictures: half of the last few came sooner. One that was late is
+    /// not usual; a stream that is slow is, after a while.
+    pub fn usual_gap(&self) -> Duration {
+        let state = self.lock();
+        let mut gaps: Vec<Duration> = state.gaps.iter().copied().collect();
+        gaps.sort_unstable();
+        gaps.get(gaps.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// The stream needs a picture that can be decoded by itself.
+    pub fn want_key(&self) {
+        self.key_wanted.notify_one();
+    }
+
+    /// Ends one second and begins the next: to be called about once a second, by one caller.
+    pub fn close_second(&self) -> Second {
+        let total = |count: &AtomicU64| count.load(Relaxed);
+        let Traffic {
+            frames,
+            bytes,
+            skipped,
+        } = &self.traffic;
+        let totals = (total(frames), total(bytes), total(skipped));
+        let mut state = self.lock();
+        let (began, before) = (state.began, state.before);
+        (state.began, state.before) = (self.origin.elapsed(), totals);
+        let (carried, took) = std::mem::take(&mut state.carried);
+        let rate = carried as f64 * 8.0 / took.as_secs_f64();
+        state.last = Second {
+            number: state.last.number + 1,
+            span: state.began.saturating_sub(began),
+            frames: totals.0 - before.0,
+            bytes: totals.1 - before.1,
+            skipped: totals.2 - before.2,
+            shown: std::mem::take(&mut state.count),
+            arrived: state.arrived.take(),
+            age: state.shown.take(),
+            round_trip: state.clock.round_trip(),
+            carries: rate.is_finite().then_some(rate),
+        };
+        state.last
+    }
+
+    /// The second that ended last.
+    pub fn last_second(&self) -> Second {
+        self.lock().last
+    }
+
+    pub(super) async fn key_wanted(&self) {
+        self.key_wanted.notified().await;
+    }
+
+    /// Another sender, or the same one again, whose clock is not known yet.
+    pub(super) fn connected(&self) {
+        self.lock().clock = RemoteClock::default();
+    }
+
+    pub(super) fn pong(&self, pong: Pong) {
+        let now = now();
+        // A ping that is still to be sent cannot have been answered.
+        if pong.sent <= now {
+            let Pong {
+                sent,
+                received,
+                replied,
+            } = pong;
+            self.lock().clock.note(sent, received, replied, now);
+        }
+    }
+
+    /// A picture of so many bytes has come, and took so long.
+    pub(super) fn arrived(&self, header: &FrameHeader, bytes: usize, took: Duration) {
+        self.traffic.frames.fetch_add(1, Relaxed);
+        self.traffic.bytes.fetch_add(bytes as u64, Relaxed);
+        let now = now();
+        let mut state = self.lock();
+        state.carried.0 += bytes as u64;
+        state.carried.1 += took;
+        if let Some(age) = state.age(header, now) {
+            state.arrived.note(age);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Numbers alone, each whole at any time.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How old a picture is at `now`; `None` where nobody knows when it was captured.
+    fn age(&self, header: &FrameHeader, now: u64) -> Option<Duration> {
+        if header.captured_at == 0 {
+            return None;
+        }
+        let there = i128::from(now) + i128::from(self.clock.offset(now)?);
+        let age = there - i128::from(header.captured_at);
+        // What the clocks differ by in spite of all must not make a picture of the future.
+        Some(Duration::from_nanos(
+            u64::try_from(age.max(0)).unwrap_or(u64::MAX),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(at: u64) -> FrameHeader {
+        FrameHeader {
+            captured_at: at,
+            ..FrameHeader::default()
+        }
+    }
+
+    /// A meter that knows a sender whose clock is so many nanoseconds ahead.
+    fn knowing(ahead: u64) -> Meter {
+        let meter = Meter::default();
+        let now = now();
+        meter.pong(Pong {
+            sent: now,
+            received: now + ahead,
+            replied: now + ahead,
+        });
+        meter
+    }
+
+    #[test]
+    fn a_picture_is_as_old_as_the_senders_clock_says() {
+        let century = 3_155_760_000_000_000_000;
+        let meter = knowing(century);
+        let second = Duration::from_secs(1);
+        let header = captured(now() + century - 1_000_000_000);
+        meter.arrived(&header, 100, Duration::from_micros(10));
+        meter.shown(&header);
+        let ended = meter.close_second();
+        let (arrived, shown) = (ended.arrived.unwrap().p50, ended.age.unwrap().p50);
+        assert!(arrived >= second.mul_f64(0.99) && shown >= arrived.mul_f64(0.99));
+        assert!(shown < second * 10, "{shown:?}");
+        assert_eq!((ended.frames, ended.bytes, ended.shown), (1, 100, 1));
+        assert_eq!(ended.carries.map(f64::round), Some(80e6));
+        assert!(meter.close_second().age.is_none(), "it was told");
+    }
+
+    #[test]
+    fn no_age_is_made_up() {
+        let meter = Meter::default();
+        meter.shown(&captured(5));
+        assert!(meter.close_second().age.is_none(), "no clock");
+        let meter = knowing(0);
+        meter.shown(&captured(0));
+        assert!(meter.close_second().age.is_none(), "no time");
+        meter.shown(&captured(u64::MAX));
+        assert_eq!(meter.close_second().age.unwrap().max, Duration::ZERO);
+    }
+}
