@@ -1,5 +1,6 @@
 //! Why pictures are older than they may be, and what to type against it: said once, by the viewer.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::net::meter::Second;
@@ -9,6 +10,8 @@ use crate::wire::Caps;
 const SECONDS: u32 = 3;
 /// After so many good ones a new trouble is told again.
 const RECOVERY: u32 = 30;
+/// What the stream needs is taken from so many seconds: after a pause much is left out at once.
+const REMEMBERED: usize = 10;
 /// A link that is used to more than this part of what it carries is full.
 const FULL: f64 = 0.85;
 
@@ -19,6 +22,8 @@ pub struct Advice {
     bad: u32,
     good: u32,
     told: bool,
+    /// Of the last seconds: how long, and pictures and bytes that came, and pictures left out.
+    recent: VecDeque<(Duration, u64, u64, u64)>,
 }
 
 impl Advice {
@@ -29,11 +34,23 @@ impl Advice {
             bad: 0,
             good: 0,
             told: false,
+            recent: VecDeque::new(),
         }
     }
 
     /// What to say after this second: nothing as a rule.
     pub fn after(&mut self, second: &Second, form: &Caps) -> Option<String> {
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        let Second {
+            span,
+            frames,
+            bytes,
+            skipped,
+            ..
+        } = *second;
+        self.recent.push_back((span, frames, bytes, skipped));
         let age = second.age?;
         if age.p95 <= self.bound {
             self.bad = 0;
@@ -50,17 +67,33 @@ impl Advice {
             "pictures are {} ms old, more than the {} of --max-latency: {}",
             age.p95.as_millis(),
             self.bound.as_millis(),
-            reason(second, form, self.bound)
+            reason(second, self.needed(), form, self.bound)
         ))
+    }
+
+    /// What the stream would need to pass whole, in bits a second: what came, and what was left
+    /// out.
+    fn needed(&self) -> f64 {
+        let mut sum = (Duration::ZERO, 0, 0, 0);
+        for (span, frames, bytes, skipped) in &self.recent {
+            sum = (
+                sum.0 + *span,
+                sum.1 + frames,
+                sum.2 + bytes,
+                sum.3 + skipped,
+            );
+        }
+        let (span, frames, bytes, skipped) = sum;
+        let share = (frames + skipped) as f64 / frames.max(1) as f64;
+        bytes as f64 * 8.0 * share / span.as_secs_f64().max(0.001)
     }
 }
 
 /// Which part of the way takes the time, and what helps.
-fn reason(second: &Second, form: &Caps, bound: Duration) -> String {
+fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
     let age = second.age.unwrap_or_default().p50;
     let arrived = second.arrived.unwrap_or_default().p50;
     let round_trip = second.round_trip.unwrap_or_default();
-    let needs = needed(second);
     if let Some(carries) = second.carries
         && needs > carries * FULL
     {
@@ -82,13 +115,6 @@ fn reason(second: &Second, form: &Caps, bound: Duration) -> String {
         return format!("the way alone takes {there} ms; give a larger --max-latency");
     }
     "it passes before they arrive: the sender may be busy, or its link shared".into()
-}
-
-/// What the stream would need to pass whole, in bits a second: what came, and what was left out.
-fn needed(second: &Second) -> f64 {
-    let whole = second.frames + second.skipped;
-    let share = whole as f64 / (second.frames.max(1)) as f64;
-    second.bytes as f64 * 8.0 * share / second.span.as_secs_f64().max(0.001)
 }
 
 /// What makes a stream of this form smaller.
@@ -182,12 +208,12 @@ mod tests {
             carries: None,
             ..second(10.0, 300)
         };
-        assert!(reason(&slow_here, &raw(), bound).contains("280 ms of it pass here"));
+        assert!(reason(&slow_here, 28e6, &raw(), bound).contains("280 ms of it pass here"));
         let far = Second {
             round_trip: Some(Duration::from_millis(600)),
             carries: None,
             ..second(10.0, 310)
         };
-        assert!(reason(&far, &raw(), bound).contains("the way alone takes 300 ms"));
+        assert!(reason(&far, 28e6, &raw(), bound).contains("the way alone takes 300 ms"));
     }
 }

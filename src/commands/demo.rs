@@ -45,6 +45,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         },
         preview: Some(false),
         keep_open: false,
+        stats: None,
     };
     let receiving = RecvOptions {
         target: target.clone(),

@@ -3,6 +3,8 @@
 
 mod advice;
 pub mod demo;
+mod governor;
+mod monitor;
 pub mod pipelines;
 mod preview;
 pub mod quit;

@@ -22,8 +22,10 @@ use crate::net::{self, DEFAULT_PORT, Hub, Target, TcpListener, address};
 use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Caps, Wire};
 
+use super::monitor::Monitor;
 use super::preview::Preview;
 use super::quit::Quit;
+use super::stats::Stats;
 use super::tutorial::Translator;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
@@ -43,6 +45,8 @@ pub struct SendOptions {
     pub preview: Option<bool>,
     /// The source stays open while nobody watches.
     pub keep_open: bool,
+    /// Where to write what is measured.
+    pub stats: Option<Stats>,
 }
 
 /// Sends until the person asks for the end or the source is lost.
@@ -104,6 +108,7 @@ pub async fn serve(
         hub: Arc::clone(&hub),
         source,
         heard,
+        monitor: Monitor::new(&hub, options.stats),
         previewed: None,
         preview: None,
         translator,
@@ -151,6 +156,7 @@ struct Sending {
     hub: Arc<Hub>,
     source: Source,
     heard: mpsc::UnboundedReceiver<SourceEvent>,
+    monitor: Monitor,
     preview: Option<Preview>,
     translator: Option<Translator>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
@@ -238,6 +244,7 @@ impl Sending {
                         self.source.want_key();
                     }
                 }
+                rate = self.monitor.bitrate() => self.source.set_bitrate(rate),
                 () = at(close_at) => {
                     self.idle_since = None;
                     self.source.close();
@@ -321,10 +328,14 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
             max_viewers: args.max_viewers,
             wire: args.wire,
             name: super::own_name(),
+            max_latency: args.max_latency.map_or(Duration::MAX, |milliseconds| {
+                Duration::from_millis(u64::from(milliseconds))
+            }),
             ..ServerOptions::default()
         },
         preview,
         keep_open: args.keep_open,
+        stats: Stats::open(&args.stats)?,
     })
 }
 

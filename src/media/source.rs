@@ -122,6 +122,8 @@ impl Source {
         self.tell(Input::Key);
     }
 
+    pub fn set_bitrate(&self, _kbit: u32) {}
+
     fn tell(&self, input: Input) {
         // The thread ends only when it is told to by our own drop.
         let _ = self.inputs.send(input);

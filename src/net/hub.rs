@@ -133,6 +133,17 @@ impl Hub {
         self.scene.borrow().caps.clone()
     }
 
+    /// When the newest frame was captured, if there is one.
+    pub fn newest_captured(&self) -> Option<u64> {
+        let scene = self.scene.borrow();
+        scene.newest().map(|newest| newest.header.captured_at)
+    }
+
+    /// Why no frames come, while none do.
+    pub fn lost(&self) -> Option<Arc<str>> {
+        self.scene.borrow().lost.clone()
+    }
+
     /// Follows the stream from the newest frame on.
     pub fn subscribe(self: &Arc<Self>) -> Subscription {
         Subscription {
@@ -144,7 +155,6 @@ impl Hub {
             skipped: 0,
             patience: MAX_LATENCY,
             joining: true,
-            behind: Duration::ZERO,
             asked_at: None,
         }
     }
@@ -266,8 +276,6 @@ pub struct Subscription {
     patience: Duration,
     /// It has not caught up with the newest frame since it began.
     joining: bool,
-    /// How far behind the newest frame the one was that was handed out last.
-    behind: Duration,
     /// When it last asked for a key frame.
     asked_at: Option<Instant>,
 }
@@ -304,13 +312,9 @@ impl Subscription {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
                 self.skipped += u64::from(passed);
                 self.last = Some(newer.header.sequence);
-                self.behind = scene.behind(newer);
                 marked(newer.clone(), true)
             }
-            _ => {
-                self.behind = scene.behind(&frame);
-                frame
-            }
+            _ => frame,
         }
     }
 
@@ -318,11 +322,6 @@ impl Subscription {
     /// need those before them.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
-    }
-
-    /// How far behind the newest frame the one was that was handed out last.
-    pub fn behind(&self) -> Duration {
-        self.behind
     }
 
     /// How many frames this consumer has missed so far.
@@ -379,8 +378,7 @@ impl Subscription {
         let skipped = self.last.map_or(0, |last| frame.header.skipped_since(last));
         self.skipped += u64::from(skipped);
         self.last = Some(frame.header.sequence);
-        self.behind = scene.behind(frame);
-        self.joining &= self.behind > self.patience;
+        self.joining &= scene.behind(frame) > self.patience;
         Some(Update::Frame(marked(frame.clone(), skipped > 0)))
     }
 }

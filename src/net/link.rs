@@ -47,8 +47,8 @@ pub struct Progress {
     pub skipped: u64,
     /// How old the last one was when it left.
     pub age_sent: Duration,
-    /// How far behind the newest frame this viewer is.
-    pub behind: Duration,
+    /// When that was captured, in nanoseconds since the Unix epoch by this machine's clock.
+    pub captured_at: u64,
     /// Bytes on their way.
     pub in_flight: usize,
     /// The round trip as the acknowledgements tell it.
@@ -178,9 +178,8 @@ impl Link {
             .is_some_and(|window| window.wants_ack(Instant::now()))
     }
 
-    /// `frame` has begun to leave, `skipped` frames were left out so far, and the newest is ahead
-    /// of it by `behind`.
-    pub(super) fn leaves(&self, frame: &Frame, skipped: u64, behind: Duration) {
+    /// `frame` has begun to leave, and `skipped` frames were left out so far.
+    pub(super) fn leaves(&self, frame: &Frame, skipped: u64) {
         let mut state = self.lock();
         let header = &frame.header;
         if let Some(window) = &mut state.window {
@@ -196,7 +195,7 @@ impl Link {
         progress.bytes += frame.data.len() as u64;
         progress.skipped = skipped;
         progress.age_sent = Duration::from_nanos(wall_clock().saturating_sub(header.captured_at));
-        progress.behind = behind;
+        progress.captured_at = header.captured_at;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -175,8 +175,7 @@ impl<'a> Show<'a> {
                 Err(_) => return Err(Left::Stalled(self.stall_limit)),
             }
         };
-        let (skipped, behind) = (self.subscription.skipped(), self.subscription.behind());
-        self.link.leaves(&frame, skipped, behind);
+        self.link.leaves(&frame, self.subscription.skipped());
         let mut rest = head.as_ref().chain(frame.data).chain(tail);
         if started < rest.remaining() {
             rest.advance(started);
