@@ -26,6 +26,9 @@ const KEY_INTERVAL: Duration = Duration::from_secs(1);
 const KEPT_FRAMES: usize = 1200;
 const KEPT_BYTES: usize = 16 << 20;
 
+/// The reason of an end for which nobody gave one.
+const STOPPED: &str = "the sender stopped";
+
 /// What is to be seen right now.
 #[derive(Clone, Debug, Default)]
 struct Scene {
@@ -295,9 +298,20 @@ impl Subscription {
                 return update;
             }
             if self.scene.changed().await.is_err() {
-                return Update::End("the sender stopped".into());
+                return Update::End(STOPPED.into());
             }
         }
+    }
+
+    /// Waits until the stream has ended, and for so long after that; returns the reason.
+    pub async fn over(&self, patience: Duration) -> Arc<str> {
+        let mut scene = self.scene.clone();
+        let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
+            Ok(scene) => scene.ended.clone(),
+            Err(_) => None,
+        };
+        tokio::time::sleep(patience).await;
+        ended.unwrap_or_else(|| STOPPED.into())
     }
 
     /// The newest frame instead of `frame`, which was handed out but not used.

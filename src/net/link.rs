@@ -114,6 +114,11 @@ impl Link {
         self.lock().report = Some(report);
     }
 
+    /// Whether a frame may leave now.
+    pub(super) fn has_room_now(&self) -> bool {
+        self.lock().room() == Room::Now
+    }
+
     /// Waits until a frame may leave; false where there was no room for as long as `limit`.
     pub(super) async fn has_room(&self, limit: Duration) -> bool {
         let give_up = tokio::time::Instant::now() + limit;

@@ -21,6 +21,9 @@ use super::viewer::Left;
 /// How long a viewer may skip frames without a word in the log: it is opening its window.
 const SETTLING: Duration = Duration::from_secs(1);
 
+/// How long the last frame may wait for room before it is left out, and the end is told.
+const LAST_ROOM: Duration = Duration::from_millis(200);
+
 /// What is to be done next.
 enum Next {
     Say(Control),
@@ -104,11 +107,18 @@ impl<'a> Show<'a> {
             biased;
             pong = link.pong() => Next::Say(pong),
             next = async {
-                match link.has_room(limit).await {
-                    // Only now: what is taken earlier is older when it leaves.
-                    true => Next::Show(subscription.next().await),
-                    false => Next::Stalled,
+                if !link.has_room_now() {
+                    tokio::select! {
+                        room = link.has_room(limit) => if !room {
+                            return Next::Stalled;
+                        },
+                        reason = subscription.over(LAST_ROOM) => {
+                            return Next::Show(Update::End(reason));
+                        }
+                    }
                 }
+                // Only now: what is taken earlier is older when it leaves.
+                Next::Show(subscription.next().await)
             } => next,
         }
     }

@@ -17,10 +17,15 @@ use crate::support::project;
 const FORM: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 11] = [
     "hello-viewer",
     "hello-sender",
     "caps",
+    "lost",
+    "ping",
+    "pong",
+    "ack",
+    "report",
     "key",
     "bye",
     "frame",
@@ -70,7 +75,7 @@ fn the_frame() -> Frame {
         header: FrameHeader {
             key: true,
             discontinuity: false,
-            ack: false,
+            ack: true,
             stream: 0,
             sequence: 7,
             pts: 233_333_333,
@@ -99,7 +104,16 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
             ..Hello::default()
         })
     };
-    assert_eq!(control("hello-viewer"), hello("kitchen", None));
+    let viewer = Control::Hello(Hello {
+        vidchat: 1,
+        name: "kitchen".into(),
+        acks: true,
+        max_latency: Some(200),
+        caps: None,
+    });
+    assert_eq!(control("hello-viewer"), viewer);
+    assert!(matches!(control("pong"), Control::Pong(pong) if pong.replied > pong.received));
+    assert!(matches!(control("ack"), Control::Ack(ack) if ack.sequence == 7));
     assert_eq!(control("hello-sender"), hello("desk", Some(FORM)));
     assert_eq!(control("key"), Control::Key);
     assert!(matches!(control("bye"), Control::Bye { reason, .. } if !reason.is_empty()));
@@ -168,14 +182,20 @@ async fn a_viewer_says_and_understands_the_bytes_of_the_document() {
         .await
         .expect("they come");
     assert_eq!(heard, golden("hello-viewer"));
-    for name in ["hello-sender", "frame", "caps", "bye"] {
+    for name in ["hello-sender", "pong", "frame", "lost", "caps", "bye"] {
         sender.write_all(&golden(name)).await.expect("it listens");
     }
     assert_eq!(viewer.next().await, Seen::Hello("desk".into()));
     let form = Caps::parse(FORM).expect("they are good");
     assert_eq!(viewer.next().await, Seen::Caps(form));
     let Frame { header, data } = the_frame();
+    // Acknowledging is the network's own business.
+    let header = FrameHeader {
+        ack: false,
+        ..header
+    };
     assert_eq!(viewer.next().await, Seen::Frame(header, data.to_vec()));
+    assert!(matches!(viewer.next().await, Seen::Lost(_)));
     assert!(matches!(viewer.next().await, Seen::Caps(_)));
     let (error, _) = viewer.end().await;
     match control("bye") {
