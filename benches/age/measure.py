@@ -32,7 +32,7 @@ SCENARIOS = {
               "shape": "rate 10mbit burst 32kb limit 1mb", "who": RAW},
     "delay": {"title": "10 Mbit/s, 40 ms each way", "shape": TEN, "rate": 10e6, "delay": 40,
               "who": RAW},
-    "1mbit": {"title": "1 Mbit/s, H.264", "shape": "rate 1mbit burst 32kb latency 50ms",
+    "1mbit": {"title": "1 Mbit/s, H.264", "shape": "rate 1mbit burst 4kb latency 200ms",
               "rate": 1e6, "who": CODED},
     "dip": {"title": "10 Mbit/s, 200 kbit/s for ten seconds", "shape": TEN, "rate": 10e6,
             "event": (10, 10, "rate 200kbit burst 32kb latency 50ms"), "who": RAW},

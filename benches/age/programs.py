@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).parent
 PIPELINES = HERE.parent / "pipelines"
 PORT = 10050
 I420 = "format=i420 width=320 height=240 framerate=30/1"
-X264 = "x264enc tune=zerolatency speed-preset=veryfast bitrate=500 key-int-max=60"
+X264 = "x264enc tune=zerolatency speed-preset=veryfast bitrate=800 key-int-max=60"
 
 
 class Group:
@@ -128,7 +128,8 @@ def gstreamer_with(encode, decode, sink):
 # As yardstick/peers.rs has it: four pictures behind, and it goes on with the newest.
 CAREFUL = ("async=false unit-format=buffers sync-method=latest-keyframe recover-policy=keyframe "
            "units-soft-max=4 units-max=30")
-DECODE = "h264parse ! avdec_h264 max-threads=1 ! videoconvert ! video/x-raw,format=I420 !"
+# Not avdec_h264: joining between two key frames leaves its pictures grey for good.
+DECODE = "h264parse ! openh264dec ! videoconvert ! video/x-raw,format=I420 !"
 
 
 def ffmpeg_with(sent, received):
@@ -172,10 +173,11 @@ PROGRAMS = {
     "tutorial": tutorial,
     "gstreamer": gstreamer_with("", "", ""),
     "gstreamer-careful": gstreamer_with("", "", CAREFUL),
-    "gstreamer-h264": gstreamer_with(f"{X264} ! h264parse !", DECODE, ""),
+    "gstreamer-h264": gstreamer_with(f"{X264} ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au !",
+        DECODE, ""),
     "ffmpeg": ffmpeg_with("-c:v rawvideo -f rawvideo", ""),
     "ffmpeg-h264": ffmpeg_with(
-        "-c:v libx264 -preset veryfast -tune zerolatency -b:v 500k -maxrate 500k -bufsize 300k "
+        "-c:v libx264 -preset veryfast -tune zerolatency -b:v 800k -maxrate 800k -bufsize 480k "
         "-g 60 -f mpegts", "-f mpegts"),
     "imagezmq-reqrep": imagezmq_with("reqrep"),
     "imagezmq-pubsub": imagezmq_with("pubsub"),
