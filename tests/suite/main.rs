@@ -7,6 +7,7 @@ mod display;
 mod docs;
 mod ends;
 mod errors;
+mod fault_proxy;
 mod flags;
 mod forms;
 mod golden;
@@ -14,6 +15,8 @@ mod hostile;
 mod impostor;
 mod layers;
 mod liar;
+#[cfg(target_os = "linux")]
+mod link;
 mod loopback;
 mod missing;
 mod peers;

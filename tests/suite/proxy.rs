@@ -1,118 +1,9 @@
 //! Bad networks: the two programs with a proxy between them that splits, delays, stalls and cuts.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::time::sleep;
-
+use crate::fault_proxy::{Fault, Proxy};
 use crate::support::{Ended, Running, Sender, run_vidchat, vidchat};
-
-/// What a proxy does to the bytes on their way from the sender to the viewer.
-#[derive(Clone, Copy, Debug, Default)]
-struct Fault {
-    /// They come in pieces of at most so many bytes.
-    pieces: Option<usize>,
-    /// After so many bytes, no more come.
-    stall_after: Option<usize>,
-    /// After so many bytes, both connections are closed.
-    cut_after: Option<usize>,
-    /// Nothing passes in either direction for so long at first.
-    delay: Duration,
-}
-
-/// A proxy on a thread of its own, which ends when this is dropped.
-struct Proxy {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Proxy {
-    /// Between a viewer who connects to it and the sender at `port`.
-    fn to(port: u16, fault: Fault) -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = listener.local_addr().expect("it is bound");
-        listener.set_nonblocking(true).expect("it is a socket");
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("there is room for a runtime")
-                .block_on(async {
-                    let listener = TcpListener::from_std(listener).expect("it is a socket");
-                    tokio::select! {
-                        () = serve(listener, port, fault) => {}
-                        _ = stopped => {}
-                    }
-                });
-        });
-        Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-
-    /// What to give to `vidchat recv`.
-    fn target(&self) -> String {
-        self.address.to_string()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-async fn serve(listener: TcpListener, port: u16, fault: Fault) {
-    while let Ok((viewer, _)) = listener.accept().await {
-        if let Ok(sender) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
-            tokio::spawn(pass(viewer, sender, fault));
-        }
-    }
-}
-
-async fn pass(mut viewer: TcpStream, mut sender: TcpStream, fault: Fault) {
-    let _ = viewer.set_nodelay(true);
-    let _ = sender.set_nodelay(true);
-    sleep(fault.delay).await;
-    let (mut from_viewer, mut to_viewer) = viewer.split();
-    let (mut from_sender, mut to_sender) = sender.split();
-    let back = async {
-        let _ = copy(&mut from_viewer, &mut to_sender).await;
-        let _ = to_sender.shutdown().await;
-    };
-    let forth = async {
-        let mut passed = 0;
-        let mut buffer = vec![0; fault.pieces.unwrap_or(16 * 1024)];
-        let end = fault.cut_after.or(fault.stall_after).unwrap_or(usize::MAX);
-        while passed < end {
-            let room = buffer.len().min(end - passed);
-            let count = match from_sender.read(&mut buffer[..room]).await {
-                Ok(0) | Err(_) => break,
-                Ok(count) => count,
-            };
-            if to_viewer.write_all(&buffer[..count]).await.is_err() {
-                break;
-            }
-            passed += count;
-        }
-        if fault.stall_after.is_some() {
-            std::future::pending::<()>().await;
-        }
-        let _ = to_viewer.shutdown().await;
-    };
-    tokio::join!(back, forth);
-}
 
 /// A sender of small pictures, which even single bytes can carry.
 fn sender() -> Sender {
@@ -159,6 +50,37 @@ fn a_connection_that_is_slow_to_begin_works_all_the_same() {
         delay: Duration::from_millis(600),
         ..Fault::default()
     });
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_long_line_is_the_same_stream() {
+    let ended = watch(Fault {
+        latency: Duration::from_millis(40),
+        ..Fault::default()
+    });
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_stream_goes_on_where_a_stall_is_short() {
+    let sender = sender();
+    let proxy = Proxy::to(sender.port, Fault::default());
+    let mut command = vidchat();
+    command.args([
+        "recv",
+        &proxy.target(),
+        "--display",
+        "none",
+        "--frames",
+        "20",
+    ]);
+    let mut viewer = Running::start(&mut command);
+    viewer.line_with("sends 64x48");
+    proxy.stall(true);
+    std::thread::sleep(Duration::from_millis(300));
+    proxy.stall(false);
+    let ended = viewer.wait();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
 }
 

@@ -1,0 +1,230 @@
+//! A slow link for tests: two network namespaces, a veth pair between them, and tbf on the sender's
+//! side, so that it is the sender's own TCP that feels the limit. As root, on Linux.
+
+use std::io;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::support::skipped;
+
+/// What passes at once after a pause. A link that is always full has none of it left.
+const BURST: &str = "32kb";
+
+/// The link, gone when this is dropped.
+pub struct Link {
+    sender: String,
+    viewer: String,
+    queue: String,
+}
+
+impl Link {
+    /// The sender's address.
+    pub const SENDER: &str = "10.78.0.1";
+    /// The viewer's address.
+    pub const VIEWER: &str = "10.78.0.2";
+
+    /// A link of `rate`, such as `10mbit`, and `queue`, such as `latency 50ms` or `limit 1mb`, in
+    /// the words of tc. `None`, said aloud, where this machine cannot make one.
+    pub fn start(rate: &str, queue: &str) -> Option<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = |end| {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            format!("vidchat-{end}-{}-{count}", std::process::id())
+        };
+        let link = Self {
+            sender: name("s"),
+            viewer: name("v"),
+            queue: queue.to_owned(),
+        };
+        // What was made before a failure goes with `link`.
+        match link.make(rate) {
+            Ok(()) => Some(link),
+            Err(error) => {
+                skipped(&format!("no network namespaces with a slow link: {error}"));
+                None
+            }
+        }
+    }
+
+    fn make(&self, rate: &str) -> io::Result<()> {
+        let Self { sender, viewer, .. } = self;
+        words(&format!("ip netns add {sender}"))?;
+        words(&format!("ip netns add {viewer}"))?;
+        words(&format!(
+            "ip link add line netns {sender} type veth peer name line netns {viewer}"
+        ))?;
+        for (namespace, address) in [(sender, Self::SENDER), (viewer, Self::VIEWER)] {
+            let ip = format!("ip -n {namespace}");
+            words(&format!("{ip} addr add {address}/24 dev line"))?;
+            words(&format!("{ip} link set lo up"))?;
+            words(&format!("{ip} link set line up"))?;
+            // The default of most machines, which fills every queue that it finds; a milder one
+            // of this machine would make the link look better than it is.
+            words(&format!(
+                "{ip} route change 10.78.0.0/24 dev line proto kernel scope link src {address} \
+                 congctl cubic"
+            ))?;
+        }
+        self.qdisc("add", &self.tbf(rate))
+    }
+
+    /// Another rate from now on; what is queued stays queued.
+    pub fn set_rate(&self, rate: &str) {
+        self.qdisc("change", &self.tbf(rate))
+            .expect("what was made can be changed");
+    }
+
+    /// The command, to be run on the sender's side, without standard input.
+    pub fn sender_command(&self, command: &Command) -> Command {
+        inside(&self.sender, command)
+    }
+
+    /// The command, to be run on the viewer's side, without standard input.
+    pub fn viewer_command(&self, command: &Command) -> Command {
+        inside(&self.viewer, command)
+    }
+
+    /// Runs `work` on the sender's side, on a thread of its own. Sockets that it makes stay there
+    /// when it hands them back.
+    pub fn at_sender<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        at(&self.sender, work)
+    }
+
+    /// As [`Link::at_sender`], on the viewer's side.
+    pub fn at_viewer<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        at(&self.viewer, work)
+    }
+
+    fn tbf(&self, rate: &str) -> String {
+        format!("tbf rate {rate} burst {BURST} {}", self.queue)
+    }
+
+    fn qdisc(&self, verb: &str, what: &str) -> io::Result<()> {
+        words(&format!(
+            "tc -n {} qdisc {verb} dev line root {what}",
+            self.sender
+        ))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for namespace in [&self.sender, &self.viewer] {
+            // Where it was never made, there is nothing to complain of.
+            let _ = words(&format!("ip netns del {namespace}"));
+        }
+    }
+}
+
+/// Runs a command, whose complaint becomes the error.
+fn words(line: &str) -> io::Result<()> {
+    let mut words = line.split_whitespace();
+    let output = Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{line}: {}", complaint.trim())))
+}
+
+/// `ip` becomes the command that it is given, so the process id is the program's own.
+fn inside(namespace: &str, command: &Command) -> Command {
+    let mut wrapped = Command::new("ip");
+    wrapped
+        .args(["netns", "exec", namespace])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    wrapped
+}
+
+fn at<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
+    let there = std::fs::File::open(format!("/run/netns/{namespace}")).expect("it was made");
+    thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            use std::os::fd::AsFd;
+            // For this thread alone.
+            move_into_link_name_space(there.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("root may enter");
+            work()
+        });
+        thread.join().expect("the work does not panic")
+    })
+}
+
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::support::PATIENCE;
+
+    /// Megabits a second that arrive in a second, after what the burst let pass at once.
+    fn megabits(viewer: &mut TcpStream) -> f64 {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut read_for = |time: Duration| {
+            let (begun, mut bytes) = (Instant::now(), 0);
+            while begun.elapsed() < time {
+                bytes += viewer.read(&mut buffer).expect("the other end writes");
+            }
+            bytes as f64 * 8e-6 / begun.elapsed().as_secs_f64()
+        };
+        read_for(Duration::from_millis(700));
+        read_for(Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_link_has_the_rate_that_it_was_told() {
+        let Some(link) = Link::start("10mbit", "latency 50ms") else {
+            return;
+        };
+        let listener = link.at_sender(|| TcpListener::bind((Link::SENDER, 0)).unwrap());
+        let address = listener.local_addr().unwrap();
+        let mut viewer = link.at_viewer(|| TcpStream::connect(address).unwrap());
+        viewer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut sender = listener.accept().unwrap().0;
+        // Ends when the viewer's end is closed.
+        let writer = thread::spawn(move || while sender.write_all(&[0; 16 * 1024]).is_ok() {});
+        let fast = megabits(&mut viewer);
+        assert!((7.0..11.0).contains(&fast), "{fast} Mbit/s");
+        link.set_rate("2mbit");
+        let slow = megabits(&mut viewer);
+        assert!((1.0..3.0).contains(&slow), "{slow} Mbit/s");
+        drop(viewer);
+        // It is in the middle of a write to somebody who is gone.
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_command_runs_on_its_side_of_a_link() {
+        let Some(link) = Link::start("1mbit", "limit 100kb") else {
+            return;
+        };
+        let mut look = Command::new("ip");
+        look.args(["addr", "show", "dev", "line"]);
+        for (mut command, address) in [
+            (link.sender_command(&look), Link::SENDER),
+            (link.viewer_command(&look), Link::VIEWER),
+        ] {
+            let output = command.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.contains(address), "{output:?}");
+        }
+    }
+}
