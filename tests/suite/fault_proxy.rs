@@ -250,25 +250,24 @@ mod tests {
 
     #[test]
     fn a_long_line_holds_no_more_than_it_should() {
+        // Nothing is due while this writes.
         let (_proxy, mut sender, _viewer) = ends(Fault {
-            latency: Duration::from_millis(20),
+            latency: PATIENCE,
             ..Fault::default()
         });
-        // So that the kernel's buffer on this end is small too.
+        // So that the kernel holds little on this end.
         socket2::SockRef::from(&sender)
             .set_send_buffer_size(16 * 1024)
             .unwrap();
         sender
-            .set_write_timeout(Some(Duration::from_millis(500)))
+            .set_write_timeout(Some(Duration::from_millis(300)))
             .unwrap();
         let mut taken = 0;
-        // The viewer reads nothing.
         while let Ok(count) = sender.write(&[0; 4096]) {
             taken += count;
-            assert!(taken < 16 << 20, "it takes everything");
+            assert!(taken < 3 * HELD, "it takes everything");
         }
-        // The line, and the viewer's receive buffer, which the kernel lets grow.
-        assert!(taken > HELD / 2, "{taken} bytes");
+        assert!(taken >= HELD, "{taken} bytes");
     }
 
     #[test]
