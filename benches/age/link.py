@@ -95,8 +95,9 @@ class Link:
         """The words before a command that make it run there."""
         return ["ip", "netns", "exec", namespace]
 
-    def wait_for_listener(self, namespace, port, seconds=10):
-        """Until something listens there, without connecting: some take one viewer alone."""
+    def wait_for_listener(self, namespace, port, ended, seconds=10):
+        """Until something listens there, without connecting: some take one viewer alone. Not
+        after `ended()` has named a program that is no more."""
         until = time.monotonic() + seconds
         wanted = f":{port:04X} "
         while time.monotonic() < until:
@@ -105,5 +106,7 @@ class Link:
                 words = entry.split()
                 if len(words) > 3 and words[3] == "0A" and f"{words[1][-5:]} " == wanted:
                     return
+            if gone := ended():
+                raise OSError(f"{gone}: ended at once; its log is among the figures")
             time.sleep(0.05)
         raise OSError(f"nothing listens at port {port} after {seconds} s")

@@ -73,7 +73,7 @@ class Group:
 
     def listening(self):
         """Waits until the sender does."""
-        self.link.wait_for_listener(self.link.sender, PORT)
+        self.link.wait_for_listener(self.link.sender, PORT, self.ended)
 
     def ended(self):
         """The words of the first process that is not running any more."""
@@ -156,7 +156,7 @@ def imagezmq_with(mode):
         hub, source = group.link.viewer, group.link.sender
         if mode == "reqrep":
             group.python(hub, ["imagezmq_recv.py", mode, VIEWER, PORT, group.csv], "recv")
-            group.link.wait_for_listener(hub, PORT)
+            group.link.wait_for_listener(hub, PORT, group.ended)
             group.python(source, ["imagezmq_send.py", mode, VIEWER, PORT], "send")
         else:
             group.python(source, ["imagezmq_send.py", mode, SENDER, PORT], "send")
