@@ -1,5 +1,10 @@
-"""A link with a real rate limit: two network namespaces, and tbf on the sender's side, so that it
-is the sender's TCP that feels it. As root. The names carry the process id."""
+"""A link with a real rate limit: network namespaces for the sender, a router with tbf, and the
+viewer. As root. The names carry the process id.
+
+The limit is at a router of its own and not at the sender's device: there the kernel counts what
+is queued as the socket's, and stops sending long before the queue is full (TCP small queues). No
+router on the way tells a sender that.
+"""
 
 import json
 import os
@@ -8,7 +13,8 @@ import subprocess
 import sys
 import time
 
-SENDER, VIEWER = "10.77.0.1", "10.77.0.2"
+SENDER, VIEWER = "10.77.0.1", "10.77.1.1"
+NEAR, FAR = "10.77.0.254", "10.77.1.254"
 HERE = pathlib.Path(__file__).parent
 
 
@@ -33,6 +39,7 @@ class Link:
         self.delay = delay
         self.congestion = congestion
         self.sender = f"vidchat-s-{os.getpid()}"
+        self.router = f"vidchat-r-{os.getpid()}"
         self.viewer = f"vidchat-v-{os.getpid()}"
         self.line = None
 
@@ -48,29 +55,37 @@ class Link:
         if self.line:
             self.line.kill()
             self.line.wait()
-        for name in (self.sender, self.viewer):
+        for name in (self.sender, self.router, self.viewer):
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
 
     def make(self):
-        for name in (self.sender, self.viewer):
+        for name in (self.sender, self.router, self.viewer):
             run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        run(*"ip link add near netns".split(), self.router,
+            *"type veth peer name line netns".split(), self.sender)
         if self.delay:
             self.line = subprocess.Popen(
-                [sys.executable, HERE / "delay.py", self.sender, self.viewer, str(self.delay)],
+                [sys.executable, HERE / "delay.py", self.router, self.viewer, str(self.delay)],
                 stdout=subprocess.PIPE,
             )
             if not self.line.stdout.readline():
                 raise OSError("no tunnel devices: is /dev/net/tun there?")
         else:
-            run(*"ip link add line netns".split(), self.sender,
+            run(*"ip link add line netns".split(), self.router,
                 *"type veth peer name line netns".split(), self.viewer)
-        for name, address in ((self.sender, SENDER), (self.viewer, VIEWER)):
-            run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", "line")
-            run("ip", "-n", name, "link", "set", "lo", "up")
-            run("ip", "-n", name, "link", "set", "line", "up")
+        # One segment a packet, as on a wire: between namespaces they are larger by themselves.
+        run("ip", "-n", self.sender, "link", "set", "line", "gso_max_segs", "1")
+        run("ip", "netns", "exec", self.router, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        for name, device, address in (
+            (self.sender, "line", SENDER), (self.router, "near", NEAR),
+            (self.router, "line", FAR), (self.viewer, "line", VIEWER),
+        ):
+            run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", device)
+            run("ip", "-n", name, "link", "set", device, "up")
+        for name, gate in ((self.sender, NEAR), (self.viewer, FAR)):
             # By route: a namespace may not choose every algorithm as its default.
-            run("ip", "-n", name, "route", "change", "10.77.0.0/24", "dev", "line",
-                "proto", "kernel", "scope", "link", "src", address,
+            run("ip", "-n", name, "route", "add", "default", "via", gate,
                 "congctl", self.congestion)
         if self.shape:
             self.reshape(self.shape)
@@ -78,7 +93,7 @@ class Link:
     def reshape(self, shape):
         """Another limit from now on; "blackhole" loses everything."""
         words = ["blackhole"] if shape == "blackhole" else ["tbf", *shape.split()]
-        tc = ["tc", "-n", self.sender, "qdisc"]
+        tc = ["tc", "-n", self.router, "qdisc"]
         try:
             # Keeps what is queued, as a router does.
             run(*tc, "change", "dev", "line", "root", *words)
@@ -87,7 +102,7 @@ class Link:
 
     def sent(self):
         """Bytes that have left the limiter so far."""
-        qdiscs = run("tc", "-n", self.sender, "-s", "-j", "qdisc", "show", "dev", "line")
+        qdiscs = run("tc", "-n", self.router, "-s", "-j", "qdisc", "show", "dev", "line")
         return sum(qdisc.get("bytes", 0) for qdisc in json.loads(qdiscs))
 
     @staticmethod

@@ -1,5 +1,9 @@
-//! A slow link for tests: two network namespaces, a veth pair between them, and tbf on the sender's
-//! side, so that it is the sender's own TCP that feels the limit. As root, on Linux.
+//! A slow link for tests: network namespaces for the sender, a router with tbf, and the viewer. As
+//! root, on Linux.
+//!
+//! The limit is at a router of its own and not at the sender's device: there the kernel counts what
+//! is queued as the socket's, and stops sending long before the queue is full (TCP small queues).
+//! No router on the way tells a sender that.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -13,9 +17,14 @@ use crate::support::skipped;
 /// What passes at once after a pause. A link that is always full has none of it left.
 const BURST: &str = "32kb";
 
+/// The router's two addresses.
+const NEAR: &str = "10.78.0.254";
+const FAR: &str = "10.78.1.254";
+
 /// The link, gone when this is dropped.
 pub struct Link {
     sender: String,
+    router: String,
     viewer: String,
     queue: String,
 }
@@ -24,7 +33,7 @@ impl Link {
     /// The sender's address.
     pub const SENDER: &str = "10.78.0.1";
     /// The viewer's address.
-    pub const VIEWER: &str = "10.78.0.2";
+    pub const VIEWER: &str = "10.78.1.1";
 
     /// A link of `rate`, such as `10mbit`, and `queue`, such as `latency 50ms` or `limit 1mb`, in
     /// the words of tc. `None`, said aloud, where this machine cannot make one.
@@ -36,6 +45,7 @@ impl Link {
         };
         let link = Self {
             sender: name("s"),
+            router: name("r"),
             viewer: name("v"),
             queue: queue.to_owned(),
         };
@@ -50,22 +60,41 @@ impl Link {
     }
 
     fn make(&self, rate: &str) -> io::Result<()> {
-        let Self { sender, viewer, .. } = self;
-        words(&format!("ip netns add {sender}"))?;
-        words(&format!("ip netns add {viewer}"))?;
+        let Self {
+            sender,
+            router,
+            viewer,
+            ..
+        } = self;
+        for namespace in [sender, router, viewer] {
+            words(&format!("ip netns add {namespace}"))?;
+            words(&format!("ip -n {namespace} link set lo up"))?;
+        }
+        for (end, device) in [(sender, "near"), (viewer, "line")] {
+            words(&format!(
+                "ip link add {device} netns {router} type veth peer name line netns {end}"
+            ))?;
+        }
+        // One segment a packet, as on a wire: between namespaces they are larger by themselves.
+        words(&format!("ip -n {sender} link set line gso_max_segs 1"))?;
         words(&format!(
-            "ip link add line netns {sender} type veth peer name line netns {viewer}"
+            "ip netns exec {router} sysctl -q -w net.ipv4.ip_forward=1"
         ))?;
-        for (namespace, address) in [(sender, Self::SENDER), (viewer, Self::VIEWER)] {
+        for (namespace, device, address) in [
+            (sender, "line", Self::SENDER),
+            (router, "near", NEAR),
+            (router, "line", FAR),
+            (viewer, "line", Self::VIEWER),
+        ] {
             let ip = format!("ip -n {namespace}");
-            words(&format!("{ip} addr add {address}/24 dev line"))?;
-            words(&format!("{ip} link set lo up"))?;
-            words(&format!("{ip} link set line up"))?;
+            words(&format!("{ip} addr add {address}/24 dev {device}"))?;
+            words(&format!("{ip} link set {device} up"))?;
+        }
+        for (namespace, gate) in [(sender, NEAR), (viewer, FAR)] {
             // The default of most machines, which fills every queue that it finds; a milder one
             // of this machine would make the link look better than it is.
             words(&format!(
-                "{ip} route change 10.78.0.0/24 dev line proto kernel scope link src {address} \
-                 congctl cubic"
+                "ip -n {namespace} route add default via {gate} congctl cubic"
             ))?;
         }
         self.qdisc("add", &self.tbf(rate))
@@ -105,14 +134,14 @@ impl Link {
     fn qdisc(&self, verb: &str, what: &str) -> io::Result<()> {
         words(&format!(
             "tc -n {} qdisc {verb} dev line root {what}",
-            self.sender
+            self.router
         ))
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        for namespace in [&self.sender, &self.viewer] {
+        for namespace in [&self.sender, &self.router, &self.viewer] {
             // Where it was never made, there is nothing to complain of.
             let _ = words(&format!("ip netns del {namespace}"));
         }
