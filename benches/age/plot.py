@@ -3,7 +3,7 @@
 import matplotlib
 
 matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402  (after the choice above)
+from matplotlib import pyplot, ticker  # noqa: E402  (after the choice above)
 
 # Ours stands out; the others keep their colours from plot to plot.
 STYLES = {
@@ -65,7 +65,10 @@ def draw(path, scenario, runs):
         axes.plot(at.round(2), age.clip(0.1).round(1), dashes, color=colour, linewidth=width)
         labels.append((age[-1], NAMES.get(name, name), colour, name.startswith("vidchat")))
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.set_xlim(0, end)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.set_title(f"Age of the picture: {scenario['title']}", loc="left", fontsize=14)
     axes.set_xlabel("seconds since the viewer connected")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value / 1000:g} s" if value >= 1000
