@@ -12,14 +12,20 @@ use gstreamer as gst;
 
 use crate::wire::caps;
 
-/// Counts into `shown`; after `enough` pictures no more pass, and `reached` is called once.
+use super::cover;
+use super::seen::Marks;
+
+/// Counts into `shown`, and tells which pictures those are; after `enough` of them no more pass,
+/// and `reached` is called once.
 pub fn attach(
     pipeline: &gst::Pipeline,
     shown: &Arc<AtomicU64>,
+    marks: Option<&Arc<Marks>>,
     enough: Option<u64>,
     reached: impl Fn() + Send + Sync + 'static,
 ) {
-    let Ok(Some(sink)) = pipeline.iterate_sinks().next() else {
+    let first = || pipeline.iterate_sinks().next().ok().flatten();
+    let Some(sink) = cover::display(pipeline).or_else(first) else {
         return;
     };
     let source = pipeline.by_name(super::build::SEAM);
@@ -31,16 +37,20 @@ pub fn attach(
     };
     let counter = Arc::new(Counter {
         shown: Arc::clone(shown),
+        marks: marks.cloned(),
         enough,
         reached: Box::new(reached),
     });
     let muxed = Arc::new(AtomicBool::new(false));
     let entered = AtomicU64::new(0);
     let (at_entry, is_muxed) = (Arc::clone(&counter), Arc::clone(&muxed));
-    entry.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+    entry.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let before = entered.fetch_add(1, Relaxed);
+        if let (Some(marks), Some(buffer)) = (&at_entry.marks, info.buffer()) {
+            marks.entered(buffer);
+        }
         match is_muxed.load(Relaxed) {
-            true => at_entry.count(before),
+            true => at_entry.count(before, info.buffer()),
             false => gst::PadProbeReturn::Ok,
         }
     });
@@ -54,26 +64,31 @@ pub fn attach(
             }
             gst::PadProbeReturn::Ok
         }
-        _ if muxed.load(Relaxed) => gst::PadProbeReturn::Ok,
-        _ => counter.count(counter.shown.load(Relaxed)),
+        _ if muxed.load(Relaxed) || cover::is_covering() => gst::PadProbeReturn::Ok,
+        _ => counter.count(counter.shown.load(Relaxed), info.buffer()),
     });
 }
 
 struct Counter {
     shown: Arc<AtomicU64>,
+    /// Which pictures they are, where somebody wants to know.
+    marks: Option<Arc<Marks>>,
     enough: Option<u64>,
     reached: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Counter {
     /// Lets one more pass after `before` others, or none.
-    fn count(&self, before: u64) -> gst::PadProbeReturn {
+    fn count(&self, before: u64, picture: Option<&gst::Buffer>) -> gst::PadProbeReturn {
         if self.enough.is_some_and(|enough| before >= enough) {
             // With `Drop` the bindings take the buffer and GStreamer 1.22 misses it, which is a
             // critical warning for each.
             return gst::PadProbeReturn::Handled;
         }
         self.shown.store(before + 1, Relaxed);
+        if let (Some(marks), Some(picture)) = (&self.marks, picture) {
+            marks.reached(picture);
+        }
         if Some(before + 1) == self.enough {
             (self.reached)();
         }

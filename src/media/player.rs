@@ -1,7 +1,7 @@
 //! The receiving end: frames into a pipeline that shows them, always the newest.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 use crate::wire::caps::Value;
 
+use super::cover::Cover;
 use super::recipe::Recipe;
+use super::seen::{Marks, Seen};
 use super::source::Outlet;
 use super::tap::Tap;
 use super::terminal::Terminal;
@@ -42,9 +44,6 @@ pub enum PlayerEvent {
     Failed(Failure),
 }
 
-/// Hears of each picture that reaches the sink.
-pub type Seen = Arc<dyn Fn(&FrameHeader) + Send + Sync>;
-
 /// How to show frames.
 #[derive(Clone)]
 pub struct PlayerOptions {
@@ -58,7 +57,9 @@ pub struct PlayerOptions {
     pub enough: Option<u64>,
     /// Counts the pictures that are shown.
     pub shown: Arc<AtomicU64>,
-    /// Called for each picture that reaches the sink.
+    /// Is told of each of those, with the header that it came in with, when it reaches the sink;
+    /// when it comes in, where the sink gets no pictures. On threads of GStreamer: it must not
+    /// block.
     pub seen: Option<Seen>,
     /// Where pictures go that reach an `appsink name=taken`.
     pub taken: Option<Arc<dyn Outlet>>,
@@ -74,6 +75,8 @@ pub struct Player {
     window: Window,
     options: PlayerOptions,
     events: UnboundedSender<PlayerEvent>,
+    marks: Option<Arc<Marks>>,
+    cover: Cover,
 }
 
 /// The pipeline for frames of one form.
@@ -100,7 +103,10 @@ impl Player {
     /// A player that opens its pipeline when it knows the caps.
     pub fn new(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
         let quit = events.clone();
+        let cover = Cover::new();
+        let redraw = cover.redrawer();
         let window = Window::new(&options.title, move |act| match act {
+            Act::Exposed => redraw(),
             Act::Quit => {
                 let _ = quit.send(PlayerEvent::Quit);
             }
@@ -110,10 +116,12 @@ impl Player {
             }
         });
         Self {
+            marks: options.seen.clone().map(Marks::new),
             options,
             events,
             window,
             stage: None,
+            cover,
         }
     }
 
@@ -175,7 +183,17 @@ impl Player {
         self.push(header, gst::Buffer::from_slice(picture));
     }
 
-    pub fn cover(&mut self, _text: &str) {}
+    /// Shows the last picture darker and with `text` on it, at once: while nothing new comes it
+    /// must not pass for a live one. Call it again for another text. The next live picture takes
+    /// its place by itself. Without a window or a terminal there is nothing to cover.
+    pub fn cover(&mut self, text: &str) {
+        self.cover.cover(&plain(text), &self.window);
+    }
+
+    /// Shows the last picture as it was.
+    pub fn uncover(&mut self) {
+        self.cover.uncover();
+    }
 
     /// Ends the stream and waits until the pipeline is through with what it has: the last picture
     /// is shown, and a file is whole.
@@ -201,10 +219,11 @@ impl Player {
             flags.set(gst::BufferFlags::DELTA_UNIT, !header.key);
             flags.set(gst::BufferFlags::DISCONT, header.discontinuity);
             buffer.set_flags(flags);
+            if let Some(marks) = &self.marks {
+                marks.mark(header, buffer);
+            }
         }
-        if let Some(seen) = &self.options.seen {
-            seen(header);
-        }
+        self.cover.live().store(true, Relaxed);
         // It fails only when the pipeline is ending, and then the bus says why.
         let _ = stage.frames.push_buffer(buffer);
     }
@@ -230,12 +249,13 @@ impl Player {
         if terminal.is_none() {
             self.window.attach(&pipeline, natural_size(form));
         }
+        self.cover.attach(&pipeline, natural_size(form));
         if let Some(outlet) = &self.options.taken {
             take(&pipeline, outlet);
         }
         let events = self.events.clone();
         let PlayerOptions { shown, enough, .. } = &self.options;
-        counter::attach(&pipeline, shown, *enough, move || {
+        counter::attach(&pipeline, shown, self.marks.as_ref(), *enough, move || {
             let _ = events.send(PlayerEvent::Enough);
         });
         let ended = self.listen(&pipeline);
@@ -368,6 +388,12 @@ fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
             })
             .build(),
     );
+}
+
+/// Text for one place on the screen, whoever wrote it: no control characters, and not without end.
+fn plain(text: &str) -> String {
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    visible.take(200).collect()
 }
 
 /// The size in square pixels at which a picture has its right shape.

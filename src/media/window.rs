@@ -97,6 +97,8 @@ fn choose() -> Outcome<String> {
 pub enum Act {
     /// Pressed q, or closed it.
     Quit,
+    /// Uncovered it or gave it another size; the sink has drawn its picture again.
+    Exposed,
     /// Nothing: the display went away, for this reason.
     Lost(String),
 }
@@ -119,6 +121,8 @@ struct Shared {
     natural: (u32, u32),
     /// The size of the window.
     size: (u32, u32),
+    /// The title says that the person has to wait.
+    waits: bool,
     /// The display went away.
     lost: bool,
     /// The sink that draws into our window.
@@ -153,6 +157,19 @@ impl Window {
             if let Some(own) = &shared.own {
                 own.resize(natural.0, natural.1);
             }
+        }
+    }
+
+    /// Says in the title, where it is ours, whether the person has to wait for the video.
+    pub fn waits(&self, waits: bool) {
+        let mut shared = lock(&self.shared);
+        if shared.own.is_none() || shared.waits == waits {
+            return;
+        }
+        shared.waits = waits;
+        if let Some(own) = &shared.own {
+            let note = if waits { " (waiting)" } else { "" };
+            own.set_title(&format!("{}{note}", self.title));
         }
     }
 
@@ -195,7 +212,7 @@ impl Window {
         }
         let (width, height) = lock(&self.shared).natural;
         let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
-        let exposed = exposer(&self.shared);
+        let exposed = exposer(&self.shared, &self.acted);
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
             WindowEvent::Resized { width, height } => {
                 lock(&shared).size = (width, height);
@@ -261,12 +278,17 @@ impl Window {
 /// A thread, "expose", that has the sink draw its picture again when asked to, until nobody can
 /// ask any more. One of its own: where the display goes away meanwhile it never comes back, and
 /// the window's thread has to tell of that.
-fn exposer(shared: &Arc<Mutex<Shared>>) -> SyncSender<()> {
+fn exposer(shared: &Arc<Mutex<Shared>>, acted: &Arc<dyn Fn(Act) + Send + Sync>) -> SyncSender<()> {
     let (ask, asked) = sync_channel(1);
-    let shared = Arc::clone(shared);
+    let (shared, acted) = (Arc::clone(shared), Arc::clone(acted));
     let started = std::thread::Builder::new()
         .name("expose".into())
-        .spawn(move || asked.iter().for_each(|()| expose(&shared)));
+        .spawn(move || {
+            asked.iter().for_each(|()| {
+                expose(&shared);
+                acted(Act::Exposed);
+            });
+        });
     if let Err(e) = started {
         tracing::debug!("window: drawn again only with the next picture: {e}");
     }

@@ -108,6 +108,13 @@ impl X11Window {
         let _ = self.shared.conn.flush();
     }
 
+    /// Gives it another title.
+    pub fn set_title(&self, title: &str) {
+        // Where this fails the server is gone, and the thread tells of that.
+        let _ = self.shared.set_title(title);
+        let _ = self.shared.conn.flush();
+    }
+
     /// Whether there is an X server behind `$DISPLAY` that lets us in.
     pub fn display_reachable() -> bool {
         x11rb::connect(None).is_ok()

@@ -22,6 +22,7 @@ mod missing;
 mod peers;
 mod proxy;
 mod screen;
+mod seen;
 mod signals;
 mod streams;
 mod support;

@@ -42,12 +42,17 @@ pub struct Shot {
 
 impl Screen {
     pub fn of(xvfb: &Xvfb) -> Self {
-        let (connection, number) = x11rb::connect(Some(&xvfb.display)).expect("Xvfb answers");
+        Self::on(&xvfb.display)
+    }
+
+    /// A connection to the display of this name.
+    pub fn on(display: &str) -> Self {
+        let (connection, number) = x11rb::connect(Some(display)).expect("Xvfb answers");
         let root = connection.setup().roots[number].root;
         Self {
             connection,
             root,
-            display: xvfb.display.clone(),
+            display: display.to_owned(),
         }
     }
 

@@ -1,0 +1,202 @@
+//! Which picture has reached the sink: each comes with the header that it was sent with, whatever
+//! stands between.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use tokio::sync::mpsc;
+
+use vidchat::frame::{Frame, FrameHeader};
+use vidchat::media::player::PlayerOptions;
+use vidchat::media::source::Outlet;
+use vidchat::media::{self, Direction, Player, Recipe, Values};
+use vidchat::wire::Caps;
+
+use crate::support::skipped;
+
+/// How many pictures each test sends.
+const COUNT: u32 = 25;
+
+/// Every picture is of one grey, by which it is known again.
+fn grey(number: u32) -> u8 {
+    24 + 8 * number as u8
+}
+
+fn number(grey: u8) -> u32 {
+    (u32::from(grey) - 20) / 8
+}
+
+/// What a sender would say of this picture: some were skipped.
+fn header(number: u32, key: bool) -> FrameHeader {
+    FrameHeader {
+        key,
+        sequence: 1000 + number * 3,
+        captured_at: 5_000_000 + u64::from(number),
+        ..FrameHeader::default()
+    }
+}
+
+/// An encoded picture.
+struct Picture {
+    number: u32,
+    key: bool,
+    bytes: Vec<u8>,
+}
+
+/// Encoded pictures in the order in which they are sent, and their form; `None`, said aloud, where the
+/// encoder is not installed.
+fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
+    media::init().unwrap();
+    let form = "video/x-raw,format=I420,width=64,height=48,framerate=30/1";
+    let text = format!("appsrc name=in caps={form} format=time ! {encoder} ! appsink name=out");
+    let Ok(pipeline) = gst::parse::launch(&text) else {
+        skipped(&format!("there is no {encoder}"));
+        return None;
+    };
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let ends = (pipeline.by_name("in"), pipeline.by_name("out"));
+    let input = ends.0.unwrap().downcast::<gst_app::AppSrc>().unwrap();
+    let output = ends.1.unwrap().downcast::<gst_app::AppSink>().unwrap();
+    output.set_property("sync", false);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for n in 0..COUNT {
+        let planes = [vec![grey(n); 64 * 48], vec![128; 64 * 48 / 2]].concat();
+        let mut buffer = gst::Buffer::from_slice(planes);
+        let pts = gst::ClockTime::from_mseconds(33) * u64::from(n);
+        buffer.get_mut().unwrap().set_pts(pts);
+        input.push_buffer(buffer).unwrap();
+    }
+    input.end_of_stream().unwrap();
+    let samples: Vec<gst::Sample> = std::iter::from_fn(|| output.pull_sample().ok()).collect();
+    pipeline.set_state(gst::State::Null).unwrap();
+    let mut form = samples.last().unwrap().caps_owned().unwrap();
+    // For files, and no part of what is sent.
+    form.make_mut()
+        .structure_mut(0)
+        .unwrap()
+        .remove_field("streamheader");
+    let time = |sample: &gst::Sample| sample.buffer().unwrap().pts();
+    let mut times: Vec<_> = samples.iter().map(time).collect();
+    times.sort();
+    let picture = |sample: &gst::Sample| {
+        let buffer = sample.buffer().unwrap();
+        let earlier = times.iter().filter(|earlier| **earlier < buffer.pts());
+        Picture {
+            number: earlier.count() as u32,
+            key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            bytes: buffer.map_readable().unwrap().to_vec(),
+        }
+    };
+    let pictures = samples.iter().map(picture).collect();
+    Some((media::caps::from_gst(&form).unwrap(), pictures))
+}
+
+/// The greys of the pictures at the end of the pipeline.
+#[derive(Default)]
+struct Greys(Mutex<Vec<u8>>);
+
+impl Outlet for Greys {
+    fn caps(&self, _: Caps) {}
+    fn frame(&self, frame: Frame) {
+        self.0.lock().unwrap().push(frame.data[0]);
+    }
+    fn clear(&self) {}
+    fn lost(&self, _: &str) {}
+}
+
+/// Sends pictures of this encoder through a receiving pipeline, and looks whether the headers at
+/// its end are those of the pictures there. Returns how many there were, if it could try.
+fn headers_are_right(encoder: &str, decode: &str, then: &str) -> Option<usize> {
+    let (form, pictures) = encoded(encoder)?;
+    let seen: Arc<Mutex<Vec<FrameHeader>>> = Arc::default();
+    let (greys, told) = (Arc::new(Greys::default()), Arc::clone(&seen));
+    let text = format!(
+        "appsrc name=frames ! {decode} ! {then} ! videoconvert \
+         ! video/x-raw,format=I420 ! appsink name=taken"
+    );
+    let options = PlayerOptions {
+        recipe: Recipe {
+            name: "mine".into(),
+            direction: Direction::Recv,
+            path: None,
+            text,
+        },
+        values: Values::default(),
+        title: String::new(),
+        enough: None,
+        shown: Arc::default(),
+        seen: Some(Arc::new(move |header| told.lock().unwrap().push(*header))),
+        taken: Some(greys.clone()),
+    };
+    let (events, _heard) = mpsc::unbounded_channel();
+    let mut player = Player::new(options, events);
+    player.set_caps(&form).unwrap();
+    for picture in pictures {
+        let before = seen.lock().unwrap().len();
+        player.show_shared(&header(picture.number, picture.key), picture.bytes.into());
+        // The next one must not take its place.
+        let until = Instant::now() + Duration::from_millis(100);
+        while seen.lock().unwrap().len() == before && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    player.finish();
+    let (seen, greys) = (seen.lock().unwrap(), greys.0.lock().unwrap());
+    assert_eq!(seen.len(), greys.len(), "{encoder} {decode} {then}");
+    for (seen, grey) in seen.iter().zip(greys.iter()) {
+        let sent = header(number(*grey), seen.key);
+        assert_eq!(*seen, sent, "{encoder} {decode} {then}");
+    }
+    Some(seen.len())
+}
+
+#[test]
+fn every_decoder_hands_on_which_picture_it_is() {
+    let h264 = "x264enc tune=zerolatency speed-preset=ultrafast";
+    let h265 = "x265enc tune=zerolatency speed-preset=ultrafast";
+    let raw = "identity";
+    for (encoder, decode) in [
+        (raw, "identity"),
+        ("jpegenc", "jpegdec"),
+        ("videoconvert ! pngenc", "pngdec"),
+        (h264, "h264parse ! avdec_h264 max-threads=1"),
+        (h264, "h264parse ! openh264dec"),
+        (h265, "h265parse ! avdec_h265 max-threads=1"),
+        ("vp8enc deadline=1 target-bitrate=8000000", "vp8dec"),
+        ("vp8enc deadline=1 target-bitrate=8000000", "avdec_vp8"),
+        (
+            "vp9enc deadline=1 cpu-used=8 lag-in-frames=0 max-quantizer=10",
+            "vp9dec",
+        ),
+        (
+            "av1enc cpu-used=8 usage-profile=realtime target-bitrate=8000",
+            "av1dec",
+        ),
+    ] {
+        let count = headers_are_right(encoder, decode, "videoscale ! video/x-raw,width=32");
+        let all = count.is_none_or(|count| count + 2 >= COUNT as usize);
+        assert!(all, "{count:?} of {encoder}");
+    }
+}
+
+#[test]
+fn what_drops_or_delays_pictures_does_not_confuse_them() {
+    for then in [
+        "videorate drop-only=true ! video/x-raw,framerate=10/1",
+        "videorate ! video/x-raw,framerate=200/1",
+        "queue ! videoscale ! video/x-raw,width=16",
+    ] {
+        assert!(
+            headers_are_right("identity", "identity", then) > Some(3),
+            "{then}"
+        );
+    }
+    // Pictures come out in another order than they went in.
+    let encoder = "x264enc bframes=3 b-adapt=false speed-preset=ultrafast";
+    let decode = "h264parse ! avdec_h264 max-threads=1";
+    let count = headers_are_right(encoder, decode, "identity");
+    assert!(count.is_none_or(|count| count > 15), "{count:?}");
+}
