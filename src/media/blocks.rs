@@ -20,6 +20,7 @@ const NOISE: u8 = 3;
 
 type Rgb = [u8; 3];
 const BLACK: Rgb = [0; 3];
+const WHITE: Rgb = [255; 3];
 
 /// An RGB picture: 3 bytes a pixel, rows `stride` bytes apart.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +109,42 @@ impl Canvas {
             self.out.extend_from_slice(SHOW);
         }
         &self.out
+    }
+
+    /// As [`Canvas::draw`], but darker, and with `text` across the middle.
+    pub fn cover(&mut self, picture: &Picture<'_>, text: &str, columns: u16, rows: u16) -> &[u8] {
+        // Two fifths: white letters are brighter than any of it.
+        let dark = |level: &u8| level / 5 * 2;
+        let rgb: Vec<u8> = picture.rgb.iter().map(dark).collect();
+        let dark = Picture {
+            rgb: &rgb,
+            ..*picture
+        };
+        self.draw(&dark, columns, rows);
+        let width = usize::from(columns).saturating_sub(2);
+        if width > 0 && !text.is_empty() {
+            self.write(text, width, (columns.into(), rows.into()));
+        }
+        &self.out
+    }
+
+    /// Writes `text` in the middle, white on black, in lines of up to `width` characters.
+    fn write(&mut self, text: &str, width: usize, (columns, rows): (usize, usize)) {
+        self.out.extend_from_slice(HOLD);
+        let letters: Vec<char> = text.chars().collect();
+        let lines = letters.chunks(width).take(rows);
+        let top = (rows - lines.len()) / 2;
+        for (row, line) in (top..).zip(lines) {
+            let left = (columns - line.len() - 2) / 2;
+            move_to(&mut self.out, row + 1, left + 1);
+            colours(&mut self.out, Some(WHITE), Some(BLACK));
+            let line: String = line.iter().collect();
+            self.out.extend_from_slice(format!(" {line} ").as_bytes());
+        }
+        self.out.extend_from_slice(PLAIN);
+        self.out.extend_from_slice(SHOW);
+        // What was written over has to be drawn again, and it may be more than the picture.
+        self.forget();
     }
 
     /// Has the next picture drawn in full, whatever is on the screen by then.

@@ -7,7 +7,6 @@ use super::*;
 const RED: Rgb = [255, 0, 0];
 const GREEN: Rgb = [0, 255, 0];
 const BLUE: Rgb = [0, 0, 255];
-const WHITE: Rgb = [255; 3];
 
 fn picture(width: usize, pixels: &[Rgb]) -> (usize, Vec<u8>) {
     (width, pixels.concat())
@@ -105,5 +104,33 @@ proptest! {
         } else if columns > 1 && rows > 0 {
             prop_assert!(cells > 0);
         }
+    }
+}
+
+#[test]
+fn a_covered_picture_is_darker_and_its_text_is_in_the_middle() {
+    let mut canvas = Canvas::new();
+    let white = Picture {
+        width: 8,
+        height: 6,
+        stride: 24,
+        rgb: &[255; 144],
+    };
+    let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let covered = shown(canvas.cover(&white, "gone", 8, 3));
+    assert!(covered.contains("48;2;102;102;102m"), "{covered:?}");
+    let text = "\x1b[2;2H\x1b[38;2;255;255;255;48;2;0;0;0m gone \x1b[0m\x1b[?2026l";
+    assert!(covered.ends_with(text), "{covered:?}");
+    // As often as it is asked for, and nothing of it is left then.
+    assert_eq!(shown(canvas.cover(&white, "gone", 8, 3)), covered);
+    let live = shown(canvas.draw(&white, 8, 3));
+    assert_eq!(live.matches(' ').count(), 24, "{live:?}");
+    // Longer text has more lines, as many as there is room for.
+    let covered = shown(canvas.cover(&white, "gone for a while now", 8, 3));
+    for line in [" gone f ", " or a w ", " hile n "] {
+        assert!(covered.contains(line), "{covered:?}");
+    }
+    for (columns, rows) in [(0, 0), (1, 1), (2, 9), (3, 1)] {
+        canvas.cover(&white, "gone", columns, rows);
     }
 }

@@ -139,16 +139,21 @@ impl Cover {
         self.shared.again(&mut state);
     }
 
-    /// Covers what is shown, or changes the text.
-    pub fn cover(&mut self, text: &str, window: &Window) {
+    /// Covers what is shown, or changes the text. Returns what of it can be seen.
+    pub fn cover(&mut self, text: &str, window: &Window) -> String {
+        let text = plain(text);
         self.shared.live.store(false, Relaxed);
         let mut state = self.shared.lock();
-        state.text = Some(text.to_owned());
+        state.text = Some(text.clone());
         self.shared.again(&mut state);
         drop(state);
-        if self.thread.is_some() {
-            return;
+        if self.thread.is_none() {
+            self.start(window);
         }
+        text
+    }
+
+    fn start(&mut self, window: &Window) {
         let (end, ended) = mpsc::channel();
         let (shared, window) = (Arc::clone(&self.shared), window.clone());
         let started = std::thread::Builder::new()
@@ -267,6 +272,12 @@ impl Shared {
             natural: state.natural,
         }))
     }
+}
+
+/// Text for one place on the screen, whoever wrote it: no control characters, and not without end.
+fn plain(text: &str) -> String {
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    visible.take(200).collect()
 }
 
 /// The pad in front of the sink where pictures go in, before they are converted for it.

@@ -133,8 +133,12 @@ impl Player {
         let gst_caps = caps::to_gst(form).map_err(not_shown)?;
         let text = self.options.values.fill_recv(&self.options.recipe, form)?;
         if self.stage.as_ref().is_none_or(|stage| stage.text != text) {
-            self.stage = None;
-            self.stage = Some(self.open(text, form, &gst_caps)?);
+            // The terminal stays, as the window does, with what it shows.
+            let terminal = self
+                .stage
+                .take()
+                .and_then(|mut stage| stage.terminal.take());
+            self.stage = Some(self.open(text, form, &gst_caps, terminal)?);
         }
         let Some(stage) = &mut self.stage else {
             return Ok(());
@@ -187,12 +191,18 @@ impl Player {
     /// must not pass for a live one. Call it again for another text. The next live picture takes
     /// its place by itself. Without a window or a terminal there is nothing to cover.
     pub fn cover(&mut self, text: &str) {
-        self.cover.cover(&plain(text), &self.window);
+        let text = self.cover.cover(text, &self.window);
+        if let Some(terminal) = self.terminal() {
+            terminal.cover(Some(&text));
+        }
     }
 
     /// Shows the last picture as it was.
     pub fn uncover(&mut self) {
         self.cover.uncover();
+        if let Some(terminal) = self.terminal() {
+            terminal.cover(None);
+        }
     }
 
     /// Ends the stream and waits until the pipeline is through with what it has: the last picture
@@ -228,7 +238,17 @@ impl Player {
         let _ = stage.frames.push_buffer(buffer);
     }
 
-    fn open(&self, text: String, form: &Caps, gst_caps: &gst::Caps) -> Outcome<Stage> {
+    fn terminal(&self) -> Option<&Terminal> {
+        self.stage.as_ref()?.terminal.as_ref()
+    }
+
+    fn open(
+        &self,
+        text: String,
+        form: &Caps,
+        gst_caps: &gst::Caps,
+        terminal: Option<Terminal>,
+    ) -> Outcome<Stage> {
         let recipe = &self.options.recipe;
         let pipeline = build::build(recipe, &text)?;
         let frames: gst_app::AppSrc = build::seam(recipe, &pipeline)?;
@@ -241,11 +261,7 @@ impl Player {
         frames.set_leaky_type(gst_app::AppLeakyType::Downstream);
         // Before anything else goes down the pipeline.
         frames.set_caps(Some(gst_caps));
-        let terminal = pipeline
-            .by_name("blocks")
-            .and_then(|sink| sink.downcast::<gst_app::AppSink>().ok())
-            .map(|sink| Terminal::open(&sink, pipeline.by_name("fit"), natural_size(form)))
-            .transpose()?;
+        let terminal = Terminal::of(&pipeline, terminal, &self.cover, natural_size(form))?;
         if terminal.is_none() {
             self.window.attach(&pipeline, natural_size(form));
         }
@@ -388,12 +404,6 @@ fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
             })
             .build(),
     );
-}
-
-/// Text for one place on the screen, whoever wrote it: no control characters, and not without end.
-fn plain(text: &str) -> String {
-    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    visible.take(200).collect()
 }
 
 /// The size in square pixels at which a picture has its right shape.

@@ -1,6 +1,7 @@
 //! A picture in the terminal: a thread, "terminal", that draws the newest one whenever the
 //! terminal has taken the last.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -13,11 +14,14 @@ use crate::console::{self, Screen};
 use crate::report::{Failure, Outcome};
 
 use super::blocks::{self, Canvas};
+use super::cover::Cover;
 
-/// A terminal that shows what an `appsink` gets.
+/// A terminal that shows what one `appsink` after another gets.
 pub struct Terminal {
     slot: Arc<Slot>,
     thread: Option<JoinHandle<()>>,
+    /// See [`super::cover::Cover::live`].
+    live: Arc<AtomicBool>,
 }
 
 /// The newest picture, for the drawing thread.
@@ -30,6 +34,14 @@ struct Slot {
 #[derive(Default)]
 struct State {
     newest: Option<gst::Sample>,
+    /// What covers it.
+    text: Option<String>,
+    /// It is not drawn yet.
+    due: bool,
+    /// The capsfilter that decides the size of pictures.
+    fit: Option<gst::Element>,
+    /// Which size it was asked for.
+    asked: Option<(u32, u32)>,
     /// Width and height of the picture as it should look.
     shape: (u32, u32),
     ended: bool,
@@ -49,40 +61,77 @@ fn cannot_draw() -> Failure {
 }
 
 impl Terminal {
-    /// Covers the terminal and begins to draw what `sink` gets. `fit` is the capsfilter that
-    /// decides the size of those pictures.
-    pub fn open(
-        sink: &gst_app::AppSink,
-        fit: Option<gst::Element>,
+    /// What draws the pictures that reach an `appsink name=blocks` of `pipeline`: what drew those
+    /// of the pipeline before, with what it shows, or a new one, which takes the terminal over.
+    pub fn of(
+        pipeline: &gst::Pipeline,
+        before: Option<Self>,
+        cover: &Cover,
         shape: (u32, u32),
-    ) -> Outcome<Self> {
+    ) -> Outcome<Option<Self>> {
+        let sink = pipeline.by_name("blocks");
+        let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
+            return Ok(None);
+        };
+        let terminal = match before {
+            Some(terminal) => terminal,
+            None => Self::open(cover)?,
+        };
+        terminal.attach(&sink, pipeline.by_name("fit"), shape);
+        Ok(Some(terminal))
+    }
+
+    fn open(cover: &Cover) -> Outcome<Self> {
         check()?;
         let screen = Screen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
-        slot.lock().shape = shape;
+        let drawn = Arc::clone(&slot);
+        let thread = std::thread::Builder::new()
+            .name("terminal".into())
+            .spawn(move || draw_newest(&drawn, &screen))
+            .map_err(|e| cannot_draw().cause(e))?;
+        let terminal = Self {
+            slot,
+            thread: Some(thread),
+            live: Arc::clone(cover.live()),
+        };
+        terminal.slot.lock().text = cover.text();
+        Ok(terminal)
+    }
+
+    /// Draws what `sink` gets from here on. `fit` is the capsfilter that decides the size of those
+    /// pictures.
+    fn attach(&self, sink: &gst_app::AppSink, fit: Option<gst::Element>, shape: (u32, u32)) {
+        let mut state = self.slot.lock();
+        (state.fit, state.asked, state.shape) = (fit, None, shape);
+        state.due = state.text.is_some();
+        self.slot.changed.notify_one();
+        drop(state);
         sink.set_max_buffers(1);
         sink.set_drop(true);
         sink.set_property("sync", false);
-        let filled = Arc::clone(&slot);
+        let (slot, live) = (Arc::clone(&self.slot), Arc::clone(&self.live));
         sink.set_callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    filled.lock().newest = Some(sample);
-                    filled.changed.notify_one();
+                    let mut state = slot.lock();
+                    state.newest = Some(sample);
+                    if live.load(Relaxed) {
+                        state.text = None;
+                    }
+                    slot.draw(&mut state);
                     Ok(gst::FlowSuccess::Ok)
                 })
                 .build(),
         );
-        let drawn = Arc::clone(&slot);
-        let thread = std::thread::Builder::new()
-            .name("terminal".into())
-            .spawn(move || draw_newest(&drawn, fit.as_ref(), &screen))
-            .map_err(|e| cannot_draw().cause(e))?;
-        Ok(Self {
-            slot,
-            thread: Some(thread),
-        })
+    }
+
+    /// Covers what is drawn with this text, or shows it as it was.
+    pub fn cover(&self, text: Option<&str>) {
+        let mut state = self.slot.lock();
+        state.text = text.map(str::to_owned);
+        self.slot.draw(&mut state);
     }
 
     /// Pictures have the shape of so many pixels, which are square, from here on.
@@ -107,15 +156,20 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a picture; `None` at the end.
-    fn next(&self) -> Option<(gst::Sample, (u32, u32))> {
+    fn draw(&self, state: &mut State) {
+        state.due = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for something to draw; `None` at the end.
+    fn next(&self) -> Option<MutexGuard<'_, State>> {
         let mut state = self.lock();
         loop {
             if state.ended {
                 return None;
             }
-            if let Some(sample) = state.newest.take() {
-                return Some((sample, state.shape));
+            if std::mem::take(&mut state.due) {
+                return Some(state);
             }
             state = self
                 .changed
@@ -125,18 +179,22 @@ impl Slot {
     }
 }
 
-fn draw_newest(slot: &Slot, fit: Option<&gst::Element>, screen: &Screen) {
+fn draw_newest(slot: &Slot, screen: &Screen) {
     let mut canvas = Canvas::new();
-    let mut asked = None;
-    while let Some((sample, shape)) = slot.next() {
+    while let Some(mut state) = slot.next() {
         let (columns, rows) = screen.size();
-        let aspect = f64::from(shape.0) / f64::from(shape.1.max(1));
-        let wanted = blocks::fit(aspect, columns, rows);
-        if asked != Some(wanted) {
-            asked = Some(wanted);
-            ask_for(fit, wanted);
+        let (width, height) = state.shape;
+        let wanted = blocks::fit(f64::from(width) / f64::from(height.max(1)), columns, rows);
+        let anew = state.asked.replace(wanted) != Some(wanted);
+        let fit = state.fit.clone().filter(|_| anew);
+        let (sample, text) = (state.newest.clone(), state.text.clone());
+        drop(state);
+        ask_for(fit.as_ref(), wanted);
+        let text = text.as_deref();
+        match &sample {
+            Some(sample) => draw(sample, text, &mut canvas, screen, (columns, rows)),
+            None => draw_black(wanted, text, &mut canvas, screen, (columns, rows)),
         }
-        draw(&sample, &mut canvas, screen, (columns, rows));
     }
 }
 
@@ -159,7 +217,32 @@ fn ask_for(fit: Option<&gst::Element>, (width, height): (u32, u32)) {
     fit.set_property("caps", caps);
 }
 
-fn draw(sample: &gst::Sample, canvas: &mut Canvas, screen: &Screen, (columns, rows): (u16, u16)) {
+/// Where there has been no picture yet.
+fn draw_black(
+    (width, height): (u32, u32),
+    text: Option<&str>,
+    canvas: &mut Canvas,
+    screen: &Screen,
+    (columns, rows): (u16, u16),
+) {
+    // `fit` keeps to the terminal's size.
+    let (width, height) = (width as usize, height as usize);
+    let black = blocks::Picture {
+        width,
+        height,
+        stride: width * 3,
+        rgb: &vec![0; width * height * 3],
+    };
+    screen.draw(canvas.cover(&black, text.unwrap_or_default(), columns, rows));
+}
+
+fn draw(
+    sample: &gst::Sample,
+    text: Option<&str>,
+    canvas: &mut Canvas,
+    screen: &Screen,
+    (columns, rows): (u16, u16),
+) {
     let Some((buffer, caps)) = sample.buffer().zip(sample.caps()) else {
         return;
     };
@@ -178,5 +261,8 @@ fn draw(sample: &gst::Sample, canvas: &mut Canvas, screen: &Screen, (columns, ro
         stride,
         rgb,
     };
-    screen.draw(canvas.draw(&picture, columns, rows));
+    screen.draw(match text {
+        Some(text) => canvas.cover(&picture, text, columns, rows),
+        None => canvas.draw(&picture, columns, rows),
+    });
 }

@@ -3,6 +3,7 @@
 mod camera;
 mod cells;
 mod cli;
+mod covered;
 mod display;
 mod docs;
 mod ends;

@@ -1,0 +1,192 @@
+//! What is shown while nothing new comes: the last picture, darker, with the reason on it, and
+//! never as if it were live.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use vidchat::frame::FrameHeader;
+use vidchat::media::player::{PlayerEvent, PlayerOptions};
+use vidchat::media::{self, Direction, Player, Recipe, Values};
+use vidchat::wire::Caps;
+
+use crate::screen::{Screen, Shot};
+use crate::support::{PATIENCE, Xvfb, run};
+
+const TITLE: &str = "RECEIVING VIDEO from desk";
+const WAITING: &str = "RECEIVING VIDEO from desk (waiting)";
+const LIGHT: u8 = 200;
+
+/// A player, and what it says of itself.
+struct Shown {
+    player: Player,
+    count: Arc<AtomicU64>,
+    seen: Arc<Mutex<Vec<u32>>>,
+    heard: mpsc::UnboundedReceiver<PlayerEvent>,
+}
+
+impl Shown {
+    /// With the shipped pipeline of this name, or with one of a test's own.
+    fn on(pipeline: &str) -> Self {
+        media::init().unwrap();
+        let recipe = match pipeline.contains('!') {
+            false => Recipe::find(Direction::Recv, pipeline).unwrap(),
+            true => Recipe {
+                name: "mine".into(),
+                direction: Direction::Recv,
+                path: None,
+                text: pipeline.into(),
+            },
+        };
+        let (events, heard) = mpsc::unbounded_channel();
+        let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
+        let told = Arc::clone(&seen);
+        let options = PlayerOptions {
+            recipe,
+            values: Values::default(),
+            title: TITLE.into(),
+            enough: None,
+            shown: Arc::clone(&count),
+            seen: Some(Arc::new(move |h: &FrameHeader| {
+                told.lock().unwrap().push(h.sequence)
+            })),
+            taken: None,
+        };
+        Self {
+            player: Player::new(options, events),
+            count,
+            seen,
+            heard,
+        }
+    }
+
+    /// Pictures measure so many pixels from here on.
+    fn measure(&mut self, width: u32, height: u32) {
+        let form = format!("video/x-raw,format=GRAY8,width={width},height={height}");
+        self.player.set_caps(&Caps::parse(&form).unwrap()).unwrap();
+    }
+
+    /// Shows a picture of one grey, and waits until it has reached the sink.
+    fn show(&self, sequence: u32, width: u32, height: u32, level: u8) {
+        let header = FrameHeader {
+            key: true,
+            sequence,
+            ..FrameHeader::default()
+        };
+        let before = self.count.load(Relaxed);
+        let picture = vec![level; (width * height) as usize];
+        self.player.show_shared(&header, picture.into());
+        until("the picture at the sink", || {
+            self.count.load(Relaxed) > before
+        });
+    }
+}
+
+fn until(what: &str, happened: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < end, "no {what} in time");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Runs `test` in a process of its own whose display is an X server of its own, since GStreamer
+/// reads the process's environment.
+fn with_display(name: &str, test: impl FnOnce(&Screen)) {
+    const INSIDE: &str = "VIDCHAT_TEST_DISPLAY";
+    if let Ok(display) = std::env::var(INSIDE) {
+        return test(&Screen::on(&display));
+    }
+    let Some(display) = Xvfb::start() else { return };
+    let itself = std::env::current_exe().expect("the test has a file");
+    let ended = run(Command::new(itself)
+        .args(["--exact", name, "--nocapture"])
+        .env("DISPLAY", &display.display)
+        .env_remove("WAYLAND_DISPLAY")
+        .env(INSIDE, &display.display));
+    assert_eq!(ended.code(), 0, "{ended:#?}");
+    assert!(ended.stdout.contains("1 passed"), "{ended:#?}");
+}
+
+/// Whether the whole window has this grey.
+fn is_grey(shot: &Shot, level: u8) -> bool {
+    points(shot, &[1, 3, 5, 7, 9, 11, 13, 15])
+        .all(|pixel| pixel.iter().all(|l| l.abs_diff(level) < 8))
+}
+
+/// Pixels in these sixteenths of the height.
+fn points(shot: &Shot, rows: &'static [u16]) -> impl Iterator<Item = [u8; 3]> {
+    let at = |all: u16, n: u16| (u32::from(all) * u32::from(n) / 16) as u16;
+    let rows = rows
+        .iter()
+        .flat_map(move |y| (1..16).map(move |x| (at(shot.width, x), at(shot.height, *y))));
+    rows.map(|(x, y)| shot.pixel(x, y))
+}
+
+/// How much of the middle band is as bright as the letters.
+fn letters(shot: &Shot) -> f64 {
+    let rows = shot.height * 2 / 5..shot.height * 3 / 5;
+    let all = rows.flat_map(|y| (0..shot.width).map(move |x| (x, y)));
+    let bright = all
+        .clone()
+        .filter(|(x, y)| shot.pixel(*x, *y).iter().all(|l| *l > 225));
+    bright.count() as f64 / all.count() as f64
+}
+
+/// Whether all but the middle is dark, at most as light as `most`, and there is text in it.
+fn is_covered(shot: &Shot, least: u8, most: u8) -> bool {
+    let mut around = points(shot, &[1, 3, 5, 11, 13, 15]).flatten();
+    around.all(|level| (least..most).contains(&level)) && letters(shot) > 0.02
+}
+
+/// What the window shows, in a file to look at, where somebody wants to.
+fn keep(shot: &Shot, name: &str) {
+    let Some(folder) = std::env::var_os("VIDCHAT_TEST_SHOTS") else {
+        return;
+    };
+    let mut file = format!("P6 {} {} 255\n", shot.width, shot.height).into_bytes();
+    let rows = (0..shot.height).flat_map(|y| (0..shot.width).map(move |x| (x, y)));
+    file.extend(rows.flat_map(|(x, y)| shot.pixel(x, y)));
+    std::fs::write(std::path::Path::new(&folder).join(name), file).unwrap();
+}
+
+#[test]
+fn a_display_covers_the_last_picture_until_a_live_one_comes() {
+    with_display(
+        "covered::a_display_covers_the_last_picture_until_a_live_one_comes",
+        |screen| {
+            let mut shown = Shown::on("window");
+            shown.measure(320, 240);
+            shown.show(1, 320, 240, LIGHT);
+            let window = screen.window(TITLE);
+            screen.wait_for(window, "live", |shot| is_grey(shot, LIGHT));
+            shown.player.cover("reconnecting to desk (1 s)");
+            let first = screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
+            keep(&first, "small.ppm");
+            screen.window(WAITING);
+            shown.player.cover("camera lost: it was unplugged (3 s)");
+            screen.wait_for(window, "another text", |shot| {
+                is_covered(shot, 40, 130) && (letters(shot) - letters(&first)).abs() > 0.002
+            });
+            // The next live one takes its place by itself, as often as that happens.
+            for n in 2..6 {
+                shown.show(n, 320, 240, LIGHT - n as u8 * 20);
+                screen.wait_for(window, "live again", |shot| {
+                    is_grey(shot, LIGHT - n as u8 * 20)
+                });
+                screen.window(TITLE);
+                shown.player.cover("reconnecting to desk (1 s)");
+                screen.wait_for(window, "covered again", |shot| letters(shot) > 0.02);
+            }
+            shown.player.uncover();
+            screen.wait_for(window, "the last one as it was", |shot| is_grey(shot, 100));
+            // Covered ones are no pictures of the stream.
+            assert_eq!(*shown.seen.lock().unwrap(), [1, 2, 3, 4, 5]);
+            assert_eq!(shown.count.load(Relaxed), 5);
+            assert!(shown.heard.try_recv().is_err());
+        },
+    );
+}
