@@ -58,7 +58,7 @@ pub fn display(pipeline: &gst::Pipeline) -> Option<gst::Element> {
 /// Covers the pictures of one pipeline after another. Dropping it ends its thread.
 pub struct Cover {
     shared: Arc<Shared>,
-    /// Hears the end of the thread, which begins with the first text.
+    /// Hears the end of the thread, which begins when there is something to do.
     thread: Option<Receiver<()>>,
 }
 
@@ -76,8 +76,9 @@ struct State {
     text: Option<String>,
     /// The thread has something to do.
     due: bool,
-    /// That is to show the newest picture as it was.
-    bare: bool,
+    /// What is shown as it was is an old picture: no live one came since it was uncovered, or
+    /// since the pipeline is another.
+    kept: bool,
     /// Changes with all that makes a covered picture in the making out of date.
     turn: u64,
     /// The newest raw picture with its form. It stays from one pipeline to the next.
@@ -95,7 +96,7 @@ struct State {
 struct Job {
     turn: u64,
     text: Option<String>,
-    bare: bool,
+    kept: bool,
     pad: gst::Pad,
     /// `None` for black.
     picture: Option<(gst::Buffer, gst::Caps)>,
@@ -136,7 +137,18 @@ impl Cover {
         let mut state = self.shared.lock();
         state.target = pad.as_ref().map(ObjectExt::downgrade);
         (state.form, state.natural) = (None, natural);
+        state.kept = state.newest.is_some();
+    }
+
+    /// Shows what was shown before the pipeline, which runs now, until there is something new.
+    pub fn resume(&mut self, window: &Window) {
+        let mut state = self.shared.lock();
         self.shared.again(&mut state);
+        let due = state.due;
+        drop(state);
+        if due {
+            self.start(window);
+        }
     }
 
     /// Covers what is shown, or changes the text. Returns what of it can be seen.
@@ -147,13 +159,15 @@ impl Cover {
         state.text = Some(text.clone());
         self.shared.again(&mut state);
         drop(state);
-        if self.thread.is_none() {
-            self.start(window);
-        }
+        self.start(window);
         text
     }
 
+    /// Starts the thread, where it does not run yet.
     fn start(&mut self, window: &Window) {
+        if self.thread.is_some() {
+            return;
+        }
         let (end, ended) = mpsc::channel();
         let (shared, window) = (Arc::clone(&self.shared), window.clone());
         let started = std::thread::Builder::new()
@@ -175,7 +189,7 @@ impl Cover {
         let mut state = self.shared.lock();
         if state.text.take().is_some() {
             state.turn += 1;
-            (state.due, state.bare) = (true, true);
+            (state.due, state.kept) = (true, state.newest.is_some());
             self.shared.changed.notify_one();
         }
     }
@@ -185,7 +199,7 @@ impl Cover {
         self.shared.lock().text.clone()
     }
 
-    /// Draws the covered picture again, since the window has another size perhaps.
+    /// Draws what is no live picture again, since the window has another size perhaps.
     pub fn redrawer(&self) -> impl Fn() + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move || shared.again(&mut shared.lock())
@@ -209,9 +223,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the covered picture drawn anew, if there is one.
+    /// Has what is no live picture drawn anew, if there is any.
     fn again(&self, state: &mut State) {
-        if state.text.is_some() {
+        if state.text.is_some() || state.kept {
             state.turn += 1;
             state.due = true;
             self.changed.notify_one();
@@ -227,6 +241,7 @@ impl Shared {
         let form = state.form.clone().filter(is_plain);
         state.newest = form.map(|form| (picture.clone(), form));
         state.turn += 1;
+        state.kept = false;
         if state.text.is_none() {
             return;
         }
@@ -260,12 +275,11 @@ impl Shared {
             return Err(());
         }
         state.due = false;
-        let bare = std::mem::take(&mut state.bare);
         let pad = state.target.as_ref().and_then(glib::WeakRef::upgrade);
         Ok(pad.map(|pad| Job {
             turn: state.turn,
             text: state.text.clone(),
-            bare,
+            kept: state.kept,
             pad,
             picture: state.newest.clone(),
             form: state.form.clone(),
@@ -306,7 +320,6 @@ fn run(shared: &Shared, window: &Window) {
     let mut dimmer = None;
     while let Ok(job) = shared.next() {
         let Some(job) = job else { continue };
-        window.waits(job.text.is_some());
         if let Err(e) = show(shared, window, &job, &mut dimmer) {
             tracing::debug!("cover: {e:#}");
             dimmer = None;
@@ -314,6 +327,8 @@ fn run(shared: &Shared, window: &Window) {
         if job.text.is_none() {
             dimmer = None;
         }
+        // Now there is a window, if there ever is.
+        window.waits(job.text.is_some());
     }
 }
 
@@ -324,21 +339,23 @@ fn show(
     job: &Job,
     dimmer: &mut Option<Dimmer>,
 ) -> anyhow::Result<()> {
+    if job.text.is_none() && !job.kept {
+        return Ok(());
+    }
     let (picture, from) = match &job.picture {
         Some(picture) => picture.clone(),
         None => dim::black(job.natural)?,
     };
     let to = job.form.as_ref().unwrap_or(&from);
-    let picture = match &job.text {
-        None if job.bare && job.picture.is_some() && *to == from => picture,
-        None => return Ok(()),
-        Some(text) => {
-            if dimmer.as_ref().is_none_or(|d| !d.is_for(&from, to)) {
-                *dimmer = Some(Dimmer::new(&from, to)?);
-            }
-            let dimmer = dimmer.as_mut().context("there is none")?;
-            dimmer.dim(&picture, text)?
+    let darker = job.text.is_some();
+    let picture = if !darker && *to == from {
+        picture
+    } else {
+        if dimmer.as_ref().is_none_or(|d| !d.is_for(&from, to, darker)) {
+            *dimmer = Some(Dimmer::new(&from, to, darker)?);
         }
+        let dimmer = dimmer.as_mut().context("there is none")?;
+        dimmer.dim(&picture, job.text.as_deref().unwrap_or_default())?
     };
     COVERING.set(true);
     let put = put(shared, window, job, to, picture);

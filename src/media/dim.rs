@@ -34,16 +34,19 @@ pub struct Dimmer {
     dark: gst_app::AppSink,
     from: gst::Caps,
     to: gst::Caps,
+    darker: bool,
     /// How many pictures it was given: textoverlay takes none without a time.
     count: u64,
 }
 
 impl Dimmer {
-    /// For raw pictures of the form `from`, which shall have the form `to` then.
-    pub fn new(from: &gst::Caps, to: &gst::Caps) -> anyhow::Result<Self> {
-        let height = caps::raw_info(from)?.height();
-        let installed = |(element, _): &(&str, _)| gst::ElementFactory::find(element).is_some();
-        let steps = STEPS.into_iter().filter(installed);
+    /// For raw pictures of the form `from`, which shall have the form `to` then, and that alone
+    /// unless `darker`.
+    pub fn new(from: &gst::Caps, to: &gst::Caps, darker: bool) -> anyhow::Result<Self> {
+        let info = caps::raw_info(from)?;
+        let wanted =
+            |(element, _): &(&str, _)| darker && gst::ElementFactory::find(element).is_some();
+        let steps = STEPS.into_iter().filter(wanted);
         let steps: String = steps.map(|(_, step)| format!("{step} ! ")).collect();
         let text = format!(
             "appsrc name=bright ! videoconvert ! {steps}videoscale add-borders=true \
@@ -60,7 +63,10 @@ impl Dimmer {
         bright.set_caps(Some(from));
         dark.set_caps(Some(to));
         if let Some(text) = pipeline.by_name("text") {
-            text.set_property("font-desc", format!("Sans Bold {}px", letters(height)));
+            text.set_property(
+                "font-desc",
+                format!("Sans Bold {}px", letters(info.width(), info.height())),
+            );
         }
         let dimmer = Self {
             pipeline,
@@ -68,15 +74,16 @@ impl Dimmer {
             dark,
             from: from.clone(),
             to: to.clone(),
+            darker,
             count: 0,
         };
         dimmer.pipeline.set_state(gst::State::Playing)?;
         Ok(dimmer)
     }
 
-    /// Whether it is for these forms.
-    pub fn is_for(&self, from: &gst::Caps, to: &gst::Caps) -> bool {
-        self.from == *from && self.to == *to
+    /// Whether it was made for the same.
+    pub fn is_for(&self, from: &gst::Caps, to: &gst::Caps, darker: bool) -> bool {
+        self.from == *from && self.to == *to && self.darker == darker
     }
 
     /// A darker copy of `picture` with `text` in its middle, without a time of its own.
@@ -123,10 +130,10 @@ fn timed(picture: &mut gst::Buffer, time: Option<gst::ClockTime>) {
     picture.set_duration(None);
 }
 
-/// How large the letters are, in pixels, in a picture of this height: about thirty of them fit
-/// across one of four to three. Longer text is wrapped.
-fn letters(height: u32) -> u32 {
-    (height / 14).max(9)
+/// How large the letters are, in pixels, in a picture of this size: about thirty of them fit
+/// across. Longer text is wrapped.
+fn letters(width: u32, height: u32) -> u32 {
+    (height / 13).min(width / 19).max(9)
 }
 
 #[cfg(test)]
@@ -147,7 +154,7 @@ mod tests {
                 .build()
         };
         let form = form("GRAY8");
-        let mut dimmer = Dimmer::new(&form, &form).unwrap();
+        let mut dimmer = Dimmer::new(&form, &form, true).unwrap();
         let bright = gst::Buffer::from_slice(vec![200; (width * height) as usize]);
         let dark = dimmer.dim(&bright, text).unwrap();
         assert_eq!(dark.pts(), None);

@@ -243,7 +243,7 @@ impl Player {
     }
 
     fn open(
-        &self,
+        &mut self,
         text: String,
         form: &Caps,
         gst_caps: &gst::Caps,
@@ -287,6 +287,7 @@ impl Player {
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(self.first_failure(&stage.pipeline));
         }
+        self.cover.resume(&self.window);
         Ok(stage)
     }
 

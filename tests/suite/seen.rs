@@ -21,7 +21,7 @@ use crate::support::skipped;
 const COUNT: u32 = 25;
 
 /// Every picture is of one grey, by which it is known again.
-fn grey(number: u32) -> u8 {
+pub fn grey(number: u32) -> u8 {
     24 + 8 * number as u8
 }
 
@@ -40,15 +40,15 @@ fn header(number: u32, key: bool) -> FrameHeader {
 }
 
 /// An encoded picture.
-struct Picture {
-    number: u32,
-    key: bool,
-    bytes: Vec<u8>,
+pub struct Picture {
+    pub number: u32,
+    pub key: bool,
+    pub bytes: Vec<u8>,
 }
 
 /// Encoded pictures in the order in which they are sent, and their form; `None`, said aloud, where the
 /// encoder is not installed.
-fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
+pub fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
     media::init().unwrap();
     let form = "video/x-raw,format=I420,width=64,height=48,framerate=30/1";
     let text = format!("appsrc name=in caps={form} format=time ! {encoder} ! appsink name=out");

@@ -244,6 +244,11 @@ impl Xvfb {
         })
     }
 
+    /// The server's process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends the server a signal by its name, such as `STOP`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
