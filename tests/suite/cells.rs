@@ -58,7 +58,7 @@ impl Pixels {
     }
 
     /// The colours of a row of cells, each once where it is beside itself.
-    fn across(&self, y: usize) -> Vec<Rgb> {
+    pub fn across(&self, y: usize) -> Vec<Rgb> {
         let row = self.rows.get(y).map_or(&[][..], |row| row);
         let mut colours: Vec<Rgb> = row.iter().filter_map(|cell| cell[0]).collect();
         colours.dedup_by(|a, b| is_near(*a, *b));

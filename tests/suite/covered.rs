@@ -19,14 +19,14 @@ use crate::support::{PATIENCE, Xvfb, run};
 
 const TITLE: &str = "RECEIVING VIDEO from desk";
 const WAITING: &str = "RECEIVING VIDEO from desk (waiting)";
-const LIGHT: u8 = 200;
+pub const LIGHT: u8 = 200;
 
 /// Tells the process of the X server.
 const SERVER: &str = "VIDCHAT_TEST_XVFB";
 
 /// A player, and what it says of itself.
-struct Shown {
-    player: Player,
+pub struct Shown {
+    pub player: Player,
     count: Arc<AtomicU64>,
     seen: Arc<Mutex<Vec<u32>>>,
     heard: mpsc::UnboundedReceiver<PlayerEvent>,
@@ -34,7 +34,7 @@ struct Shown {
 
 impl Shown {
     /// With the shipped pipeline of this name, or with one of a test's own.
-    fn on(pipeline: &str) -> Self {
+    pub fn on(pipeline: &str) -> Self {
         media::init().unwrap();
         let recipe = match pipeline.contains('!') {
             false => Recipe::find(Direction::Recv, pipeline).unwrap(),
@@ -68,7 +68,7 @@ impl Shown {
     }
 
     /// Pictures measure so many pixels from here on.
-    fn measure(&mut self, width: u32, height: u32) {
+    pub fn measure(&mut self, width: u32, height: u32) {
         let form = format!("video/x-raw,format=GRAY8,width={width},height={height}");
         self.player.set_caps(&Caps::parse(&form).unwrap()).unwrap();
     }
@@ -85,7 +85,7 @@ impl Shown {
     }
 
     /// Shows a picture of one grey, and waits until it has reached the sink.
-    fn show(&self, sequence: u32, width: u32, height: u32, level: u8) {
+    pub fn show(&self, sequence: u32, width: u32, height: u32, level: u8) {
         let header = FrameHeader {
             key: true,
             sequence,
@@ -100,7 +100,7 @@ impl Shown {
     }
 }
 
-fn until(what: &str, happened: impl Fn() -> bool) {
+pub fn until(what: &str, happened: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !happened() {
         assert!(Instant::now() < end, "no {what} in time");

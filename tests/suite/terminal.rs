@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::cells::Pixels;
+use crate::covered::{LIGHT, Shown, until};
 use crate::support::{PATIENCE, Sender, skipped};
 
 /// A shell in a terminal of 80 columns and 24 rows. It is ended when dropped.
@@ -55,6 +56,10 @@ impl Terminal {
             .stdin(Stdio::null())
             .env("TMUX_TMPDIR", self.folder.path())
             .env("VIDCHAT", env!("CARGO_BIN_EXE_vidchat"))
+            .env(
+                "TEST",
+                std::env::current_exe().expect("the test has a file"),
+            )
             .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"))
             .env("FOLDER", self.folder.path());
         for name in ["TMUX", "ENV", "DISPLAY", "WAYLAND_DISPLAY", "RUST_LOG"] {
@@ -317,5 +322,58 @@ fn in_the_background_of_a_shell_it_is_not_stopped() {
     assert!(jobs.contains("Running"), "{jobs}");
     // The keyboard is the shell's.
     terminal.enter("kill $!; wait $!; echo status $?");
+    terminal.until("end", |t| t.has_line("status 0"));
+}
+
+/// What runs in the terminal: a step for each file that appears.
+fn covers_and_goes_on(folder: &std::path::Path) {
+    let step = |name: &str| until(name, || folder.join(name).exists());
+    let mut shown = Shown::on("terminal");
+    shown.player.cover("connecting to desk (1 s)");
+    shown.measure(320, 240);
+    step("live");
+    shown.show(1, 320, 240, LIGHT);
+    step("cover");
+    shown.player.cover("reconnecting to desk (1 s)");
+    shown.player.cover("reconnecting \x1b[31mto desk (12 s)");
+    step("again");
+    shown.show(2, 320, 240, LIGHT - 50);
+    step("end");
+}
+
+#[test]
+fn the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes() {
+    if std::env::var_os("VIDCHAT_TEST_INSIDE").is_some() {
+        let folder = std::env::var_os("FOLDER").expect("it is set for the terminal");
+        return covers_and_goes_on(folder.as_ref());
+    }
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    let name = "terminal::the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes";
+    terminal.enter(&format!(
+        "VIDCHAT_TEST_INSIDE=1 \"$TEST\" --exact {name} > /dev/null; echo status $?"
+    ));
+    let says = |t: &Terminal, text: &str| t.lines().iter().any(|line| line.contains(text));
+    let is_grey = |t: &Terminal, row: usize, level: u8| {
+        let near = |colour: &[u8; 3]| colour.iter().all(|l| l.abs_diff(level) < 8);
+        let row = t.pixels().across(row);
+        !row.is_empty() && row.iter().all(near)
+    };
+    let step = |name: &str| std::fs::write(terminal.path(name), "").unwrap();
+    terminal.until("black with a text", |t| {
+        says(t, " connecting to desk (1 s)") && is_grey(t, 5, 0)
+    });
+    step("live");
+    terminal.until("live", |t| (1..22).all(|row| is_grey(t, row, LIGHT)));
+    step("cover");
+    terminal.until("covered", |t| {
+        says(t, " reconnecting  [31mto desk (12 s)") && is_grey(t, 5, LIGHT / 5 * 2)
+    });
+    step("again");
+    terminal.until("live again", |t| {
+        (1..22).all(|row| is_grey(t, row, LIGHT - 50)) && !says(t, "desk")
+    });
+    step("end");
     terminal.until("end", |t| t.has_line("status 0"));
 }
