@@ -35,6 +35,10 @@ pub struct Shown {
 impl Shown {
     /// With the shipped pipeline of this name, or with one of a test's own.
     pub fn on(pipeline: &str) -> Self {
+        Self::titled(pipeline, TITLE)
+    }
+
+    fn titled(pipeline: &str, title: &str) -> Self {
         media::init().unwrap();
         let recipe = match pipeline.contains('!') {
             false => Recipe::find(Direction::Recv, pipeline).unwrap(),
@@ -51,7 +55,7 @@ impl Shown {
         let options = PlayerOptions {
             recipe,
             values: Values::default(),
-            title: TITLE.into(),
+            title: title.into(),
             enough: None,
             shown: Arc::clone(&count),
             seen: Some(Arc::new(move |h: &FrameHeader| {
@@ -417,4 +421,59 @@ fn files_and_pipes_get_no_covered_pictures() {
         assert_eq!(bytes.len(), 2 * size, "{end}");
         assert!(bytes.iter().all(|level| *level == LIGHT), "{end}");
     }
+}
+
+#[test]
+fn a_display_of_ones_own_pipeline_is_covered_too() {
+    with_display(
+        "covered::a_display_of_ones_own_pipeline_is_covered_too",
+        |screen| {
+            for end in [
+                "videoconvert ! autovideosink",
+                "videoconvert ! queue ! ${window}",
+                "videoconvert ! videobalance ! ximagesink sync=false",
+                "tee name=both ! queue ! fakesink sync=false both. ! queue ! videoconvert ! ${window}",
+            ] {
+                // The title tells its window from those before.
+                let text = format!("appsrc name=frames ! ${{decode}} ! {end}");
+                let mut shown = Shown::titled(&text, end);
+                shown.measure(320, 240);
+                shown.show(1, 320, 240, LIGHT);
+                let window = screen.window(end);
+                screen.wait_for(window, end, |shot| is_grey(shot, LIGHT));
+                shown.player.cover("reconnecting to desk (1 s)");
+                screen.wait_for(window, end, |shot| is_covered(shot, 40, 130));
+                shown.show(2, 320, 240, 100);
+                screen.wait_for(window, end, |shot| is_grey(shot, 100));
+                assert_eq!(*shown.seen.lock().unwrap(), [1, 2], "{end}");
+                assert!(shown.heard.try_recv().is_err());
+            }
+        },
+    );
+}
+
+#[test]
+fn a_display_never_shows_a_covered_picture_after_a_live_one() {
+    with_display(
+        "covered::a_display_never_shows_a_covered_picture_after_a_live_one",
+        |screen| {
+            let mut shown = Shown::on("window");
+            shown.measure(640, 480);
+            shown.show(0, 640, 480, LIGHT);
+            let window = screen.window(TITLE);
+            let moment = std::time::Duration::from_millis;
+            for n in 1..60 {
+                shown.player.cover("reconnecting to desk (1 s)");
+                // The covered one is anywhere between being asked for and being shown.
+                std::thread::sleep(moment(u64::from(n) / 3));
+                let level = 100 + (n % 10) as u8 * 10;
+                shown.show(n, 640, 480, level);
+                screen.wait_for(window, "live", |shot| is_grey(shot, level));
+                // Time for what must not come.
+                std::thread::sleep(moment(20));
+                let shot = screen.shot(window).unwrap();
+                assert!(is_grey(&shot, level), "covered again after {n}");
+            }
+        },
+    );
 }
