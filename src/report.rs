@@ -90,6 +90,32 @@ impl Failure {
         self
     }
 
+    /// Why, in a few words; what failed where that is not known.
+    pub fn why(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.what)
+    }
+
+    /// All of it on one line, for a log.
+    pub fn line(&self) -> String {
+        let more: Vec<&str> = self
+            .found
+            .iter()
+            .chain(&self.hint)
+            .map(|s| &s[..])
+            .collect();
+        match more.is_empty() {
+            true => self.summary(),
+            false => format!("{} ({})", self.summary(), more.join("; ")),
+        }
+    }
+
+    /// For the reason of another failure.
+    pub fn because_of(mut self, other: Self) -> Self {
+        self.cause = Some(other.why().to_owned());
+        self.found = other.found;
+        self
+    }
+
     /// What failed and why, on one line: for a log or a peer.
     pub fn summary(&self) -> String {
         match &self.cause {

@@ -114,6 +114,7 @@ pub async fn serve(
         translator,
         keep_open: options.keep_open || options.recipe.has(Directive::KeepOpen),
         opened: false,
+        lost_since: None,
         idle_since: None,
     };
     let ending = match sending.open_preview(options.preview) {
@@ -163,6 +164,8 @@ struct Sending {
     keep_open: bool,
     /// The source has given a picture at least once.
     opened: bool,
+    /// Since when the source gives none any more.
+    lost_since: Option<Instant>,
     /// Since when nobody has watched, while the source is open.
     idle_since: Option<Instant>,
 }
@@ -210,7 +213,10 @@ impl Sending {
                 () = &mut quit => return Ok("the sender was stopped"),
                 Some(event) = self.heard.recv() => match event {
                     SourceEvent::Opened(from) => {
-                        info!("source: open: {from}");
+                        match self.lost_since.take() {
+                            Some(since) => info!("source: back after {}: {from}", length(since)),
+                            None => info!("source: open: {from}"),
+                        }
                         self.opened = true;
                         if let Some(opened) = opened.take() {
                             opened();
@@ -223,6 +229,14 @@ impl Sending {
                         return Ok("the video has ended");
                     }
                     SourceEvent::Failed(failure) => return Err(failure.with_status(self.stage())),
+                    SourceEvent::Lost(failure) => {
+                        warn!("source: {}", failure.line());
+                        self.lost_since = Some(Instant::now());
+                    }
+                    SourceEvent::StillLost(failure) => {
+                        warn!("source: not back yet: {}", failure.line());
+                    }
+                    SourceEvent::Changed(_) | SourceEvent::Kept(_) => {}
                 },
                 Some(event) = next(&mut self.previewed) => match event {
                     PlayerEvent::Quit => return Ok("the sender was stopped"),
@@ -384,6 +398,16 @@ fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
         "{place}{}\nq or Ctrl-C ends it.",
         commands.collect::<String>()
     )
+}
+
+/// How long ago that was, for a person.
+fn length(since: Instant) -> String {
+    match since.elapsed().as_secs() {
+        0 => "less than 1 s".into(),
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
 }
 
 /// The next event, or nothing for ever where there is no one to wait for.

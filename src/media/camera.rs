@@ -11,6 +11,7 @@ use gstreamer as gst;
 
 use crate::report::{Failure, Outcome, describe as describe_io};
 
+use super::identity::Identity;
 use super::modes::Mode;
 
 /// What is wanted of a camera.
@@ -34,6 +35,8 @@ pub struct Camera {
     pub device: Option<PathBuf>,
     /// For a pipeline: the element, the mode and, for compressed modes, the decoder.
     pub launch: String,
+    /// By what it is known again, where the system tells.
+    pub identity: Option<Identity>,
 }
 
 /// Elements that bring a camera's pictures, by system, the best first.
@@ -43,6 +46,9 @@ const ELEMENTS: [&str; 2] = ["mfvideosrc", "ksvideosrc"];
 const ELEMENTS: [&str; 1] = ["avfvideosrc"];
 #[cfg(not(any(target_os = "windows", target_os = "macos")))]
 const ELEMENTS: [&str; 2] = ["v4l2src", "libcamerasrc"];
+
+/// Where the kernel tells about its devices.
+const SYSTEM: &str = "/sys";
 
 const NO_CAMERA: &str = "vidchat send --pipeline test needs no camera";
 
@@ -66,6 +72,27 @@ pub fn choose(wish: &Wish) -> Outcome<Camera> {
         }
     }
     Err(none_usable(wish, &present, reasons))
+}
+
+/// The same camera once more, under whatever number it has by now, in a mode for this wish. No
+/// other is taken in its place: it may look where nobody wants to be seen.
+pub fn choose_again(known: &Camera, wish: &Wish) -> Outcome<Camera> {
+    let Some(identity) = &known.identity else {
+        // Without an identity only the device is known, or not even that.
+        let device = known.device.as_ref().map(|d| d.display().to_string());
+        return choose(&Wish {
+            device: device.or_else(|| wish.device.clone()),
+            ..wish.clone()
+        });
+    };
+    let Some(node) = identity.find(Path::new(SYSTEM), &nodes()) else {
+        return Err(unplugged(cannot_use(known)));
+    };
+    match open("v4l2src", Some(&node), wish) {
+        Ok(Some(camera)) => Ok(camera),
+        Ok(None) => Err(unplugged(cannot_use(known))),
+        Err(reason) => Err(explain(known, &reason)),
+    }
 }
 
 /// The element that brings this machine's screen.
@@ -102,7 +129,7 @@ pub fn screen() -> Outcome<String> {
 
 /// Puts the failure of a camera into words: who holds it, what to do.
 pub fn explain(camera: &Camera, message: &str) -> Failure {
-    let failure = Failure::start(format!("cannot use the camera {}", camera.description));
+    let failure = cannot_use(camera);
     let busy = message.to_lowercase().contains("busy");
     match &camera.device {
         Some(device) if busy => {
@@ -113,13 +140,19 @@ pub fn explain(camera: &Camera, message: &str) -> Failure {
             };
             failure.cause("it is busy").found(holders).hint(hint)
         }
-        Some(device) if !device.exists() => failure
-            .cause("it was unplugged")
-            .hint("plug it in again, then start vidchat send again"),
+        Some(device) if !device.exists() => unplugged(failure),
         _ => failure
             .cause(message.trim().trim_end_matches('.'))
             .hint(NO_CAMERA),
     }
+}
+
+fn cannot_use(camera: &Camera) -> Failure {
+    Failure::start(format!("cannot use the camera {}", camera.description))
+}
+
+fn unplugged(failure: Failure) -> Failure {
+    failure.cause("it was unplugged").hint("plug it in again")
 }
 
 /// The devices to try for `element`; a single `None` where the element finds its own.
@@ -181,7 +214,8 @@ fn nodes() -> Vec<PathBuf> {
 /// What the kernel calls the camera behind a device.
 fn node_name(node: &Path) -> String {
     let file = node.file_name().unwrap_or_default();
-    let path = Path::new("/sys/class/video4linux").join(file).join("name");
+    let path = Path::new(SYSTEM).join("class/video4linux").join(file);
+    let path = path.join("name");
     fs::read_to_string(path)
         .unwrap_or_default()
         .trim()
@@ -249,6 +283,7 @@ fn describe(name: &str, device: Option<&PathBuf>, launch: &str, mode: &Mode) -> 
         description: format!("{name:?}{place}, {mode}"),
         device: device.cloned(),
         launch: mode.launch(launch),
+        identity: device.and_then(|device| Identity::of(Path::new(SYSTEM), device)),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use gst::prelude::*;
@@ -20,14 +19,11 @@ use super::cover::Cover;
 use super::recipe::Recipe;
 use super::seen::{Marks, Seen};
 use super::source::Outlet;
-use super::tap::Tap;
+use super::tap::{Gate, Tap};
 use super::terminal::Terminal;
 use super::values::Values;
 use super::window::{Act, Window};
-use super::{build, caps, counter};
-
-/// How long a pipeline may take to stop before it is left to the end of the process.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+use super::{build, caps, counter, stop};
 
 /// What a player tells its owner.
 #[derive(Debug)]
@@ -212,7 +208,7 @@ impl Player {
             && !self.window.is_lost()
             && stage.frames.end_of_stream().is_ok()
         {
-            let _ = stage.ended.recv_timeout(STOP_LIMIT);
+            let _ = stage.ended.recv_timeout(stop::LIMIT);
         }
         self.stage = None;
     }
@@ -343,22 +339,7 @@ impl Drop for Stage {
         if self.window.is_lost() {
             return std::mem::forget(self.pipeline.clone());
         }
-        if let Some(bus) = self.pipeline.bus() {
-            bus.unset_sync_handler();
-        }
-        // An element may hang, on a pipe that nobody reads perhaps. That must not keep the
-        // program from ending.
-        let (done, stopped) = mpsc::channel();
-        let pipeline = self.pipeline.clone();
-        let stopping = std::thread::Builder::new()
-            .name("stop".into())
-            .spawn(move || {
-                let _ = pipeline.set_state(gst::State::Null);
-                let _ = done.send(());
-            });
-        if stopping.is_ok() {
-            let _ = stopped.recv_timeout(STOP_LIMIT);
-        }
+        stop::stop(&self.pipeline);
     }
 }
 
@@ -387,7 +368,9 @@ fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
     let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
         return;
     };
-    let mut tap = Tap::new(Arc::clone(outlet), Arc::default());
+    let gate = Gate::new(Arc::clone(outlet));
+    gate.admit(1);
+    let mut tap = Tap::new(gate, 1);
     sink.set_property("sync", false);
     sink.set_max_buffers(1);
     sink.set_drop(true);

@@ -2,8 +2,8 @@
 //!
 //! Apart from `source`, which runs rarely and may block; nothing here may.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -18,32 +18,93 @@ use crate::wire::Caps;
 use super::caps;
 use super::source::Outlet;
 
-/// Makes frames of samples.
-pub struct Tap {
+/// The one way to an outlet, for one pipeline at a time: frames of a pipeline that was stopped,
+/// or that does not have its turn yet, do not get through, however late they come.
+pub struct Gate {
     outlet: Arc<dyn Outlet>,
-    /// The number of the next frame.
-    sequence: Arc<AtomicU32>,
-    /// The caps of the last sample, with the layout where they are raw.
-    form: Option<(gst::Caps, Option<gst_video::VideoInfo>)>,
+    /// The number of the next frame. It goes on from pipeline to pipeline, so that no viewer takes
+    /// a new frame for an old one.
+    sequence: AtomicU32,
+    turn: Mutex<Turn>,
 }
 
-impl Tap {
-    /// Frames go to `outlet`, numbered by `sequence`.
-    pub fn new(outlet: Arc<dyn Outlet>, sequence: Arc<AtomicU32>) -> Self {
-        Self {
+/// Pipelines are known by their number; 0 is none.
+#[derive(Default)]
+struct Turn {
+    /// Whose frames get through.
+    current: u32,
+    /// Whose first frame makes them the current one; seldom more than one.
+    next: Vec<u32>,
+}
+
+impl Gate {
+    /// A gate that lets nobody through.
+    pub fn new(outlet: Arc<dyn Outlet>) -> Arc<Self> {
+        Arc::new(Self {
             outlet,
-            sequence,
-            form: None,
+            sequence: AtomicU32::default(),
+            turn: Mutex::default(),
+        })
+    }
+
+    /// The pipeline `number` takes over with its first frame, and not before.
+    pub fn admit(&self, number: u32) {
+        self.turn().next.push(number);
+    }
+
+    /// No frame of the pipeline `number` gets through any more. There is none under way when
+    /// this returns.
+    pub fn shut(&self, number: u32) {
+        let mut turn = self.turn();
+        turn.next.retain(|next| *next != number);
+        if turn.current == number {
+            turn.current = 0;
         }
     }
 
-    /// Passes on one sample of `sink`. Returns the caps of the very first one.
+    /// How many frames there were so far, modulo 2^32.
+    pub fn count(&self) -> u32 {
+        self.sequence.load(Relaxed)
+    }
+
+    /// Held while a frame passes. There is nobody to wait for except in the moment of a change,
+    /// so it costs some 20 ns a frame.
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes frames of samples.
+pub struct Tap {
+    gate: Arc<Gate>,
+    /// This pipeline's number.
+    number: u32,
+    /// The caps of the last sample, with the layout where they are raw.
+    form: Option<(gst::Caps, Option<gst_video::VideoInfo>)>,
+    /// The form that is to be said before the next frame that gets through.
+    unsaid: Option<Caps>,
+    /// Some frame got through.
+    passed: bool,
+}
+
+impl Tap {
+    /// Frames of the pipeline `number` go through `gate`.
+    pub fn new(gate: Arc<Gate>, number: u32) -> Self {
+        Self {
+            gate,
+            number,
+            form: None,
+            unsaid: None,
+            passed: false,
+        }
+    }
+
+    /// Passes on one sample of `sink`. Returns the caps of the first one that got through.
     pub fn take(
         &mut self,
         sink: &gst_app::AppSink,
         sample: &gst::Sample,
     ) -> anyhow::Result<Option<Caps>> {
-        let mut first = None;
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps_owned()) else {
             return Ok(None);
         };
@@ -53,29 +114,39 @@ impl Tap {
                 .is_raw()
                 .then(|| caps::raw_info(&caps))
                 .transpose()?;
-            if self.form.replace((caps, info)).is_none() {
-                first = Some(described.clone());
-            }
-            self.outlet.caps(described);
+            self.form = Some((caps, info));
+            self.unsaid = Some(described);
         }
-        let header = self.header(sink, sample, &buffer);
         let info = self.form.as_ref().and_then(|(_, info)| info.as_ref());
+        // Before the gate: only a pipeline that has a whole picture takes over.
         let data = contents(buffer, info)?;
-        self.outlet.frame(Frame { header, data });
+        let mut turn = self.gate.turn();
+        if turn.next.contains(&self.number) {
+            turn.current = self.number;
+            turn.next.retain(|next| *next > self.number);
+        } else if turn.current != self.number {
+            return Ok(None);
+        }
+        let mut first = None;
+        if let Some(form) = self.unsaid.take() {
+            if !std::mem::replace(&mut self.passed, true) {
+                first = Some(form.clone());
+            }
+            self.gate.outlet.caps(form);
+        }
+        let header = self.header(sink, sample);
+        self.gate.outlet.frame(Frame { header, data });
         Ok(first)
     }
 
-    fn header(
-        &self,
-        sink: &gst_app::AppSink,
-        sample: &gst::Sample,
-        buffer: &gst::BufferRef,
-    ) -> FrameHeader {
-        let flags = buffer.flags();
+    fn header(&self, sink: &gst_app::AppSink, sample: &gst::Sample) -> FrameHeader {
+        let buffer = sample.buffer();
+        let flags = buffer.map_or(gst::BufferFlags::empty(), gst::BufferRef::flags);
+        let pts = buffer.and_then(gst::BufferRef::pts);
         let segment = sample
             .segment()
             .and_then(|s| s.downcast_ref::<gst::ClockTime>());
-        let running = segment.and_then(|segment| segment.to_running_time(buffer.pts()));
+        let running = segment.and_then(|segment| segment.to_running_time(pts));
         // How long ago it was captured, by the pipeline's clock. A picture without a time is as
         // new as can be; one from the future (a file, before its time) as well.
         let age = running.and_then(|then| sink.current_running_time()?.checked_sub(then));
@@ -89,7 +160,7 @@ impl Tap {
             discontinuity: flags.contains(gst::BufferFlags::DISCONT),
             ack: false,
             stream: 0,
-            sequence: self.sequence.fetch_add(1, Relaxed),
+            sequence: self.gate.sequence.fetch_add(1, Relaxed),
             pts: running.map_or(0, gst::ClockTime::nseconds),
             captured_at: u64::try_from(captured_at).unwrap_or(u64::MAX),
         }

@@ -53,13 +53,22 @@ impl Values {
         }
     }
 
-    /// Fills a sending pipeline.
+    /// Fills a sending pipeline with this machine's camera, where it asks for one.
     pub fn fill_send(&self, recipe: &Recipe) -> Outcome<Filled> {
+        self.fill_send_with(recipe, &mut |wish| camera::choose(wish))
+    }
+
+    /// Fills a sending pipeline with the camera that `choose` gives, where it asks for one.
+    pub fn fill_send_with(
+        &self,
+        recipe: &Recipe,
+        choose: &mut dyn FnMut(&camera::Wish) -> Outcome<camera::Camera>,
+    ) -> Outcome<Filled> {
         let mut camera = None;
         let text = recipe.fill(&mut |name| match (self.set.get(name), name) {
             (Some(value), _) => Some(Ok(value.clone())),
             (None, "camera") => Some(self.wish(recipe).and_then(|wish| {
-                let chosen = camera::choose(&wish)?;
+                let chosen = choose(&wish)?;
                 let launch = chosen.launch.clone();
                 camera = Some(chosen);
                 Ok(launch)
@@ -69,6 +78,12 @@ impl Values {
             _ => None,
         })?;
         Ok(Filled { text, camera })
+    }
+
+    /// Whether the pipeline asks for this machine's camera.
+    pub fn wants_camera(&self, recipe: &Recipe) -> bool {
+        let placeholders = recipe.placeholders().unwrap_or_default();
+        !self.set.contains_key("camera") && placeholders.iter().any(|p| p.name == "camera")
     }
 
     /// Fills a receiving pipeline for frames of `caps`.
