@@ -49,6 +49,7 @@ Examples:
   vidchat send --pipeline screen            this machine's screen
   vidchat send --pipeline file --set file=clip.mp4
   vidchat send --device 2 --width 640 --fps 15
+  vidchat send --pipeline ./mine.gst --watch   and each time the file is saved
   vidchat send --bind 127.0.0.1             only for this machine
 
 The camera is opened for a moment at the start, to see that it works, and then only while
@@ -143,6 +144,9 @@ pub struct SendArgs {
     /// Do not show the sent picture here.
     #[arg(long)]
     pub no_preview: bool,
+    /// Change over to the pipeline file when it is saved.
+    #[arg(long, requires = "pipeline")]
+    pub watch: bool,
     /// Leave the camera on while nobody watches.
     #[arg(long)]
     pub keep_open: bool,

@@ -95,6 +95,14 @@ impl Failure {
         self.cause.as_deref().unwrap_or(&self.what)
     }
 
+    /// Why, with what was found, on one line.
+    pub fn why_exactly(&self) -> String {
+        match self.found.is_empty() {
+            true => self.why().to_owned(),
+            false => format!("{} ({})", self.why(), self.found.join("; ")),
+        }
+    }
+
     /// All of it on one line, for a log.
     pub fn line(&self) -> String {
         let more: Vec<&str> = self

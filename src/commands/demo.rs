@@ -12,6 +12,7 @@ use crate::net::server::ServerOptions;
 use crate::net::{self, Target};
 use crate::report::{Failure, Outcome, describe};
 
+use super::place;
 use super::quit::Quit;
 use super::recv::{self, RecvOptions};
 use super::send::{self, Banner, SendOptions};
@@ -24,7 +25,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let sent = Recipe::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::recipe(None, args.display)?;
-    let listener = send::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
+    let listener = place::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
     let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
     let port = listener.local_addr().map_err(cannot)?.port();
     let target = Target {
@@ -46,6 +47,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         preview: Some(false),
         keep_open: false,
         stats: None,
+        watch: None,
     };
     let receiving = RecvOptions {
         target: target.clone(),

@@ -6,6 +6,7 @@ pub mod demo;
 mod governor;
 mod monitor;
 pub mod pipelines;
+mod place;
 mod preview;
 pub mod quit;
 pub mod recv;
@@ -14,6 +15,7 @@ pub mod send;
 mod session;
 mod stats;
 mod tutorial;
+pub mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::media::Values;

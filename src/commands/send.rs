@@ -2,7 +2,6 @@
 //! while there are any of the other.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +17,17 @@ use crate::media::recipe::Directive;
 use crate::media::source::{Outlet, SourceEvent};
 use crate::media::{self, Direction, Recipe, Source, Values, window};
 use crate::net::server::ServerOptions;
-use crate::net::{self, DEFAULT_PORT, Hub, Target, TcpListener, address};
+use crate::net::{self, Hub, TcpListener};
 use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Caps, Wire};
 
 use super::monitor::Monitor;
+use super::place::{invitation, listen};
 use super::preview::Preview;
 use super::quit::Quit;
 use super::stats::Stats;
 use super::tutorial::Translator;
+use super::watch::Watch;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.
@@ -47,6 +48,8 @@ pub struct SendOptions {
     pub keep_open: bool,
     /// Where to write what is measured.
     pub stats: Option<Stats>,
+    /// Looks after the pipeline file: the source changes over to it when it is saved.
+    pub watch: Option<Watch>,
 }
 
 /// Sends until the person asks for the end or the source is lost.
@@ -112,6 +115,8 @@ pub async fn serve(
         previewed: None,
         preview: None,
         translator,
+        asked_open: options.keep_open,
+        watch: options.watch,
         keep_open: options.keep_open || options.recipe.has(Directive::KeepOpen),
         opened: false,
         lost_since: None,
@@ -161,7 +166,10 @@ struct Sending {
     preview: Option<Preview>,
     translator: Option<Translator>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
+    /// The source stays open while nobody watches: as asked for, or as its file says.
+    asked_open: bool,
     keep_open: bool,
+    watch: Option<Watch>,
     /// The source has given a picture at least once.
     opened: bool,
     /// Since when the source gives none any more.
@@ -211,32 +219,19 @@ impl Sending {
             let close_at = self.idle_since.map(|since| since + LINGER);
             tokio::select! {
                 () = &mut quit => return Ok("the sender was stopped"),
-                Some(event) = self.heard.recv() => match event {
-                    SourceEvent::Opened(from) => {
-                        match self.lost_since.take() {
-                            Some(since) => info!("source: back after {}: {from}", length(since)),
-                            None => info!("source: open: {from}"),
-                        }
-                        self.opened = true;
-                        if let Some(opened) = opened.take() {
-                            opened();
-                        }
-                        self.note_watching(*watching.borrow());
+                Some(event) = self.heard.recv() => {
+                    if matches!(event, SourceEvent::Opened(_))
+                        && let Some(opened) = opened.take()
+                    {
+                        opened();
                     }
-                    SourceEvent::Closed => info!("source: closed, as nobody watches"),
-                    SourceEvent::Ended => {
-                        self.hub.finish();
-                        return Ok("the video has ended");
+                    if let Some(ending) = self.hear(event, *watching.borrow()) {
+                        return ending;
                     }
-                    SourceEvent::Failed(failure) => return Err(failure.with_status(self.stage())),
-                    SourceEvent::Lost(failure) => {
-                        warn!("source: {}", failure.line());
-                        self.lost_since = Some(Instant::now());
-                    }
-                    SourceEvent::StillLost(failure) => {
-                        warn!("source: not back yet: {}", failure.line());
-                    }
-                    SourceEvent::Changed(_) | SourceEvent::Kept(_) => {}
+                }
+                saved = saved(&mut self.watch) => match saved {
+                    Ok(recipe) => self.source.replace(recipe),
+                    Err(failure) => keep(&failure),
                 },
                 Some(event) = next(&mut self.previewed) => match event {
                     PlayerEvent::Quit => return Ok("the sender was stopped"),
@@ -265,6 +260,44 @@ impl Sending {
                 }
             }
         }
+    }
+
+    /// What the source has to say; the ending where that is one.
+    fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<&'static str>> {
+        match event {
+            SourceEvent::Opened(from) => {
+                match self.lost_since.take() {
+                    Some(since) => info!("source: back after {}: {from}", length(since)),
+                    None => info!("source: open: {from}"),
+                }
+                self.opened = true;
+                self.note_watching(watching);
+            }
+            SourceEvent::Closed => info!("source: closed, as nobody watches"),
+            SourceEvent::Lost(failure) => {
+                warn!("source: {}", failure.line());
+                self.lost_since = Some(Instant::now());
+            }
+            SourceEvent::StillLost(failure) => {
+                warn!("source: not back yet: {}", failure.why_exactly());
+            }
+            SourceEvent::Changed(words) => {
+                if let Some(watch) = &self.watch {
+                    let recipe = watch.recipe();
+                    info!("source: changed over to {}: {words}", recipe.place(None));
+                    self.keep_open = self.asked_open || recipe.has(Directive::KeepOpen);
+                    self.note_watching(watching);
+                }
+            }
+            SourceEvent::Kept(failure) => keep(&failure),
+            SourceEvent::Ended => {
+                // Not to be waited for: it would only begin again.
+                self.hub.finish();
+                return Some(Ok("the video has ended"));
+            }
+            SourceEvent::Failed(failure) => return Some(Err(failure.with_status(self.stage()))),
+        }
+        None
     }
 
     /// Opens the source when it is needed, and notes since when it is not.
@@ -335,7 +368,9 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
         }
     }
     values.check(&recipe)?;
+    let watch = args.watch.then(|| Watch::open(&recipe)).transpose()?;
     Ok(SendOptions {
+        watch,
         recipe,
         values,
         server: ServerOptions {
@@ -351,53 +386,6 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
         keep_open: args.keep_open,
         stats: Stats::open(&args.stats)?,
     })
-}
-
-/// Listens at `address`, or everywhere; an error says what to do about it.
-pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
-    net::listen(address, port).map_err(|e| {
-        let at = match address {
-            Some(ip) => SocketAddr::new(ip, port).to_string(),
-            None => format!("port {port}"),
-        };
-        let failure = Failure::start(format!("cannot listen at {at:?}")).cause(describe(&e));
-        match e.kind() {
-            std::io::ErrorKind::AddrInUse => failure.hint(format!(
-                "another vidchat send may be running; --port {} takes another port",
-                port.checked_add(1).unwrap_or(DEFAULT_PORT)
-            )),
-            std::io::ErrorKind::PermissionDenied => {
-                failure.hint("ports below 1024 need more rights; --port 10050 needs none")
-            }
-            std::io::ErrorKind::AddrNotAvailable => {
-                failure.hint("leave --bind out to listen at all of this machine's addresses")
-            }
-            _ => failure,
-        }
-    })
-}
-
-/// What to type on the other machine, an address a line.
-fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
-    let form = match (wire, caps) {
-        (Wire::Bare, Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
-        _ => String::new(),
-    };
-    let commands = address::reachable(bound.ip()).into_iter().map(|ip| {
-        let target = Target {
-            host: ip.to_string(),
-            port: Some(bound.port()),
-        };
-        format!("\n    vidchat recv {target}{form}")
-    });
-    let place = match bound.ip().is_loopback() {
-        true => "On this machine, in another terminal, type:",
-        false => "On the other machine, type:",
-    };
-    format!(
-        "{place}{}\nq or Ctrl-C ends it.",
-        commands.collect::<String>()
-    )
 }
 
 /// How long ago that was, for a person.
@@ -416,6 +404,19 @@ async fn next<T>(events: &mut Option<mpsc::UnboundedReceiver<T>>) -> Option<T> {
         Some(events) => events.recv().await,
         None => std::future::pending().await,
     }
+}
+
+/// The pipeline file when it is saved, or nothing for ever where nobody looks.
+async fn saved(watch: &mut Option<Watch>) -> Outcome<Recipe> {
+    match watch {
+        Some(watch) => watch.saved().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A pipeline file that was saved cannot be used.
+fn keep(failure: &Failure) {
+    warn!("source: goes on as it was: {}", failure.line());
 }
 
 async fn at(instant: Option<Instant>) {

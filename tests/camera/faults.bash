@@ -6,29 +6,6 @@
 
 plug=/sys/bus/platform/drivers/vivid
 
-# Starts a sender and a viewer whose pictures come.
-watched() {
-	start send --bind 127.0.0.1 --no-preview
-	await "vidchat recv "
-	"$VIDCHAT" recv 127.0.0.1 --display none 2>/tmp/recv &
-	viewer=$!
-	await "joined (1 watching)"
-	await_held 1 >/tmp/held
-	# A few pictures: more than that it was opened.
-	timeout 60 "$VIDCHAT" recv 127.0.0.1 --display none --frames 5 2>/tmp/second
-	echo "second viewer status: $?"
-}
-
-# Waits for both ends of what was started.
-ends() {
-	wait "$process"
-	echo "send status: $?"
-	wait "$viewer"
-	echo "recv status: $?"
-	say
-	sed 's/^/recv: /' /tmp/recv
-}
-
 echo "== busy"
 gst-launch-1.0 -q v4l2src device=/dev/video0 num-buffers=100000 ! fakesink &
 holder=$!
@@ -56,17 +33,8 @@ VIDCHAT=$real
 unset GST_REGISTRY GST_REGISTRY_UPDATE
 chmod 660 /dev/video0
 
-echo "== fatal error"
-watched
-v4l2-ctl -c inject_fatal_streaming_error=1
-ends
-
-echo "== unplugged"
-watched
-echo vivid.0 >$plug/unbind
-ends
-
 echo "== none"
+echo vivid.0 >$plug/unbind
 fails send --bind 127.0.0.1 --no-preview
 
 echo "== plugged in again"
