@@ -249,7 +249,10 @@ impl Runner {
             return self.works(Instant::now());
         };
         self.recipe = next;
-        self.say(SourceEvent::Changed(self.words()));
+        let words = self.words();
+        let place = format!("{}, ", self.recipe.place(None));
+        let words = words.strip_prefix(&place).unwrap_or(&words).to_owned();
+        self.say(SourceEvent::Changed(words));
         match self.recovery.is_new() || self.recovery.is_lost() {
             true => self.works(Instant::now()),
             false => self.recovery.works(Instant::now()),

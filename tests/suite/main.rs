@@ -19,6 +19,7 @@ mod liar;
 #[cfg(target_os = "linux")]
 mod link;
 mod loopback;
+mod losses;
 mod missing;
 mod peers;
 mod proxy;
@@ -29,4 +30,5 @@ mod streams;
 mod support;
 mod terminal;
 mod tutorial;
+mod watch;
 mod wire;

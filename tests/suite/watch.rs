@@ -1,0 +1,201 @@
+//! A pipeline that is changed while it runs: viewers stay, and what does not work changes
+//! nothing.
+
+use std::fs;
+use std::path::Path;
+
+use vidchat::media::source::SourceEvent;
+use vidchat::net::server::ServerOptions;
+
+use crate::losses::{Feed, recipe, said, source};
+use crate::peers::{Seen, Stage, Viewer};
+use crate::support::{Running, Sender, run_vidchat, vidchat};
+
+/// A live picture of this width, 16 high and of one grey, told by its brightness.
+fn plain(width: u32, more: &str) -> String {
+    format!(
+        "videotestsrc is-live=true pattern=white \
+         ! video/x-raw,format=GRAY8,width={width},height=16,framerate=50/1 {more} \
+         ! appsink name=frames"
+    )
+}
+
+/// Sees pictures until the first of another form, whose width it returns. Numbers go on, and
+/// none of the old form comes after that.
+async fn changes(viewer: &mut Viewer, last: &mut u32) -> i32 {
+    let width = loop {
+        match viewer.next().await {
+            Seen::Caps(caps) => break caps.size().expect("it has one").0,
+            Seen::Frame(header, _) => {
+                assert!(header.sequence > *last || *last == 0);
+                *last = header.sequence;
+            }
+            _ => {}
+        }
+    };
+    for _ in 0..5 {
+        let (header, data) = viewer.frame().await;
+        assert_eq!(data.len() as i32, width * 16);
+        assert!(header.sequence > *last || *last == 0);
+        *last = header.sequence;
+    }
+    width
+}
+
+#[tokio::test]
+async fn a_new_pipeline_takes_over_and_viewers_hear_its_form() {
+    let stage = Stage::open_without_caps(ServerOptions::default()).await;
+    let (source, mut heard) = source(&stage, &plain(32, ""));
+    source.open();
+    let mut viewer = Viewer::join(stage.address).await;
+    let mut last = 0;
+    assert_eq!(changes(&mut viewer, &mut last).await, 32);
+    assert!(matches!(said(&mut heard).await, SourceEvent::Opened(_)));
+    for width in [64, 128] {
+        source.replace(recipe(plain(width, "")));
+        assert_eq!(changes(&mut viewer, &mut last).await, width as i32);
+        match said(&mut heard).await {
+            SourceEvent::Changed(words) => assert!(words.contains(&format!("{width}x16"))),
+            other => panic!("{other:?}"),
+        }
+    }
+    stage.close("done").await;
+}
+
+#[tokio::test]
+async fn a_new_pipeline_that_does_not_work_changes_nothing() {
+    let stage = Stage::open_without_caps(ServerOptions::default()).await;
+    let (source, mut heard) = source(&stage, &plain(32, ""));
+    source.open();
+    let mut viewer = Viewer::join(stage.address).await;
+    let mut last = 0;
+    changes(&mut viewer, &mut last).await;
+    assert!(matches!(said(&mut heard).await, SourceEvent::Opened(_)));
+    for (text, reason) in [
+        (plain(64, "! nosuchthing"), "it is not installed"),
+        ("videotestsrc ! fakesink".into(), "no element named"),
+        (plain(64, "! identity error-after=1"), "Failed after"),
+        (plain(64, "! valve drop=true"), "no picture came within 5 s"),
+    ] {
+        source.replace(recipe(text));
+        match said(&mut heard).await {
+            SourceEvent::Kept(failure) => {
+                assert!(failure.why().contains(reason), "{failure}");
+            }
+            other => panic!("{reason}: {other:?}"),
+        }
+    }
+    // What came in the meantime was all of the old one.
+    while !viewer.has_seen_all() {
+        let seen = viewer.next().await;
+        assert!(!matches!(seen, Seen::Caps(_)), "{seen:?}");
+    }
+    viewer.frame().await;
+    stage.close("done").await;
+}
+
+#[tokio::test]
+async fn one_that_needs_the_same_device_is_started_in_the_place_of_the_old_one() {
+    let stage = Stage::open_without_caps(ServerOptions::default()).await;
+    let feed = Feed::start();
+    let wide = |width: u32| {
+        let scaled = format!("! videoscale ! video/x-raw,width={width},height=16");
+        feed.pipeline(&scaled)
+    };
+    let (source, mut heard) = source(&stage, &wide(32));
+    source.open();
+    let mut viewer = Viewer::join(stage.address).await;
+    let mut last = 0;
+    assert_eq!(changes(&mut viewer, &mut last).await, 32);
+    assert!(matches!(said(&mut heard).await, SourceEvent::Opened(_)));
+    source.replace(recipe(wide(64)));
+    assert_eq!(changes(&mut viewer, &mut last).await, 64);
+    let event = said(&mut heard).await;
+    assert!(matches!(event, SourceEvent::Changed(_)), "{event:?}");
+    // One that does not work gives the device back.
+    source.replace(recipe(feed.pipeline("! valve drop=true")));
+    match said(&mut heard).await {
+        SourceEvent::Kept(failure) => assert_eq!(failure.why(), "no picture came within 5 s"),
+        other => panic!("{other:?}"),
+    }
+    let event = said(&mut heard).await;
+    assert!(matches!(event, SourceEvent::Opened(_)), "{event:?}");
+    assert_eq!(viewer.frame().await.1.len(), 64 * 16);
+    stage.close("done").await;
+}
+
+#[tokio::test]
+async fn while_nobody_watches_the_new_one_waits_for_the_next_opening() {
+    let stage = Stage::open_without_caps(ServerOptions::default()).await;
+    let (source, mut heard) = source(&stage, &plain(32, ""));
+    source.replace(recipe(plain(64, "! nosuchthing")));
+    assert!(matches!(said(&mut heard).await, SourceEvent::Kept(_)));
+    source.replace(recipe(plain(64, "")));
+    assert!(matches!(said(&mut heard).await, SourceEvent::Changed(_)));
+    source.open();
+    let mut viewer = Viewer::join(stage.address).await;
+    assert_eq!(changes(&mut viewer, &mut 0).await, 64);
+    // One that is built and then fails is not kept for ever.
+    let mut events = Vec::new();
+    source.close();
+    source.replace(recipe(plain(16, "! valve drop=true")));
+    source.open();
+    while !matches!(events.last(), Some(SourceEvent::Kept(_))) {
+        events.push(said(&mut heard).await);
+    }
+    viewer.frame().await;
+    stage.close("done").await;
+}
+
+/// Writes a file as most editors do: another one, which is then given its name.
+fn save(path: &Path, text: &str) {
+    let other = path.with_extension("new");
+    fs::write(&other, text).unwrap();
+    fs::rename(&other, path).unwrap();
+}
+
+#[test]
+fn the_sender_changes_over_each_time_its_file_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.gst");
+    let text = |width, more| format!("# Mine.\n{}\n", plain(width, more));
+    fs::write(&path, text(32, "")).unwrap();
+    let path_text = path.to_str().unwrap();
+    let mut sender = Sender::start(["--no-preview", "--watch", "--pipeline", path_text]);
+    let mut recv = vidchat();
+    recv.args(["recv", &sender.target(), "--display", "none"]);
+    let mut receiver = Running::start(&mut recv);
+    receiver.line_with("sends 32x16 GRAY8");
+    let place = format!("source: changed over to {path_text:?}: sent as ");
+    save(&path, &text(64, ""));
+    sender.process.line_with(&format!("{place}64x16"));
+    receiver.line_with("sends 64x16 GRAY8");
+    save(&path, &text(16, "! nosuchthing"));
+    let line = sender.process.line_with("source: goes on as it was: ");
+    assert!(
+        line.contains("nosuchthing") && line.contains("(line 2)"),
+        "{line}"
+    );
+    // In place, in two steps.
+    fs::write(&path, "").unwrap();
+    fs::write(&path, text(128, "")).unwrap();
+    sender.process.line_with(&format!("{place}128x16"));
+    receiver.line_with("sends 128x16 GRAY8");
+    sender.process.signal("INT");
+    assert_eq!(sender.process.wait().code(), 0);
+    let ended = receiver.wait();
+    assert!(ended.stderr.contains("the sender was stopped"), "{ended:?}");
+}
+
+#[test]
+fn a_pipeline_of_the_program_itself_cannot_be_watched() {
+    let ended = run_vidchat(["send", "--port", "0", "--pipeline", "test", "--watch"]);
+    assert_eq!(ended.code(), 2, "{ended:?}");
+    let error = "error: cannot watch the pipeline \"test\": it is part of the program, not a file";
+    assert!(ended.stderr.contains(error), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("vidchat pipelines show test > mine.gst")
+    );
+}
