@@ -185,6 +185,9 @@ pub struct RecvArgs {
     pub target: Target,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
+    /// Change over to the pipeline file when it is saved.
+    #[arg(long, requires = "pipeline")]
+    pub watch: bool,
     /// The sender's port, where HOST does not name one.
     #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,

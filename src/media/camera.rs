@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -125,6 +126,18 @@ pub fn screen() -> Outcome<String> {
     Err(Failure::start("cannot capture this machine's screen")
         .cause("there is no display that can be opened")
         .hint("run it where $DISPLAY names an X display, or use --pipeline test"))
+}
+
+/// Waits a moment, after a failure, for the device of a camera to go: when a plug is pulled,
+/// reading fails shortly before that, and then nobody could tell why.
+pub fn await_unplugged(camera: &Camera) {
+    const STEPS: u32 = 6;
+    for _ in 0..STEPS {
+        if camera.device.as_ref().is_none_or(|device| !device.exists()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Puts the failure of a camera into words: who holds it, what to do.

@@ -23,6 +23,7 @@ mod runner;
 mod seen;
 pub mod source;
 mod stop;
+mod swap;
 mod tap;
 pub mod template;
 pub mod terminal;

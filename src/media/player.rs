@@ -19,6 +19,7 @@ use super::cover::Cover;
 use super::recipe::Recipe;
 use super::seen::{Marks, Seen};
 use super::source::Outlet;
+use super::swap::{Sample, Trial};
 use super::tap::{Gate, Tap};
 use super::terminal::Terminal;
 use super::values::Values;
@@ -67,26 +68,36 @@ pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
 /// A receiving pipeline. Dropping it stops the pipeline.
 pub struct Player {
     /// Dropped first: its sink must not draw in a window that is gone.
-    stage: Option<Stage>,
+    pub(super) stage: Option<Stage>,
     window: Window,
-    options: PlayerOptions,
-    events: UnboundedSender<PlayerEvent>,
+    pub(super) options: PlayerOptions,
+    pub(super) events: UnboundedSender<PlayerEvent>,
     marks: Option<Arc<Marks>>,
     cover: Cover,
+    /// What another pipeline is tried with, where that is wanted.
+    pub(super) sample: Option<Sample>,
 }
 
 /// The pipeline for frames of one form.
-struct Stage {
+pub(super) struct Stage {
     /// The filled file: a change of it means another pipeline.
-    text: String,
-    pipeline: gst::Pipeline,
-    frames: gst_app::AppSrc,
+    pub(super) text: String,
+    pub(super) pipeline: gst::Pipeline,
+    pub(super) frames: gst_app::AppSrc,
     terminal: Option<Terminal>,
     window: Window,
     /// Hears when the pipeline has come to its end.
     ended: mpsc::Receiver<()>,
     /// For raw pictures, which all have one size.
     pool: Option<Pool>,
+}
+
+/// What a pipeline is opened for.
+pub(super) enum Place {
+    /// To go on, with the terminal that is covered already, if one is.
+    Kept(Option<Terminal>),
+    /// To see whether it works.
+    Tried(Trial),
 }
 
 struct Pool {
@@ -118,15 +129,13 @@ impl Player {
             window,
             stage: None,
             cover,
+            sample: None,
         }
     }
 
     /// Gets ready for frames of `form`. The pipeline goes on where it can take them.
     pub fn set_caps(&mut self, form: &Caps) -> Outcome {
-        let not_shown = |e: anyhow::Error| {
-            Failure::lost(format!("cannot show {:?}", form.describe())).cause(format!("{e:#}"))
-        };
-        let gst_caps = caps::to_gst(form).map_err(not_shown)?;
+        let gst_caps = caps::to_gst(form).map_err(|e| not_shown(form, &e))?;
         let text = self.options.values.fill_recv(&self.options.recipe, form)?;
         if self.stage.as_ref().is_none_or(|stage| stage.text != text) {
             // The terminal stays, as the window does, with what it shows.
@@ -134,8 +143,17 @@ impl Player {
                 .stage
                 .take()
                 .and_then(|mut stage| stage.terminal.take());
-            self.stage = Some(self.open(text, form, &gst_caps, terminal)?);
+            let stage = self.open(text, form, &gst_caps, Place::Kept(terminal))?;
+            self.settle(stage, form);
         }
+        if let Some(sample) = &mut self.sample {
+            *sample = Sample::of(form);
+        }
+        self.fit(form, &gst_caps)
+    }
+
+    /// Has the pipeline take frames of `form`.
+    pub(super) fn fit(&mut self, form: &Caps, gst_caps: &gst::Caps) -> Outcome {
         let Some(stage) = &mut self.stage else {
             return Ok(());
         };
@@ -143,9 +161,9 @@ impl Player {
         if let Some(terminal) = &stage.terminal {
             terminal.set_aspect(natural_size(form));
         }
-        stage.frames.set_caps(Some(&gst_caps));
+        stage.frames.set_caps(Some(gst_caps));
         stage.pool = match form.is_raw() {
-            true => Some(Pool::new(&gst_caps).map_err(not_shown)?),
+            true => Some(Pool::new(gst_caps).map_err(|e| not_shown(form, &e))?),
             false => None,
         };
         Ok(())
@@ -229,6 +247,9 @@ impl Player {
                 marks.mark(header, buffer);
             }
         }
+        if let Some(sample) = &self.sample {
+            sample.note(header, &buffer);
+        }
         self.cover.live().store(true, Relaxed);
         // It fails only when the pipeline is ending, and then the bus says why.
         let _ = stage.frames.push_buffer(buffer);
@@ -238,12 +259,21 @@ impl Player {
         self.stage.as_ref()?.terminal.as_ref()
     }
 
-    fn open(
-        &mut self,
+    /// Goes on with a pipeline that was opened for pictures of `form`.
+    pub(super) fn settle(&mut self, stage: Stage, form: &Caps) {
+        self.cover.attach(&stage.pipeline, natural_size(form));
+        self.count(&stage);
+        self.stage = Some(stage);
+        self.cover.resume(&self.window);
+    }
+
+    /// Starts a pipeline. What it fails with goes to its trial first, where it is on trial.
+    pub(super) fn open(
+        &self,
         text: String,
         form: &Caps,
         gst_caps: &gst::Caps,
-        terminal: Option<Terminal>,
+        place: Place,
     ) -> Outcome<Stage> {
         let recipe = &self.options.recipe;
         let pipeline = build::build(recipe, &text)?;
@@ -257,20 +287,18 @@ impl Player {
         frames.set_leaky_type(gst_app::AppLeakyType::Downstream);
         // Before anything else goes down the pipeline.
         frames.set_caps(Some(gst_caps));
+        let (terminal, trial) = match place {
+            Place::Kept(terminal) => (terminal, None),
+            Place::Tried(trial) => (None, Some(trial)),
+        };
         let terminal = Terminal::of(&pipeline, terminal, &self.cover, natural_size(form))?;
         if terminal.is_none() {
             self.window.attach(&pipeline, natural_size(form));
         }
-        self.cover.attach(&pipeline, natural_size(form));
         if let Some(outlet) = &self.options.taken {
             take(&pipeline, outlet);
         }
-        let events = self.events.clone();
-        let PlayerOptions { shown, enough, .. } = &self.options;
-        counter::attach(&pipeline, shown, self.marks.as_ref(), *enough, move || {
-            let _ = events.send(PlayerEvent::Enough);
-        });
-        let ended = self.listen(&pipeline);
+        let ended = self.listen(&pipeline, trial);
         let stage = Stage {
             text,
             pipeline,
@@ -283,12 +311,21 @@ impl Player {
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(self.first_failure(&stage.pipeline));
         }
-        self.cover.resume(&self.window);
         Ok(stage)
     }
 
+    /// Counts the pictures that this pipeline shows from here on.
+    fn count(&self, stage: &Stage) {
+        let events = self.events.clone();
+        let (marks, pipeline) = (self.marks.as_ref(), &stage.pipeline);
+        let PlayerOptions { shown, enough, .. } = &self.options;
+        counter::attach(pipeline, shown, marks, *enough, move || {
+            let _ = events.send(PlayerEvent::Enough);
+        });
+    }
+
     /// Passes on what the pipeline says. What is returned hears when it has come to its end.
-    fn listen(&self, pipeline: &gst::Pipeline) -> mpsc::Receiver<()> {
+    fn listen(&self, pipeline: &gst::Pipeline, trial: Option<Trial>) -> mpsc::Receiver<()> {
         let (end, ended) = mpsc::channel();
         let Some(bus) = pipeline.bus() else {
             return ended;
@@ -312,6 +349,10 @@ impl Player {
             ) {
                 let _ = end.send(());
             }
+            let event = match &trial {
+                Some(trial) => event.and_then(|event| trial.judge(event)),
+                None => event,
+            };
             if let Some(event) = event {
                 let _ = events.send(event);
             }
@@ -427,6 +468,10 @@ fn no_display(message: &gst::MessageRef) -> Option<PlayerEvent> {
             .hint("--display terminal shows the video in a terminal");
         PlayerEvent::Failed(failure)
     })
+}
+
+pub(super) fn not_shown(form: &Caps, e: &anyhow::Error) -> Failure {
+    Failure::lost(format!("cannot show {:?}", form.describe())).cause(format!("{e:#}"))
 }
 
 fn failed(place: &str, error: &gst::message::Error) -> Failure {

@@ -232,7 +232,12 @@ impl Runner {
                 self.say(SourceEvent::Ended);
             }
             Notice::End => self.fail_for("it came to its end", None),
-            Notice::Error { message, debug } => self.fail_for(&message, debug.as_deref()),
+            Notice::Error { message, debug } => {
+                if let Some(camera) = running.camera.as_ref().filter(|_| running.stall.is_some()) {
+                    camera::await_unplugged(camera);
+                }
+                self.fail_for(&message, debug.as_deref());
+            }
         }
     }
 

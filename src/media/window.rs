@@ -125,8 +125,8 @@ struct Shared {
     waits: bool,
     /// The display went away.
     lost: bool,
-    /// The sink that draws into our window.
-    sink: Option<glib::WeakRef<gst_video::VideoOverlay>>,
+    /// The sinks that drew into our window; the last one that is left does.
+    sinks: Vec<glib::WeakRef<gst_video::VideoOverlay>>,
 }
 
 impl Window {
@@ -201,7 +201,9 @@ impl Window {
             // thread that waits for this one.
             sink.set_property("handle-events", false);
             super::foreign::draw_into(overlay, id);
-            lock(&self.shared).sink = Some(overlay.downgrade());
+            let sinks = &mut lock(&self.shared).sinks;
+            sinks.retain(|sink| sink.upgrade().is_some());
+            sinks.push(overlay.downgrade());
         }
     }
 
@@ -300,7 +302,8 @@ fn exposer(shared: &Arc<Mutex<Shared>>, acted: &Arc<dyn Fn(Act) + Send + Sync>) 
 /// The lock is given back before the sink is called: it holds locks of its own while it asks us
 /// for a window.
 fn expose(shared: &Mutex<Shared>) {
-    let sink = lock(shared).sink.as_ref().and_then(glib::WeakRef::upgrade);
+    let sinks = lock(shared).sinks.clone();
+    let sink = sinks.iter().rev().find_map(glib::WeakRef::upgrade);
     if let Some(sink) = sink {
         sink.expose();
     }
