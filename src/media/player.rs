@@ -1,7 +1,7 @@
 //! The receiving end: frames into a pipeline that shows them, always the newest.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 
 use bytes::Bytes;
@@ -88,6 +88,8 @@ pub(super) struct Stage {
     window: Window,
     /// Hears when the pipeline has come to its end.
     ended: mpsc::Receiver<()>,
+    /// Another has taken its place: nobody wants to hear of it any more.
+    pub(super) retired: Arc<AtomicBool>,
     /// For raw pictures, which all have one size.
     pool: Option<Pool>,
 }
@@ -298,7 +300,8 @@ impl Player {
         if let Some(outlet) = &self.options.taken {
             take(&pipeline, outlet);
         }
-        let ended = self.listen(&pipeline, trial);
+        let retired = Arc::default();
+        let ended = self.listen(&pipeline, trial, Arc::clone(&retired));
         let stage = Stage {
             text,
             pipeline,
@@ -307,6 +310,7 @@ impl Player {
             pool: None,
             window: self.window.clone(),
             ended,
+            retired,
         };
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(self.first_failure(&stage.pipeline));
@@ -325,7 +329,12 @@ impl Player {
     }
 
     /// Passes on what the pipeline says. What is returned hears when it has come to its end.
-    fn listen(&self, pipeline: &gst::Pipeline, trial: Option<Trial>) -> mpsc::Receiver<()> {
+    fn listen(
+        &self,
+        pipeline: &gst::Pipeline,
+        trial: Option<Trial>,
+        retired: Arc<AtomicBool>,
+    ) -> mpsc::Receiver<()> {
         let (end, ended) = mpsc::channel();
         let Some(bus) = pipeline.bus() else {
             return ended;
@@ -353,7 +362,9 @@ impl Player {
                 Some(trial) => event.and_then(|event| trial.judge(event)),
                 None => event,
             };
-            if let Some(event) = event {
+            if let Some(event) = event
+                && !retired.load(Relaxed)
+            {
                 let _ = events.send(event);
             }
             match message.type_() {

@@ -118,11 +118,11 @@ impl Player {
         let in_place = shares(&old.pipeline, &build::build(&recipe, &text)?);
         let old_recipe = std::mem::replace(&mut self.options.recipe, recipe);
         if in_place {
-            self.finish();
+            self.retire();
         }
         let failure = match self.try_out(text, &form, &gst_caps) {
             Ok(stage) => {
-                self.finish();
+                self.retire();
                 self.settle(stage, &form);
                 return self.fit(&form, &gst_caps);
             }
@@ -136,6 +136,14 @@ impl Player {
             }
         }
         Err(failure)
+    }
+
+    /// Brings the running pipeline to its end, so that a file is whole.
+    fn retire(&mut self) {
+        if let Some(stage) = &self.stage {
+            stage.retired.store(true, Relaxed);
+        }
+        self.finish();
     }
 
     fn reopen(&mut self, text: String, form: &Caps, gst_caps: &gst::Caps) -> Outcome {
