@@ -27,7 +27,7 @@ use super::preview::Preview;
 use super::quit::Quit;
 use super::stats::Stats;
 use super::tutorial::Translator;
-use super::watch::Watch;
+use super::watch::{Watch, saved};
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.
@@ -220,13 +220,12 @@ impl Sending {
             tokio::select! {
                 () = &mut quit => return Ok("the sender was stopped"),
                 Some(event) = self.heard.recv() => {
-                    if matches!(event, SourceEvent::Opened(_))
-                        && let Some(opened) = opened.take()
-                    {
-                        opened();
-                    }
+                    let is_open = matches!(event, SourceEvent::Opened(_));
                     if let Some(ending) = self.hear(event, *watching.borrow()) {
                         return ending;
+                    }
+                    if is_open && let Some(opened) = opened.take() {
+                        opened();
                     }
                 }
                 saved = saved(&mut self.watch) => match saved {
@@ -402,14 +401,6 @@ fn length(since: Instant) -> String {
 async fn next<T>(events: &mut Option<mpsc::UnboundedReceiver<T>>) -> Option<T> {
     match events {
         Some(events) => events.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The pipeline file when it is saved, or nothing for ever where nobody looks.
-async fn saved(watch: &mut Option<Watch>) -> Outcome<Recipe> {
-    match watch {
-        Some(watch) => watch.saved().await,
         None => std::future::pending().await,
     }
 }

@@ -102,6 +102,14 @@ impl Watch {
     }
 }
 
+/// The pipeline file when it is saved, or nothing for ever where nobody looks.
+pub async fn saved(watch: &mut Option<Watch>) -> Outcome<Recipe> {
+    match watch {
+        Some(watch) => watch.saved().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Where the file may be written: its own place, and the one that a link leads to.
 fn places(path: &Path) -> Vec<PathBuf> {
     let own = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
