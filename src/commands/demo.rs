@@ -58,6 +58,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         // Where the sender ends, so does the demo.
         reconnect: false,
         stats: None,
+        watch: None,
     };
     let mut quit = Quit::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();

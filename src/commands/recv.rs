@@ -15,6 +15,7 @@ use crate::wire::WireError;
 use super::quit::Quit;
 use super::session;
 use super::stats::Stats;
+use super::watch::Watch;
 
 /// What to watch, and how.
 pub struct RecvOptions {
@@ -28,6 +29,8 @@ pub struct RecvOptions {
     pub reconnect: bool,
     /// Where to write what is measured.
     pub stats: Option<Stats>,
+    /// Looks after the pipeline file: the window changes over to it when it is saved.
+    pub watch: Option<Watch>,
 }
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
@@ -52,7 +55,9 @@ pub async fn run(args: RecvArgs) -> Outcome {
     let recipe = recipe(args.pipeline.pipeline.as_deref(), args.display)?;
     let values = super::values(args.pipeline.settings);
     values.check(&recipe)?;
+    let watched = args.watch.then(|| Watch::open(&recipe)).transpose()?;
     let options = RecvOptions {
+        watch: watched,
         target,
         recipe,
         values,

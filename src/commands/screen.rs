@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::frame::FrameHeader;
-use crate::media::Player;
 use crate::media::player::{Picture, PlayerEvent, PlayerOptions};
+use crate::media::{Player, Recipe};
 use crate::net::{Meter, Sink};
 use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
@@ -44,6 +44,8 @@ pub struct Screen<'a> {
     /// What the sender calls itself.
     pub sender: String,
     trouble: Option<(Trouble, Instant)>,
+    /// The pipeline may be changed while it runs.
+    changes: bool,
     /// What covers the picture.
     covered: Option<String>,
 }
@@ -64,7 +66,25 @@ impl<'a> Screen<'a> {
             form: None,
             sender: String::new(),
             trouble: None,
+            changes: false,
             covered: None,
+        }
+    }
+
+    /// The pipeline may be changed while it runs: to be said before anything comes.
+    pub fn expect_changes(&mut self) {
+        self.changes = true;
+    }
+
+    /// Changes over to another pipeline; the old one goes on where that fails.
+    pub fn change(&mut self, recipe: Recipe) {
+        let Some(player) = &mut self.player else {
+            return;
+        };
+        let place = recipe.place(None);
+        match player.replace(recipe) {
+            Ok(()) => info!("receiver: changed over to {place}"),
+            Err(failure) => warn!("receiver: goes on as it was: {}", failure.line()),
         }
     }
 
@@ -155,7 +175,11 @@ impl<'a> Screen<'a> {
             taken: None,
         };
         self.sender = from;
-        self.player = Some(Player::new(options, self.events.clone()));
+        let mut player = Player::new(options, self.events.clone());
+        if self.changes {
+            player.remember();
+        }
+        self.player = Some(player);
     }
 
     fn caps(&mut self, caps: &Caps) -> Outcome {

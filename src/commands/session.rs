@@ -22,6 +22,7 @@ use super::advice::Advice;
 use super::recv::{self, RecvOptions};
 use super::screen::{OnScreen, Screen, Trouble};
 use super::stats::{AgeLine, milliseconds, rounded, wall_clock};
+use super::watch;
 
 /// How often the status line and what covers the picture are made anew.
 const TICK: Duration = Duration::from_millis(250);
@@ -41,12 +42,16 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// enough pictures were shown, or no more can come.
 pub async fn watch(
     connection: Connection,
-    options: RecvOptions,
+    mut options: RecvOptions,
     quit: impl Future<Output = ()>,
 ) -> Outcome {
     let (events, mut heard) = mpsc::unbounded_channel();
     let meter = Arc::new(Meter::default());
+    let mut watched = options.watch.take();
     let screen = RefCell::new(Screen::new(&options, events, &meter));
+    if watched.is_some() {
+        screen.borrow_mut().expect_changes();
+    }
     let ending = {
         let watching = keep_watching(connection, &options, &meter, &screen);
         tokio::pin!(watching, quit);
@@ -61,6 +66,10 @@ pub async fn watch(
                     PlayerEvent::Quit | PlayerEvent::Enough | PlayerEvent::Ended => break Ok(()),
                     PlayerEvent::NeedKey => meter.want_key(),
                     PlayerEvent::Failed(failure) => break Err(failure),
+                },
+                saved = watch::saved(&mut watched) => match saved {
+                    Ok(recipe) => screen.borrow_mut().change(recipe),
+                    Err(failure) => warn!("receiver: goes on as it was: {}", failure.line()),
                 },
                 _ = ticks.tick() => board.tick(),
             }

@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use vidchat::media::source::SourceEvent;
 use vidchat::net::server::ServerOptions;
 
 use crate::losses::{Feed, recipe, said, source};
 use crate::peers::{Seen, Stage, Viewer};
-use crate::support::{Running, Sender, run_vidchat, vidchat};
+use crate::screen::{Screen, Shot};
+use crate::support::{PATIENCE, Running, Sender, Xvfb, run_vidchat, vidchat};
 
 /// A live picture of this width, 16 high and of one grey, told by its brightness.
 fn plain(width: u32, more: &str) -> String {
@@ -198,4 +200,105 @@ fn a_pipeline_of_the_program_itself_cannot_be_watched() {
             .stderr
             .contains("vidchat pipelines show test > mine.gst")
     );
+}
+
+/// Waits until a file is larger than it was.
+fn grows(path: &Path) {
+    let size = || fs::metadata(path).map_or(0, |data| data.len());
+    let before = size();
+    let until = Instant::now() + PATIENCE;
+    while size() <= before {
+        assert!(Instant::now() < until, "{path:?} does not grow");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_receiver_changes_over_each_time_its_file_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let sender = Sender::start(["--pipeline", "test", "--no-preview"]);
+    let path = folder.path().join("mine.gst");
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let text = |more: &str, out: &Path| {
+        let out = out.display();
+        format!(
+            "# To a file.\nappsrc name=frames {more} ! filesink buffer-mode=unbuffered location={out}\n"
+        )
+    };
+    fs::write(&path, text("", &one)).unwrap();
+    let mut recv = vidchat();
+    recv.args(["recv", &sender.target(), "--watch", "--pipeline"])
+        .arg(&path);
+    let mut receiver = Running::start(&mut recv);
+    receiver.line_with("sends 320x240 I420");
+    grows(&one);
+    save(
+        &path,
+        &text("! videoconvert ! video/x-raw,format=GRAY8", &two),
+    );
+    receiver.line_with("receiver: changed over to");
+    grows(&two);
+    // What fails at once, and what fails with its first picture.
+    let kept = "receiver: goes on as it was: ";
+    for (more, reason) in [
+        ("! nosuchthing", "it is not installed"),
+        ("! identity error-after=1", "Failed after iterations"),
+        ("! video/x-raw,format=BGR", "not-negotiated"),
+    ] {
+        save(&path, &text(more, &one));
+        let line = receiver.line_with(kept);
+        assert!(line.contains(reason), "{line}");
+        grows(&two);
+    }
+    // Into the same file: only one of them can.
+    save(
+        &path,
+        &text("! videoconvert ! video/x-raw,format=BGR", &two),
+    );
+    receiver.line_with("receiver: changed over to");
+    grows(&two);
+    save(&path, &text("! identity error-after=1", &two));
+    receiver.line_with(kept);
+    grows(&two);
+    receiver.signal("INT");
+    let ended = receiver.wait();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
+#[test]
+fn the_window_on_a_display_stays_when_its_pipeline_is_changed() {
+    let Some(display) = Xvfb::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--pipeline", "test", "--no-preview", "--set", "pattern=red"];
+    let sender = Sender::start(args);
+    let path = folder.path().join("mine.gst");
+    let text = |more: &str| {
+        format!(
+            "# A window.\nappsrc name=frames ! ${{decode}} ! videoconvert {more} ! ${{window}}\n"
+        )
+    };
+    fs::write(&path, text("")).unwrap();
+    let mut recv = vidchat();
+    recv.args(["recv", &sender.target(), "--watch", "--pipeline"])
+        .arg(&path)
+        .env("DISPLAY", &display.display);
+    let mut receiver = Running::start(&mut recv);
+    let screen = Screen::of(&display);
+    let window = screen.any_window();
+    let is_red = |shot: &Shot| {
+        let [red, green, _] = shot.pixel(5, 5);
+        red > 150 && green < 80
+    };
+    screen.wait_for(window, "red", is_red);
+    save(&path, &text("! videobalance saturation=0 ! videoconvert"));
+    receiver.line_with("receiver: changed over to");
+    screen.wait_for(window, "grey", |shot| !is_red(shot));
+    save(&path, &text("! identity error-after=1"));
+    receiver.line_with("receiver: goes on as it was: ");
+    screen.wait_for(window, "grey again", |shot| {
+        let [red, green, _] = shot.pixel(5, 5);
+        red > 20 && red.abs_diff(green) < 10
+    });
+    screen.close(window);
+    assert_eq!(receiver.wait().code(), 0);
 }
