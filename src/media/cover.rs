@@ -85,8 +85,9 @@ struct State {
     newest: Option<(gst::Buffer, gst::Caps)>,
     /// Where pictures go in.
     target: Option<glib::WeakRef<gst::Pad>>,
-    /// The form that pictures there have, once it is known.
+    /// The form that pictures there have, once it is known, and whether they can be kept.
     form: Option<gst::Caps>,
+    plain: bool,
     /// The size of pictures where there was none yet.
     natural: (u32, u32),
     ended: bool,
@@ -238,7 +239,7 @@ impl Shared {
             return;
         }
         let mut state = self.lock();
-        let form = state.form.clone().filter(is_plain);
+        let form = state.form.clone().filter(|_| state.plain);
         state.newest = form.map(|form| (picture.clone(), form));
         state.turn += 1;
         state.kept = false;
@@ -257,14 +258,16 @@ impl Shared {
     fn told(&self, event: &gst::Event) {
         if let gst::EventView::Caps(event) = event.view() {
             let mut state = self.lock();
-            state.form = Some(event.caps_owned());
+            let form = event.caps_owned();
+            state.plain = is_plain(&form);
+            state.form = Some(form);
             if !is_covering() {
                 self.again(&mut state);
             }
         }
     }
 
-    /// Waits for something to do: `Ok(None)` is to tidy up, `Err` the end.
+    /// Waits for something to do: `Ok(None)` where there is no display, `Err` at the end.
     fn next(&self) -> Result<Option<Job>, ()> {
         let mut state = self.lock();
         while !state.due && !state.ended {

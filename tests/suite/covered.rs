@@ -2,134 +2,19 @@
 //! never as if it were live.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
-
 use vidchat::frame::FrameHeader;
-use vidchat::media::player::{PlayerEvent, PlayerOptions};
-use vidchat::media::{self, Direction, Player, Recipe, Values};
-use vidchat::wire::Caps;
+use vidchat::media::player::PlayerEvent;
 
-use crate::screen::{Screen, Shot};
-use crate::seen::{self, Picture};
-use crate::support::{PATIENCE, Xvfb, run};
+use crate::screen::Shot;
+use crate::seen;
+use crate::shown::{SERVER, Shown, TITLE, until, with_display};
+use crate::support::{PATIENCE, run};
 
-const TITLE: &str = "RECEIVING VIDEO from desk";
 const WAITING: &str = "RECEIVING VIDEO from desk (waiting)";
-pub const LIGHT: u8 = 200;
-
-/// Tells the process of the X server.
-const SERVER: &str = "VIDCHAT_TEST_XVFB";
-
-/// A player, and what it says of itself.
-pub struct Shown {
-    pub player: Player,
-    count: Arc<AtomicU64>,
-    seen: Arc<Mutex<Vec<u32>>>,
-    heard: mpsc::UnboundedReceiver<PlayerEvent>,
-}
-
-impl Shown {
-    /// With the shipped pipeline of this name, or with one of a test's own.
-    pub fn on(pipeline: &str) -> Self {
-        Self::titled(pipeline, TITLE)
-    }
-
-    fn titled(pipeline: &str, title: &str) -> Self {
-        media::init().unwrap();
-        let recipe = match pipeline.contains('!') {
-            false => Recipe::find(Direction::Recv, pipeline).unwrap(),
-            true => Recipe {
-                name: "mine".into(),
-                direction: Direction::Recv,
-                path: None,
-                text: pipeline.into(),
-            },
-        };
-        let (events, heard) = mpsc::unbounded_channel();
-        let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
-        let told = Arc::clone(&seen);
-        let options = PlayerOptions {
-            recipe,
-            values: Values::default(),
-            title: title.into(),
-            enough: None,
-            shown: Arc::clone(&count),
-            seen: Some(Arc::new(move |h: &FrameHeader| {
-                told.lock().unwrap().push(h.sequence)
-            })),
-            taken: None,
-        };
-        Self {
-            player: Player::new(options, events),
-            count,
-            seen,
-            heard,
-        }
-    }
-
-    /// Pictures measure so many pixels from here on.
-    pub fn measure(&mut self, width: u32, height: u32) {
-        let form = format!("video/x-raw,format=GRAY8,width={width},height={height}");
-        self.player.set_caps(&Caps::parse(&form).unwrap()).unwrap();
-    }
-
-    /// Shows an encoded picture without waiting for anything.
-    fn push(&self, picture: &Picture) {
-        let header = FrameHeader {
-            key: picture.key,
-            sequence: picture.number,
-            ..FrameHeader::default()
-        };
-        self.player
-            .show_shared(&header, picture.bytes.clone().into());
-    }
-
-    /// Shows a picture of one grey, and waits until it has reached the sink.
-    pub fn show(&self, sequence: u32, width: u32, height: u32, level: u8) {
-        let header = FrameHeader {
-            key: true,
-            sequence,
-            ..FrameHeader::default()
-        };
-        let before = self.count.load(Relaxed);
-        let picture = vec![level; (width * height) as usize];
-        self.player.show_shared(&header, picture.into());
-        until("the picture at the sink", || {
-            self.count.load(Relaxed) > before
-        });
-    }
-}
-
-pub fn until(what: &str, happened: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !happened() {
-        assert!(Instant::now() < end, "no {what} in time");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}
-
-/// Runs `test` in a process of its own whose display is an X server of its own, since GStreamer
-/// reads the process's environment.
-fn with_display(name: &str, test: impl FnOnce(&Screen)) {
-    const INSIDE: &str = "VIDCHAT_TEST_DISPLAY";
-    if let Ok(display) = std::env::var(INSIDE) {
-        return test(&Screen::on(&display));
-    }
-    let Some(display) = Xvfb::start() else { return };
-    let itself = std::env::current_exe().expect("the test has a file");
-    let ended = run(Command::new(itself)
-        .args(["--exact", name, "--nocapture"])
-        .env("DISPLAY", &display.display)
-        .env_remove("WAYLAND_DISPLAY")
-        .env(SERVER, display.id().to_string())
-        .env(INSIDE, &display.display));
-    assert_eq!(ended.code(), 0, "{ended:#?}");
-    assert!(ended.stdout.contains("1 passed"), "{ended:#?}");
-}
+const LIGHT: u8 = 200;
 
 /// Whether the whole window has this grey.
 fn is_grey(shot: &Shot, level: u8) -> bool {

@@ -25,6 +25,7 @@ mod peers;
 mod proxy;
 mod screen;
 mod seen;
+mod shown;
 mod signals;
 mod streams;
 mod support;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::cells::Pixels;
-use crate::covered::{LIGHT, Shown, until};
+use crate::shown::{Shown, until};
 use crate::support::{PATIENCE, Sender, skipped};
 
 /// A shell in a terminal of 80 columns and 24 rows. It is ended when dropped.
@@ -324,6 +324,8 @@ fn in_the_background_of_a_shell_it_is_not_stopped() {
     terminal.enter("kill $!; wait $!; echo status $?");
     terminal.until("end", |t| t.has_line("status 0"));
 }
+
+const LIGHT: u8 = 200;
 
 /// What runs in the terminal: a step for each file that appears.
 fn covers_and_goes_on(folder: &std::path::Path) {
