@@ -15,7 +15,7 @@ use vidchat::media::source::Outlet;
 use vidchat::media::{self, Direction, Player, Recipe, Values};
 use vidchat::wire::Caps;
 
-use crate::support::skipped;
+use crate::support::{PATIENCE, skipped};
 
 /// How many pictures each test sends.
 const COUNT: u32 = 25;
@@ -108,8 +108,9 @@ impl Outlet for Greys {
 }
 
 /// Sends pictures of this encoder through a receiving pipeline, and looks whether the headers at
-/// its end are those of the pictures there. Returns how many there were, if it could try.
-fn headers_are_right(encoder: &str, decode: &str, then: &str) -> Option<usize> {
+/// its end are those of the pictures there. The next one is sent when the one before has come out,
+/// or after `patience`. Returns how many there were, if it could try.
+fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration) -> Option<usize> {
     let (form, pictures) = encoded(encoder)?;
     let seen: Arc<Mutex<Vec<FrameHeader>>> = Arc::default();
     let (greys, told) = (Arc::new(Greys::default()), Arc::clone(&seen));
@@ -138,7 +139,7 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str) -> Option<usize> {
         let before = seen.lock().unwrap().len();
         player.show_shared(&header(picture.number, picture.key), picture.bytes.into());
         // The next one must not take its place.
-        let until = Instant::now() + Duration::from_millis(100);
+        let until = Instant::now() + patience;
         while seen.lock().unwrap().len() == before && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -176,7 +177,12 @@ fn every_decoder_hands_on_which_picture_it_is() {
             "av1dec",
         ),
     ] {
-        let count = headers_are_right(encoder, decode, "videoscale ! video/x-raw,width=32");
+        let count = headers_are_right(
+            encoder,
+            decode,
+            "videoscale ! video/x-raw,width=32",
+            PATIENCE,
+        );
         let all = count.is_none_or(|count| count + 2 >= COUNT as usize);
         assert!(all, "{count:?} of {encoder}");
     }
@@ -184,19 +190,20 @@ fn every_decoder_hands_on_which_picture_it_is() {
 
 #[test]
 fn what_drops_or_delays_pictures_does_not_confuse_them() {
+    let moment = Duration::from_millis(100);
     for then in [
         "videorate drop-only=true ! video/x-raw,framerate=10/1",
         "videorate ! video/x-raw,framerate=200/1",
         "queue ! videoscale ! video/x-raw,width=16",
     ] {
         assert!(
-            headers_are_right("identity", "identity", then) > Some(3),
+            headers_are_right("identity", "identity", then, moment) > Some(3),
             "{then}"
         );
     }
     // Pictures come out in another order than they went in.
     let encoder = "x264enc bframes=3 b-adapt=false speed-preset=ultrafast";
     let decode = "h264parse ! avdec_h264 max-threads=1";
-    let count = headers_are_right(encoder, decode, "identity");
+    let count = headers_are_right(encoder, decode, "identity", moment);
     assert!(count.is_none_or(|count| count > 15), "{count:?}");
 }
