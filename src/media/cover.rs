@@ -136,8 +136,9 @@ impl Cover {
             });
         }
         let mut state = self.shared.lock();
+        state.form = pad.as_ref().and_then(|pad| pad.current_caps());
         state.target = pad.as_ref().map(ObjectExt::downgrade);
-        (state.form, state.natural) = (None, natural);
+        state.natural = natural;
         state.kept = state.newest.is_some();
     }
 

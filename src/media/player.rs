@@ -88,6 +88,8 @@ pub(super) struct Stage {
     window: Window,
     /// Hears when the pipeline has come to its end.
     ended: mpsc::Receiver<()>,
+    /// It was on trial: what covers pictures still works on the one before.
+    tried: bool,
     /// Another has taken its place: nobody wants to hear of it any more.
     pub(super) retired: Arc<AtomicBool>,
     /// For raw pictures, which all have one size.
@@ -263,7 +265,9 @@ impl Player {
 
     /// Goes on with a pipeline that was opened for pictures of `form`.
     pub(super) fn settle(&mut self, stage: Stage, form: &Caps) {
-        self.cover.attach(&stage.pipeline, natural_size(form));
+        if stage.tried {
+            self.cover.attach(&stage.pipeline, natural_size(form));
+        }
         self.count(&stage);
         self.stage = Some(stage);
         self.cover.resume(&self.window);
@@ -290,9 +294,13 @@ impl Player {
         // Before anything else goes down the pipeline.
         frames.set_caps(Some(gst_caps));
         let (terminal, trial) = match place {
-            Place::Kept(terminal) => (terminal, None),
+            Place::Kept(terminal) => {
+                self.cover.attach(&pipeline, natural_size(form));
+                (terminal, None)
+            }
             Place::Tried(trial) => (None, Some(trial)),
         };
+        let tried = trial.is_some();
         let terminal = Terminal::of(&pipeline, terminal, &self.cover, natural_size(form))?;
         if terminal.is_none() {
             self.window.attach(&pipeline, natural_size(form));
@@ -310,6 +318,7 @@ impl Player {
             pool: None,
             window: self.window.clone(),
             ended,
+            tried,
             retired,
         };
         if stage.pipeline.set_state(gst::State::Playing).is_err() {

@@ -165,7 +165,13 @@ fn the_sender_changes_over_each_time_its_file_is_saved() {
     let path_text = path.to_str().unwrap();
     let mut sender = Sender::start(["--no-preview", "--watch", "--pipeline", path_text]);
     let mut recv = vidchat();
-    recv.args(["recv", &sender.target(), "--display", "none"]);
+    recv.args([
+        "recv",
+        &sender.target(),
+        "--display",
+        "none",
+        "--no-reconnect",
+    ]);
     let mut receiver = Running::start(&mut recv);
     receiver.line_with("sends 32x16 GRAY8");
     let place = format!("source: changed over to {path_text:?}: sent as ");
