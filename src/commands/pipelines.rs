@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::{PipelinesAction, PipelinesArgs};
 use crate::console;
-use crate::media::{self, Direction, Recipe, Values, build, recipe};
+use crate::media::{self, Direction, Recipe, Values, build, codecs, recipe};
 use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
@@ -46,15 +46,13 @@ fn list() {
     for direction in DIRECTIONS {
         out.push_str(&format!("vidchat {direction} --pipeline …\n"));
         for recipe in Recipe::all(direction) {
-            let place = recipe
-                .path
-                .as_ref()
-                .map_or(String::new(), |path| format!("  ({})", path.display()));
-            out.push_str(&format!(
-                "  {:<12} {}{place}\n",
-                recipe.name,
-                recipe.about()
-            ));
+            out.push_str(&entry(&recipe.name, &recipe));
+        }
+        if direction == Direction::Send {
+            out.push_str("vidchat send --pipeline SOURCE-CODEC, such as camera-h264\n");
+            for codec in codecs::all() {
+                out.push_str(&entry(&format!("SOURCE-{}", codec.name), &codec));
+            }
         }
     }
     if let Some(folder) = recipe::own_folder(Direction::Send)
@@ -62,11 +60,20 @@ fn list() {
         .and_then(Path::parent)
     {
         out.push_str(&format!(
-            "Your own go to {}/send or recv, as NAME.gst.\n",
+            "Your own go to {}/send, recv or encode, as NAME.gst.\n",
             folder.display()
         ));
     }
     console::output(&out);
+}
+
+/// A line of the list.
+fn entry(name: &str, recipe: &Recipe) -> String {
+    let place = recipe
+        .path
+        .as_ref()
+        .map_or(String::new(), |path| format!("  ({})", path.display()));
+    format!("  {name:<12} {}{place}\n", recipe.about())
 }
 
 /// The pipelines of that name, one for each end perhaps. A file is for the end that it has.
@@ -88,16 +95,10 @@ fn find(name: &str) -> Outcome<Vec<Recipe>> {
     }
     match (good.is_empty(), found.into_iter().next()) {
         (true, Some(Err(_))) if !name.contains('/') && !name.ends_with(".gst") => {
-            let names = DIRECTIONS
-                .into_iter()
-                .flat_map(Recipe::all)
-                .map(|recipe| recipe.name);
+            let names: Vec<_> = DIRECTIONS.into_iter().flat_map(Recipe::names).collect();
             Err(Failure::start(format!("cannot find the pipeline {name:?}"))
                 .cause("there is none of that name")
-                .found([format!(
-                    "there are: {}",
-                    names.collect::<Vec<_>>().join(", ")
-                )])
+                .found([format!("there are: {}", names.join(", "))])
                 .hint("give a path with a / in it to use a file: ./mine.gst"))
         }
         (true, Some(Err(failure))) => Err(failure),
@@ -112,6 +113,7 @@ fn check(recipe: &Recipe, values: &Values) -> Outcome {
         Direction::Send => {
             // A file is checked, not whether this machine has a camera or a display.
             values.set_default("camera", "videotestsrc");
+            values.set_default("camera-jpeg", "videotestsrc ! jpegenc");
             values.set_default("screen", "videotestsrc");
             let filled = values.fill_send(recipe)?;
             build::check(recipe, &filled.text)

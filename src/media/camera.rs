@@ -25,6 +25,8 @@ pub struct Wish {
     pub width: u32,
     /// Frames a second.
     pub fps: u32,
+    /// The camera's own JPEG pictures, as they are.
+    pub jpeg: bool,
 }
 
 /// A camera in one of its modes.
@@ -52,6 +54,9 @@ const ELEMENTS: [&str; 2] = ["v4l2src", "libcamerasrc"];
 const SYSTEM: &str = "/sys";
 
 const NO_CAMERA: &str = "vidchat send --pipeline test needs no camera";
+
+/// Why a camera is not used for its own JPEG pictures.
+const NO_JPEG: &str = "it offers no JPEG pictures";
 
 /// Chooses a camera and a mode. Opens each camera for a moment and leaves it closed.
 pub fn choose(wish: &Wish) -> Outcome<Camera> {
@@ -271,7 +276,10 @@ fn open(element: &str, device: Option<&PathBuf>, wish: &Wish) -> Result<Option<C
         return Ok(None);
     };
     let Some(mode) = Mode::choose(&offered, wish) else {
-        return Err("it offers no pictures".into());
+        return Err(match wish.jpeg {
+            true => NO_JPEG.into(),
+            false => "it offers no pictures".into(),
+        });
     };
     Ok(Some(describe(
         &name.unwrap_or_else(|| element.to_owned()),
@@ -338,7 +346,12 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
         Some(device) => Failure::start(format!("cannot use the camera {device:?}")),
         None => Failure::start("cannot find a camera"),
     };
+    let no_jpeg = reasons.iter().any(|reason| reason.ends_with(NO_JPEG));
     match reasons.is_empty() {
+        false if no_jpeg => failure
+            .cause("none can be used")
+            .found(reasons)
+            .hint("--pipeline camera-jpeg makes JPEG of any camera's pictures"),
         true => failure.cause("none is plugged in").hint(NO_CAMERA),
         false if denied => failure
             .cause("no permission")

@@ -17,6 +17,8 @@ pub struct Mode {
     fps: gst::Fraction,
     /// How much wider than high a pixel is.
     pixel_shape: gst::Fraction,
+    /// JPEG that is passed on as it is.
+    as_it_is: bool,
 }
 
 /// Pixel formats that cost little to make I420 of, the cheapest first.
@@ -41,6 +43,7 @@ impl Mode {
         );
         match &self.format {
             Some(format) => format!("{source} ! video/x-raw,format={format},{size}"),
+            None if self.as_it_is => format!("{source} ! image/jpeg,{size}"),
             None => format!("{source} ! image/jpeg,{size} ! jpegdec"),
         }
     }
@@ -61,7 +64,7 @@ fn modes(caps: &gst::Caps, wish: &Wish) -> Vec<Mode> {
     let mut modes = Vec::new();
     for (structure, features) in caps.iter_with_features() {
         let formats: Vec<Option<String>> = match structure.name().as_str() {
-            "video/x-raw" if is_system_memory(features) => {
+            "video/x-raw" if is_system_memory(features) && !wish.jpeg => {
                 strings(structure, "format").into_iter().map(Some).collect()
             }
             "image/jpeg" => vec![None],
@@ -82,6 +85,7 @@ fn modes(caps: &gst::Caps, wish: &Wish) -> Vec<Mode> {
                     height,
                     fps,
                     pixel_shape,
+                    as_it_is: wish.jpeg,
                 });
             }
         }
@@ -97,7 +101,7 @@ fn is_system_memory(features: &gst::CapsFeaturesRef) -> bool {
 /// The mode that comes nearest to the wish: fast enough before large enough, no larger than
 /// needed, the shape of the whole sensor, and a form that costs little.
 fn best(modes: Vec<Mode>, wish: &Wish) -> Option<Mode> {
-    let target = FAIR_WIDTH.max(i32::try_from(wish.width).unwrap_or(i32::MAX));
+    let target = target(wish);
     let whole = modes
         .iter()
         .max_by_key(|m| i64::from(m.width) * i64::from(m.height))?;
@@ -127,6 +131,15 @@ fn best(modes: Vec<Mode>, wish: &Wish) -> Option<Mode> {
     modes.iter().min_by(|a, b| order(a, b)).cloned()
 }
 
+/// The width that suits best. What is passed on as it is cannot be scaled afterwards.
+fn target(wish: &Wish) -> i32 {
+    let width = i32::try_from(wish.width).unwrap_or(i32::MAX);
+    match wish.jpeg {
+        true => width,
+        false => FAIR_WIDTH.max(width),
+    }
+}
+
 /// The values of a field that is one string or a list of them.
 fn strings(structure: &gst::StructureRef, field: &str) -> Vec<String> {
     if let Ok(one) = structure.get::<String>(field) {
@@ -139,8 +152,7 @@ fn strings(structure: &gst::StructureRef, field: &str) -> Vec<String> {
 
 /// Width and height pairs; from a range, the size that suits best.
 fn sizes(structure: &gst::StructureRef, wish: &Wish) -> Vec<(i32, i32)> {
-    let target = FAIR_WIDTH.max(i32::try_from(wish.width).unwrap_or(i32::MAX));
-    let widths = numbers(structure, "width", target);
+    let widths = numbers(structure, "width", target(wish));
     widths
         .into_iter()
         .flat_map(|width| {
@@ -188,14 +200,19 @@ mod tests {
     use std::str::FromStr;
 
     fn chosen(caps: &str, width: u32, fps: u32) -> String {
+        choice(caps, width, fps, false).unwrap()
+    }
+
+    fn choice(caps: &str, width: u32, fps: u32, jpeg: bool) -> Option<String> {
         gst::init().unwrap();
         let wish = Wish {
             device: None,
             width,
             fps,
+            jpeg,
         };
         let caps = gst::Caps::from_str(caps).unwrap();
-        Mode::choose(&caps, &wish).unwrap().launch("src")
+        Some(Mode::choose(&caps, &wish)?.launch("src"))
     }
 
     /// What the Linux kernel's test camera offers, in the order in which it does.
@@ -234,6 +251,23 @@ mod tests {
             chosen(webcam, 320, 30),
             "src ! video/x-raw,format=YUY2,width=640,height=480,framerate=30/1,pixel-aspect-ratio=1/1"
         );
+    }
+
+    #[test]
+    fn jpeg_that_is_passed_on_has_the_size_that_is_wanted() {
+        let webcam = "video/x-raw,format=YUY2,width=640,height=480,framerate=30/1;\
+            image/jpeg,width=1280,height=720,framerate=30/1;\
+            image/jpeg,width=640,height=480,framerate={15/1,30/1};\
+            image/jpeg,width=320,height=240,framerate=30/1";
+        for (width, fps, expected) in [
+            (320, 30, "width=320,height=240,framerate=30/1"),
+            (640, 15, "width=640,height=480,framerate=15/1"),
+            (800, 30, "width=1280,height=720,framerate=30/1"),
+        ] {
+            let launch = format!("src ! image/jpeg,{expected},pixel-aspect-ratio=1/1");
+            assert_eq!(choice(webcam, width, fps, true), Some(launch));
+        }
+        assert_eq!(choice(VIVID, 320, 30, true), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{Failure, Outcome, describe};
 
+use super::codecs;
+
 /// Which end a pipeline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -38,14 +40,21 @@ pub enum Directive {
     Loop,
     /// `#! keep-open`: goes on while nobody watches.
     KeepOpen,
+    /// `#! one-of`: of the lines that follow, the first that works here.
+    OneOf,
 }
 
 /// The files that are part of the program: direction, name, text.
-const SHIPPED: [(Direction, &str, &str); 7] = [
+const SHIPPED: [(Direction, &str, &str); 8] = [
     (
         Direction::Send,
         "camera",
         include_str!("../../pipelines/send/camera.gst"),
+    ),
+    (
+        Direction::Send,
+        "camera-mjpeg",
+        include_str!("../../pipelines/send/camera-mjpeg.gst"),
     ),
     (
         Direction::Send,
@@ -81,6 +90,7 @@ const SHIPPED: [(Direction, &str, &str); 7] = [
 
 /// A pipeline file of more bytes than this is something else.
 const FILE_LIMIT: u64 = 64 * 1024;
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -92,28 +102,50 @@ impl fmt::Display for Direction {
 
 impl Recipe {
     /// Finds the pipeline that `name` means: a path where it has a `/` or ends in `.gst`,
-    /// otherwise a name, the person's own before those that are part of the program.
+    /// otherwise a name, the person's own before those that are part of the program, and a file
+    /// of that very name before a source and a codec.
     pub fn find(direction: Direction, name: &str) -> Outcome<Self> {
         if name.contains(['/', std::path::MAIN_SEPARATOR]) || name.ends_with(".gst") {
             return Self::read(direction, name, Path::new(name));
         }
-        let mine = own_folder(direction).map(|folder| folder.join(format!("{name}.gst")));
-        if let Some(path) = mine.filter(|path| path.exists()) {
-            return Self::read(direction, name, &path);
+        let composed = || match direction {
+            Direction::Send => codecs::find(name),
+            Direction::Recv => None,
+        };
+        if let Some(found) = Self::named(direction, name).or_else(composed) {
+            return found;
         }
-        if let Some(recipe) = shipped(direction).find(|recipe| recipe.name == name) {
-            return Ok(recipe);
-        }
-        let names = Self::all(direction).into_iter().map(|recipe| recipe.name);
+        let names = Self::names(direction);
         Err(Failure::start(format!("cannot find the pipeline {name:?}"))
             .cause(format!(
                 "there is none of that name for vidchat {direction}"
             ))
-            .found([format!(
-                "there are: {}",
-                names.collect::<Vec<_>>().join(", ")
-            )])
+            .found([format!("there are: {}", names.join(", "))])
             .hint("give a path with a / in it to use a file: --pipeline ./mine.gst"))
+    }
+
+    /// The file of that very name, the person's own before that of the program.
+    pub(super) fn named(direction: Direction, name: &str) -> Option<Outcome<Self>> {
+        let mine = own_folder(direction).map(|folder| folder.join(format!("{name}.gst")));
+        if let Some(path) = mine.filter(|path| path.exists()) {
+            return Some(Self::read(direction, name, &path));
+        }
+        shipped(direction)
+            .find(|recipe| recipe.name == name)
+            .map(Ok)
+    }
+
+    /// Every name that [`Recipe::find`] knows, with a pattern for those that have a codec.
+    pub fn names(direction: Direction) -> Vec<String> {
+        let mut names: Vec<String> = Self::all(direction).into_iter().map(|r| r.name).collect();
+        if direction == Direction::Send {
+            names.extend(
+                codecs::all()
+                    .into_iter()
+                    .map(|c| format!("SOURCE-{}", c.name)),
+            );
+        }
+        names
     }
 
     /// Every pipeline that has a name: the person's own, then those of the program that they do
@@ -123,19 +155,8 @@ impl Recipe {
         for recipe in shipped(direction) {
             found.insert(recipe.name.clone(), recipe);
         }
-        let entries = own_folder(direction).and_then(|folder| fs::read_dir(folder).ok());
-        for path in entries
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-        {
-            if path.extension().is_some_and(|extension| extension == "gst")
-                && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
-                && let Ok(recipe) = Self::read(direction, name, &path)
-            {
-                found.insert(name.to_owned(), recipe);
-            }
+        for recipe in read_folder(direction, own_folder(direction)) {
+            found.insert(recipe.name.clone(), recipe);
         }
         found.into_values().collect()
     }
@@ -193,7 +214,7 @@ impl Recipe {
 
     /// An error if there is a directive that nobody knows.
     pub(super) fn check_directives(&self) -> Outcome<()> {
-        let known = [Directive::Loop, Directive::KeepOpen].map(Directive::word);
+        let known = [Directive::Loop, Directive::KeepOpen, Directive::OneOf].map(Directive::word);
         match self.directives().find(|(_, word)| !known.contains(word)) {
             None => Ok(()),
             Some((line, word)) => Err(self
@@ -213,26 +234,39 @@ impl Recipe {
 }
 
 impl Directive {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Loop => "loop",
             Self::KeepOpen => "keep-open",
+            Self::OneOf => "one-of",
         }
     }
 }
 
 /// Where a person keeps pipelines of their own.
 pub fn own_folder(direction: Direction) -> Option<PathBuf> {
+    folder_of(&direction.to_string())
+}
+
+/// The person's folder of this name, beside those of the other kinds of files.
+pub(super) fn folder_of(kind: &str) -> Option<PathBuf> {
     let config = match std::env::var_os("XDG_CONFIG_HOME") {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
         _ => std::env::home_dir()?.join(".config"),
     };
-    Some(
-        config
-            .join("vidchat")
-            .join("pipelines")
-            .join(direction.to_string()),
-    )
+    Some(config.join("vidchat").join("pipelines").join(kind))
+}
+
+/// The files in a folder of a person's own that can be read.
+pub(super) fn read_folder(direction: Direction, folder: Option<PathBuf>) -> Vec<Recipe> {
+    let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+    let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
+    let read = |path: PathBuf| {
+        let name = path.file_stem().and_then(|stem| stem.to_str())?.to_owned();
+        let is_pipeline = path.extension().is_some_and(|extension| extension == "gst");
+        is_pipeline.then(|| Recipe::read(direction, &name, &path).ok())?
+    };
+    paths.filter_map(read).collect()
 }
 
 fn shipped(direction: Direction) -> impl Iterator<Item = Recipe> {

@@ -141,7 +141,7 @@ fn join_emptied(text: &str) -> String {
 }
 
 /// A comment begins with a `#` at the start of a word, outside of quotes.
-fn strip_comment(line: &str) -> &str {
+pub(super) fn strip_comment(line: &str) -> &str {
     let mut quoted = false;
     let mut before = ' ';
     for (at, c) in line.char_indices() {

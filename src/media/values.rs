@@ -6,7 +6,7 @@ use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::recipe::Recipe;
-use super::{camera, decode, window};
+use super::{camera, decode, encode, window};
 
 /// Values for a pipeline's placeholders.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +37,12 @@ impl Values {
     /// An error if a value was given that `recipe` has no place for.
     pub fn check(&self, recipe: &Recipe) -> Outcome {
         let known: Vec<String> = recipe.placeholders()?.into_iter().map(|p| p.name).collect();
-        let camera = known.iter().any(|name| name == "camera");
-        let fits = |name: &String| known.contains(name) || (camera && name == "device");
+        let has = |wanted: &str| known.iter().any(|name| name == wanted);
+        let fits = |name: &String| match name.as_str() {
+            "device" if has("camera") || has("camera-jpeg") => true,
+            "width" if has("camera-jpeg") => true,
+            name => has(name),
+        };
         match self.set.keys().find(|name| !fits(name)) {
             None => Ok(()),
             Some(name) => Err(Failure::usage(format!(
@@ -65,41 +69,76 @@ impl Values {
         choose: &mut dyn FnMut(&camera::Wish) -> Outcome<camera::Camera>,
     ) -> Outcome<Filled> {
         let mut camera = None;
-        let text = recipe.fill(&mut |name| match (self.set.get(name), name) {
+        let mut value = |name: &str| match (self.set.get(name), name) {
             (Some(value), _) => Some(Ok(value.clone())),
-            (None, "camera") => Some(self.wish(recipe).and_then(|wish| {
-                let chosen = choose(&wish)?;
-                let launch = chosen.launch.clone();
-                camera = Some(chosen);
-                Ok(launch)
-            })),
+            (None, "camera" | "camera-jpeg") => {
+                let wish = self.wish(recipe, name == "camera-jpeg");
+                Some(wish.and_then(|wish| {
+                    let chosen = choose(&wish)?;
+                    let launch = chosen.launch.clone();
+                    camera = Some(chosen);
+                    Ok(launch)
+                }))
+            }
             (None, "screen") => Some(camera::screen()),
             (None, "height") => Some(self.default_height(recipe)),
+            (None, "encode") => Some(Ok(String::new())),
+            (None, "bitrate" | "gop" | "threads") => self.for_encoder(recipe, name),
             _ => None,
-        })?;
+        };
+        let settled = recipe.settle(&mut value)?;
+        let text = settled.fill(&mut value)?;
         Ok(Filled { text, camera })
     }
 
     /// Whether the pipeline asks for this machine's camera.
     pub fn wants_camera(&self, recipe: &Recipe) -> bool {
         let placeholders = recipe.placeholders().unwrap_or_default();
-        !self.set.contains_key("camera") && placeholders.iter().any(|p| p.name == "camera")
+        ["camera", "camera-jpeg"]
+            .into_iter()
+            .any(|name| !self.set.contains_key(name) && placeholders.iter().any(|p| p.name == name))
     }
 
     /// Fills a receiving pipeline for frames of `caps`.
     pub fn fill_recv(&self, recipe: &Recipe, caps: &Caps) -> Outcome<String> {
-        recipe.fill(&mut |name| match (self.set.get(name), name) {
+        let mut value = |name: &str| match (self.set.get(name), name) {
             (Some(value), _) => Some(Ok(value.clone())),
             (None, "decode") => Some(decode::decoder(caps)),
             (None, "window") => Some(window::sink()),
             (None, "caps") => Some(Ok(caps.to_string())),
             _ => None,
-        })
+        };
+        recipe.settle(&mut value)?.fill(&mut value)
+    }
+
+    /// What an encoder is told, where the pipeline does not say it.
+    fn for_encoder(&self, recipe: &Recipe, name: &str) -> Option<Outcome<String>> {
+        let placeholders = recipe.placeholders().ok()?;
+        if placeholders
+            .iter()
+            .any(|known| known.name == name && known.default.is_some())
+        {
+            return None;
+        }
+        let told = || -> Outcome<String> {
+            let width = self.number(recipe, "width")?.unwrap_or(640);
+            let height = self.number(recipe, "height")?.unwrap_or(width * 3 / 4);
+            let fps = self.number(recipe, "fps")?.unwrap_or(30);
+            let number = match name {
+                "bitrate" => encode::fair_bitrate(width, height, fps),
+                "threads" => encode::fair_threads(width, height),
+                // A viewer that needs a key frame asks for one.
+                _ => fps * 10,
+            };
+            Ok(number.to_string())
+        };
+        Some(told())
     }
 
     /// What the pipeline wants of a camera.
-    fn wish(&self, recipe: &Recipe) -> Outcome<camera::Wish> {
+    fn wish(&self, recipe: &Recipe, jpeg: bool) -> Outcome<camera::Wish> {
         Ok(camera::Wish {
+            jpeg,
             device: self.set.get("device").cloned(),
             width: self.number(recipe, "width")?.unwrap_or(640),
             fps: self.number(recipe, "fps")?.unwrap_or(30),
@@ -164,6 +203,26 @@ mod tests {
         values.set("width", "wide");
         values.set.remove("height");
         assert!(values.fill_send(&recipe).is_err());
+    }
+
+    #[test]
+    fn an_encoder_is_told_what_fits_the_picture() {
+        let text = "# A.\nx b=${bitrate} g=${gop} w=${width:-320} f=${fps:-30} h=${height}\n";
+        let mut recipe = Recipe::find(Direction::Send, "test").unwrap();
+        recipe.text = text.into();
+        let mut values = Values::default();
+        let filled = |values: &Values, recipe: &Recipe| values.fill_send(recipe).unwrap().text;
+        let small = "\nx b=550 g=300 w=320 f=30 h=240\n";
+        assert_eq!(filled(&values, &recipe), small);
+        values.set("width", "1280");
+        values.set("fps", "15");
+        let large = "\nx b=2620 g=150 w=1280 f=15 h=960\n";
+        assert_eq!(filled(&values, &recipe), large);
+        // What the file says comes first.
+        recipe.text = text.replace("${bitrate}", "${bitrate:-9}");
+        assert!(filled(&values, &recipe).contains("b=9 "));
+        values.set("bitrate", "100");
+        assert!(filled(&values, &recipe).contains("b=100 "));
     }
 
     #[test]
