@@ -289,6 +289,7 @@ impl Sending {
                 }
             }
             SourceEvent::Kept(failure) => keep(&failure),
+            SourceEvent::Encoding { bitrate } => self.monitor.encodes(bitrate),
             SourceEvent::Ended => {
                 // Not to be waited for: it would only begin again.
                 self.hub.finish();

@@ -85,12 +85,16 @@ impl Recipe {
         .cause("none of its elements can be used on this machine")
         .found(reasons);
         // The last ones are those that need no hardware.
-        let names = ways.iter().rev().filter_map(|way| {
-            let line = self.text.lines().nth(way - 1)?;
-            elements(line).next()
-        });
+        let lines = ways
+            .iter()
+            .rev()
+            .filter_map(|way| self.text.lines().nth(way - 1));
         let absent = |name: &&str| gst::ElementFactory::find(name).is_none();
-        match names.filter(absent).find_map(packages::install_hint) {
+        match lines
+            .flat_map(elements)
+            .filter(absent)
+            .find_map(packages::install_hint)
+        {
             Some(hint) => failure.hint(hint),
             None => failure,
         }

@@ -3,6 +3,7 @@
 
 use gst::prelude::*;
 use gstreamer as gst;
+use gstreamer_video as gst_video;
 
 /// Where encoders keep their bit rate, and how many bits a second one of its unit is. What is not
 /// named here has none, or none that can be changed while it runs.
@@ -51,6 +52,8 @@ pub struct Encoder {
     pub kind: String,
     /// The property that holds its bit rate, and the bits a second of its unit.
     rate: Option<(&'static str, u32)>,
+    /// What says the form of its pictures, where it has to be misled: see `av1.gst`.
+    caps: Option<gst::Element>,
 }
 
 impl Encoder {
@@ -68,10 +71,14 @@ impl Encoder {
                 let rate = found
                     .map(|(_, property, unit)| (property, unit))
                     .filter(|(property, _)| element.has_property(property));
+                let caps = (kind == "av1enc")
+                    .then(|| setter_before(&element))
+                    .flatten();
                 return Some(Self {
                     element,
                     kind,
                     rate,
+                    caps,
                 });
             }
         }
@@ -106,6 +113,33 @@ impl Encoder {
             _ => {}
         }
     }
+}
+
+/// Has the next picture encoded so that it can be decoded by itself, by the encoder that was found
+/// or by whatever else hears of it. `frames` is where the pipeline ends.
+pub fn ask_for_key(encoder: Option<&Encoder>, frames: &impl IsA<gst::Element>) {
+    let Some(setter) = encoder.and_then(|encoder| encoder.caps.as_ref()) else {
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        frames.send_event(event);
+        return;
+    };
+    // It makes no difference to anything else by which of the two numbers time is counted.
+    let caps = setter.property::<gst::Caps>("caps");
+    let counted = |caps: &gst::Caps| caps.structure(0)?.get::<gst::Fraction>("framerate").ok();
+    let other = match counted(&caps) {
+        Some(rate) if rate == gst::Fraction::new(1000, 1) => gst::Fraction::new(1001, 1),
+        _ => gst::Fraction::new(1000, 1),
+    };
+    let caps = gst::Caps::builder("video/x-raw").field("framerate", other);
+    setter.set_property("caps", caps.build());
+}
+
+/// The `capssetter` right before an encoder.
+fn setter_before(encoder: &gst::Element) -> Option<gst::Element> {
+    let before = encoder.static_pad("sink")?.peer()?.parent_element()?;
+    (super::build::kind(&before) == "capssetter").then_some(before)
 }
 
 /// The kbit/s that make a fair picture: 550 for 320 by 240 at 30 frames a second, and less for

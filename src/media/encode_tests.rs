@@ -4,7 +4,6 @@
 use super::*;
 use crate::media::{Direction, Recipe, Values, build, codecs};
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
@@ -91,13 +90,27 @@ fn picture(count: u64) -> Vec<u8> {
     picture
 }
 
+/// The shipped codecs, and those whose second choice is here too without their first.
+fn all() -> Vec<Recipe> {
+    gst::init().unwrap();
+    let mut all = codecs::all();
+    let second = all.iter().find(|codec| codec.name == "h264").cloned();
+    if let Some(mut codec) = second
+        && gst::ElementFactory::find("openh264enc").is_some()
+    {
+        codec.text = codec.text.replace("\nx264enc", "\nnosuchenc");
+        all.push(codec);
+    }
+    all
+}
+
 fn is_key(buffer: &gst::BufferRef) -> bool {
     !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
 }
 
 #[test]
 fn a_codec_gives_a_frame_for_each_picture_and_a_key_frame_when_asked() {
-    for codec in codecs::all() {
+    for codec in all() {
         let mut bench = Bench::of(&codec);
         assert!(is_key(&bench.next()), "{}", codec.name);
         let keys = (0..20).filter(|_| is_key(&bench.next())).count();
@@ -106,21 +119,15 @@ fn a_codec_gives_a_frame_for_each_picture_and_a_key_frame_when_asked() {
             continue;
         }
         assert_eq!(keys, 0, "{}", codec.name);
-        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-            .all_headers(true)
-            .build();
-        bench.frames.send_event(event);
-        let wait = (0..3).position(|_| is_key(&bench.next()));
+        ask_for_key(Some(&bench.encoder), &bench.frames);
+        let wait = (0..2).position(|_| is_key(&bench.next()));
         assert!(wait.is_some(), "{} makes no key frame", codec.name);
     }
 }
 
 #[test]
 fn a_codec_takes_another_bit_rate_while_it_runs() {
-    for codec in codecs::all()
-        .into_iter()
-        .filter(|codec| codec.name != "jpeg")
-    {
+    for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
         let mut bench = Bench::of(&codec);
         let kind = bench.encoder.kind.clone();
         assert_eq!(bench.encoder.bitrate(), Some(550), "{kind}");

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 
 use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::camera::Camera;
+use super::encode::{self, Encoder};
 use super::recipe::Recipe;
 use super::recovery::{Stall, patience};
 use super::runner::Input;
@@ -41,6 +41,8 @@ pub struct Opening {
     pub recipe: Recipe,
     /// The camera, where the file asked for one.
     pub camera: Option<Camera>,
+    /// What encodes, where something does.
+    pub encoder: Option<Encoder>,
     /// It makes pictures at its own pace, as a camera does; a file or a pipe does not.
     pub live: bool,
     /// Until when the first picture has to be there; `None` once it is.
@@ -76,6 +78,7 @@ impl Opening {
             number,
             recipe: recipe.clone(),
             camera: filled.camera,
+            encoder: Encoder::find(&pipeline),
             live: false,
             deadline: Some(Instant::now() + limit),
             stall: None,
@@ -141,10 +144,14 @@ impl Opening {
 
     /// Asks the encoder for a picture that can be decoded by itself.
     pub fn want_key(&self) {
-        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-            .all_headers(true)
-            .build();
-        self.frames.send_event(event);
+        encode::ask_for_key(self.encoder.as_ref(), &self.frames);
+    }
+
+    /// Has the encoder make so many kbit/s.
+    pub fn set_bitrate(&self, kbit: u32) {
+        if let Some(encoder) = &self.encoder {
+            encoder.set_bitrate(kbit);
+        }
     }
 
     /// Whether its end is one that was asked for. What is live has no end by itself, unless it

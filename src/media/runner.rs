@@ -13,6 +13,7 @@ use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::camera::{self, Camera};
+use super::encode::Encoder;
 use super::opening::{Notice, Opening};
 use super::recipe::{Directive, Recipe};
 use super::recovery::{Pulse, Recovery, Verdict};
@@ -30,6 +31,7 @@ pub enum Input {
     Open,
     Close,
     Key,
+    Bitrate(u32),
     Replace(Box<Recipe>),
     Quit,
     /// From the pipeline of this number; what came from others is old news.
@@ -57,6 +59,8 @@ pub struct Runner {
     /// The camera that was used last, by which it is known again.
     pub(super) camera: Option<Camera>,
     pub(super) recovery: Recovery,
+    /// The kind of encoder that was last told of.
+    encoder: Option<String>,
 }
 
 impl Runner {
@@ -82,6 +86,7 @@ impl Runner {
             candidate: None,
             camera: None,
             recovery: Recovery::default(),
+            encoder: None,
         }
     }
 
@@ -98,6 +103,11 @@ impl Runner {
                 Ok(Input::Key) => {
                     if let Some(running) = &self.running {
                         running.want_key();
+                    }
+                }
+                Ok(Input::Bitrate(kbit)) => {
+                    if let Some(running) = &self.running {
+                        running.set_bitrate(kbit);
                     }
                 }
                 Ok(Input::Replace(recipe)) => self.replace(*recipe),
@@ -250,6 +260,7 @@ impl Runner {
         if let Some(camera) = &running.camera {
             self.camera = Some(camera.clone());
         }
+        self.tell_encoder();
         let Some(next) = self.next.take() else {
             return self.works(Instant::now());
         };
@@ -262,6 +273,21 @@ impl Runner {
             true => self.works(Instant::now()),
             false => self.recovery.works(Instant::now()),
         }
+    }
+
+    /// Says which encoder it is, once and when it is another, and what its bit rate is.
+    fn tell_encoder(&mut self) {
+        let running = self.running.as_ref();
+        let encoder = running.and_then(|running| running.encoder.as_ref());
+        let bitrate = encoder.and_then(Encoder::bitrate);
+        let kind = encoder.map(|encoder| encoder.kind.clone());
+        if let Some(kind) = &kind
+            && self.encoder.as_ref() != Some(kind)
+        {
+            tracing::info!("encoder: {kind}");
+        }
+        self.encoder = kind;
+        self.say(SourceEvent::Encoding { bitrate });
     }
 
     fn works(&mut self, now: Instant) {

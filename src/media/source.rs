@@ -35,6 +35,9 @@ pub enum SourceEvent {
     /// Pictures come, for the first time, after a pause or after a loss; what they come from, in
     /// words.
     Opened(String),
+    /// The bit rate in kbit/s of what is opened; `None` where there is no encoder, or none that
+    /// can be changed. It comes before `Opened` and `Changed`.
+    Encoding { bitrate: Option<u32> },
     /// The pipeline is stopped, and the camera's light is off.
     Closed,
     /// The pipeline came to its end.
@@ -95,7 +98,11 @@ impl Source {
         self.tell(Input::Key);
     }
 
-    pub fn set_bitrate(&self, _kbit: u32) {}
+    /// Has the encoder make so many kbit/s, until the pipeline is opened anew.
+    pub fn set_bitrate(&self, kbit: u32) {
+        self.tell(Input::Bitrate(kbit));
+    }
+
     /// Changes over to another pipeline, if that works: [`SourceEvent::Changed`] or
     /// [`SourceEvent::Kept`] tells. Viewers stay.
     pub fn replace(&self, recipe: Recipe) {

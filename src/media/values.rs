@@ -83,7 +83,7 @@ impl Values {
             (None, "screen") => Some(camera::screen()),
             (None, "height") => Some(self.default_height(recipe)),
             (None, "encode") => Some(Ok(String::new())),
-            (None, "bitrate" | "gop" | "threads") => self.for_encoder(recipe, name),
+            (None, "bitrate" | "gop" | "rate" | "threads") => self.for_encoder(recipe, name),
             _ => None,
         };
         let settled = recipe.settle(&mut value)?;
@@ -126,6 +126,7 @@ impl Values {
             let fps = self.number(recipe, "fps")?.unwrap_or(30);
             let number = match name {
                 "bitrate" => encode::fair_bitrate(width, height, fps),
+                "rate" => fps,
                 "threads" => encode::fair_threads(width, height),
                 // A viewer that needs a key frame asks for one.
                 _ => fps * 10,
