@@ -239,8 +239,8 @@ impl Sending {
                         self.previewed = None;
                         self.note_watching(*watching.borrow());
                     }
-                    PlayerEvent::Enough | PlayerEvent::Ended => {}
                     PlayerEvent::NeedKey => self.hub.want_key(),
+                    PlayerEvent::Enough | PlayerEvent::Ended => {}
                 },
                 Ok(()) = watching.changed() => {
                     let count = *watching.borrow_and_update();

@@ -58,7 +58,7 @@ async fn run(hub: &Arc<Hub>, bgr: &Arc<Hub>) {
         }
         info!("tutorial: begins to make pictures for its programs");
         let mut subscription = hub.subscribe();
-        match translate(&mut subscription, bgr, &mut watching).await {
+        match translate(hub, &mut subscription, bgr, &mut watching).await {
             Ok(Stop::NobodyWatches) => bgr.clear(),
             Ok(Stop::Ended) => return,
             Err(failure) => {
@@ -79,6 +79,7 @@ enum Stop {
 }
 
 async fn translate(
+    hub: &Hub,
     subscription: &mut Subscription,
     bgr: &Arc<Hub>,
     watching: &mut watch::Receiver<usize>,
@@ -110,7 +111,11 @@ async fn translate(
                 Update::Lost(_) => {}
                 Update::End(_) => return Ok(Stop::Ended),
             },
-            Some(PlayerEvent::Failed(failure)) = heard.recv() => return Err(failure),
+            Some(event) = heard.recv() => match event {
+                PlayerEvent::Failed(failure) => return Err(failure),
+                PlayerEvent::NeedKey => hub.want_key(),
+                PlayerEvent::Quit | PlayerEvent::Enough | PlayerEvent::Ended => {}
+            },
             Ok(_) = watching.wait_for(|count| *count == 0) => return Ok(Stop::NobodyWatches),
         }
     }

@@ -103,7 +103,7 @@ impl Recipe {
 
 /// Whether the elements of `text` are installed, take their properties, and open; the reason
 /// where they do not.
-fn usable(text: &str) -> Result<(), String> {
+pub(super) fn usable(text: &str) -> Result<(), String> {
     let absent = |name: &&str| gst::ElementFactory::find(name).is_none();
     if let Some(name) = elements(text).find(absent) {
         return Err(format!("{name}: not installed"));
@@ -122,7 +122,7 @@ fn usable(text: &str) -> Result<(), String> {
 }
 
 /// The names of the elements in a chain, without what is between them.
-fn elements(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn elements(text: &str) -> impl Iterator<Item = &str> {
     text.split(" ! ")
         .filter_map(|part| part.split_whitespace().next())
         .filter(|word| !word.contains('/'))

@@ -13,7 +13,9 @@ mod cover;
 pub mod decode;
 mod dim;
 pub mod encode;
+mod feed;
 mod foreign;
+mod gate;
 mod identity;
 mod keys;
 mod modes;
@@ -30,6 +32,8 @@ mod swap;
 mod tap;
 pub mod template;
 pub mod terminal;
+#[cfg(test)]
+mod trial;
 pub mod values;
 pub mod window;
 mod x11;

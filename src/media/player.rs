@@ -1,8 +1,7 @@
 //! The receiving end: frames into a pipeline that shows them, always the newest.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use bytes::Bytes;
 use gst::prelude::*;
@@ -16,6 +15,7 @@ use crate::wire::Caps;
 use crate::wire::caps::Value;
 
 use super::cover::Cover;
+use super::feed::{Feed, Health};
 use super::recipe::Recipe;
 use super::seen::{Marks, Seen};
 use super::source::Outlet;
@@ -33,10 +33,10 @@ pub enum PlayerEvent {
     Quit,
     /// As many pictures as were asked for have been shown.
     Enough,
+    /// What comes cannot be decoded before the next key frame. At most a few times a second.
+    NeedKey,
     /// The pipeline came to its end by itself.
     Ended,
-    /// The decoder needs a picture that can be decoded by itself.
-    NeedKey,
     /// The pipeline failed.
     Failed(Failure),
 }
@@ -76,6 +76,8 @@ pub struct Player {
     cover: Cover,
     /// What another pipeline is tried with, where that is wanted.
     pub(super) sample: Option<Sample>,
+    /// The kind of decoder that was last told of.
+    decoder: Mutex<String>,
 }
 
 /// The pipeline for frames of one form.
@@ -84,6 +86,7 @@ pub(super) struct Stage {
     pub(super) text: String,
     pub(super) pipeline: gst::Pipeline,
     pub(super) frames: gst_app::AppSrc,
+    feed: Feed,
     terminal: Option<Terminal>,
     window: Window,
     /// Hears when the pipeline has come to its end.
@@ -94,6 +97,14 @@ pub(super) struct Stage {
     pub(super) retired: Arc<AtomicBool>,
     /// For raw pictures, which all have one size.
     pool: Option<Pool>,
+}
+
+/// What decides about what a pipeline says.
+struct Hearing {
+    trial: Option<Trial>,
+    /// Another pipeline has taken its place.
+    retired: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 /// What a pipeline is opened for.
@@ -134,6 +145,7 @@ impl Player {
             stage: None,
             cover,
             sample: None,
+            decoder: Mutex::default(),
         }
     }
 
@@ -165,7 +177,7 @@ impl Player {
         if let Some(terminal) = &stage.terminal {
             terminal.set_aspect(natural_size(form));
         }
-        stage.frames.set_caps(Some(gst_caps));
+        stage.feed.set_form(form, gst_caps);
         stage.pool = match form.is_raw() {
             true => Some(Pool::new(gst_caps).map_err(|e| not_shown(form, &e))?),
             false => None,
@@ -226,9 +238,13 @@ impl Player {
     /// Ends the stream and waits until the pipeline is through with what it has: the last picture
     /// is shown, and a file is whole.
     pub fn finish(&mut self) {
+        let old = |stage: &Stage| while stage.ended.try_recv().is_ok() {};
         if let Some(stage) = &self.stage
             && !self.window.is_lost()
-            && stage.frames.end_of_stream().is_ok()
+            && {
+                old(stage);
+                stage.frames.end_of_stream().is_ok()
+            }
         {
             let _ = stage.ended.recv_timeout(stop::LIMIT);
         }
@@ -255,8 +271,7 @@ impl Player {
             sample.note(header, &buffer);
         }
         self.cover.live().store(true, Relaxed);
-        // It fails only when the pipeline is ending, and then the bus says why.
-        let _ = stage.frames.push_buffer(buffer);
+        stage.feed.push(header, buffer);
     }
 
     fn terminal(&self) -> Option<&Terminal> {
@@ -287,12 +302,11 @@ impl Player {
         frames.set_format(gst::Format::Time);
         frames.set_is_live(true);
         frames.set_do_timestamp(true);
-        // At most one picture waits; a newer one takes its place.
-        frames.set_max_buffers(1);
         frames.set_max_bytes(0);
-        frames.set_leaky_type(gst_app::AppLeakyType::Downstream);
+        let health = Health::watch(&pipeline, &frames);
+        let feed = Feed::new(frames.clone(), Arc::clone(&health), self.events.clone());
         // Before anything else goes down the pipeline.
-        frames.set_caps(Some(gst_caps));
+        feed.set_form(form, gst_caps);
         let (terminal, trial) = match place {
             Place::Kept(terminal) => {
                 self.cover.attach(&pipeline, natural_size(form));
@@ -308,12 +322,19 @@ impl Player {
         if let Some(outlet) = &self.options.taken {
             take(&pipeline, outlet);
         }
+        self.tell_decoder(health.decoder.as_deref());
         let retired = Arc::default();
-        let ended = self.listen(&pipeline, trial, Arc::clone(&retired));
+        let hearing = Hearing {
+            trial,
+            retired: Arc::clone(&retired),
+            health,
+        };
+        let ended = self.listen(&pipeline, hearing);
         let stage = Stage {
             text,
             pipeline,
             frames,
+            feed,
             terminal,
             pool: None,
             window: self.window.clone(),
@@ -337,13 +358,19 @@ impl Player {
         });
     }
 
+    /// Says which decoder it is, once and when it is another.
+    fn tell_decoder(&self, kind: Option<&str>) {
+        let mut told = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kind) = kind
+            && *told != kind
+        {
+            tracing::info!("decoder: {kind}");
+            *told = kind.to_owned();
+        }
+    }
+
     /// Passes on what the pipeline says. What is returned hears when it has come to its end.
-    fn listen(
-        &self,
-        pipeline: &gst::Pipeline,
-        trial: Option<Trial>,
-        retired: Arc<AtomicBool>,
-    ) -> mpsc::Receiver<()> {
+    fn listen(&self, pipeline: &gst::Pipeline, hearing: Hearing) -> mpsc::Receiver<()> {
         let (end, ended) = mpsc::channel();
         let Some(bus) = pipeline.bus() else {
             return ended;
@@ -351,6 +378,11 @@ impl Player {
         let (events, window) = (self.events.clone(), self.window.clone());
         let place = self.options.recipe.place(None);
         bus.set_sync_handler(move |_, message| {
+            if hearing.health.hears(message) {
+                // `finish` waits for no more, whatever it is.
+                let _ = end.send(());
+                return gst::BusSyncReply::Drop;
+            }
             let event = match message.view() {
                 gst::MessageView::Element(_) => {
                     window.prepare(message);
@@ -367,12 +399,12 @@ impl Player {
             ) {
                 let _ = end.send(());
             }
-            let event = match &trial {
+            let event = match &hearing.trial {
                 Some(trial) => event.and_then(|event| trial.judge(event)),
                 None => event,
             };
             if let Some(event) = event
-                && !retired.load(Relaxed)
+                && !hearing.retired.load(Relaxed)
             {
                 let _ = events.send(event);
             }

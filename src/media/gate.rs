@@ -1,0 +1,230 @@
+//! Which frames a decoder is given, and when a key frame is asked for. Numbers in, verdicts out.
+//!
+//! Knows nothing of GStreamer, so that all of it can be tested with numbers.
+
+use std::time::{Duration, Instant};
+
+/// A key frame is large: it is asked for no more often than this.
+const ASK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How many frames may go without a picture or wait at least, whatever the frame rate.
+const LEAST: u64 = 5;
+
+/// Decides on each frame in turn.
+pub struct Gate {
+    /// Frames of half a second.
+    limit: u64,
+    /// The last frame's number.
+    last: Option<u32>,
+    /// Frames are left out until a key frame comes.
+    closed: bool,
+    /// What is in the pipeline is of no use any more.
+    stale: bool,
+    /// Frames that were fed since there was a picture.
+    unanswered: u64,
+    /// Pictures that there had been by then.
+    pictures: u64,
+    /// A key frame is to be asked for.
+    wanted: bool,
+    asked: Option<Instant>,
+}
+
+/// What is known when a frame comes.
+pub struct Sight {
+    /// The frame can be decoded by itself.
+    pub key: bool,
+    /// The frame's number, counted at the source.
+    pub sequence: u32,
+    /// Frames that wait in front of the decoder.
+    pub waiting: u64,
+    /// Pictures that the decoder gave; `None` where there is no decoder.
+    pub pictures: Option<u64>,
+    /// The decoder says that it needs a key frame.
+    pub key_wanted: bool,
+    /// The decoder has failed.
+    pub broken: bool,
+    /// Frames need those before them.
+    pub delta: bool,
+}
+
+/// What is done with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The decoder gets it.
+    Feed,
+    /// The pipeline is emptied, then the decoder gets it.
+    Flush,
+    /// It is left out.
+    Drop,
+}
+
+impl Gate {
+    /// Closed until the first key frame, for so many frames a second.
+    pub fn new(fps: f64) -> Self {
+        Self {
+            limit: ((fps / 2.0) as u64).max(LEAST),
+            last: None,
+            closed: true,
+            stale: false,
+            unanswered: 0,
+            pictures: 0,
+            wanted: false,
+            asked: None,
+        }
+    }
+
+    /// What to do with the frame that has come.
+    pub fn admit(&mut self, sight: &Sight) -> Verdict {
+        let gap = self
+            .last
+            .is_some_and(|last| last.wrapping_add(1) != sight.sequence);
+        self.last = Some(sight.sequence);
+        // It is not the sender that is at fault where the machine is too slow.
+        let slow = sight.delta && sight.waiting > self.limit;
+        self.stale |= slow || sight.broken;
+        self.closed |= self.stale || (gap && sight.delta);
+        if let Some(pictures) = sight.pictures {
+            if pictures != self.pictures {
+                (self.pictures, self.unanswered) = (pictures, 0);
+            }
+            // Those that wait have had no chance yet.
+            self.wanted |= self.unanswered > self.limit + sight.waiting;
+        }
+        self.wanted |= sight.key_wanted;
+        if self.closed && !sight.key {
+            self.wanted = true;
+            return Verdict::Drop;
+        }
+        if sight.key {
+            self.wanted = false;
+        }
+        self.closed = false;
+        self.unanswered += 1;
+        match std::mem::take(&mut self.stale) {
+            true => Verdict::Flush,
+            false => Verdict::Feed,
+        }
+    }
+
+    /// Whether to ask for a key frame now.
+    pub fn asks(&mut self, now: Instant) -> bool {
+        let due = self
+            .asked
+            .is_none_or(|at| now.duration_since(at) >= ASK_INTERVAL);
+        let asks = self.wanted && due;
+        if asks {
+            self.asked = Some(now);
+            // The decoder, or the next frame that is left out, says it again.
+            self.wanted = false;
+        }
+        asks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gate at 30 frames a second with frames that come one by one.
+    struct Frames {
+        gate: Gate,
+        sight: Sight,
+        now: Instant,
+    }
+
+    impl Frames {
+        fn new() -> Self {
+            let sight = Sight {
+                key: false,
+                sequence: 0,
+                waiting: 0,
+                pictures: Some(0),
+                key_wanted: false,
+                broken: false,
+                delta: true,
+            };
+            Self {
+                gate: Gate::new(30.0),
+                sight,
+                now: Instant::now(),
+            }
+        }
+
+        /// The next frame, 1/30 s later, with what is different about it this once.
+        fn next(&mut self, differs: impl Fn(&mut Sight)) -> (Verdict, bool) {
+            let mut sight = Sight { ..self.sight };
+            differs(&mut sight);
+            let verdict = self.gate.admit(&sight);
+            let asks = self.gate.asks(self.now);
+            self.sight.sequence = sight.sequence + 1;
+            self.now += Duration::from_millis(33);
+            if verdict != Verdict::Drop && !sight.broken {
+                self.sight.pictures = self.sight.pictures.map(|pictures| pictures + 1);
+            }
+            (verdict, asks)
+        }
+
+        fn started() -> Self {
+            let mut frames = Self::new();
+            assert_eq!(frames.next(|s| s.key = true), (Verdict::Feed, false));
+            assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+            frames
+        }
+    }
+
+    #[test]
+    fn it_begins_with_a_key_frame_which_is_asked_for_a_few_times_a_second() {
+        let mut frames = Frames::new();
+        let asked = (0..30)
+            .filter(|_| frames.next(|_| {}) == (Verdict::Drop, true))
+            .count();
+        assert_eq!(asked, 4);
+        assert_eq!(frames.next(|s| s.key = true).0, Verdict::Feed);
+        assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+    }
+
+    #[test]
+    fn after_a_gap_it_waits_for_a_key_frame() {
+        let mut frames = Frames::started();
+        assert_eq!(frames.next(|s| s.sequence += 1), (Verdict::Drop, true));
+        assert_eq!(frames.next(|_| {}), (Verdict::Drop, false));
+        assert_eq!(frames.next(|s| s.key = true), (Verdict::Feed, false));
+        let skipped_to_key = |s: &mut Sight| (s.key, s.sequence) = (true, s.sequence + 9);
+        assert_eq!(frames.next(skipped_to_key), (Verdict::Feed, false));
+    }
+
+    #[test]
+    fn a_slow_machine_skips_to_the_next_key_frame() {
+        let mut frames = Frames::started();
+        assert_eq!(frames.next(|s| s.waiting = 15).0, Verdict::Feed);
+        assert_eq!(frames.next(|s| s.waiting = 16), (Verdict::Drop, true));
+        assert_eq!(frames.next(|_| {}).0, Verdict::Drop);
+        assert_eq!(frames.next(|s| s.key = true), (Verdict::Flush, false));
+        assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+    }
+
+    #[test]
+    fn a_decoder_that_failed_is_emptied_before_the_next_key_frame() {
+        let mut frames = Frames::started();
+        assert_eq!(frames.next(|s| s.broken = true), (Verdict::Drop, true));
+        assert_eq!(
+            frames.next(|s| (s.key, s.broken) = (true, true)).0,
+            Verdict::Flush
+        );
+        assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+        // Pictures that need no others are all key frames.
+        let jpeg = |s: &mut Sight| (s.key, s.delta, s.broken) = (true, false, true);
+        assert_eq!(frames.next(jpeg), (Verdict::Flush, false));
+    }
+
+    #[test]
+    fn a_decoder_that_gives_nothing_or_says_so_gets_a_key_frame() {
+        let mut frames = Frames::started();
+        assert_eq!(frames.next(|s| s.key_wanted = true), (Verdict::Feed, true));
+        let silent = |frames: &mut Frames| frames.next(|s| s.pictures = Some(1));
+        let asked: Vec<bool> = (0..30).map(|_| silent(&mut frames).1).collect();
+        let first = asked.iter().position(|asks| *asks);
+        assert!((14..=17).contains(&first.unwrap()), "{asked:?}");
+        assert!(asked.iter().filter(|asks| **asks).count() <= 2, "{asked:?}");
+    }
+}
