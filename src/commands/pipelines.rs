@@ -94,7 +94,7 @@ fn find(name: &str) -> Outcome<Vec<Recipe>> {
         good.retain(|recipe| recipe.direction == direction);
     }
     match (good.is_empty(), found.into_iter().next()) {
-        (true, Some(Err(_))) if !name.contains('/') && !name.ends_with(".gst") => {
+        (true, Some(Err(_))) if is_unknown(name) => {
             let names: Vec<_> = DIRECTIONS.into_iter().flat_map(Recipe::names).collect();
             Err(Failure::start(format!("cannot find the pipeline {name:?}"))
                 .cause("there is none of that name")
@@ -104,6 +104,11 @@ fn find(name: &str) -> Outcome<Vec<Recipe>> {
         (true, Some(Err(failure))) => Err(failure),
         _ => Ok(good),
     }
+}
+
+/// Whether nothing has this name, as against something that cannot be read or put together.
+fn is_unknown(name: &str) -> bool {
+    !name.contains('/') && !name.ends_with(".gst") && codecs::find(name).is_none()
 }
 
 fn check(recipe: &Recipe, values: &Values) -> Outcome {

@@ -40,6 +40,10 @@ struct Line {
 
 impl Line {
     fn of(codec: &Recipe) -> Self {
+        Self::through(codec, PIPELINE)
+    }
+
+    fn through(codec: &Recipe, pipeline: &str) -> Self {
         let mut bench = Bench::of(codec);
         let first = bench.next();
         let (send, pictures) = mpsc::channel();
@@ -49,7 +53,7 @@ impl Line {
                 name: "mine".into(),
                 direction: Direction::Recv,
                 path: None,
-                text: PIPELINE.into(),
+                text: pipeline.into(),
             },
             values: Values::default(),
             title: String::new(),
@@ -87,14 +91,20 @@ impl Line {
 
     /// Waits for the picture of the last frame, which has to be that of the bench's `count`.
     fn expect(&self, count: u64) {
+        let mean = self.difference(count);
+        let kind = &self.bench.encoder.kind;
+        assert!(mean < 12.0, "{kind}: picture {count} is off by {mean:.1}");
+    }
+
+    /// How far the next picture is off the bench's `count`th, in steps of luma.
+    fn difference(&self, count: u64) -> f64 {
         let kind = &self.bench.encoder.kind;
         let picture = self.pictures.recv_timeout(PATIENCE);
         let picture = picture.unwrap_or_else(|_| panic!("{kind}: no picture {count}"));
         let expected = trial::picture(count - 1);
         let lumas = picture[..WIDTH * HEIGHT].iter().zip(&expected);
         let wrong: u64 = lumas.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-        let mean = wrong as f64 / (WIDTH * HEIGHT) as f64;
-        assert!(mean < 12.0, "{kind}: picture {count} is off by {mean:.1}");
+        wrong as f64 / (WIDTH * HEIGHT) as f64
     }
 
     /// Whether a key frame was asked for since the last call.
@@ -179,5 +189,32 @@ fn a_codec_whose_stream_is_damaged_comes_right_with_the_next_key_frame() {
             line.sequence += 1;
             line.recover();
         }
+    }
+}
+
+#[test]
+fn a_codec_on_a_slow_machine_skips_what_waits_and_goes_on_with_a_key_frame() {
+    // Ten pictures a second at the most.
+    let slow = PIPELINE.replace("! ${decode}", "! identity sleep-time=100000 ! ${decode}");
+    for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
+        let mut line = Line::through(&codec, &slow);
+        let kind = line.bench.encoder.kind.clone();
+        let fed = (0..100).position(|_| {
+            let frame = line.bench.next();
+            line.show(&frame, |_| {});
+            line.asked()
+        });
+        assert!(fed.is_some_and(|fed| fed > 10), "{kind}: {fed:?}");
+        encode::ask_for_key(Some(&line.bench.encoder), &line.bench.frames);
+        while {
+            let frame = line.bench.next();
+            line.show(&frame, |_| {});
+            !trial::is_key(&frame)
+        } {}
+        // Those that were on their way, and no more.
+        while line.pictures.try_recv().is_ok() {}
+        let newest = line.bench.count;
+        let late = (0..3).position(|_| line.difference(newest) < 12.0);
+        assert!(late.is_some(), "{kind}: what waited is still shown");
     }
 }

@@ -3,6 +3,7 @@
 mod camera;
 mod cells;
 mod cli;
+mod codecs;
 mod covered;
 mod display;
 mod docs;

@@ -1,0 +1,180 @@
+//! Each codec that comes with vidchat, from one program to the other: the picture that comes out
+//! is the one that went in.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Sender, run, run_vidchat, skipped, vidchat};
+
+const WIDTH: usize = 320;
+const PICTURE: usize = WIDTH * 240 * 3;
+
+/// The colours of the upper part of the test picture, at three quarters of their full strength.
+const BARS: [[u8; 3]; 7] = [
+    [191, 191, 191],
+    [191, 191, 0],
+    [0, 191, 191],
+    [0, 191, 0],
+    [191, 0, 191],
+    [191, 0, 0],
+    [0, 0, 191],
+];
+
+/// How far a bar's mean colour may be off. Raw pictures are off by 1; a wrong colour space by 20.
+const TOLERANCE: f64 = 6.0;
+
+/// The codecs, and where their files are.
+fn codecs() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/encode");
+    let files = fs::read_dir(folder).unwrap();
+    files
+        .map(|file| {
+            file.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The mean colour of a bar, without its edges.
+fn mean(picture: &[u8], bar: usize) -> [f64; 3] {
+    let columns = WIDTH * bar / 7 + 8..WIDTH * (bar + 1) / 7 - 8;
+    let mut sum = [0.0; 3];
+    let mut count = 0.0;
+    for row in 10..80 {
+        for column in columns.clone() {
+            let at = (row * WIDTH + column) * 3;
+            for (sum, value) in sum.iter_mut().zip(&picture[at..at + 3]) {
+                *sum += f64::from(*value);
+            }
+            count += 1.0;
+        }
+    }
+    sum.map(|sum| sum / count)
+}
+
+#[test]
+fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.gst");
+    let text = "# Colours.\nappsrc name=frames ! ${decode} ! videoconvert \
+                ! video/x-raw,format=RGB ! fdsink fd=1\n";
+    fs::write(&out, text).unwrap();
+    let mut names = vec!["test".to_owned()];
+    names.extend(codecs().into_iter().map(|codec| format!("test-{codec}")));
+    for name in names {
+        let checked = run_vidchat(["pipelines", "check", &name]);
+        if checked.stderr.contains("has nothing to choose from") {
+            skipped(&format!("there is no encoder for {name}"));
+            continue;
+        }
+        let sender = Sender::start([
+            "--no-preview",
+            "--pipeline",
+            &name,
+            "--set",
+            "speed=0",
+            "--set",
+            "pattern=smpte75",
+        ]);
+        // The second one joins in the middle of what the first one gets.
+        for viewer in 1..=2 {
+            let target = sender.target();
+            let ended = vidchat()
+                .args(["recv", &target, "--frames", "20", "--pipeline"])
+                .arg(&out)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(0), "{name}: {said}");
+            assert_eq!(said.contains("INFO decoder: "), name != "test", "{said}");
+            let picture = &ended.stdout[ended.stdout.len() - PICTURE..];
+            for (bar, expected) in BARS.into_iter().enumerate() {
+                let found = mean(picture, bar);
+                let off = found
+                    .iter()
+                    .zip(expected)
+                    .map(|(f, e)| (f - f64::from(e)).abs());
+                let off = off.fold(0.0, f64::max);
+                assert!(
+                    off < TOLERANCE,
+                    "{name}, viewer {viewer}, bar {bar}: {found:.0?} and not {expected:?}"
+                );
+            }
+        }
+        let lines = sender.process.seen();
+        let encoders = lines
+            .iter()
+            .filter(|line| line.starts_with("INFO encoder: "));
+        // It is opened for each viewer, and named once.
+        assert_eq!(encoders.count(), usize::from(name != "test"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_codec_goes_with_a_source_of_ones_own_and_may_be_ones_own() {
+    let config = tempfile::tempdir().unwrap();
+    let folder = config.path().join("vidchat/pipelines");
+    for kind in ["send", "encode"] {
+        fs::create_dir_all(folder.join(kind)).unwrap();
+    }
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    write(
+        "send/my-ball.gst",
+        "# A ball.\nvideotestsrc pattern=ball ! ${encode}\n  ! appsink name=frames\n",
+    );
+    write(
+        "send/closed.gst",
+        "# No place.\nvideotestsrc ! appsink name=frames\n",
+    );
+    write(
+        "send/test-vp8.gst",
+        "# My own.\nvideotestsrc ! appsink name=frames\n",
+    );
+    write(
+        "encode/tiny.gst",
+        "# Tiny JPEG.\njpegenc quality=${quality:-5}\n",
+    );
+    let pipelines = |args: &[&str]| {
+        let mut command = vidchat();
+        command.env("XDG_CONFIG_HOME", config.path());
+        run(command.arg("pipelines").args(args))
+    };
+    for name in ["my-ball", "my-ball-jpeg", "my-ball-tiny", "test-tiny"] {
+        let ended = pipelines(&["check", name]);
+        assert_eq!(
+            ended.stdout,
+            format!("{name}: good for vidchat send\n"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let list = pipelines(&["list"]).stdout;
+    assert!(list.contains("  SOURCE-tiny  Tiny JPEG.  ("), "{list}");
+    assert!(list.contains("  SOURCE-h264  H.264 "), "{list}");
+    // What is shown is a whole pipeline.
+    let shown = pipelines(&["show", "my-ball-tiny"]).stdout;
+    assert!(
+        shown.starts_with("# A ball. Tiny JPEG.\nvideotestsrc"),
+        "{shown}"
+    );
+    write("send/saved.gst", &shown);
+    let ended = pipelines(&["check", "saved", "--set", "quality=9"]);
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    // A file of that very name comes first.
+    let shown = pipelines(&["show", "test-vp8"]).stdout;
+    assert!(shown.starts_with("# My own."), "{shown}");
+    for (name, said) in [
+        ("closed-h264", "has no place for a codec"),
+        ("test-h266", "there are: "),
+        ("nobody-h264", "SOURCE-h264"),
+    ] {
+        let ended = pipelines(&["check", name]);
+        assert_eq!(ended.code(), 1, "{name}");
+        assert!(ended.stderr.contains(said), "{name}: {}", ended.stderr);
+    }
+}
