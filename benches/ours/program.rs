@@ -1,5 +1,6 @@
 //! The program itself, `vidchat send` and `vidchat recv`, as anybody starts it.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,7 +54,28 @@ impl Sender {
     /// # Errors
     /// As [`Sender::start`].
     pub fn of_stdin(first: &[u8]) -> io::Result<(Self, ChildStdin)> {
-        let mut command = Self::command("stdin.gst");
+        Self::of_command(Self::command("stdin.gst"), first)
+    }
+
+    /// The same through one of the codecs that come with vidchat.
+    ///
+    /// # Errors
+    /// As [`Sender::start`].
+    pub fn of_stdin_with(codec: &str, first: &[u8]) -> io::Result<(Self, ChildStdin)> {
+        // Only a pipeline with a name goes with a codec.
+        let config = tempfile::tempdir()?;
+        let folder = config.path().join("vidchat/pipelines/send");
+        fs::create_dir_all(&folder)?;
+        fs::copy(pipeline("stdin.gst"), folder.join("stdin.gst"))?;
+        let mut command = vidchat();
+        command
+            .args(["send", "--no-preview", "--bind", "127.0.0.1", "--port", "0"])
+            .args(["--pipeline", &format!("stdin-{codec}")])
+            .env("XDG_CONFIG_HOME", config.path());
+        Self::of_command(command, first)
+    }
+
+    fn of_command(mut command: Command, first: &[u8]) -> io::Result<(Self, ChildStdin)> {
         let mut process = Process::with_stdin(command.stdin(Stdio::piped()), Talks::Stderr)?;
         let mut stdin = process.stdin().ok_or(io::ErrorKind::BrokenPipe)?;
         one_piece(&stdin)?;

@@ -15,7 +15,7 @@ use crate::ours::{Form, program, viewer};
 use crate::yardstick::meter::{alternate, median, percentiles};
 use crate::yardstick::process::one_piece;
 use crate::yardstick::table::{Bar, Row};
-use crate::yardstick::{FPS, I420, floor, peers};
+use crate::yardstick::{FPS, I420, ffmpeg, floor, peers};
 
 const ROUNDS: usize = 3;
 const SECONDS: f64 = 2.0;
@@ -70,6 +70,25 @@ pub fn run(run: &mut Run) -> io::Result<()> {
         [&none, &peer, &ours],
         Some(2.0),
     );
+    encoded(run, &screen)
+}
+
+/// The same to the screen through a codec, beside ffmpeg and ffplay.
+fn encoded(run: &mut Run, screen: &Screen) -> io::Result<()> {
+    let none = Vec::new();
+    let [peer, ours] = alternate(
+        ROUNDS,
+        [&mut || run.peer(|| ffmpeg_screen(screen)), &mut || {
+            program_screen_with("h264", screen).map(Some)
+        }],
+    )?;
+    let [peer, ours] = [peer, ours].map(|found| found.into_iter().flatten().collect::<Vec<_>>());
+    report(
+        run,
+        "pipe → send → recv → screen, H.264",
+        [&none, &peer, &ours],
+        Some(10.0),
+    );
     Ok(())
 }
 
@@ -121,6 +140,19 @@ fn program_screen(screen: &Screen) -> io::Result<Percentiles> {
     let (sender, stdin) = program::Sender::of_stdin(&picture(0))?;
     let window = ["--display", "window"];
     let _receiver = program::recv(sender.address, &window, Some(&screen.display))?;
+    to_the_screen(stdin, screen)
+}
+
+fn program_screen_with(codec: &str, screen: &Screen) -> io::Result<Percentiles> {
+    let (sender, stdin) = program::Sender::of_stdin_with(codec, &picture(0))?;
+    let window = ["--display", "window"];
+    let _receiver = program::recv(sender.address, &window, Some(&screen.display))?;
+    to_the_screen(stdin, screen)
+}
+
+fn ffmpeg_screen(screen: &Screen) -> io::Result<Percentiles> {
+    let (_sender, address, stdin) = ffmpeg::sender()?;
+    let _receiver = ffmpeg::receiver(address, &screen.display)?;
     to_the_screen(stdin, screen)
 }
 

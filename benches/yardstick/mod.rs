@@ -25,6 +25,7 @@
 #![allow(dead_code)]
 
 pub mod drain;
+pub mod ffmpeg;
 pub mod floor;
 pub mod meter;
 pub mod peers;
