@@ -36,6 +36,9 @@ SCENARIOS = {
               "rate": 1e6, "who": CODED},
     "dip": {"title": "10 Mbit/s, 200 kbit/s for ten seconds", "shape": TEN, "rate": 10e6,
             "event": (10, 10, "rate 200kbit burst 32kb latency 50ms"), "who": RAW},
+    "dip-bloat": {"title": "10 Mbit/s, a queue of 1 MB, 200 kbit/s for ten seconds", "rate": 10e6,
+                  "shape": "rate 10mbit burst 32kb limit 1mb",
+                  "event": (10, 10, "rate 200kbit burst 32kb limit 1mb"), "who": RAW},
     "outage": {"title": "10 Mbit/s, nothing for ten seconds", "shape": TEN, "rate": 10e6,
                "event": (10, 10, "blackhole"), "who": RAW},
 }

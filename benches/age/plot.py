@@ -4,6 +4,7 @@ import io
 import re
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("svg")
 from matplotlib import pyplot, ticker  # noqa: E402  (after the choice above)
@@ -36,6 +37,18 @@ NAMES = {
 POINTS = 180
 
 
+def on_screen(at, age):
+    """The same, and in long waits also how old the picture on the screen became meanwhile, in
+    steps: on the axis of a logarithm that is no straight line."""
+    points = []
+    for now, new, then in zip(at, age, [*at[1:], at[-1]]):
+        points.append((now, new))
+        if then - now > 0.4:
+            steps = np.append(np.arange(now + 0.2, then, 0.2), then)
+            points += [(step, new + 1000 * (step - now)) for step in steps]
+    return np.array(points).T
+
+
 def thinned(at, age):
     """At most POINTS of them: of each stretch the oldest, so that no peak is lost."""
     step = -(-len(at) // POINTS)
@@ -64,7 +77,7 @@ def draw(path, scenario, runs):
             continue
         end = max(end, seen["seconds"])
         colour, width, dashes = STYLES[name]
-        at, age = thinned(at, age)
+        at, age = thinned(*on_screen(at, age))
         axes.plot(at.round(2), age.clip(0.1).round(1), dashes, color=colour, linewidth=width)
         labels.append((age[-1], NAMES.get(name, name), colour, name.startswith("vidchat")))
     axes.set_yscale("log")
@@ -72,7 +85,7 @@ def draw(path, scenario, runs):
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.set_xlim(0, end)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.set_title(f"Age of the picture: {scenario['title']}", loc="left", fontsize=14)
+    axes.set_title(f"Age of the picture on the screen: {scenario['title']}", loc="left", fontsize=14)
     axes.set_xlabel("seconds since the viewer connected")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value / 1000:g} s" if value >= 1000
                                    else f"{value:g} ms")
