@@ -177,7 +177,7 @@ impl Health {
             let seen = Arc::clone(&health);
             pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
                 let asks = |event: &gst::Event| gst_video::ForceKeyUnitEvent::is(event);
-                if info.event().is_some_and(|event| asks(event)) {
+                if info.event().is_some_and(asks) {
                     seen.key.store(true, Relaxed);
                 }
                 gst::PadProbeReturn::Ok

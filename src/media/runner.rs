@@ -286,8 +286,11 @@ impl Runner {
         {
             tracing::info!("encoder: {kind}");
         }
+        // Where there is none, and was none, there is nothing to say.
+        if kind.is_some() || self.encoder.is_some() {
+            self.say(SourceEvent::Encoding { bitrate });
+        }
         self.encoder = kind;
-        self.say(SourceEvent::Encoding { bitrate });
     }
 
     fn works(&mut self, now: Instant) {
