@@ -32,8 +32,16 @@ pub fn run(run: &mut Run) -> io::Result<()> {
                 let once = ["--display", "none", "--frames", "1"];
                 timed(|| program::recv(sender.address, &once, None)?.end(PATIENCE)).map(Some)
             },
-            &mut || of_peer(&|at| on_screen(|d| peers::window_receiver(at, "autovideosink", d))),
-            &mut || of_peer(&|at| on_screen(|d| peers::window_receiver(at, "ximagesink", d))),
+            &mut || {
+                of_peer(&|at| {
+                    on_screen(|d| peers::window_receiver(at, "videoconvert ! autovideosink", d))
+                })
+            },
+            &mut || {
+                of_peer(&|at| {
+                    on_screen(|d| peers::window_receiver(at, "videoconvert ! ximagesink", d))
+                })
+            },
             &mut || {
                 let window = ["--display", "window"];
                 on_screen(|d| program::recv(sender.address, &window, Some(d))).map(Some)

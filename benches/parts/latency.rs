@@ -15,7 +15,7 @@ use crate::ours::{Form, program, viewer};
 use crate::yardstick::meter::{alternate, median, percentiles};
 use crate::yardstick::process::one_piece;
 use crate::yardstick::table::{Bar, Row};
-use crate::yardstick::{FPS, I420, ffmpeg, floor, peers};
+use crate::yardstick::{FPS, I420, floor, peers};
 
 const ROUNDS: usize = 3;
 const SECONDS: f64 = 2.0;
@@ -73,14 +73,15 @@ pub fn run(run: &mut Run) -> io::Result<()> {
     encoded(run, &screen)
 }
 
-/// The same to the screen through a codec, beside ffmpeg and ffplay.
+/// The same to the screen through a codec.
 fn encoded(run: &mut Run, screen: &Screen) -> io::Result<()> {
     let none = Vec::new();
     let [peer, ours] = alternate(
         ROUNDS,
-        [&mut || run.peer(|| ffmpeg_screen(screen)), &mut || {
-            program_screen_with("h264", screen).map(Some)
-        }],
+        [
+            &mut || run.peer(|| peer_screen_with_h264(screen)),
+            &mut || program_screen_with("h264", screen).map(Some),
+        ],
     )?;
     let [peer, ours] = [peer, ours].map(|found| found.into_iter().flatten().collect::<Vec<_>>());
     report(
@@ -150,15 +151,17 @@ fn program_screen_with(codec: &str, screen: &Screen) -> io::Result<Percentiles> 
     to_the_screen(stdin, screen)
 }
 
-fn ffmpeg_screen(screen: &Screen) -> io::Result<Percentiles> {
-    let (_sender, address, stdin) = ffmpeg::sender()?;
-    let _receiver = ffmpeg::receiver(address, &screen.display)?;
+fn peer_screen_with_h264(screen: &Screen) -> io::Result<Percentiles> {
+    let encoder = "x264enc tune=zerolatency speed-preset=veryfast bitrate=550 key-int-max=30";
+    let (_sender, address, stdin) = peers::stdin_sender_with(encoder)?;
+    let sink = "h264parse ! avdec_h264 max-threads=1 ! videoconvert ! ximagesink sync=false";
+    let _receiver = peers::window_receiver(address, sink, &screen.display)?;
     to_the_screen(stdin, screen)
 }
 
 fn peer_screen(screen: &Screen) -> io::Result<Percentiles> {
     let (_sender, address, stdin) = peers::stdin_sender()?;
-    let sink = "ximagesink sync=false";
+    let sink = "videoconvert ! ximagesink sync=false";
     let _receiver = peers::window_receiver(address, sink, &screen.display)?;
     to_the_screen(stdin, screen)
 }

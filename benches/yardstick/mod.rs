@@ -25,7 +25,6 @@
 #![allow(dead_code)]
 
 pub mod drain;
-pub mod ffmpeg;
 pub mod floor;
 pub mod meter;
 pub mod peers;

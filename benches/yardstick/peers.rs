@@ -155,9 +155,18 @@ pub fn throughput(frames: u32) -> io::Result<f64> {
 /// # Errors
 /// It could not be started or did not listen in time.
 pub fn stdin_sender() -> io::Result<(Launch, SocketAddr, ChildStdin)> {
+    stdin_sender_with("identity")
+}
+
+/// The same through `encoder`.
+///
+/// # Errors
+/// As [`stdin_sender`].
+pub fn stdin_sender_with(encoder: &str) -> io::Result<(Launch, SocketAddr, ChildStdin)> {
     let mut command = Launch::command(&format!(
-        "fdsrc fd=0 blocksize={I420} \
-         ! video/x-raw,format=I420,width=320,height=240,framerate={FPS}/1 ! gdppay ! {SERVER}"
+        "fdsrc fd=0 blocksize={I420} do-timestamp=true \
+         ! video/x-raw,format=I420,width=320,height=240,framerate={FPS}/1 \
+         ! {encoder} ! gdppay ! {SERVER}"
     ));
     command.stdin(Stdio::piped());
     let mut sender = Launch(Process::with_stdin(&mut command, Talks::Stdout)?);
@@ -187,7 +196,7 @@ pub fn stdout_receiver(address: SocketAddr) -> io::Result<Process> {
 /// It could not be started.
 pub fn window_receiver(address: SocketAddr, sink: &str, display: &str) -> io::Result<Launch> {
     let mut command = Launch::command(&format!(
-        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! videoconvert ! {sink}",
+        "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! {sink}",
         address.port()
     ));
     // `autovideosink` tries what complains there before it comes to what works.

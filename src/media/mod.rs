@@ -33,6 +33,7 @@ mod tap;
 pub mod template;
 pub mod terminal;
 #[cfg(test)]
+#[path = "trial_tests.rs"]
 mod trial;
 pub mod values;
 pub mod window;

@@ -238,15 +238,14 @@ impl Player {
     /// Ends the stream and waits until the pipeline is through with what it has: the last picture
     /// is shown, and a file is whole.
     pub fn finish(&mut self) {
-        let old = |stage: &Stage| while stage.ended.try_recv().is_ok() {};
         if let Some(stage) = &self.stage
             && !self.window.is_lost()
-            && {
-                old(stage);
-                stage.frames.end_of_stream().is_ok()
-            }
         {
-            let _ = stage.ended.recv_timeout(stop::LIMIT);
+            // What was said before is no answer.
+            while stage.ended.try_recv().is_ok() {}
+            if stage.frames.end_of_stream().is_ok() {
+                let _ = stage.ended.recv_timeout(stop::LIMIT);
+            }
         }
         self.stage = None;
     }
