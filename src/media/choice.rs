@@ -158,9 +158,9 @@ mod tests {
                 "#! one-of\nidentity nope=1\nqueue ! a/b,c=1 ! identity\n\nidentity",
                 "\n\nqueue ! a/b,c=1 ! identity\n\nidentity\n",
             ),
-            // It is there, but does not open.
+            // It is there, on Linux, but does not open.
             (
-                "#! one-of\nfilesrc location=\nfakesrc\n! x",
+                "#! one-of\nv4l2src device=/no/such/device\nfakesrc\n! x",
                 "\n\nfakesrc\n! x\n",
             ),
         ] {

@@ -243,7 +243,7 @@ fn filled(recipe: &Recipe) -> String {
     let mut values = Values::default();
     values.set("camera", "videotestsrc is-live=true");
     for placeholder in recipe.placeholders().expect("they are well-formed") {
-        let known = ["camera", "height", "decode"].contains(&placeholder.name.as_str());
+        let known = ["camera", "height", "decode", "encode"].contains(&placeholder.name.as_str());
         if placeholder.default.is_none() && !known {
             values.set(placeholder.name, "/dev/null");
         }
@@ -374,7 +374,7 @@ fn every_file_of_the_source_is_on_the_map() {
         for entry in fs::read_dir(project().join("src").join(folder)).expect("it is there") {
             let name = entry.expect("it can be read").file_name();
             let name = name.to_string_lossy().into_owned();
-            let described = ["mod.rs", "blocks_tests.rs"].contains(&name.as_str());
+            let described = name == "mod.rs" || name.ends_with("_tests.rs");
             if !described
                 && !map.contains(&format!("{name}`"))
                 && !map.contains(&format!("{name}/`"))

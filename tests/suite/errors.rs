@@ -114,21 +114,25 @@ fn a_pipeline_that_there_is_not() {
         &["--pipeline", "tset"],
         1,
         "error: cannot find the pipeline \"tset\": there is none of that name for vidchat send\n  \
-         there are: camera, file, screen, test\n\
+         there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
+         SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9\n\
          hint: give a path with a / in it to use a file: --pipeline ./mine.gst",
     );
     fails(
         &["demo", "--pipeline", "tset", "--display", "none"],
         1,
         "error: cannot find the pipeline \"tset\": there is none of that name for vidchat send\n  \
-         there are: camera, file, screen, test\n\
+         there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
+         SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9\n\
          hint: give a path with a / in it to use a file: --pipeline ./mine.gst",
     );
     fails(
         &["pipelines", "show", "tset"],
         1,
         "error: cannot find the pipeline \"tset\": there is none of that name\n  \
-         there are: camera, file, screen, test, none, terminal, window\n\
+         there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
+         SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9, \
+         none, terminal, window\n\
          hint: give a path with a / in it to use a file: ./mine.gst",
     );
     for args in [
@@ -154,7 +158,8 @@ fn a_value_that_is_missing_or_has_no_place() {
         "error: the pipeline \"file\" failed: Resource not found\n  \
          No such file \"/no/such/clip.mkv\"",
     );
-    let known = "  it has: pattern, speed, width, height, fps\nhint: vidchat pipelines show test";
+    let known =
+        "  it has: pattern, speed, width, height, fps, encode\nhint: vidchat pipelines show test";
     send_fails(
         &["--pipeline", "test", "--set", "patern=ball"],
         2,
@@ -228,7 +233,7 @@ fn a_file_that_cannot_be_used_says_what_it_lacks() {
         ),
         (
             "#! jump\nvideotestsrc ! appsink name=frames\n",
-            "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open",
+            "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open, #! one-of",
         ),
         (
             "# Nothing.\nvideotestsrc num-buffers=0 ! appsink name=frames\n",

@@ -45,7 +45,7 @@ fn an_element_that_is_not_installed_names_its_line_and_its_package() {
     let folder = tempfile::tempdir().unwrap();
     fails(
         &send(folder.path(), &["--pipeline", "test"]),
-        "the pipeline \"test\" (line 2) needs the GStreamer element \"videotestsrc\": it is not \
+        "the pipeline \"test\" (line 4) needs the GStreamer element \"videotestsrc\": it is not \
          installed",
         "gstreamer1.0-plugins-base",
     );
@@ -84,7 +84,7 @@ fn the_demo_fails_for_the_reason_of_its_sender() {
         .lines()
         .filter(|line| line.starts_with("error: "))
         .collect();
-    let said = "error: the pipeline \"test\" (line 2) needs the GStreamer element \"videotestsrc\": \
+    let said = "error: the pipeline \"test\" (line 4) needs the GStreamer element \"videotestsrc\": \
                 it is not installed";
     assert_eq!(errors, [said]);
 }
