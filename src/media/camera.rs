@@ -369,6 +369,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_camera_without_jpeg_is_told_from_none_at_all() {
+        let wish = Wish {
+            device: None,
+            width: 640,
+            fps: 30,
+            jpeg: true,
+        };
+        let reasons = vec![format!("/dev/video0: {NO_JPEG}")];
+        let said = none_usable(&wish, &ELEMENTS, reasons).to_string();
+        assert!(said.contains("/dev/video0: it offers no JPEG"), "{said}");
+        assert!(
+            said.contains("hint: --pipeline camera-jpeg makes"),
+            "{said}"
+        );
+        let said = none_usable(&wish, &ELEMENTS, Vec::new()).to_string();
+        assert!(said.contains("none is plugged in"), "{said}");
+    }
+
+    #[test]
     fn others_who_hold_a_device_are_named_and_we_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let device = folder.path().canonicalize().unwrap().join("video0");

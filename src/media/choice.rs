@@ -84,17 +84,11 @@ impl Recipe {
         ))
         .cause("none of its elements can be used on this machine")
         .found(reasons);
-        // The last ones are those that need no hardware.
-        let lines = ways
-            .iter()
-            .rev()
-            .filter_map(|way| self.text.lines().nth(way - 1));
+        // The last one needs no hardware.
+        let last = ways.last().and_then(|way| self.text.lines().nth(way - 1));
         let absent = |name: &&str| gst::ElementFactory::find(name).is_none();
-        match lines
-            .flat_map(elements)
-            .filter(absent)
-            .find_map(packages::install_hint)
-        {
+        let mut names = last.into_iter().flat_map(elements).filter(absent);
+        match names.find_map(packages::install_hint) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
