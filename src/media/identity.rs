@@ -68,9 +68,8 @@ impl Identity {
                 _ => None,
             }
         };
-        // Cheap cameras all have the same number: then the port decides.
-        one(&|other| same_serial(other) && here(other))
-            .or_else(|| one(&same_serial))
+        // Cheap cameras all have the same serial number: then the port decides.
+        one(&same_serial)
             .or_else(|| one(&here))
             .or_else(|| one(&|_| true))
     }

@@ -199,6 +199,90 @@ fn in_order(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> anyhow::Result<
 mod tests {
     use super::*;
 
+    /// What came through a gate: widths of forms, and numbers of frames.
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<String>>);
+
+    impl Seen {
+        fn note(&self, what: String) {
+            self.0.lock().unwrap().push(what);
+        }
+    }
+
+    impl Outlet for Seen {
+        fn caps(&self, caps: Caps) {
+            self.note(format!("{:?}", caps.size().unwrap().0));
+        }
+
+        fn frame(&self, frame: Frame) {
+            self.note(format!("frame {}", frame.header.sequence));
+        }
+
+        fn clear(&self) {}
+
+        fn lost(&self, _: &str) {}
+    }
+
+    /// A pipeline's frames on their way to the gate.
+    struct Line(Tap, gst_app::AppSink, gst::Sample);
+
+    impl Line {
+        fn of(gate: &Arc<Gate>, number: u32, width: i32) -> Self {
+            let info =
+                gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, width as u32, 1)
+                    .build()
+                    .unwrap();
+            let buffer = gst::Buffer::with_size(info.size()).unwrap();
+            let form = info.to_caps().unwrap();
+            let sample = gst::Sample::builder().buffer(&buffer).caps(&form);
+            let sink = gst_app::AppSink::builder().build();
+            Self(Tap::new(Arc::clone(gate), number), sink, sample.build())
+        }
+
+        /// Whether this frame was the pipeline's first to get through.
+        fn push(&mut self) -> bool {
+            self.0.take(&self.1, &self.2).unwrap().is_some()
+        }
+    }
+
+    #[test]
+    fn a_pipeline_takes_over_with_its_first_frame_and_the_old_one_is_not_heard_any_more() {
+        gst::init().unwrap();
+        let seen = Arc::new(Seen::default());
+        let gate = Gate::new(Arc::clone(&seen) as Arc<dyn Outlet>);
+        let (mut old, mut new) = (Line::of(&gate, 1, 8), Line::of(&gate, 2, 16));
+        assert!(!old.push(), "it was not admitted");
+        gate.admit(1);
+        assert!(old.push() && !old.push());
+        gate.admit(2);
+        assert!(!old.push());
+        assert!(new.push());
+        // Late, as from a pipeline that hangs.
+        assert!(!old.push() && !new.push());
+        gate.shut(1);
+        assert!(!new.push());
+        let expected = [
+            "8", "frame 0", "frame 1", "frame 2", "16", "frame 3", "frame 4", "frame 5",
+        ];
+        assert_eq!(*seen.0.lock().unwrap(), expected);
+        assert_eq!(gate.count(), 6);
+    }
+
+    #[test]
+    fn a_pipeline_that_was_shut_out_does_not_take_over_however_late_it_comes() {
+        gst::init().unwrap();
+        let seen = Arc::new(Seen::default());
+        let gate = Gate::new(Arc::clone(&seen) as Arc<dyn Outlet>);
+        let (mut one, mut other) = (Line::of(&gate, 1, 8), Line::of(&gate, 2, 16));
+        gate.admit(1);
+        gate.admit(2);
+        gate.shut(2);
+        assert!(!other.push() && one.push() && !other.push());
+        gate.shut(1);
+        assert!(!one.push());
+        assert_eq!(*seen.0.lock().unwrap(), ["8", "frame 0"]);
+    }
+
     #[test]
     fn rows_with_padding_are_put_in_order() {
         gst::init().unwrap();

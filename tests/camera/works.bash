@@ -22,6 +22,24 @@ wait "$viewer"
 echo "held after the last viewer: $(await_held 0)"
 stop
 
+echo "== changed while it runs"
+"$VIDCHAT" pipelines show camera >/tmp/mine.gst
+start send --bind 127.0.0.1 --no-preview --pipeline /tmp/mine.gst --watch
+await "vidchat recv "
+"$VIDCHAT" recv 127.0.0.1 --display none 2>/tmp/recv &
+viewer=$!
+await "sends" /tmp/recv
+sed -i 's/width:-320/width:-160/' /tmp/mine.gst
+await "changed over to"
+await "sends 160x90 I420" /tmp/recv
+sed -i 's/! appsink/! valve drop=true ! appsink/' /tmp/mine.gst
+await "goes on as it was"
+timeout 60 "$VIDCHAT" recv 127.0.0.1 --display none --frames 3 2>/tmp/second
+echo "second viewer status: $?"
+say
+stop
+wait "$viewer"
+
 echo "== nodes that cannot capture"
 rmmod vivid
 modprobe vivid n_devs=2 node_types=0xe1d3d,0x1

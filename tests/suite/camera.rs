@@ -111,6 +111,17 @@ fn camera_vm_of_which_the_right_node_and_mode_is_sent_and_only_while_somebody_wa
         ],
     );
     report.has(
+        "changed while it runs",
+        &[
+            "second viewer status: 0",
+            "send: INFO source: open: \"vivid\" (/dev/video0), 640x360 I420 at 30 fps, …",
+            "send: INFO source: changed over to \"/tmp/mine.gst\": \"vivid\" (/dev/video0), …",
+            "send: WARN source: goes on as it was: cannot use the camera \"vivid\" (/dev/video0), …",
+            "send: INFO source: open: \"vivid\" (/dev/video0), 640x360 I420 at 30 fps, …",
+            "send status: 0",
+        ],
+    );
+    report.has(
         "nodes that cannot capture",
         &["send: INFO source: open: \"vivid\" (/dev/video4), 640x360 I420 at 30 fps, …"],
     );
