@@ -134,14 +134,18 @@ pub async fn serve(
         Err(failure) => Err(failure),
     };
     // Viewers are told before the source is closed, which may take a while.
-    let reason = match &ending {
-        Ok(reason) => (*reason).to_owned(),
-        Err(failure) => format!("the sender failed: {}", failure.summary()),
-    };
-    let _ = stop.send(reason);
+    let _ = stop.send(reason(&ending));
     let _ = timeout(CLOSING, server).await;
     sending.close().await;
     ending.map(drop)
+}
+
+/// What viewers are told of an ending.
+fn reason(ending: &Outcome<&'static str>) -> String {
+    match ending {
+        Ok(reason) => (*reason).to_owned(),
+        Err(failure) => format!("the sender failed: {}", failure.summary()),
+    }
 }
 
 /// Adds what the programs of the tutorial need, where they are to be served.

@@ -24,5 +24,9 @@ pub fn stop(pipeline: &gst::Pipeline) -> bool {
             let _ = stopping.set_state(gst::State::Null);
             let _ = done.send(());
         });
-    thread.is_ok() && stopped.recv_timeout(LIMIT).is_ok()
+    match (thread, stopped.recv_timeout(LIMIT)) {
+        // It has said its last word, so this takes no time, and no thread is left.
+        (Ok(thread), Ok(())) => thread.join().is_ok(),
+        _ => false,
+    }
 }
