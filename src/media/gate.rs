@@ -91,7 +91,7 @@ impl Gate {
             self.wanted |= self.unanswered > self.limit + sight.waiting;
         }
         self.wanted |= sight.key_wanted;
-        if self.closed && !sight.key {
+        if self.closed && sight.delta && !sight.key {
             self.wanted = true;
             return Verdict::Drop;
         }

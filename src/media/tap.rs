@@ -15,8 +15,8 @@ use gstreamer_video as gst_video;
 use crate::frame::{Frame, FrameHeader};
 use crate::wire::Caps;
 
-use super::caps;
 use super::source::Outlet;
+use super::{caps, decode};
 
 /// The one way to an outlet, for one pipeline at a time: frames of a pipeline that was stopped,
 /// or that does not have its turn yet, do not get through, however late they come.
@@ -81,6 +81,9 @@ pub struct Tap {
     number: u32,
     /// The caps of the last sample, with the layout where they are raw.
     form: Option<(gst::Caps, Option<gst_video::VideoInfo>)>,
+    /// Frames of that form may need those before them. Some encoders mark all of theirs so, though
+    /// none does: `pngenc` of GStreamer 1.22.
+    delta: bool,
     /// The form that is to be said before the next frame that gets through.
     unsaid: Option<Caps>,
     /// Some frame got through.
@@ -94,6 +97,7 @@ impl Tap {
             gate,
             number,
             form: None,
+            delta: false,
             unsaid: None,
             passed: false,
         }
@@ -115,6 +119,7 @@ impl Tap {
                 .then(|| caps::raw_info(&caps))
                 .transpose()?;
             self.form = Some((caps, info));
+            self.delta = decode::is_delta(&described);
             self.unsaid = Some(described);
         }
         let info = self.form.as_ref().and_then(|(_, info)| info.as_ref());
@@ -156,7 +161,7 @@ impl Tap {
             .unwrap_or_default();
         let captured_at = now.saturating_sub(age).as_nanos();
         FrameHeader {
-            key: !flags.contains(gst::BufferFlags::DELTA_UNIT),
+            key: !(self.delta && flags.contains(gst::BufferFlags::DELTA_UNIT)),
             discontinuity: flags.contains(gst::BufferFlags::DISCONT),
             ack: false,
             stream: 0,
