@@ -66,7 +66,7 @@ fn show(
         match runtime.block_on(subscription.next()) {
             Update::Caps(caps) => player.set_caps(&caps)?,
             Update::Frame(frame) => player.show_shared(&frame.header, frame.data),
-            Update::Lost(_) => {}
+            Update::Lost(reason) => player.cover(&format!("camera lost: {reason}")),
             Update::End(_) => return Ok(()),
         }
     }

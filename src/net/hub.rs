@@ -102,9 +102,13 @@ impl Hub {
         });
     }
 
-    /// Forgets the newest frame, so that a viewer who comes later is not shown an old picture.
+    /// Forgets the newest frame, and why none come, so that a viewer who comes later is neither
+    /// shown an old picture nor told old news.
     pub fn clear(&self) {
-        self.scene.send_modify(Scene::forget);
+        self.scene.send_modify(|scene| {
+            scene.forget();
+            scene.lost = None;
+        });
     }
 
     /// Ends the stream for everybody.
