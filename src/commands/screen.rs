@@ -109,10 +109,11 @@ impl<'a> Screen<'a> {
     pub fn matter(&self) -> Option<String> {
         let target = &self.options.target;
         if let Some((trouble, since)) = &self.trouble {
+            // In a narrow window the line must not break within the time.
             let seconds = since.elapsed().as_secs();
             return Some(match trouble {
-                Trouble::Reconnecting => format!("reconnecting to {target} ({seconds} s)"),
-                Trouble::CameraLost(reason) => format!("camera lost: {reason} ({seconds} s)"),
+                Trouble::Reconnecting => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
+                Trouble::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
             });
         }
         let still = self.meter.since_shown()?;

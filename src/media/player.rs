@@ -16,11 +16,13 @@ use crate::wire::caps::Value;
 
 use super::cover::Cover;
 use super::feed::{Feed, Health};
+use super::hearing::{self, Hearing};
+use super::pool::Pool;
 use super::recipe::Recipe;
 use super::seen::{Marks, Seen};
 use super::source::Outlet;
 use super::swap::{Sample, Trial};
-use super::tap::{Gate, Tap};
+use super::tap;
 use super::terminal::Terminal;
 use super::values::Values;
 use super::window::{Act, Window};
@@ -99,26 +101,12 @@ pub(super) struct Stage {
     pool: Option<Pool>,
 }
 
-/// What decides about what a pipeline says.
-struct Hearing {
-    trial: Option<Trial>,
-    /// Another pipeline has taken its place.
-    retired: Arc<AtomicBool>,
-    health: Arc<Health>,
-}
-
 /// What a pipeline is opened for.
 pub(super) enum Place {
     /// To go on, with the terminal that is covered already, if one is.
     Kept(Option<Terminal>),
     /// To see whether it works.
     Tried(Trial),
-}
-
-struct Pool {
-    buffers: gst::BufferPool,
-    /// Bytes of one picture.
-    size: usize,
 }
 
 impl Player {
@@ -319,16 +307,19 @@ impl Player {
             self.window.attach(&pipeline, natural_size(form));
         }
         if let Some(outlet) = &self.options.taken {
-            take(&pipeline, outlet);
+            tap::take(&pipeline, outlet);
         }
         self.tell_decoder(health.decoder.as_deref());
         let retired = Arc::default();
         let hearing = Hearing {
+            place: recipe.place(None),
+            events: self.events.clone(),
+            window: self.window.clone(),
             trial,
             retired: Arc::clone(&retired),
             health,
         };
-        let ended = self.listen(&pipeline, hearing);
+        let ended = hearing.listen(&pipeline);
         let stage = Stage {
             text,
             pipeline,
@@ -342,7 +333,7 @@ impl Player {
             retired,
         };
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
-            return Err(self.first_failure(&stage.pipeline));
+            return Err(hearing::first_failure(&recipe.place(None), &stage.pipeline));
         }
         Ok(stage)
     }
@@ -367,63 +358,6 @@ impl Player {
             *told = kind.to_owned();
         }
     }
-
-    /// Passes on what the pipeline says. What is returned hears when it has come to its end.
-    fn listen(&self, pipeline: &gst::Pipeline, hearing: Hearing) -> mpsc::Receiver<()> {
-        let (end, ended) = mpsc::channel();
-        let Some(bus) = pipeline.bus() else {
-            return ended;
-        };
-        let (events, window) = (self.events.clone(), self.window.clone());
-        let place = self.options.recipe.place(None);
-        bus.set_sync_handler(move |_, message| {
-            if hearing.health.hears(message) {
-                // `finish` waits for no more, whatever it is.
-                let _ = end.send(());
-                return gst::BusSyncReply::Drop;
-            }
-            let event = match message.view() {
-                gst::MessageView::Element(_) => {
-                    window.prepare(message);
-                    None
-                }
-                gst::MessageView::Eos(_) => Some(PlayerEvent::Ended),
-                gst::MessageView::Error(error) => Some(judge(&place, message, error)),
-                gst::MessageView::Warning(_) => no_display(message),
-                _ => None,
-            };
-            if matches!(
-                message.type_(),
-                gst::MessageType::Eos | gst::MessageType::Error
-            ) {
-                let _ = end.send(());
-            }
-            let event = match &hearing.trial {
-                Some(trial) => event.and_then(|event| trial.judge(event)),
-                None => event,
-            };
-            if let Some(event) = event
-                && !hearing.retired.load(Relaxed)
-            {
-                let _ = events.send(event);
-            }
-            match message.type_() {
-                gst::MessageType::Error => gst::BusSyncReply::Pass,
-                _ => gst::BusSyncReply::Drop,
-            }
-        });
-        ended
-    }
-
-    fn first_failure(&self, pipeline: &gst::Pipeline) -> Failure {
-        let place = self.options.recipe.place(None);
-        let bus = pipeline.bus();
-        let message = bus.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-        match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => failed(&place, error),
-            _ => failed_for(&place, "it does not start"),
-        }
-    }
 }
 
 impl Drop for Stage {
@@ -433,53 +367,6 @@ impl Drop for Stage {
         }
         stop::stop(&self.pipeline);
     }
-}
-
-impl Pool {
-    fn new(form: &gst::Caps) -> anyhow::Result<Self> {
-        let size = caps::raw_info(form)?.size();
-        let buffers = gst::BufferPool::new();
-        let mut config = buffers.config();
-        config.set_params(Some(form), u32::try_from(size)?, 0, 0);
-        buffers.set_config(config)?;
-        buffers.set_active(true)?;
-        Ok(Self { buffers, size })
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        // Buffers that are still in the pipeline are freed when they come back.
-        let _ = self.buffers.set_active(false);
-    }
-}
-
-/// Passes on what reaches an `appsink name=taken`.
-fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
-    let sink = pipeline.by_name("taken");
-    let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
-        return;
-    };
-    let gate = Gate::new(Arc::clone(outlet));
-    gate.admit(1);
-    let mut tap = Tap::new(gate, 1);
-    sink.set_property("sync", false);
-    sink.set_max_buffers(1);
-    sink.set_drop(true);
-    sink.set_callbacks(
-        gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                match tap.take(sink, &sample) {
-                    Ok(_) => Ok(gst::FlowSuccess::Ok),
-                    Err(e) => {
-                        tracing::warn!("taken: {e:#}");
-                        Err(gst::FlowError::Error)
-                    }
-                }
-            })
-            .build(),
-    );
 }
 
 /// The size in square pixels at which a picture has its right shape.
@@ -495,42 +382,8 @@ pub fn natural_size(form: &Caps) -> (u32, u32) {
     (width.max(1.0) as u32, height.unsigned_abs())
 }
 
-/// What an error of the pipeline means.
-fn judge(place: &str, message: &gst::MessageRef, error: &gst::message::Error) -> PlayerEvent {
-    let cause = error.error();
-    // This is how sinks with a window of their own say that it was closed.
-    let closed = cause.matches(gst::ResourceError::NotFound) && cause.message().contains("closed");
-    let from_sink = message
-        .src()
-        .and_then(|src| src.downcast_ref::<gst::Element>())
-        .is_some_and(|element| element.element_flags().contains(gst::ElementFlags::SINK));
-    if closed && from_sink {
-        return PlayerEvent::Quit;
-    }
-    PlayerEvent::Failed(failed(place, error))
-}
-
-/// `autovideosink` only warns when it finds no display, and then throws every picture away.
-fn no_display(message: &gst::MessageRef) -> Option<PlayerEvent> {
-    let element = message.src()?.downcast_ref::<gst::Element>()?;
-    (build::kind(element) == "autovideosink").then(|| {
-        let failure = Failure::start("cannot open a window")
-            .cause("autovideosink found no display")
-            .hint("--display terminal shows the video in a terminal");
-        PlayerEvent::Failed(failure)
-    })
-}
-
 pub(super) fn not_shown(form: &Caps, e: &anyhow::Error) -> Failure {
     Failure::lost(format!("cannot show {:?}", form.describe())).cause(format!("{e:#}"))
-}
-
-fn failed(place: &str, error: &gst::message::Error) -> Failure {
-    failed_for(place, error.error().message()).found(build::details(error.debug().as_deref()))
-}
-
-fn failed_for(place: &str, cause: &str) -> Failure {
-    Failure::lost(format!("the pipeline {place} failed")).cause(cause.trim_end_matches('.'))
 }
 
 #[cfg(test)]

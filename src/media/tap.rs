@@ -172,6 +172,34 @@ impl Tap {
     }
 }
 
+/// Passes on what reaches an `appsink name=taken`.
+pub fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
+    let sink = pipeline.by_name("taken");
+    let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
+        return;
+    };
+    let gate = Gate::new(Arc::clone(outlet));
+    gate.admit(1);
+    let mut tap = Tap::new(gate, 1);
+    sink.set_property("sync", false);
+    sink.set_max_buffers(1);
+    sink.set_drop(true);
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                match tap.take(sink, &sample) {
+                    Ok(_) => Ok(gst::FlowSuccess::Ok),
+                    Err(e) => {
+                        tracing::warn!("taken: {e:#}");
+                        Err(gst::FlowError::Error)
+                    }
+                }
+            })
+            .build(),
+    );
+}
+
 /// The bytes of a buffer, as they are: mapped, not copied. Only raw pictures whose rows or
 /// planes lie otherwise than their caps say are put in order, which takes a copy.
 fn contents(buffer: gst::Buffer, info: Option<&gst_video::VideoInfo>) -> anyhow::Result<Bytes> {
