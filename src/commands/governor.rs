@@ -6,7 +6,7 @@
 //!   what was asked for, or more.
 //! - A viewer whose link carries less than that is left to itself: it skips from key frame to key
 //!   frame, and the others keep their picture. So the most that one viewer can take from the
-//!   others is three quarters of the bit rate.
+//!   others is four fifths of the bit rate: a quarter of it has to fit with some room to spare.
 //! - Where all links are that thin, the best of them counts.
 //!
 //! It goes down at once, and creeps up again while nobody is behind.
@@ -118,7 +118,8 @@ impl Governor {
         let needs = |viewer: &Viewer| match viewer.carries {
             _ if !viewer.congested => f64::INFINITY,
             Some(carries) => (carries * SHARE).min(self.rate * 0.95),
-            None => self.rate * BLIND,
+            // Less is of no help to a link that is not known to be thin.
+            None => (self.rate * BLIND).max(self.asked * WORTH),
         };
         let worthy = |viewer: &&Viewer| {
             let carries = viewer.carries.unwrap_or(f64::INFINITY);
@@ -232,5 +233,9 @@ mod tests {
         assert_eq!(governor.look(now + TICK, &full), Some(700));
         assert_eq!(governor.look(now + TICK * 2, &full), None, "it takes time");
         assert_eq!(governor.look(now + TICK * 5, &full), Some(490));
+        for later in 6..100 {
+            governor.look(now + TICK * later, &full);
+        }
+        assert_eq!(governor.rate(), 250, "not without end");
     }
 }

@@ -119,8 +119,9 @@ impl Monitor {
             let progress = link.progress();
             let before = self.looked.get(&link.peer).copied().unwrap_or_default();
             looked.insert(link.peer, progress);
-            // Who has just come has no picture yet, and that is no fault of its link.
-            if before.frames == 0 {
+            // Who has just come has no picture yet, and that is no fault of its link. Of one that
+            // acknowledges nothing its link is not known.
+            if before.frames == 0 || progress.round_trip.is_none() {
                 continue;
             }
             viewers.push(Viewer {

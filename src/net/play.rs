@@ -36,7 +36,7 @@ const FIRST_PINGS: [Duration; 4] = [
 ];
 /// A sender from which nothing came for so long, though it was pinged, is dead. It is looked at
 /// with each ping, so that three seconds are kept.
-const SILENCE_LIMIT: Duration = Duration::from_millis(1900);
+const SILENCE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Hands everything that comes over `connection` to `sink`, for ever: it returns only why it
 /// could not go on.
