@@ -24,6 +24,7 @@ mod losses;
 mod missing;
 mod peers;
 mod proxy;
+mod recovery;
 mod screen;
 mod seen;
 mod shown;

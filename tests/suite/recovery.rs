@@ -1,0 +1,176 @@
+//! A viewer that loses its sender and comes back by itself: after a crash, after an orderly end,
+//! over a line that went dead without a word, and after it was suspended itself.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::fault_proxy::{Fault, Proxy};
+use crate::support::{PATIENCE, Running, Sender, vidchat};
+
+/// A sender on this port, or with 0 on one of its own.
+fn sender(port: u16) -> Sender {
+    Sender::start_as(
+        vidchat()
+            .args(["send", "--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--pipeline", "test", "--no-preview"]),
+    )
+}
+
+/// A running viewer whose statistics are read as it writes them.
+struct Watcher {
+    process: Running,
+    stats: PathBuf,
+    _folder: TempDir,
+}
+
+impl Watcher {
+    /// One that shows pictures of `target` already.
+    fn start(target: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stats = folder.path().join("stats");
+        let mut command = vidchat();
+        command
+            .args(["recv", target, "--display", "none", "--stats", "json"])
+            .arg("--stats-file")
+            .arg(&stats);
+        let watcher = Self {
+            process: Running::start(&mut command),
+            stats,
+            _folder: folder,
+        };
+        watcher.shows_pictures();
+        watcher
+    }
+
+    /// Waits for a second that began from now on and is as `wanted`.
+    fn tells(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        let from = wall_clock() + 1.0;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(&self.stats).unwrap_or_default();
+            // The last line may not be whole yet.
+            let lines = text
+                .lines()
+                .map_while(|line| serde_json::from_str(line).ok());
+            let told = |line: &Value| line["time"].as_f64().is_some_and(|time| time >= from);
+            if lines.filter(told).any(|line: Value| wanted(&line)) {
+                return;
+            }
+            assert!(Instant::now() < until, "it never tells of {what}: {text}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn shows_pictures(&self) {
+        self.tells("pictures", |line| {
+            line["state"] == "live" && line["shown"].as_u64() > Some(0)
+        });
+    }
+
+    fn is_without_a_sender(&self) {
+        self.tells("the loss", |line| {
+            line["state"] == "reconnecting" && line["shown"] == 0
+        });
+    }
+
+    /// Ends it, as a person would.
+    fn quit(self) {
+        self.process.signal("INT");
+        let ended = self.process.wait();
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    }
+}
+
+fn wall_clock() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("it is later than 1970").as_secs_f64()
+}
+
+#[test]
+fn a_viewer_comes_back_by_itself_when_its_sender_is_there_again() {
+    let mut first = sender(0);
+    let (port, target) = (first.port, first.target());
+    let mut watcher = Watcher::start(&target);
+    for (signal, why) in [
+        ("KILL", "the sender closed the connection"),
+        ("INT", "the sender was stopped"),
+    ] {
+        first.process.signal(signal);
+        first.process.wait();
+        let lost = watcher.process.line_with("connecting again");
+        let said = format!("sender {target}: lost: {why}; connecting again");
+        assert!(lost.contains(&said), "{signal}: {lost}");
+        watcher.is_without_a_sender();
+        first = sender(port);
+        let back = watcher.process.line_with("connected again after");
+        assert!(back.contains(&format!("sender {target}: ")), "{back}");
+        first.process.line_with("joined (1 watching)");
+        watcher.shows_pictures();
+    }
+    let times = |part| {
+        watcher
+            .process
+            .seen()
+            .iter()
+            .filter(|l| l.contains(part))
+            .count()
+    };
+    assert_eq!(times("lost:"), 2, "{:#?}", watcher.process.seen());
+    watcher.quit();
+}
+
+#[test]
+fn a_viewer_that_is_not_to_come_back_ends_when_its_sender_does() {
+    for signal in ["KILL", "INT"] {
+        let sender = sender(0);
+        let mut command = vidchat();
+        command.args(["recv", &sender.target(), "--display", "none"]);
+        let mut viewer = Running::start(command.arg("--no-reconnect"));
+        viewer.line_with("sends 320x240");
+        sender.process.signal(signal);
+        let ended = viewer.wait();
+        assert_eq!(ended.code(), 3, "{signal}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("again after"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_line_that_goes_dead_without_a_word_is_noticed_at_both_ends_and_left() {
+    let mut sender = sender(0);
+    let proxy = Proxy::to(sender.port, Fault::default());
+    let mut watcher = Watcher::start(&proxy.target());
+    sender.process.line_with("joined (1 watching)");
+    proxy.stall(true);
+    let lost = watcher.process.line_with("connecting again");
+    assert!(lost.contains("lost: no sign of life"), "{lost}");
+    sender
+        .process
+        .line_with("left: no sign of life for 3 s (0 watching)");
+    proxy.stall(false);
+    sender.process.line_with("joined (1 watching)");
+    watcher.shows_pictures();
+    watcher.quit();
+    sender.process.line_with("(0 watching)");
+}
+
+#[test]
+fn a_viewer_that_was_suspended_loses_its_seat_and_takes_another() {
+    let mut sender = sender(0);
+    let mut watcher = Watcher::start(&sender.target());
+    sender.process.line_with("joined (1 watching)");
+    watcher.process.signal("STOP");
+    sender
+        .process
+        .line_with("left: no sign of life for 3 s (0 watching)");
+    watcher.process.signal("CONT");
+    watcher.process.line_with("connecting again");
+    watcher.process.line_with("connected again after");
+    sender.process.line_with("joined (1 watching)");
+    watcher.shows_pictures();
+    watcher.quit();
+}
