@@ -8,6 +8,7 @@ mod covered;
 mod display;
 mod docs;
 mod ends;
+mod endurance;
 mod errors;
 mod fault_proxy;
 mod flags;
