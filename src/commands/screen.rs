@@ -98,13 +98,6 @@ impl<'a> Screen<'a> {
         self.trouble = Some((trouble, Instant::now()));
     }
 
-    /// The connection is there again. Pictures may be yet to come.
-    pub fn leave_reconnecting(&mut self) {
-        if matches!(self.trouble, Some((Trouble::Reconnecting, _))) {
-            self.trouble = None;
-        }
-    }
-
     /// What is the matter, in words for the picture and the status line; `None` while pictures come.
     pub fn matter(&self) -> Option<String> {
         let target = &self.options.target;
@@ -161,7 +154,11 @@ impl<'a> Screen<'a> {
             name => name.to_owned(),
         };
         if self.player.is_some() {
-            // The connection is there again; the window stays.
+            // That it is there again is only known from its first word; the window stays.
+            if let Some((Trouble::Reconnecting, since)) = self.trouble.take() {
+                let seconds = since.elapsed().as_secs_f32();
+                info!("sender {target}: connected again after {seconds:.1} s");
+            }
             return;
         }
         info!("sender {target}: connected to {from:?}");

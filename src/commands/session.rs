@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tracing::{info, warn};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::warn;
 
 use crate::console;
 use crate::media::player::PlayerEvent;
@@ -110,39 +110,32 @@ async fn keep_watching(
             return recv::lost(target, started, error);
         }
         // One that is turned away each time says so once.
-        let pause = match again && !showed {
-            true => REFUSED_PAUSE,
-            false => {
+        let pause = match (again && !showed, error) {
+            (true, PlayError::Bye(_)) => REFUSED_PAUSE,
+            (true, _) => LONGEST_PAUSE,
+            (false, error) => {
                 warn!("sender {target}: lost: {error}; connecting again");
                 screen.borrow_mut().enter(Trouble::Reconnecting);
                 FIRST_PAUSE
             }
         };
-        let since = Instant::now();
-        let (back, tries) = reconnect(options, pause).await;
-        connection = back;
+        connection = reconnect(options, pause).await;
         again = true;
-        screen.borrow_mut().leave_reconnecting();
-        let seconds = since.elapsed().as_secs_f32();
-        let times = if tries == 1 { "try" } else { "tries" };
-        info!("sender {target}: connected again after {seconds:.1} s ({tries} {times})");
     }
 }
 
 /// Connects again, however long it takes.
-async fn reconnect(options: &RecvOptions, first: Duration) -> (Connection, u32) {
+async fn reconnect(options: &RecvOptions, first: Duration) -> Connection {
     let play = PlayOptions {
         connect_limit: CONNECT_LIMIT,
         ..options.play.clone()
     };
     let mut pause = first;
-    let mut tries = 0;
     loop {
         // Many viewers lose one sender at the same moment and must not all come back in one.
         sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
-        tries += 1;
         if let Ok(connection) = net::connect(&options.target, &play).await {
-            return (connection, tries);
+            return connection;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -1,5 +1,6 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
+mod age;
 mod camera;
 mod cells;
 mod cli;

@@ -1,0 +1,248 @@
+//! The age that is shown is true: pictures carry the time at which they were made, and what the
+//! viewer says of their age is compared with what is read from them at the other end.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::link::Link;
+use crate::support::{PATIENCE, skipped, vidchat};
+
+/// Bytes of a picture: I420, 320×240.
+const PICTURE: usize = 320 * 240 * 3 / 2;
+const FRAME_TIME: Duration = Duration::from_nanos(33_333_333);
+/// How long pictures are looked at, and how many seconds of them at the start are not.
+const WATCHED: Duration = Duration::from_secs(9);
+const SETTLING: Duration = Duration::from_secs(3);
+/// What the shown age may differ by from the true one.
+const TOLERANCE: f64 = 2.0;
+/// How often a machine that was busy with something else is given another chance.
+const TRIES: usize = 4;
+
+const SEND: &str = "# Pictures from standard input, with the times at which they come.\n#! keep-open\n\
+    fdsrc fd=0 do-timestamp=true\n\
+    ! rawvideoparse format=i420 width=320 height=240 framerate=0/1\n\
+    ! appsink name=frames sync=false\n";
+const RECV: &str = "# Pictures to standard output.\nappsrc name=frames ! fdsink fd=1 sync=false\n";
+
+/// What came of one run, in milliseconds.
+#[derive(Debug)]
+struct Seen {
+    /// Ages that the pictures have, from outside.
+    p50: f64,
+    p95: f64,
+    fps: f64,
+    /// The median of what the viewer says.
+    shown: f64,
+}
+
+/// Ends a process when it is dropped.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("it is after 1970").as_nanos() as u64
+}
+
+/// Has a program live in another time. Its steady clock stays as it is, as with any machine.
+fn in_time(command: &mut Command, time: &str) {
+    command
+        .env(
+            "LD_PRELOAD",
+            "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+        )
+        .env("FAKETIME", time)
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
+}
+
+fn has_faketime() -> bool {
+    let has = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1").exists();
+    if !has {
+        skipped("faketime is not installed");
+    }
+    has
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("the folder is the test's own");
+    path
+}
+
+/// The median, or another part of a hundred, of numbers.
+fn part(numbers: &mut [f64], percent: usize) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[(numbers.len() * percent / 100).min(numbers.len() - 1)]
+}
+
+/// Sends stamped pictures from one of these to the other. `shape` changes the two commands.
+fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) -> Seen {
+    let folder = tempfile::tempdir().expect("there is room");
+    let (send, recv) = (
+        file(folder.path(), "send.gst", SEND),
+        file(folder.path(), "recv.gst", RECV),
+    );
+    let stats = folder.path().join("stats.json");
+    let mut sending = vidchat();
+    sending
+        .args([
+            "send",
+            "--no-preview",
+            "--wire",
+            "native",
+            "--port",
+            "0",
+            "--bind",
+            address,
+        ])
+        .arg("--pipeline")
+        .arg(&send);
+    let mut receiving = vidchat();
+    receiving.arg("recv");
+    let (mut sending, mut receiving) = shape(sending, receiving);
+    let mut sender = sending
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map(Ending)
+        .expect("it starts");
+    let mut stdin = sender.0.stdin.take().expect("it is piped");
+    let lines = BufReader::new(sender.0.stderr.take().expect("it is piped"));
+    std::thread::spawn(move || {
+        let mut picture = vec![90; PICTURE];
+        let mut due = Instant::now();
+        loop {
+            due += FRAME_TIME;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            picture[..8].copy_from_slice(&now().to_le_bytes());
+            if stdin.write_all(&picture).is_err() {
+                break;
+            }
+        }
+    });
+    let target = target(lines);
+    receiving
+        .arg(target)
+        .args(["--stats", "json", "--stats-file"])
+        .arg(&stats)
+        .arg("--pipeline")
+        .arg(&recv);
+    let mut viewer = receiving
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(Ending)
+        .expect("it starts");
+    let mut stdout = viewer.0.stdout.take().expect("it is piped");
+    let (age, ages) = channel();
+    std::thread::spawn(move || {
+        let mut picture = vec![0; PICTURE];
+        while stdout.read_exact(&mut picture).is_ok() {
+            let made = u64::from_le_bytes(picture[..8].try_into().expect("eight bytes"));
+            if age.send(now().saturating_sub(made) as f64 / 1e6).is_err() {
+                break;
+            }
+        }
+    });
+    gather(&ages, &stats)
+}
+
+/// What to give to `vidchat recv`, as the sender says it.
+fn target(lines: impl BufRead + Send + 'static) -> String {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            if let Some((_, target)) = line.split_once("vidchat recv ") {
+                let _ = tell.send(target.to_owned());
+            }
+        }
+    });
+    told.recv_timeout(PATIENCE).expect("the sender runs")
+}
+
+fn gather(ages: &Receiver<f64>, stats: &Path) -> Seen {
+    ages.recv_timeout(PATIENCE).expect("there are pictures");
+    let began = Instant::now();
+    let mut outside = Vec::new();
+    while began.elapsed() < WATCHED {
+        let age = ages.recv_timeout(PATIENCE).expect("there are pictures");
+        if began.elapsed() >= SETTLING {
+            outside.push(age);
+        }
+    }
+    let text = std::fs::read_to_string(stats).expect("the viewer writes it");
+    let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+    let age = |line: serde_json::Value| line["age_ms"]["p50"].as_f64();
+    let all: Vec<f64> = text.lines().filter_map(line).filter_map(age).collect();
+    let mut shown = all[(SETTLING.as_secs() as usize).min(all.len() - 1)..].to_vec();
+    Seen {
+        fps: outside.len() as f64 / (WATCHED - SETTLING).as_secs_f64(),
+        p50: part(&mut outside, 50),
+        p95: part(&mut outside, 95),
+        shown: part(&mut shown, 50),
+    }
+}
+
+/// Looks until the shown age is the true one.
+fn is_true(look: impl Fn() -> Seen) -> Seen {
+    let mut tries = Vec::new();
+    for _ in 0..TRIES {
+        let seen = look();
+        if (seen.shown - seen.p50).abs() <= TOLERANCE {
+            return seen;
+        }
+        tries.push(seen);
+    }
+    panic!("not within {TOLERANCE} ms: {tries:?}");
+}
+
+#[test]
+fn the_age_that_is_shown_is_the_age_that_it_has() {
+    is_true(|| watch("127.0.0.1", |send, recv| (send, recv)));
+}
+
+#[test]
+fn clocks_that_are_an_hour_apart_and_drift_change_nothing() {
+    if !has_faketime() {
+        return;
+    }
+    is_true(|| {
+        watch("127.0.0.1", |send, mut recv| {
+            in_time(&mut recv, "+1h x1.0002");
+            (send, recv)
+        })
+    });
+    is_true(|| {
+        watch("127.0.0.1", |mut send, recv| {
+            in_time(&mut send, "-1h x1.0002");
+            (send, recv)
+        })
+    });
+}
+
+#[test]
+fn on_a_link_that_is_too_thin_pictures_stay_new_whatever_its_queue() {
+    let Some(link) = Link::start("10mbit", "limit 1mb") else {
+        return;
+    };
+    let seen = is_true(|| {
+        watch(Link::SENDER, |send, recv| {
+            (link.sender_command(&send), link.viewer_command(&recv))
+        })
+    });
+    // Far above what it is, and far below what a queue makes of it.
+    assert!(seen.p95 <= 300.0, "{seen:?}");
+    assert!(seen.fps >= 8.0, "{seen:?}");
+}
