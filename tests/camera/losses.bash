@@ -118,7 +118,7 @@ kill -INT "$viewer"
 wait "$viewer"
 await_new "closed, as nobody watches"
 echo vivid.0 >$plug/unbind
-"$VIDCHAT" recv 127.0.0.1 --display none 2>/tmp/recv2 &
+"$VIDCHAT" recv 127.0.0.1 --display none --no-reconnect 2>/tmp/recv2 &
 viewer=$!
 await_new "camera lost"
 echo vivid.0 >$plug/bind

@@ -26,7 +26,7 @@ echo "== changed while it runs"
 "$VIDCHAT" pipelines show camera >/tmp/mine.gst
 start send --bind 127.0.0.1 --no-preview --pipeline /tmp/mine.gst --watch
 await "vidchat recv "
-"$VIDCHAT" recv 127.0.0.1 --display none 2>/tmp/recv &
+"$VIDCHAT" recv 127.0.0.1 --display none --no-reconnect 2>/tmp/recv &
 viewer=$!
 await "sends" /tmp/recv
 sed -i 's/width:-320/width:-160/' /tmp/mine.gst

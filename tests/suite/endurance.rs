@@ -1,8 +1,11 @@
 //! What a sender is left with after very many viewers: nothing.
 
+use std::time::Duration;
+
 use vidchat::net::server::ServerOptions;
 
 use crate::peers::{Stage, Stranger, Viewer, hello, picture};
+use crate::support::Sender;
 
 const CONNECTIONS: usize = 10_000;
 const AT_ONCE: usize = 50;
@@ -42,4 +45,33 @@ async fn thousands_who_come_and_go_leave_nothing_behind() {
     let after = tasks();
     assert!(after <= before + 5, "{before} tasks became {after}");
     stage.close("done").await;
+}
+
+/// Memory of a process that is in use, in KiB.
+fn memory(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let size = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    size.expect("Linux says so")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_viewer_that_hardly_reads_costs_no_memory_however_long_it_stays() {
+    use std::io::{Read, Write};
+    let sender = Sender::start(["--no-preview", "--pipeline", "test", "--width", "640"]);
+    let mut viewer = std::net::TcpStream::connect(sender.target()).expect("it listens");
+    // One that acknowledges nothing, so that only its socket bounds what it is sent.
+    viewer.write_all(&hello("asleep")).expect("it is connected");
+    let mut crumb = [0; 32 * 1024];
+    let mut sizes = Vec::new();
+    for _ in 0..35 {
+        // Enough for a picture in the time that one may take, and little of what comes.
+        viewer.read_exact(&mut crumb).expect("it is served");
+        std::thread::sleep(Duration::from_secs(1));
+        sizes.push(memory(sender.process.id()));
+    }
+    let (before, after) = (sizes[9], sizes[34]);
+    // In that time 345 MB were made.
+    assert!(after < before + 4096, "{sizes:?} KiB");
 }
