@@ -1,6 +1,7 @@
 # What the guest's scripts share. A section begins with "== its name".
 
 sent=/tmp/sent
+holder=
 
 # Starts vidchat in the background, as $process, with its words in $sent.
 start() {
@@ -47,4 +48,21 @@ await_held() {
 		sleep 0.1
 	done
 	echo "$now"
+}
+
+# Has another program hold the camera, as $holder, and waits until it has a picture. To look for
+# that by opening the camera would be to take it away from that program now and then.
+hold() {
+	local i
+	for ((i = 0; i < 300; i++)); do
+		if ((i % 50 == 0)) || ! kill -0 "$holder" 2>/dev/null; then
+			[ -z "${holder:-}" ] || kill "$holder" 2>/dev/null
+			gst-launch-1.0 -v v4l2src device=/dev/video0 num-buffers=100000 \
+				! fakesink silent=false >/tmp/holder 2>&1 &
+			holder=$!
+		fi
+		sleep 0.1
+		if grep -q chain /tmp/holder; then return; fi
+	done
+	echo "never held: $(tail -n 3 /tmp/holder)"
 }

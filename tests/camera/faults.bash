@@ -7,12 +7,7 @@
 plug=/sys/bus/platform/drivers/vivid
 
 echo "== busy"
-gst-launch-1.0 -q v4l2src device=/dev/video0 num-buffers=100000 ! fakesink &
-holder=$!
-for ((i = 0; i < 300; i++)); do
-	if v4l2-ctl --stream-mmap --stream-count=1 2>&1 | grep -qi busy; then break; fi
-	sleep 0.1
-done
+hold
 fails send --bind 127.0.0.1 --no-preview
 kill "$holder"
 wait "$holder"

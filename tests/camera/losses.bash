@@ -35,17 +35,6 @@ is_back() {
 	sed 's/^/send: /' /tmp/new
 }
 
-# Holds the camera with another program.
-hold() {
-	local i
-	gst-launch-1.0 -q v4l2src device=/dev/video0 num-buffers=100000 ! fakesink &
-	holder=$!
-	for ((i = 0; i < 300; i++)); do
-		if v4l2-ctl --stream-mmap --stream-count=1 2>&1 | grep -qi busy; then break; fi
-		sleep 0.1
-	done
-}
-
 # Unplugs the camera and waits until that was noticed. The sender sees nothing of what follows
 # until it is let go on: it would be quicker than this script.
 unplug() {
