@@ -60,7 +60,7 @@ impl Dimmer {
         let (bright, dark): (gst_app::AppSrc, gst_app::AppSink) =
             bright.zip(dark).context("no ends")?;
         bright.set_format(gst::Format::Time);
-        bright.set_caps(Some(from));
+        bright.set_caps(Some(&paced_as(from, to)));
         dark.set_caps(Some(to));
         if let Some(text) = pipeline.by_name("text") {
             text.set_property(
@@ -134,6 +134,21 @@ fn timed(picture: &mut gst::Buffer, time: Option<gst::ClockTime>) {
 /// across. Longer text is wrapped.
 fn letters(width: u32, height: u32) -> u32 {
     (height / 13).min(width / 19).max(9)
+}
+
+/// `from` at the frame rate of `to`: converters change everything but that, and complain.
+fn paced_as(from: &gst::Caps, to: &gst::Caps) -> gst::Caps {
+    let mut paced = from.clone();
+    let rate = to
+        .structure(0)
+        .and_then(|form| form.get::<gst::Fraction>("framerate").ok());
+    if let Some(form) = paced.make_mut().structure_mut(0) {
+        match rate {
+            Some(rate) => form.set("framerate", rate),
+            None => form.remove_field("framerate"),
+        }
+    }
+    paced
 }
 
 #[cfg(test)]
