@@ -385,23 +385,23 @@ fn put(
     if shared.lock().turn != job.turn || window.is_lost() {
         return Ok(());
     }
-    if job.form.is_none() {
-        introduce(&job.pad, form)?;
-    }
+    introduce(&job.pad, form, job.form.is_some())?;
     match job.pad.chain(picture) {
         Ok(_) | Err(gst::FlowError::Flushing | gst::FlowError::Eos) => Ok(()),
         Err(e) => Err(e).context("not taken"),
     }
 }
 
-/// Says of which form the pictures are, where the stream has not come that far. It says so itself
-/// when it does.
-fn introduce(pad: &gst::Pad, form: &gst::Caps) -> anyhow::Result<()> {
-    anyhow::ensure!(pad.query_accept_caps(form), "{form} is not taken");
+/// Says what has to be said before a picture, as far as the stream has not come yet: it may stand
+/// between its form, `told`, and its segment. It says the rest itself when it gets there.
+fn introduce(pad: &gst::Pad, form: &gst::Caps, told: bool) -> anyhow::Result<()> {
     if pad.sticky_event::<gst::event::StreamStart>(0).is_none() {
         pad.send_event(gst::event::StreamStart::new("cover"));
     }
-    pad.send_event(gst::event::Caps::new(form));
+    if !told {
+        anyhow::ensure!(pad.query_accept_caps(form), "{form} is not taken");
+        pad.send_event(gst::event::Caps::new(form));
+    }
     if pad.sticky_event::<gst::event::Segment>(0).is_none() {
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
         pad.send_event(gst::event::Segment::new(&segment));
