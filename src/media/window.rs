@@ -119,8 +119,8 @@ struct Shared {
     own: Option<X11Window>,
     /// The size in pixels at which the picture is shown one to one.
     natural: (u32, u32),
-    /// The size of the window.
-    size: (u32, u32),
+    /// What it was before. A window manager may not have come further yet.
+    before: (u32, u32),
     /// The title says that the person has to wait.
     waits: bool,
     /// The display went away.
@@ -150,13 +150,15 @@ impl Window {
     /// size keeps it.
     pub fn resize(&self, natural: (u32, u32)) {
         let mut shared = lock(&self.shared);
-        let untouched = shared.size == shared.natural;
-        shared.natural = natural;
-        if untouched {
-            shared.size = natural;
-            if let Some(own) = &shared.own {
-                own.resize(natural.0, natural.1);
-            }
+        if shared.natural == natural {
+            return;
+        }
+        let ours = [shared.natural, shared.before];
+        (shared.before, shared.natural) = (shared.natural, natural);
+        if let Some(own) = &shared.own
+            && own.size().is_none_or(|size| ours.contains(&size))
+        {
+            own.resize(natural.0, natural.1);
         }
     }
 
@@ -216,14 +218,10 @@ impl Window {
         let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
         let exposed = exposer(&self.shared, &self.acted);
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
-            WindowEvent::Resized { width, height } => {
-                lock(&shared).size = (width, height);
-                let _ = exposed.try_send(());
-            }
             WindowEvent::Key('q') | WindowEvent::Closed => acted(Act::Quit),
             WindowEvent::Key(_) => {}
             // Where one waits already, that will do.
-            WindowEvent::Exposed => {
+            WindowEvent::Resized | WindowEvent::Exposed => {
                 let _ = exposed.try_send(());
             }
             WindowEvent::Lost(reason) => {
@@ -234,7 +232,11 @@ impl Window {
         match opened {
             Ok(own) => {
                 let id = own.id();
-                lock(&self.shared).own = Some(own);
+                let mut shared = lock(&self.shared);
+                if shared.natural != (width, height) {
+                    own.resize(shared.natural.0, shared.natural.1);
+                }
+                shared.own = Some(own);
                 Some(id)
             }
             Err(e) => {

@@ -11,7 +11,7 @@
 //! server with Xlib, whose answer to drawing in a window that is gone is to end the process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
@@ -32,8 +32,8 @@ use super::keys::Keys;
 /// What the person, or the X server, did to the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowEvent {
-    /// The client area has a new size. While an edge is dragged, sizes already out of date are left out.
-    Resized { width: u32, height: u32 },
+    /// The client area has a new size. While an edge is dragged, not each of them is told.
+    Resized,
     /// Covered parts came to light and are black now: time to draw, unless the next frame soon does.
     Exposed,
     /// A key was pressed, or repeats. Latin letters are lower case whatever Shift and Caps Lock
@@ -70,7 +70,6 @@ impl X11Window {
             conn,
             id,
             atoms,
-            size: AtomicU32::new(pack(width, height)),
             ending: AtomicBool::new(false),
         });
         shared.set_title(title)?;
@@ -80,6 +79,7 @@ impl X11Window {
             shared: shared.clone(),
             keys,
             managed,
+            size: (width, height),
             closed: false,
             on_event,
         };
@@ -98,7 +98,14 @@ impl X11Window {
         self.shared.id
     }
 
-    /// Asks for another size. A window manager may refuse; [`WindowEvent::Resized`] tells.
+    /// The size of the client area at this moment, as the X server knows it.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        let Shared { conn, id, .. } = &*self.shared;
+        let now = conn.get_geometry(*id).ok()?.reply().ok()?;
+        Some((u32::from(now.width), u32::from(now.height)))
+    }
+
+    /// Asks for another size. A window manager may refuse; [`X11Window::size`] tells.
     pub fn resize(&self, width: u32, height: u32) {
         let size = ConfigureWindowAux::new()
             .width(u32::from(protocol_size(width)))
@@ -170,8 +177,6 @@ struct Shared {
     conn: RustConnection,
     id: Window,
     atoms: Atoms,
-    /// Both numbers in one, so that they are always of the same moment.
-    size: AtomicU32,
     ending: AtomicBool,
 }
 
@@ -285,6 +290,8 @@ struct Listener<F> {
     shared: Arc<Shared>,
     keys: Keys,
     managed: bool,
+    /// The size that was told last.
+    size: (u16, u16),
     /// The window was destroyed by someone else.
     closed: bool,
     on_event: F,
@@ -319,8 +326,11 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
                 }
                 next = shared.conn.poll_for_event()?;
             }
-            if let Some((width, height)) = resized {
-                self.resized(width, height);
+            // Being moved also comes as a new configuration.
+            if let Some(size) = resized
+                && std::mem::replace(&mut self.size, size) != size
+            {
+                (self.on_event)(WindowEvent::Resized);
             }
             if exposed {
                 (self.on_event)(WindowEvent::Exposed);
@@ -367,29 +377,12 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
         }
         Ok(())
     }
-
-    /// Being moved also comes as a new configuration: only another size is reported.
-    fn resized(&mut self, width: u16, height: u16) {
-        let size = pack(width, height);
-        if self.shared.size.swap(size, Ordering::Relaxed) != size {
-            let (width, height) = unpack(size);
-            (self.on_event)(WindowEvent::Resized { width, height });
-        }
-    }
 }
 
 /// X has 16 bits for a size, signed in places, and none for an empty window.
 fn protocol_size(pixels: u32) -> u16 {
     let (least, most) = (1, i16::MAX.unsigned_abs());
     u16::try_from(pixels).unwrap_or(most).clamp(least, most)
-}
-
-fn pack(width: u16, height: u16) -> u32 {
-    (u32::from(width) << 16) | u32::from(height)
-}
-
-fn unpack(size: u32) -> (u32, u32) {
-    (size >> 16, size & 0xffff)
 }
 
 #[cfg(test)]
@@ -402,6 +395,5 @@ mod tests {
             [0, 1, 640, 32767, 32768, u32::MAX].map(protocol_size),
             [1, 1, 640, 32767, 32767, 32767]
         );
-        assert_eq!(unpack(pack(640, 480)), (640, 480));
     }
 }
