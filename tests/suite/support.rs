@@ -12,6 +12,10 @@ use wait_timeout::ChildExt;
 /// The bound of every wait: far more than anything takes, so it is met only by what hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a viewer says of a sender that was killed: the system closes its connections, and resets
+/// those on which it had not read everything yet, which is a matter of luck.
+pub const GONE: [&str; 2] = ["the sender closed the connection", "connection reset"];
+
 /// The program under test.
 pub fn vidchat() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vidchat"));
