@@ -101,8 +101,8 @@ pub struct StatsArgs {
     /// Write what is measured, a line a second, to standard output.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub stats: Option<StatsFormat>,
-    /// Write it to this file instead.
-    #[arg(long, value_name = "PATH", requires = "stats")]
+    /// Write it to this file instead; in JSON unless --stats says otherwise.
+    #[arg(long, value_name = "PATH")]
     pub stats_file: Option<PathBuf>,
 }
 

@@ -9,10 +9,12 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::net::Hub;
+use crate::net::ages::milliseconds;
 use crate::net::link::Progress;
+use crate::wire::AgesMs;
 
 use super::governor::{Governor, Viewer};
-use super::stats::{AgeLine, Stats, milliseconds, rounded, wall_clock};
+use super::stats::{Stats, rounded, wall_clock};
 
 /// How often the viewers' links are looked at: the rate has to go down within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -39,7 +41,9 @@ pub struct Monitor {
 #[derive(Debug, Serialize)]
 struct Line {
     time: f64,
-    state: String,
+    state: &'static str,
+    /// Why it is not live.
+    reason: Option<String>,
     form: String,
     /// What the encoder was told to make, where there is one.
     bitrate_kbit_s: Option<u32>,
@@ -60,13 +64,15 @@ struct ViewerLine {
     mbit_s: f64,
     /// Bytes on their way.
     in_flight: usize,
-    /// Ages on the viewer's screen, as it reports them.
-    age_ms: Option<AgeLine>,
-    /// How old the last frame was when it left.
-    sent_age_ms: f64,
+    /// Ages of frames when they left.
+    sent_ms: Option<AgesMs>,
+    /// Ages when they had arrived, and on the screen, as the viewer reports them.
+    arrived_ms: Option<AgesMs>,
+    age_ms: Option<AgesMs>,
     /// How far it is behind the newest frame.
     behind_ms: f64,
     rtt_ms: Option<f64>,
+    /// The rate at which frames came to it, as it reports it.
     carries_mbit_s: Option<f64>,
 }
 
@@ -146,7 +152,7 @@ impl Monitor {
             let progress = link.progress();
             let before = self.told.get(&link.peer).copied().unwrap_or_default();
             told.insert(link.peer, progress);
-            let report = progress.report;
+            let report = progress.report.unwrap_or_default();
             viewers.push(ViewerLine {
                 peer: link.peer.to_string(),
                 name: link.name.clone(),
@@ -155,26 +161,20 @@ impl Monitor {
                 skipped: progress.skipped - before.skipped,
                 mbit_s: rounded((progress.bytes - before.bytes) as f64 * 8.0 / 1e6 / seconds),
                 in_flight: progress.in_flight,
-                age_ms: report
-                    .filter(|report| report.shown > 0)
-                    .map(|report| AgeLine {
-                        p50: report.p50,
-                        p95: report.p95,
-                        max: report.max,
-                    }),
-                sent_age_ms: milliseconds(progress.age_sent),
+                sent_ms: link.sent_ages(),
+                arrived_ms: report.arrived_ms,
+                age_ms: report.age_ms,
                 behind_ms: milliseconds(behind(newest, &progress)),
                 rtt_ms: progress.round_trip.map(milliseconds),
-                carries_mbit_s: progress.carries.map(|bits| rounded(bits / 1e6)),
+                carries_mbit_s: report.carries_mbit_s,
             });
         }
         self.told = told;
+        let reason = self.hub.lost().map(|reason| reason.to_string());
         stats.write(&Line {
             time: wall_clock(),
-            state: match self.hub.lost() {
-                Some(reason) => format!("camera lost: {reason}"),
-                None => "live".into(),
-            },
+            state: reason.as_ref().map_or("live", |_| "camera lost"),
+            reason,
             form: self
                 .hub
                 .caps()

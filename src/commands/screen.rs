@@ -26,7 +26,7 @@ const FROZEN_FRAMES: u32 = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The connection is lost, or not there yet.
-    Reconnecting,
+    Reconnecting(String),
     /// The sender says that its source gives no pictures, and why.
     CameraLost(String),
 }
@@ -105,7 +105,7 @@ impl<'a> Screen<'a> {
             // In a narrow window the line must not break within the time.
             let seconds = since.elapsed().as_secs();
             return Some(match trouble {
-                Trouble::Reconnecting => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
+                Trouble::Reconnecting(_) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
                 Trouble::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
             });
         }
@@ -120,10 +120,20 @@ impl<'a> Screen<'a> {
     /// What state the stream is in, in a word for other programs.
     pub fn state(&self) -> &'static str {
         match &self.trouble {
-            Some((Trouble::Reconnecting, _)) => "reconnecting",
+            Some((Trouble::Reconnecting(_), _)) => "reconnecting",
             Some((Trouble::CameraLost(_), _)) => "camera lost",
             None if self.matter().is_some() => "frozen",
             None => "live",
+        }
+    }
+
+    /// Why the stream is in a state that is not live, for other programs.
+    pub fn reason(&self) -> Option<String> {
+        match &self.trouble {
+            Some((Trouble::Reconnecting(reason) | Trouble::CameraLost(reason), _)) => {
+                Some(reason.clone())
+            }
+            None => self.matter(),
         }
     }
 
@@ -155,7 +165,7 @@ impl<'a> Screen<'a> {
         };
         if self.player.is_some() {
             // That it is there again is only known from its first word; the window stays.
-            if let Some((Trouble::Reconnecting, since)) = self.trouble.take() {
+            if let Some((Trouble::Reconnecting(_), since)) = self.trouble.take() {
                 let seconds = since.elapsed().as_secs_f32();
                 info!("sender {target}: connected again after {seconds:.1} s");
             }

@@ -13,15 +13,17 @@ use tracing::warn;
 
 use crate::console;
 use crate::media::player::PlayerEvent;
+use crate::net::ages::milliseconds;
 use crate::net::client::{PlayError, PlayOptions};
 use crate::net::meter::Second;
 use crate::net::{self, Connection, Meter};
 use crate::report::{Failure, Outcome};
+use crate::wire::AgesMs;
 
 use super::advice::Advice;
 use super::recv::{self, RecvOptions};
 use super::screen::{OnScreen, Screen, Trouble};
-use super::stats::{AgeLine, milliseconds, rounded, wall_clock};
+use super::stats::{rounded, wall_clock};
 use super::watch;
 
 /// How often the status line and what covers the picture are made anew.
@@ -115,7 +117,9 @@ async fn keep_watching(
             (true, _) => LONGEST_PAUSE,
             (false, error) => {
                 warn!("sender {target}: lost: {error}; connecting again");
-                screen.borrow_mut().enter(Trouble::Reconnecting);
+                screen
+                    .borrow_mut()
+                    .enter(Trouble::Reconnecting(error.to_string()));
                 FIRST_PAUSE
             }
         };
@@ -171,6 +175,8 @@ struct Board<'s, 'a> {
 struct Line<'t> {
     time: f64,
     state: &'t str,
+    /// Why it is not live.
+    reason: Option<String>,
     sender: &'t str,
     form: String,
     /// Pictures a second on the screen.
@@ -179,10 +185,10 @@ struct Line<'t> {
     shown: u64,
     skipped: u64,
     mbit_s: f64,
-    /// Ages on the screen.
-    age_ms: Option<AgeLine>,
-    /// Ages when they had arrived.
-    arrived_ms: Option<AgeLine>,
+    /// Ages when they left the sender, when they had arrived, and on the screen.
+    sent_ms: Option<AgesMs>,
+    arrived_ms: Option<AgesMs>,
+    age_ms: Option<AgesMs>,
     rtt_ms: Option<f64>,
     carries_mbit_s: Option<f64>,
 }
@@ -246,6 +252,7 @@ impl<'s, 'a> Board<'s, 'a> {
             stats.write(&Line {
                 time: wall_clock(),
                 state: screen.state(),
+                reason: screen.reason(),
                 sender: &screen.sender,
                 form: screen
                     .form
@@ -256,8 +263,9 @@ impl<'s, 'a> Board<'s, 'a> {
                 shown: second.shown,
                 skipped: second.skipped,
                 mbit_s: rounded(second.bytes as f64 * 8.0 / 1e6 / seconds),
-                age_ms: second.age.map(AgeLine::from),
-                arrived_ms: second.arrived.map(AgeLine::from),
+                sent_ms: second.sent,
+                arrived_ms: second.arrived.map(Into::into),
+                age_ms: second.age.map(Into::into),
                 rtt_ms: second.round_trip.map(milliseconds),
                 carries_mbit_s: second.carries.map(|bits| rounded(bits / 1e6)),
             });

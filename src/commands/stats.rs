@@ -7,13 +7,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use crate::cli::StatsArgs;
 use crate::console;
-use crate::net::ages::AgeSummary;
 use crate::report::{Failure, Outcome, describe};
 
 /// How many lines may wait to be written.
@@ -23,31 +22,10 @@ const BACKLOG: usize = 16;
 #[derive(Debug)]
 pub struct Stats(SyncSender<String>);
 
-/// Ages of pictures in a second, in milliseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct AgeLine {
-    /// Half of them are younger.
-    pub p50: f64,
-    /// 95 of 100 are younger.
-    pub p95: f64,
-    /// The oldest.
-    pub max: f64,
-}
-
-impl From<AgeSummary> for AgeLine {
-    fn from(summary: AgeSummary) -> Self {
-        Self {
-            p50: milliseconds(summary.p50),
-            p95: milliseconds(summary.p95),
-            max: milliseconds(summary.max),
-        }
-    }
-}
-
 impl Stats {
     /// Statistics as the flags ask for them, or none.
     pub fn open(args: &StatsArgs) -> Outcome<Option<Self>> {
-        if args.stats.is_none() {
+        if args.stats.is_none() && args.stats_file.is_none() {
             return Ok(None);
         }
         let mut file = args.stats_file.as_deref().map(create).transpose()?;
@@ -85,11 +63,6 @@ fn create(path: &Path) -> Outcome<File> {
         .cause(describe(&e))
         .hint("--stats-file takes the path of a file that may be written")
     })
-}
-
-/// Milliseconds to a thousandth.
-pub fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// A number to three digits behind the point.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::wire::AgesMs;
+
 /// Ages are told to within one of a hundred.
 const DIGITS: u8 = 2;
 /// The oldest that is told apart from older ones: an hour.
@@ -22,6 +24,21 @@ pub struct AgeSummary {
     pub p95: Duration,
     /// The oldest.
     pub max: Duration,
+}
+
+impl From<AgeSummary> for AgesMs {
+    fn from(summary: AgeSummary) -> Self {
+        Self {
+            p50: milliseconds(summary.p50),
+            p95: milliseconds(summary.p95),
+            max: milliseconds(summary.max),
+        }
+    }
+}
+
+/// Milliseconds to a thousandth.
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 impl Default for Ages {

@@ -9,8 +9,9 @@ use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::frame::Frame;
-use crate::wire::{Ack, Control, Pong, Report};
+use crate::wire::{Ack, AgesMs, Control, Pong, Report};
 
+use super::ages::Ages;
 use super::window::{Room, Window};
 
 /// One viewer.
@@ -32,6 +33,9 @@ struct State {
     window: Option<Window>,
     /// A ping that is not answered yet: when it was sent, and when it came.
     ping: Option<(u64, u64)>,
+    /// Ages of the frames that left since they were told last.
+    sent: Ages,
+    told: Option<AgesMs>,
     report: Option<Report>,
     progress: Progress,
 }
@@ -45,9 +49,7 @@ pub struct Progress {
     pub bytes: u64,
     /// Frames that were left out.
     pub skipped: u64,
-    /// How old the last one was when it left.
-    pub age_sent: Duration,
-    /// When that was captured, in nanoseconds since the Unix epoch by this machine's clock.
+    /// When the last one was captured, in nanoseconds since the Unix epoch by this machine's clock.
     pub captured_at: u64,
     /// Bytes on their way.
     pub in_flight: usize,
@@ -70,6 +72,8 @@ impl Link {
             state: Mutex::new(State {
                 window: acks.then(|| Window::new(joined)),
                 ping: None,
+                sent: Ages::default(),
+                told: None,
                 report: None,
                 progress: Progress::default(),
             }),
@@ -87,6 +91,16 @@ impl Link {
             carries: window.and_then(Window::rate).map(|bytes| bytes * 8.0),
             report: state.report,
             ..state.progress
+        }
+    }
+
+    /// How old frames were when they left: in the second before the last pong, or for a viewer that
+    /// asks for none, since this was called last. `None` where none has left.
+    pub fn sent_ages(&self) -> Option<AgesMs> {
+        let mut state = self.lock();
+        match state.window {
+            Some(_) => state.told,
+            None => state.sent.take().map(Into::into),
         }
     }
 
@@ -152,10 +166,12 @@ impl Link {
                 match (state.ping, state.room()) {
                     (Some((sent, received)), Room::Now) => {
                         state.ping = None;
+                        state.told = state.sent.take().map(Into::into);
                         return Control::Pong(Pong {
                             sent,
                             received,
                             replied: wall_clock(),
+                            sent_ms: state.told,
                         });
                     }
                     (None, _) => Room::Later,
@@ -199,8 +215,9 @@ impl Link {
         progress.frames += 1;
         progress.bytes += frame.data.len() as u64;
         progress.skipped = skipped;
-        progress.age_sent = Duration::from_nanos(wall_clock().saturating_sub(header.captured_at));
         progress.captured_at = header.captured_at;
+        let age = wall_clock().saturating_sub(header.captured_at);
+        state.sent.note(Duration::from_nanos(age));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::frame::FrameHeader;
-use crate::wire::Pong;
+use crate::wire::{AgesMs, Pong};
 
 use super::ages::{AgeSummary, Ages};
 use super::clock::RemoteClock;
@@ -43,6 +43,8 @@ pub struct Meter {
 #[derive(Debug, Default)]
 struct State {
     clock: RemoteClock,
+    /// Ages of the last pictures when they left the sender, as it says.
+    sent: Option<AgesMs>,
     arrived: Ages,
     shown: Ages,
     /// Pictures shown in this second.
@@ -74,6 +76,8 @@ pub struct Second {
     pub skipped: u64,
     /// Pictures that reached the screen.
     pub shown: u64,
+    /// Their ages when they left the sender, where it says so.
+    pub sent: Option<AgesMs>,
     /// Their ages when they had arrived, where the sender's clock is known.
     pub arrived: Option<AgeSummary>,
     /// Their ages when they reached the screen.
@@ -161,6 +165,7 @@ impl Meter {
             bytes: totals.1 - before.1,
             skipped: totals.2 - before.2,
             shown: std::mem::take(&mut state.count),
+            sent: state.sent.filter(|_| totals.0 > before.0),
             arrived: state.arrived.take(),
             age: state.shown.take(),
             round_trip: state.clock.round_trip(),
@@ -180,7 +185,8 @@ impl Meter {
 
     /// Another sender, or the same one again, whose clock is not known yet.
     pub(super) fn connected(&self) {
-        self.lock().clock = RemoteClock::default();
+        let mut state = self.lock();
+        (state.clock, state.sent) = (RemoteClock::default(), None);
     }
 
     pub(super) fn pong(&self, pong: Pong) {
@@ -191,8 +197,11 @@ impl Meter {
                 sent,
                 received,
                 replied,
+                sent_ms,
             } = pong;
-            self.lock().clock.note(sent, received, replied, now);
+            let mut state = self.lock();
+            state.clock.note(sent, received, replied, now);
+            state.sent = sent_ms;
         }
     }
 
@@ -249,6 +258,7 @@ mod tests {
             sent: now,
             received: now + ahead,
             replied: now + ahead,
+            sent_ms: None,
         });
         meter
     }

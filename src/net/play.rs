@@ -16,6 +16,7 @@ use crate::wire::{
     Ack, Caps, Control, Dialect, Head, Hello, Report, Wire, WireError, control, pickle,
 };
 
+use super::ages::milliseconds;
 use super::client::{Connection, PlayError, PlayOptions, Sink};
 use super::meter::{Meter, Second, now};
 use super::reader::MessageReader;
@@ -126,14 +127,12 @@ impl Talk {
 
 /// What the sender is told of a second.
 fn report(second: &Second) -> Report {
-    let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
-    let age = second.age.unwrap_or_default();
     Report {
         shown: u32::try_from(second.shown).unwrap_or(u32::MAX),
-        p50: milliseconds(age.p50),
-        p95: milliseconds(age.p95),
-        max: milliseconds(age.max),
-        rtt: milliseconds(second.round_trip.unwrap_or_default()),
+        arrived_ms: second.arrived.map(Into::into),
+        age_ms: second.age.map(Into::into),
+        rtt_ms: second.round_trip.map(milliseconds),
+        carries_mbit_s: second.carries.map(|bits| (bits / 1e3).round() / 1e3),
     }
 }
 

@@ -64,6 +64,20 @@ pub struct Hello {
     pub caps: Option<String>,
 }
 
+/// Ages of pictures at one point of their way, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgesMs {
+    /// Half of them are younger.
+    pub p50: f64,
+    /// 95 of 100 are younger.
+    pub p95: f64,
+    /// The oldest.
+    pub max: f64,
+}
+
+// JSON has no number that differs from itself.
+impl Eq for AgesMs {}
+
 /// The times of a ping's way, from which a viewer knows the sender's clock as NTP does. All in
 /// nanoseconds since the Unix epoch; the fourth is when this arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +88,9 @@ pub struct Pong {
     pub received: u64,
     /// When this was sent, by the sender's clock.
     pub replied: u64,
+    /// Ages of the pictures that began to leave since the last pong, when they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_ms: Option<AgesMs>,
 }
 
 /// That a picture has arrived whole, and those before it.
@@ -86,22 +103,28 @@ pub struct Ack {
     pub took: u64,
 }
 
-/// What a viewer has shown in the last second, for the sender's statistics.
+/// What a viewer has shown in the last second, for the sender's statistics. What it does not know
+/// is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
     /// Pictures that reached the screen.
     pub shown: u32,
-    /// Ages of those pictures when they did, in milliseconds: the median.
-    pub p50: f64,
-    /// The same: 95 of 100 are younger.
-    pub p95: f64,
-    /// The same: the oldest.
-    pub max: f64,
+    /// Ages of the pictures when they had arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrived_ms: Option<AgesMs>,
+    /// Ages of the pictures when they reached the screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<AgesMs>,
     /// The round trip to the sender in milliseconds, the shortest of late.
-    pub rtt: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// What the path carries: the rate at which pictures came while they came, in Mbit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carries_mbit_s: Option<f64>,
 }
 
+// As above.
 impl Eq for Report {}
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -170,6 +193,11 @@ mod tests {
                 sent: 1,
                 received: 2,
                 replied: 3,
+                sent_ms: Some(AgesMs {
+                    p50: 0.25,
+                    p95: 0.5,
+                    max: 1.0,
+                }),
             }),
             Control::Ack(Ack {
                 sequence: u32::MAX,
@@ -177,7 +205,7 @@ mod tests {
             }),
             Control::Report(Report {
                 shown: 30,
-                p50: 1.5,
+                rtt_ms: Some(1.5),
                 ..Report::default()
             }),
             Control::Lost {

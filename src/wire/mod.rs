@@ -10,7 +10,7 @@ pub mod pickle;
 pub mod sniff;
 
 pub use caps::Caps;
-pub use control::{Ack, Control, Hello, Pong, Report};
+pub use control::{Ack, AgesMs, Control, Hello, Pong, Report};
 pub use message::{Head, HeadBuffer};
 pub use sniff::Dialect;
 

@@ -31,6 +31,7 @@ mod screen;
 mod seen;
 mod shown;
 mod signals;
+mod stats;
 mod streams;
 mod support;
 mod terminal;

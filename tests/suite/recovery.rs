@@ -1,16 +1,9 @@
 //! A viewer that loses its sender and comes back by itself: after a crash, after an orderly end,
 //! over a line that went dead without a word, and after it was suspended itself.
 
-use std::fs;
-use std::path::PathBuf;
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use serde_json::Value;
-use tempfile::TempDir;
-
 use crate::fault_proxy::{Fault, Proxy};
-use crate::support::{GONE, PATIENCE, Running, Sender, vidchat};
+use crate::stats::Stats;
+use crate::support::{GONE, Running, Sender, vidchat};
 
 /// A sender on this port, or with 0 on one of its own.
 fn sender(port: u16) -> Sender {
@@ -24,56 +17,31 @@ fn sender(port: u16) -> Sender {
 /// A running viewer whose statistics are read as it writes them.
 struct Watcher {
     process: Running,
-    stats: PathBuf,
-    _folder: TempDir,
+    stats: Stats,
 }
 
 impl Watcher {
     /// One that shows pictures of `target` already.
     fn start(target: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let stats = folder.path().join("stats");
         let mut command = vidchat();
-        command
-            .args(["recv", target, "--display", "none", "--stats", "json"])
-            .arg("--stats-file")
-            .arg(&stats);
+        command.args(["recv", target, "--display", "none"]);
+        let stats = Stats::of(&mut command);
         let watcher = Self {
             process: Running::start(&mut command),
             stats,
-            _folder: folder,
         };
         watcher.shows_pictures();
         watcher
     }
 
-    /// Waits for a second that began from now on and is as `wanted`.
-    fn tells(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
-        let from = wall_clock() + 1.0;
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let text = fs::read_to_string(&self.stats).unwrap_or_default();
-            // The last line may not be whole yet.
-            let lines = text
-                .lines()
-                .map_while(|line| serde_json::from_str(line).ok());
-            let told = |line: &Value| line["time"].as_f64().is_some_and(|time| time >= from);
-            if lines.filter(told).any(|line: Value| wanted(&line)) {
-                return;
-            }
-            assert!(Instant::now() < until, "it never tells of {what}: {text}");
-            sleep(Duration::from_millis(50));
-        }
-    }
-
     fn shows_pictures(&self) {
-        self.tells("pictures", |line| {
+        self.stats.line("pictures", |line| {
             line["state"] == "live" && line["shown"].as_u64() > Some(0)
         });
     }
 
     fn is_without_a_sender(&self) {
-        self.tells("the loss", |line| {
+        self.stats.line("the loss", |line| {
             line["state"] == "reconnecting" && line["shown"] == 0
         });
     }
@@ -84,11 +52,6 @@ impl Watcher {
         let ended = self.process.wait();
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
     }
-}
-
-fn wall_clock() -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.expect("it is later than 1970").as_secs_f64()
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! The statistics of both ends: each of their lines has what the document says, and all that a
+//! picture went through.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::losses::Feed;
+use crate::support::{PATIENCE, Running, Sender, project, vidchat};
+
+/// Statistics that are read as they are written.
+pub struct Stats {
+    folder: TempDir,
+}
+
+impl Stats {
+    /// Has `command` write them.
+    pub fn of(command: &mut Command) -> Self {
+        let stats = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        command.arg("--stats-file").arg(stats.path());
+        stats
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("stats")
+    }
+
+    /// Waits for the line of a second that began from now on and is as `wanted`.
+    pub fn line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let from = wall_clock() + 1.0;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(self.path()).unwrap_or_default();
+            // The last line may not be whole yet.
+            let lines = text
+                .lines()
+                .map_while(|line| serde_json::from_str(line).ok());
+            let told = |line: &Value| line["time"].as_f64().is_some_and(|time| time >= from);
+            if let Some(line) = lines.filter(told).find(|line| wanted(line)) {
+                return line;
+            }
+            assert!(Instant::now() < until, "it never tells of {what}: {text}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn wall_clock() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("it is later than 1970").as_secs_f64()
+}
+
+/// The fields in the document's table that follows these words.
+fn documented(words: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(project().join("docs/python.md")).unwrap();
+    let (_, table) = text.split_once(words).expect("the document has them");
+    let rows = table.lines().skip_while(|line| !line.starts_with('|'));
+    let rows = rows.take_while(|line| line.starts_with('|')).skip(2);
+    rows.flat_map(|row| {
+        let names = row.split('|').nth(1).unwrap_or_default();
+        names.split(',').map(|name| name.trim().replace('`', ""))
+    })
+    .collect()
+}
+
+fn fields(line: &Value) -> BTreeSet<String> {
+    let object = line.as_object().expect("it is an object");
+    object.keys().cloned().collect()
+}
+
+/// The medians of the ages where a picture leaves, arrives, and is shown; `None` before all three
+/// are known.
+fn way(line: &Value) -> Option<[f64; 3]> {
+    let median = |name: &str| line[name]["p50"].as_f64();
+    Some([median("sent_ms")?, median("arrived_ms")?, median("age_ms")?])
+}
+
+/// The two clocks are known to each other better than this, in milliseconds.
+const CLOCKS: f64 = 5.0;
+
+#[test]
+fn both_ends_tell_of_the_whole_way_of_a_picture() {
+    let mut send = vidchat();
+    send.args(["send", "--bind", "127.0.0.1", "--port", "0"])
+        .args(["--pipeline", "test", "--no-preview"]);
+    let sent = Stats::of(&mut send);
+    let sender = Sender::start_as(&mut send);
+    let mut recv = vidchat();
+    recv.args(["recv", &sender.target(), "--display", "none"]);
+    let received = Stats::of(&mut recv);
+    let _viewer = Running::start(&mut recv);
+
+    let here = received.line("the whole way", |line| way(line).is_some());
+    assert_eq!(fields(&here), documented("`vidchat recv`:"));
+    let there = sent.line("the whole way", |line| way(&line["viewers"][0]).is_some());
+    let mut all = fields(&there);
+    all.extend(fields(&there["viewers"][0]));
+    assert_eq!(all, documented("`vidchat send`:"));
+    for line in [&here, &there["viewers"][0]] {
+        let [left, arrived, shown] = way(line).unwrap();
+        assert!(left > 0.0, "{line}");
+        assert!(left < arrived + CLOCKS && arrived <= shown + 0.1, "{line}");
+        assert!(line["carries_mbit_s"].as_f64() > Some(1.0), "{line}");
+    }
+    for line in [&here, &there] {
+        assert_eq!(
+            (&line["state"], &line["reason"]),
+            (&"live".into(), &Value::Null)
+        );
+    }
+}
+
+#[test]
+fn both_ends_tell_why_there_is_no_picture() {
+    let camera = Feed::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.gst");
+    fs::write(&path, camera.pipeline("")).unwrap();
+    let mut send = vidchat();
+    send.args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"])
+        .arg("--pipeline")
+        .arg(&path);
+    let sent = Stats::of(&mut send);
+    let sender = Sender::start_as(&mut send);
+    let mut recv = vidchat();
+    recv.args(["recv", &sender.target(), "--display", "none"]);
+    let received = Stats::of(&mut recv);
+    let _viewer = Running::start(&mut recv);
+    received.line("pictures", |line| line["shown"].as_u64() > Some(0));
+    camera.pause(true);
+    for stats in [&sent, &received] {
+        let line = stats.line("the loss", |line| line["state"] == "camera lost");
+        let reason = line["reason"].as_str().unwrap_or_default();
+        assert_eq!(reason, "no picture for 2 s", "{line}");
+    }
+    camera.pause(false);
+    for stats in [&sent, &received] {
+        let line = stats.line("the end of it", |line| line["state"] == "live");
+        assert_eq!(line["reason"], Value::Null, "{line}");
+    }
+}
