@@ -14,6 +14,8 @@ const RECOVERY: u32 = 30;
 const REMEMBERED: usize = 10;
 /// A link that is used to more than this part of what it carries is full.
 const FULL: f64 = 0.85;
+/// The smaller width that is advised.
+const NARROW: i32 = 160;
 
 /// Watches the ages of the pictures, second by second.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
             "the link needs {} Mbit/s, carries {}; on the sender: {}",
             megabits(needs),
             megabits(carries),
-            less(form)
+            less(form, carries * FULL / needs)
         );
     }
     if age.saturating_sub(arrived) > bound / 2 {
@@ -114,15 +116,31 @@ fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
         let there = round_trip.as_millis() / 2;
         return format!("the way alone takes {there} ms; give a larger --max-latency");
     }
-    "it passes before they arrive: the sender may be busy, or its link shared".into()
+    match second.sent {
+        Some(sent) if sent.p50 > bound.as_secs_f64() * 1e3 / 2.0 => format!(
+            "{:.0} ms of it pass before they leave the sender, which may be busy; there: --width or \
+             --fps",
+            sent.p50
+        ),
+        _ => "it passes on the way: somebody else may use the link".into(),
+    }
 }
 
-/// What makes a stream of this form smaller.
-fn less(form: &Caps) -> &'static str {
+/// What makes a stream of this form so small that no more than this part of it is left.
+fn less(form: &Caps, part: f64) -> String {
     match form.media_type() {
-        "video/x-raw" => "--pipeline camera-h264, or --width 160",
-        "image/jpeg" | "image/png" => "--pipeline camera-h264, or a smaller --width or --fps",
-        _ => "--set bitrate=KBIT, or a smaller --width",
+        "video/x-raw" => {
+            let width = form.size().map_or(320, |(width, _)| width);
+            let narrow = (f64::from(NARROW) / f64::from(width)).powi(2);
+            match narrow < part {
+                true => format!("--pipeline camera-h264, or --width {NARROW}"),
+                false => "--pipeline camera-h264".into(),
+            }
+        }
+        "image/jpeg" | "image/png" => {
+            "--pipeline camera-h264, or a smaller --width or --fps".into()
+        }
+        _ => "--set bitrate=KBIT, or a smaller --width".into(),
     }
 }
 
@@ -181,9 +199,25 @@ mod tests {
             said,
             [
                 "pictures are 480 ms old, more than the 200 of --max-latency: the link needs 28 \
-              Mbit/s, carries 2.0; on the sender: --pipeline camera-h264, or --width 160"
+                 Mbit/s, carries 2.0; on the sender: --pipeline camera-h264"
             ]
         );
+    }
+
+    #[test]
+    fn a_smaller_width_is_advised_only_where_it_is_enough() {
+        let both = "--pipeline camera-h264, or --width 160";
+        for (width, part, advised) in [
+            (320, 0.3, both),
+            (320, 0.2, "--pipeline camera-h264"),
+            (640, 0.1, both),
+            (640, 0.05, "--pipeline camera-h264"),
+            (160, 0.9, "--pipeline camera-h264"),
+        ] {
+            let form = format!("video/x-raw, format=I420, width={width}, height=240");
+            let form = Caps::parse(&form).unwrap();
+            assert_eq!(less(&form, part), advised, "{width} {part}");
+        }
     }
 
     #[test]
@@ -215,5 +249,16 @@ mod tests {
             ..second(10.0, 310)
         };
         assert!(reason(&far, 28e6, &raw(), bound).contains("the way alone takes 300 ms"));
+        let mut late = Second {
+            carries: None,
+            ..second(10.0, 310)
+        };
+        assert!(reason(&late, 28e6, &raw(), bound).starts_with("it passes on the way"));
+        late.sent = ages(290).map(Into::into);
+        let there = reason(&late, 28e6, &raw(), bound);
+        assert!(
+            there.starts_with("290 ms of it pass before they leave"),
+            "{there}"
+        );
     }
 }
