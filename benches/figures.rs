@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench                     all of them, in less than five minutes
 //! cargo bench -- fanout first     some
-//! cargo bench -- --long           also the minute that memory takes
+//! cargo bench -- --long           also the five minutes that memory takes
 //! ```
 //!
 //! Linux only: the yardsticks are.

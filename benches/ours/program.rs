@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::yardstick::process::{Process, Talks, one_piece};
 use crate::yardstick::{drain, meter};
@@ -20,6 +20,8 @@ pub struct Sender {
     pub process: Process,
     /// Where it listens.
     pub address: SocketAddr,
+    /// When it said so.
+    pub listened: Instant,
 }
 
 /// The command `vidchat` without a display.
@@ -46,6 +48,19 @@ impl Sender {
     pub fn start(name: &str, arguments: &[&str]) -> io::Result<Self> {
         let mut command = Self::command(name);
         Self::of(Process::start(command.args(arguments), Talks::Stderr)?)
+    }
+
+    /// Starts one with a pipeline that comes with vidchat, at `address`.
+    ///
+    /// # Errors
+    /// As [`Sender::start`].
+    pub fn at(address: SocketAddr, pipeline: &str) -> io::Result<Self> {
+        let mut command = vidchat();
+        command
+            .args(["send", "--no-preview", "--pipeline", pipeline])
+            .args(["--bind", &address.ip().to_string()])
+            .args(["--port", &address.port().to_string()]);
+        Self::of(Process::start(&mut command, Talks::Stderr)?)
     }
 
     /// Starts one that sends what is written to its standard input: `first`, and then what is
@@ -95,10 +110,14 @@ impl Sender {
 
     /// Waits until `process` says where it listens.
     fn of(process: Process) -> io::Result<Self> {
-        let (_, line) = process.line("vidchat recv ", PATIENCE)?;
+        let (listened, line) = process.line("vidchat recv ", PATIENCE)?;
         let address = line.rsplit(' ').next().unwrap_or_default();
         let address = address.parse().map_err(io::Error::other)?;
-        Ok(Self { process, address })
+        Ok(Self {
+            process,
+            address,
+            listened,
+        })
     }
 }
 
@@ -120,12 +139,20 @@ pub fn recv(address: SocketAddr, arguments: &[&str], display: Option<&str>) -> i
 /// # Errors
 /// It could not be started.
 pub fn stdout_recv(address: SocketAddr) -> io::Result<Process> {
+    recv_into_pipe(address, "stdout.gst")
+}
+
+/// The same with the pipeline file `name`.
+///
+/// # Errors
+/// It could not be started.
+pub fn recv_into_pipe(address: SocketAddr, name: &str) -> io::Result<Process> {
     let mut command = vidchat();
     command
         .arg("recv")
         .arg(address.to_string())
         .arg("--pipeline")
-        .arg(pipeline("stdout.gst"))
+        .arg(pipeline(name))
         .stdout(Stdio::piped());
     Process::start(&mut command, Talks::Stderr)
 }

@@ -1,5 +1,6 @@
 //! What is measured, a file a part, and in which order.
 
+mod back;
 mod cpu;
 mod fanout;
 mod first;
@@ -22,7 +23,7 @@ type Part = (
     fn(&mut Run) -> io::Result<()>,
 );
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     (
         "throughput",
         "one viewer as fast as it goes",
@@ -49,6 +50,12 @@ const PARTS: [Part; 7] = [
         first::run,
     ),
     (
+        "back",
+        "a picture again after the sender was killed and restarted",
+        false,
+        back::run,
+    ),
+    (
         "tutorial",
         "beside the tutorial's own programs",
         false,
@@ -56,7 +63,7 @@ const PARTS: [Part; 7] = [
     ),
     (
         "memory",
-        "the sender's memory over a minute",
+        "the sender's memory over five minutes",
         true,
         memory::run,
     ),

@@ -103,6 +103,15 @@ impl Process {
         }
     }
 
+    /// Ends it at once, as a crash does.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
     /// Waits for its end by itself.
     ///
     /// # Errors
