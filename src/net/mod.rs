@@ -15,6 +15,7 @@ mod repeats;
 pub mod roster;
 pub mod server;
 mod show;
+mod silence;
 mod uplink;
 mod viewer;
 pub mod window;

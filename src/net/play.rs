@@ -20,6 +20,7 @@ use super::ages::milliseconds;
 use super::client::{Connection, PlayError, PlayOptions, Sink};
 use super::meter::{Meter, Second, now};
 use super::reader::MessageReader;
+use super::silence;
 use super::uplink::Uplink;
 
 /// How long a sender may take to say the first thing.
@@ -107,9 +108,9 @@ impl Talk {
             tokio::select! {
                 () = meter.key_wanted() => self.uplink.say(&Control::Key),
                 () = sleep_until(ping_at) => {
-                    let silent = life.silence();
+                    let silent = life.silence() > SILENCE_LIMIT && !silence::has_paused(ping_at);
                     // An older sender, or one that a person wrote, need not answer.
-                    if silent > SILENCE_LIMIT && life.answers.load(Relaxed) {
+                    if silent && life.answers.load(Relaxed) {
                         return Err(PlayError::Dead(SILENCE_LIMIT));
                     }
                     self.uplink.say(&Control::Ping { sent: now() });

@@ -21,6 +21,7 @@ use super::link::Link;
 use super::reader::{MessageReader, ReadError};
 use super::server::{ServerOptions, Service};
 use super::show::Show;
+use super::silence;
 
 /// More control messages than this in a second are no conversation.
 const CONTROLS_A_SECOND: u32 = 500;
@@ -283,9 +284,9 @@ async fn listen(
     let mut since = Instant::now();
     loop {
         let head = match life {
-            Some(life) => match timeout(life, reader.head()).await {
-                Ok(head) => head,
-                Err(_) => return Left::Gone(life),
+            Some(life) => match silence::within(life, reader.head()).await {
+                Some(head) => head,
+                None => return Left::Gone(life),
             },
             None => reader.head().await,
         };

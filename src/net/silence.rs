@@ -1,0 +1,74 @@
+//! How long a peer is silent, counted while this machine is awake alone: what was suspended, with
+//! its lid closed or as a virtual machine, has heard nobody, and that is no fault of theirs.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+/// In so many parts a silence is counted; a pause of this machine counts as one at the most.
+const PARTS: u32 = 6;
+
+/// A timer that is later than this has been held up by a pause of this machine.
+const LATE: Duration = Duration::from_millis(500);
+
+/// What comes of `heard`; `None` where it took longer than `limit`.
+pub(super) async fn within<T>(limit: Duration, heard: impl Future<Output = T>) -> Option<T> {
+    let mut heard = pin!(heard);
+    for _ in 0..PARTS {
+        if let Ok(heard) = timeout(limit / PARTS, &mut heard).await {
+            return Some(heard);
+        }
+    }
+    None
+}
+
+/// Whether this machine has paused, as a timer that was due at `due` goes off now.
+pub(super) fn has_paused(due: Instant) -> bool {
+    Instant::now().saturating_duration_since(due) > LATE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_has_its_limit() {
+        let begun = Instant::now();
+        assert_eq!(within(LIMIT, pending::<()>()).await, None);
+        let took = begun.elapsed();
+        assert!(took >= LIMIT && took < LIMIT.mul_f64(1.1), "{took:?}");
+        let word = async {
+            sleep(LIMIT.mul_f64(0.9)).await;
+            "word"
+        };
+        assert_eq!(within(LIMIT, word).await, Some("word"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_this_machine_is_nobodys_silence() {
+        let pause = async {
+            tokio::task::yield_now().await;
+            advance(LIMIT * 2).await;
+            // What the peer said meanwhile, or says now, comes after the timers have gone off.
+            sleep(LIMIT / 2).await;
+            "word"
+        };
+        assert_eq!(within(LIMIT, pause).await, Some("word"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_late_tells_of_a_pause() {
+        let due = Instant::now() + LIMIT;
+        advance(LIMIT + LATE / 2).await;
+        assert!(!has_paused(due));
+        advance(LATE).await;
+        assert!(has_paused(due));
+    }
+}
