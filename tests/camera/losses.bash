@@ -107,7 +107,7 @@ kill -INT "$viewer"
 wait "$viewer"
 await_new "closed, as nobody watches"
 echo vivid.0 >$plug/unbind
-"$VIDCHAT" recv 127.0.0.1 --display none --no-reconnect 2>/tmp/recv2 &
+"$VIDCHAT" recv 127.0.0.1 --display none 2>/tmp/recv2 &
 viewer=$!
 await_new "camera lost"
 echo vivid.0 >$plug/bind
@@ -116,5 +116,6 @@ is_back
 section "end"
 sed 's/^/recv: /' /tmp/recv
 stop
+kill -INT "$viewer"
 wait "$viewer"
 echo "recv status: $?"
