@@ -69,7 +69,8 @@ fn a_viewer_comes_back_by_itself_when_its_sender_is_there_again() {
         first = sender(port);
         let back = watcher.process.line_with("connected again after");
         assert!(back.contains(&format!("sender {target}: ")), "{back}");
-        first.process.line_with("joined (1 watching)");
+        // Perhaps before it says where it listens.
+        first.process.has_said("joined (1 watching)");
         watcher.shows_pictures();
     }
     let times = |part| {

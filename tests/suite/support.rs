@@ -122,6 +122,13 @@ impl Running {
         }
     }
 
+    /// Waits for such a line where none has been looked at so far.
+    pub fn has_said(&mut self, part: &str) {
+        if !self.seen.iter().any(|line| line.contains(part)) {
+            self.line_with(part);
+        }
+    }
+
     /// The lines of standard error that have been looked at so far.
     pub fn seen(&self) -> &[String] {
         &self.seen

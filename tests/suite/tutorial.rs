@@ -311,7 +311,13 @@ fn display_of_the_tutorials_own_window() {
         if bars.iter().all(shown) {
             break;
         }
-        assert!(Instant::now() < until, "not all of {bars:?} in {colours:?}");
+        if Instant::now() >= until {
+            for process in [&viewer, &sender.process] {
+                process.signal("TERM");
+            }
+            let (viewer, sender) = (viewer.wait(), sender.process.wait());
+            panic!("not all of {bars:?} in {colours:?}: {viewer:#?} {sender:#?}");
+        }
     }
     drop(viewer);
 }
