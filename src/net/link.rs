@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{self, timeout_at};
 
 use crate::frame::Frame;
 use crate::wire::{Ack, AgesMs, Control, Pong, Report};
@@ -135,57 +135,50 @@ impl Link {
 
     /// Waits until a frame may leave; false where there was no room for as long as `limit`.
     pub(super) async fn has_room(&self, limit: Duration) -> bool {
-        let give_up = tokio::time::Instant::now() + limit;
-        loop {
-            let changed = self.changed.notified();
-            let room = self.lock().room();
-            let waited = match room {
-                Room::Now => return true,
-                Room::At(at) => {
-                    tokio::select! {
-                        () = changed => {}
-                        () = sleep_until(at.into()) => {}
-                    }
-                    Ok(())
-                }
-                Room::Later => timeout_at(give_up, changed).await,
-            };
-            if waited.is_err() {
-                return false;
-            }
-        }
+        let give_up = time::Instant::now() + limit;
+        self.until(|state| match state.room() {
+            Room::Now => Ok(true),
+            Room::At(at) => Err(Some(at.into())),
+            Room::Later if time::Instant::now() >= give_up => Ok(false),
+            Room::Later => Err(Some(give_up)),
+        })
+        .await
     }
 
     /// Waits for a ping, and until its answer has the path to itself: one that waited behind a
     /// frame would tell the wrong time. The answer is to be sent at once.
     pub(super) async fn pong(&self) -> Control {
+        self.until(|state| match (state.ping, state.room()) {
+            (Some((sent, received)), Room::Now) => {
+                state.ping = None;
+                state.told = state.sent.take().map(Into::into);
+                Ok(Control::Pong(Pong {
+                    sent,
+                    received,
+                    replied: wall_clock(),
+                    sent_ms: state.told,
+                }))
+            }
+            (Some(_), Room::At(at)) => Err(Some(at.into())),
+            _ => Err(None),
+        })
+        .await
+    }
+
+    /// Waits until `look` finds what it wants. It looks again whenever the viewer has said
+    /// something, and at the time that it names itself.
+    async fn until<T>(
+        &self,
+        mut look: impl FnMut(&mut State) -> Result<T, Option<time::Instant>>,
+    ) -> T {
         loop {
+            // Before the look, so that nothing that is said after it goes unnoticed.
             let changed = self.changed.notified();
-            let room = {
-                let mut state = self.lock();
-                match (state.ping, state.room()) {
-                    (Some((sent, received)), Room::Now) => {
-                        state.ping = None;
-                        state.told = state.sent.take().map(Into::into);
-                        return Control::Pong(Pong {
-                            sent,
-                            received,
-                            replied: wall_clock(),
-                            sent_ms: state.told,
-                        });
-                    }
-                    (None, _) => Room::Later,
-                    (_, room) => room,
-                }
-            };
-            match room {
-                Room::At(at) => {
-                    tokio::select! {
-                        () = changed => {}
-                        () = sleep_until(at.into()) => {}
-                    }
-                }
-                Room::Now | Room::Later => changed.await,
+            let looked = look(&mut self.lock());
+            match looked {
+                Ok(found) => return found,
+                Err(Some(at)) => drop(timeout_at(at, changed).await),
+                Err(None) => changed.await,
             }
         }
     }
