@@ -37,7 +37,7 @@ pub struct Screen<'a> {
     events: mpsc::UnboundedSender<PlayerEvent>,
     meter: Arc<Meter>,
     /// The pictures that were shown.
-    pub shown: Arc<AtomicU64>,
+    shown: Arc<AtomicU64>,
     player: Option<Player>,
     /// The form of the pictures, once it is known.
     pub form: Option<Caps>,
@@ -91,6 +91,11 @@ impl<'a> Screen<'a> {
     /// Whether a sender has introduced itself.
     pub fn greeted(&self) -> bool {
         self.player.is_some()
+    }
+
+    /// How many pictures were shown.
+    pub fn count(&self) -> u64 {
+        self.shown.load(Relaxed)
     }
 
     /// From now on no pictures come, for this reason.
@@ -248,12 +253,5 @@ impl Sink for OnScreen<'_, '_> {
     fn frame(&mut self, header: &FrameHeader, picture: Picture) -> Outcome {
         self.0.borrow_mut().frame(header, picture);
         Ok(())
-    }
-}
-
-impl Screen<'_> {
-    /// How many pictures were shown.
-    pub fn count(&self) -> u64 {
-        self.shown.load(Relaxed)
     }
 }
