@@ -196,11 +196,6 @@ impl Window {
         self.flights.iter().map(|flight| flight.bytes).sum()
     }
 
-    /// Whether nothing is on its way.
-    pub fn is_empty(&self) -> bool {
-        self.flights.is_empty()
-    }
-
     /// How long so many bytes take on the path.
     fn duration(&self, bytes: usize) -> Duration {
         match self.rate() {

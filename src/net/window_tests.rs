@@ -231,7 +231,7 @@ fn nothing_more_leaves_while_the_viewer_is_silent() {
             took: 10,
         },
     );
-    assert!(window.is_empty());
+    assert_eq!(window.in_flight(), 0);
     let mut sent = 0;
     for sequence in 2..100 {
         let at = now + Duration::from_millis(u64::from(sequence) * 33);
