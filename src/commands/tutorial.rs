@@ -86,12 +86,7 @@ async fn translate(
 ) -> Outcome<Stop> {
     let (events, mut heard) = mpsc::unbounded_channel();
     let options = PlayerOptions {
-        recipe: Recipe {
-            name: "tutorial".into(),
-            direction: Direction::Recv,
-            path: None,
-            text: PIPELINE.into(),
-        },
+        recipe: Recipe::new(Direction::Recv, "tutorial", PIPELINE),
         values: Values::default(),
         title: String::new(),
         enough: None,

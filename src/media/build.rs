@@ -179,12 +179,7 @@ mod tests {
 
     fn error(text: &str) -> String {
         gst::init().unwrap();
-        let recipe = Recipe {
-            name: "mine".into(),
-            direction: Direction::Send,
-            path: None,
-            text: text.into(),
-        };
+        let recipe = Recipe::new(Direction::Send, "mine", text);
         check(&recipe, text).unwrap_err().to_string()
     }
 

@@ -129,12 +129,7 @@ mod tests {
 
     fn settled(text: &str) -> Result<String, String> {
         gst::init().unwrap();
-        let recipe = Recipe {
-            name: "mine".into(),
-            direction: Direction::Send,
-            path: None,
-            text: text.into(),
-        };
+        let recipe = Recipe::new(Direction::Send, "mine", text);
         let mut value = |name: &str| (name == "n").then(|| Ok("7".to_owned()));
         let settled = recipe.settle(&mut value).map_err(|e| e.to_string())?;
         settled.fill(&mut value).map_err(|e| e.to_string())

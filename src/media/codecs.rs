@@ -28,12 +28,9 @@ const SHIPPED: [(&str, &str); 6] = [
 /// Every codec that has a name: the person's own, then those of the program that they do not
 /// hide. Each is a part of a sending pipeline.
 pub fn all() -> Vec<Recipe> {
-    let shipped = SHIPPED.into_iter().map(|(name, text)| Recipe {
-        name: name.to_owned(),
-        direction: Direction::Send,
-        path: None,
-        text: text.to_owned(),
-    });
+    let shipped = SHIPPED
+        .into_iter()
+        .map(|(name, text)| Recipe::new(Direction::Send, name, text));
     let mut found: BTreeMap<String, Recipe> =
         shipped.map(|codec| (codec.name.clone(), codec)).collect();
     for codec in read_folder(Direction::Send, folder_of(FOLDER)) {
@@ -81,12 +78,7 @@ fn compose(name: &str, source: &Recipe, codec: &Recipe) -> Outcome<Recipe> {
         .cause(format!("{:?} is to be put into it", codec.name))
         .hint(format!("write ! {PLACE} before ! appsink name=frames")));
     }
-    Ok(Recipe {
-        name: name.to_owned(),
-        direction: Direction::Send,
-        path: None,
-        text,
-    })
+    Ok(Recipe::new(Direction::Send, name, text))
 }
 
 /// A codec's file without the line that says what it does.
@@ -102,12 +94,7 @@ mod tests {
     use super::*;
 
     fn part(name: &str, text: &str) -> Recipe {
-        Recipe {
-            name: name.into(),
-            direction: Direction::Send,
-            path: None,
-            text: text.into(),
-        }
+        Recipe::new(Direction::Send, name, text)
     }
 
     #[test]

@@ -49,12 +49,7 @@ impl Line {
         let (send, pictures) = mpsc::channel();
         let (told, events) = tokio::sync::mpsc::unbounded_channel();
         let options = PlayerOptions {
-            recipe: Recipe {
-                name: "mine".into(),
-                direction: Direction::Recv,
-                path: None,
-                text: pipeline.into(),
-            },
+            recipe: Recipe::new(Direction::Recv, "mine", pipeline),
             values: Values::default(),
             title: String::new(),
             enough: None,

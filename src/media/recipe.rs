@@ -101,6 +101,16 @@ impl fmt::Display for Direction {
 }
 
 impl Recipe {
+    /// A pipeline that is no file of its own.
+    pub fn new(direction: Direction, name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            direction,
+            path: None,
+            text: text.into(),
+        }
+    }
+
     /// Finds the pipeline that `name` means: a path where it has a `/` or ends in `.gst`,
     /// otherwise a name, the person's own before those that are part of the program, and a file
     /// of that very name before a source and a codec.
@@ -273,12 +283,7 @@ fn shipped(direction: Direction) -> impl Iterator<Item = Recipe> {
     SHIPPED
         .into_iter()
         .filter(move |(of, ..)| *of == direction)
-        .map(|(direction, name, text)| Recipe {
-            name: name.to_owned(),
-            direction,
-            path: None,
-            text: text.to_owned(),
-        })
+        .map(|(direction, name, text)| Recipe::new(direction, name, text))
 }
 
 pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -291,18 +296,9 @@ pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 mod tests {
     use super::*;
 
-    fn recipe(text: &str) -> Recipe {
-        Recipe {
-            name: "mine".into(),
-            direction: Direction::Send,
-            path: None,
-            text: text.into(),
-        }
-    }
-
     #[test]
     fn directives_and_the_first_line_are_read() {
-        let looped = recipe("# A file.\n#! loop\nfilesrc");
+        let looped = Recipe::new(Direction::Send, "mine", "# A file.\n#! loop\nfilesrc");
         assert!(looped.has(Directive::Loop) && !looped.has(Directive::KeepOpen));
         assert_eq!(looped.about(), "A file.");
     }

@@ -195,12 +195,7 @@ mod tests {
     use crate::media::Direction;
 
     fn recipe(text: &str) -> Recipe {
-        Recipe {
-            name: "mine".into(),
-            direction: Direction::Send,
-            path: None,
-            text: text.into(),
-        }
+        Recipe::new(Direction::Send, "mine", text)
     }
 
     fn filled(text: &str, values: &[(&str, &str)]) -> Result<String, String> {

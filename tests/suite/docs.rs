@@ -267,12 +267,7 @@ fn every_recipe_to_paste_makes_a_pipeline() {
             true => Direction::Recv,
             false => Direction::Send,
         };
-        let recipe = Recipe {
-            name: "mine".into(),
-            direction,
-            path: None,
-            text,
-        };
+        let recipe = Recipe::new(direction, "mine", text);
         assert!(recipe.about().len() > 10, "{} says nothing", block.lines[0]);
         if let Err(failure) = build::check(&recipe, &filled(&recipe)) {
             panic!("{:?}: {failure}", recipe.about());

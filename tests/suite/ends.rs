@@ -14,25 +14,17 @@ use tokio::sync::oneshot;
 use vidchat::commands::send::{self, Banner, SendOptions};
 use vidchat::frame::Frame;
 use vidchat::media::source::{Outlet, SourceEvent};
-use vidchat::media::{self, Direction, Recipe, Source, Values};
+use vidchat::media::{self, Source, Values};
 use vidchat::net::server::ServerOptions;
 use vidchat::net::{self, Hub};
 use vidchat::wire::Caps;
 
+use crate::losses::recipe;
 use crate::peers::{Seen, Stage, Viewer, within};
 use crate::support::{PATIENCE, skipped};
 
 /// A size without padding at the end of rows, where GStreamer leaves whatever was in memory.
 const FORM: &str = "video/x-raw,format=I420,width=64,height=34";
-
-fn recipe(text: impl Into<String>) -> Recipe {
-    Recipe {
-        name: "mine".into(),
-        direction: Direction::Send,
-        path: None,
-        text: text.into(),
-    }
-}
 
 /// An outlet that has the pipeline wait until the viewer has each picture, so that none is
 /// skipped however slow the machine is.

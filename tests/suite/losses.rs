@@ -24,12 +24,7 @@ const PICTURE: usize = 16 * 4;
 
 /// A sending pipeline of these words.
 pub fn recipe(text: impl Into<String>) -> Recipe {
-    Recipe {
-        name: "mine".into(),
-        direction: Direction::Send,
-        path: None,
-        text: text.into(),
-    }
+    Recipe::new(Direction::Send, "mine", text)
 }
 
 /// A source of `text` whose pictures go to the viewers of `stage`.

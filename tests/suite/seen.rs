@@ -121,12 +121,7 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration
          ! video/x-raw,format=I420 ! appsink name=taken"
     );
     let options = PlayerOptions {
-        recipe: Recipe {
-            name: "mine".into(),
-            direction: Direction::Recv,
-            path: None,
-            text,
-        },
+        recipe: Recipe::new(Direction::Recv, "mine", text),
         values: Values::default(),
         title: String::new(),
         enough: None,

@@ -40,12 +40,7 @@ impl Shown {
         media::init().unwrap();
         let recipe = match pipeline.contains('!') {
             false => Recipe::find(Direction::Recv, pipeline).unwrap(),
-            true => Recipe {
-                name: "mine".into(),
-                direction: Direction::Recv,
-                path: None,
-                text: pipeline.into(),
-            },
+            true => Recipe::new(Direction::Recv, "mine", pipeline),
         };
         let (events, heard) = mpsc::unbounded_channel();
         let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
