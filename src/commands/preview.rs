@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::media::player::{PlayerEvent, PlayerOptions};
-use crate::media::{Direction, Player, Recipe, Values, window};
+use crate::media::{Direction, Player, Recipe, window};
 use crate::net::{Hub, Update};
 use crate::report::{Failure, Outcome};
 
@@ -23,13 +23,8 @@ impl Preview {
     pub fn open(hub: &Arc<Hub>, events: UnboundedSender<PlayerEvent>) -> Outcome<Self> {
         window::sink()?;
         let options = PlayerOptions {
-            recipe: Recipe::find(Direction::Recv, "window")?,
-            values: Values::default(),
             title: TITLE.into(),
-            enough: None,
-            shown: Arc::default(),
-            seen: None,
-            taken: None,
+            ..PlayerOptions::new(Recipe::find(Direction::Recv, "window")?)
         };
         let (hub, runtime) = (Arc::clone(hub), Handle::current());
         let thread = std::thread::Builder::new()

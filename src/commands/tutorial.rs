@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::frame::Frame;
 use crate::media::player::{PlayerEvent, PlayerOptions};
 use crate::media::source::Outlet;
-use crate::media::{Direction, Player, Recipe, Values};
+use crate::media::{Direction, Player, Recipe};
 use crate::net::{Hub, Subscription, Update};
 use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
@@ -86,16 +86,11 @@ async fn translate(
 ) -> Outcome<Stop> {
     let (events, mut heard) = mpsc::unbounded_channel();
     let options = PlayerOptions {
-        recipe: Recipe::new(Direction::Recv, "tutorial", PIPELINE),
-        values: Values::default(),
-        title: String::new(),
-        enough: None,
-        shown: Arc::default(),
-        seen: None,
         taken: Some(Arc::new(Packer {
             bgr: Arc::clone(bgr),
             size: Mutex::default(),
         })),
+        ..PlayerOptions::new(Recipe::new(Direction::Recv, "tutorial", PIPELINE))
     };
     let mut player = Player::new(options, events);
     loop {

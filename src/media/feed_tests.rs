@@ -11,7 +11,7 @@ use crate::frame::Frame;
 use crate::media::player::PlayerOptions;
 use crate::media::source::Outlet;
 use crate::media::trial::{self, Bench, HEIGHT, WIDTH, all};
-use crate::media::{Direction, Player, Recipe, Values, encode};
+use crate::media::{Direction, Player, Recipe, encode};
 
 const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
     ! video/x-raw,format=I420 ! appsink name=taken";
@@ -49,13 +49,8 @@ impl Line {
         let (send, pictures) = mpsc::channel();
         let (told, events) = tokio::sync::mpsc::unbounded_channel();
         let options = PlayerOptions {
-            recipe: Recipe::new(Direction::Recv, "mine", pipeline),
-            values: Values::default(),
-            title: String::new(),
-            enough: None,
-            shown: Arc::default(),
-            seen: None,
             taken: Some(Arc::new(Taken(Mutex::new(send)))),
+            ..PlayerOptions::new(Recipe::new(Direction::Recv, "mine", pipeline))
         };
         let mut player = Player::new(options, told);
         player.set_caps(&bench.form()).unwrap();

@@ -64,6 +64,21 @@ pub struct PlayerOptions {
     pub taken: Option<Arc<dyn Outlet>>,
 }
 
+impl PlayerOptions {
+    /// Shows what comes, without an end, and tells nobody of it.
+    pub fn new(recipe: Recipe) -> Self {
+        Self {
+            recipe,
+            values: Values::default(),
+            title: String::new(),
+            enough: None,
+            shown: Arc::default(),
+            seen: None,
+            taken: None,
+        }
+    }
+}
+
 /// Memory for a picture on its way into the pipeline.
 pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::media::player::PlayerOptions;
 use vidchat::media::source::Outlet;
-use vidchat::media::{self, Direction, Player, Recipe, Values};
+use vidchat::media::{self, Direction, Player, Recipe};
 use vidchat::wire::Caps;
 
 use crate::support::{PATIENCE, skipped};
@@ -121,13 +121,9 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration
          ! video/x-raw,format=I420 ! appsink name=taken"
     );
     let options = PlayerOptions {
-        recipe: Recipe::new(Direction::Recv, "mine", text),
-        values: Values::default(),
-        title: String::new(),
-        enough: None,
-        shown: Arc::default(),
         seen: Some(Arc::new(move |header| told.lock().unwrap().push(*header))),
         taken: Some(greys.clone()),
+        ..PlayerOptions::new(Recipe::new(Direction::Recv, "mine", text))
     };
     let (events, _heard) = mpsc::unbounded_channel();
     let mut player = Player::new(options, events);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use vidchat::frame::FrameHeader;
 use vidchat::media::player::{PlayerEvent, PlayerOptions};
-use vidchat::media::{self, Direction, Player, Recipe, Values};
+use vidchat::media::{self, Direction, Player, Recipe};
 use vidchat::wire::Caps;
 
 use crate::screen::Screen;
@@ -46,15 +46,12 @@ impl Shown {
         let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
         let told = Arc::clone(&seen);
         let options = PlayerOptions {
-            recipe,
-            values: Values::default(),
             title: title.into(),
-            enough: None,
             shown: Arc::clone(&count),
             seen: Some(Arc::new(move |h: &FrameHeader| {
                 told.lock().unwrap().push(h.sequence)
             })),
-            taken: None,
+            ..PlayerOptions::new(recipe)
         };
         Self {
             player: Player::new(options, events),
