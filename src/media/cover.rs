@@ -76,8 +76,7 @@ struct State {
     text: Option<String>,
     /// The thread has something to do.
     due: bool,
-    /// What is shown as it was is an old picture: no live one came since it was uncovered, or
-    /// since the pipeline is another.
+    /// What is shown as it was is an old picture: no live one came since the pipeline is another.
     kept: bool,
     /// Changes with all that makes a covered picture in the making out of date.
     turn: u64,
@@ -183,16 +182,6 @@ impl Cover {
         match started {
             Ok(_) => self.thread = Some(ended),
             Err(e) => tracing::debug!("cover: {e}"),
-        }
-    }
-
-    /// Shows the last picture as it was.
-    pub fn uncover(&self) {
-        let mut state = self.shared.lock();
-        if state.text.take().is_some() {
-            state.turn += 1;
-            (state.due, state.kept) = (true, state.newest.is_some());
-            self.shared.changed.notify_one();
         }
     }
 

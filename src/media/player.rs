@@ -226,15 +226,7 @@ impl Player {
     pub fn cover(&mut self, text: &str) {
         let text = self.cover.cover(text, &self.window);
         if let Some(terminal) = self.terminal() {
-            terminal.cover(Some(&text));
-        }
-    }
-
-    /// Shows the last picture as it was.
-    pub fn uncover(&mut self) {
-        self.cover.uncover();
-        if let Some(terminal) = self.terminal() {
-            terminal.cover(None);
+            terminal.cover(&text);
         }
     }
 

@@ -127,10 +127,10 @@ impl Terminal {
         );
     }
 
-    /// Covers what is drawn with this text, or shows it as it was.
-    pub fn cover(&self, text: Option<&str>) {
+    /// Covers what is drawn with this text, until a live picture comes.
+    pub fn cover(&self, text: &str) {
         let mut state = self.slot.lock();
-        state.text = text.map(str::to_owned);
+        state.text = Some(text.to_owned());
         self.slot.draw(&mut state);
     }
 
