@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use vidchat::frame::FrameHeader;
-use vidchat::net::client::{Meter, PlayError, PlayOptions};
-use vidchat::net::{self, Sink, TcpStream};
+use vidchat::net::client::{PlayError, PlayOptions};
+use vidchat::net::{self, Meter, Sink, TcpStream};
 use vidchat::report::Failure;
 use vidchat::wire::Caps;
 

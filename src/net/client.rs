@@ -14,7 +14,6 @@ use crate::report::{Failure, describe};
 use crate::wire::{self, Caps, Control, Hello, Wire, WireError};
 
 pub use super::address::Target;
-pub use super::meter::{Meter, Traffic};
 use super::reader::ReadError;
 
 /// How long to wait for one address of a host.

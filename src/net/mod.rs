@@ -22,7 +22,6 @@ pub mod window;
 
 pub use client::{Connection, Sink, Target, connect, introduce};
 pub use hub::{Hub, Subscription, Update};
-pub use link::Link;
 pub use listen::listen;
 pub use meter::Meter;
 pub use play::play;

@@ -13,9 +13,6 @@ pub enum Dialect {
     BareJpeg,
 }
 
-/// How many bytes are enough to tell.
-pub const ENOUGH: usize = PREFIX_BYTES + 2;
-
 /// The longest message that is believed to be one at all. Text that is read as a length comes
 /// to far more: its fourth byte alone is worth half a gigabyte.
 const PLAUSIBLE_LENGTH: u64 = 1 << 32;

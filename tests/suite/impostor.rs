@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use vidchat::frame::FrameHeader;
-use vidchat::net;
-use vidchat::net::client::{Meter, PlayError, PlayOptions};
+use vidchat::net::client::{PlayError, PlayOptions};
+use vidchat::net::{self, Meter};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, FRAME_LIMIT, Hello, Wire, WireError};
 

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use vidchat::frame::FrameHeader;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
-use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, control, sniff};
+use vidchat::wire::{
+    CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, control, sniff,
+};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -122,7 +124,7 @@ proptest! {
                 Err(_) => prop_assert!(whole.is_err()),
             }
         }
-        if bytes.len() >= sniff::ENOUGH {
+        if bytes.len() >= PREFIX_BYTES + 2 {
             prop_assert_ne!(whole, Ok(None), "{} bytes are enough", bytes.len());
         }
         prop_assert!(sniff::quote(&bytes).chars().all(|c| !c.is_control()));
