@@ -6,23 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::bars::DARKER_BARS;
 use crate::screen::{Screen, Shot};
 use crate::support::{Running, Xvfb, project, skipped, vidchat};
 
 /// The bound of what waits for a machine that is emulated, perhaps beside other work.
 const MACHINE_PATIENCE: Duration = Duration::from_secs(150);
-
-/// The guest's picture, as the driver and GStreamer make it: bars of three quarters of the full
-/// colour, from the left.
-const VIVID_BARS: [[u8; 3]; 7] = [
-    [191, 191, 191],
-    [191, 191, 0],
-    [0, 191, 191],
-    [0, 191, 0],
-    [191, 0, 191],
-    [191, 0, 0],
-    [0, 0, 191],
-];
 
 /// What vidchat says of the guest's camera.
 const CAMERA: &str = "\"vivid\" (/dev/video0), 640x360 I420 at 30 fps";
@@ -274,7 +263,7 @@ fn bars(shot: &Shot) -> usize {
         let pixel = shot.pixel(at(*bar), shot.height - 10);
         pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(*b) <= 24)
     };
-    (0u16..).zip(VIVID_BARS).filter(is_bar).count()
+    (0u16..).zip(DARKER_BARS).filter(is_bar).count()
 }
 
 #[test]

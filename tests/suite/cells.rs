@@ -1,17 +1,8 @@
 //! The picture in a terminal as pixels again, read from what tmux says is there.
 
-type Rgb = [u8; 3];
+use crate::bars::BARS;
 
-/// The upper bars of the test picture, from left to right.
-const BARS: [Rgb; 7] = [
-    [255, 255, 255],
-    [255, 255, 0],
-    [0, 255, 255],
-    [0, 255, 0],
-    [255, 0, 255],
-    [255, 0, 0],
-    [0, 0, 255],
-];
+type Rgb = [u8; 3];
 
 /// The coloured pixels of a terminal, two above each other in each cell; `None` where it has its
 /// own colour.

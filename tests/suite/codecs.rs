@@ -4,21 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use crate::bars::DARKER_BARS;
 use crate::support::{Sender, run, run_vidchat, skipped, vidchat};
 
 const WIDTH: usize = 320;
 const PICTURE: usize = WIDTH * 240 * 3;
-
-/// The colours of the upper part of the test picture, at three quarters of their full strength.
-const BARS: [[u8; 3]; 7] = [
-    [191, 191, 191],
-    [191, 191, 0],
-    [0, 191, 191],
-    [0, 191, 0],
-    [191, 0, 191],
-    [191, 0, 0],
-    [0, 0, 191],
-];
 
 /// How far a bar's mean colour may be off. Raw pictures are off by 1; a wrong colour space by 20.
 const TOLERANCE: f64 = 6.0;
@@ -93,7 +83,7 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
             assert_eq!(ended.status.code(), Some(0), "{name}: {said}");
             assert_eq!(said.contains("INFO decoder: "), name != "test", "{said}");
             let picture = &ended.stdout[ended.stdout.len() - PICTURE..];
-            for (bar, expected) in BARS.into_iter().enumerate() {
+            for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
                 let found = mean(picture, bar);
                 let off = found
                     .iter()

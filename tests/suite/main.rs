@@ -1,6 +1,7 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
 mod age;
+mod bars;
 mod camera;
 mod cells;
 mod cli;

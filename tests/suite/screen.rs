@@ -10,18 +10,8 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
+use crate::bars::BARS;
 use crate::support::{PATIENCE, Xvfb, skipped};
-
-/// The seven bars of the test pattern, from the left.
-pub const BARS: [[u8; 3]; 7] = [
-    [255, 255, 255],
-    [255, 255, 0],
-    [0, 255, 255],
-    [0, 255, 0],
-    [255, 0, 255],
-    [255, 0, 0],
-    [0, 0, 255],
-];
 
 pub const BLACK: [u8; 3] = [0, 0, 0];
 
