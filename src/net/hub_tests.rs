@@ -35,12 +35,18 @@ fn number(update: Option<Update>) -> Option<(u32, bool)> {
     }
 }
 
-#[test]
-fn a_late_consumer_gets_the_newest_and_learns_what_it_missed() {
+/// A hub of which the form is known, and a viewer that knows it and has seen no frame.
+fn begun() -> (Arc<Hub>, Subscription) {
     let hub = Hub::new();
     hub.announce(caps(16));
     let mut viewer = hub.subscribe();
     assert!(matches!(now(&mut viewer), Some(Update::Caps(_))));
+    (hub, viewer)
+}
+
+#[test]
+fn a_late_consumer_gets_the_newest_and_learns_what_it_missed() {
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     assert_eq!(number(now(&mut viewer)), None);
@@ -53,10 +59,7 @@ fn a_late_consumer_gets_the_newest_and_learns_what_it_missed() {
 
 #[test]
 fn a_frame_that_waited_for_the_socket_is_replaced_by_a_newer_one() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
-    now(&mut viewer);
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     let Some(Update::Frame(held)) = now(&mut viewer) else {
         panic!("no frame");
@@ -73,10 +76,7 @@ fn a_frame_that_waited_for_the_socket_is_replaced_by_a_newer_one() {
 
 #[test]
 fn after_a_gap_a_delta_frame_waits_for_a_key_frame() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
-    now(&mut viewer);
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, false));
     assert_eq!(number(now(&mut viewer)), None, "joined between key frames");
     hub.publish(frame(1, true));
@@ -98,11 +98,8 @@ fn captured(sequence: u32, key: bool, milliseconds: u64) -> Frame {
 
 #[test]
 fn who_is_a_little_late_gets_every_delta_and_who_is_late_goes_on_at_a_key_frame() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
+    let (hub, mut viewer) = begun();
     viewer.set_patience(Duration::from_millis(100));
-    now(&mut viewer);
     hub.publish(captured(0, true, 0));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     for sequence in 1..=3 {
@@ -141,10 +138,7 @@ fn who_joins_between_key_frames_has_a_picture_at_once_unless_it_is_old() {
 
 #[test]
 fn what_is_kept_between_key_frames_has_a_bound() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
-    now(&mut viewer);
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     for sequence in 1..3 * KEPT_FRAMES as u32 {
@@ -163,10 +157,7 @@ fn what_is_kept_between_key_frames_has_a_bound() {
 
 #[test]
 fn new_caps_come_before_the_frames_that_need_them() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
-    now(&mut viewer);
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     hub.announce(caps(16));
     assert_eq!(number(now(&mut viewer)), Some((0, false)), "the same caps");
@@ -190,10 +181,7 @@ fn who_comes_after_a_pause_is_not_shown_an_old_picture() {
 
 #[test]
 fn a_loss_is_told_once_and_to_those_who_come_later() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
-    now(&mut viewer);
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     hub.lose("unplugged");
@@ -213,10 +201,7 @@ fn a_loss_is_told_once_and_to_those_who_come_later() {
 
 #[test]
 fn the_last_frame_comes_before_the_end() {
-    let hub = Hub::new();
-    hub.announce(caps(16));
-    let mut viewer = hub.subscribe();
-    now(&mut viewer);
+    let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     hub.end("done");
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
