@@ -110,6 +110,16 @@ impl Drop for Feed {
     }
 }
 
+/// A live source that is open, for the viewers of a stage.
+async fn live() -> (Stage, Feed, Source, UnboundedReceiver<SourceEvent>) {
+    let stage = Stage::open_without_caps(ServerOptions::default()).await;
+    let feed = Feed::start();
+    let (source, mut heard) = source(&stage, &feed.pipeline(""));
+    source.open();
+    opened(&mut heard).await;
+    (stage, feed, source, heard)
+}
+
 #[tokio::test]
 async fn a_pipeline_that_fails_is_started_again_and_its_numbers_go_on() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
@@ -136,11 +146,7 @@ async fn a_pipeline_that_fails_is_started_again_and_its_numbers_go_on() {
 
 #[tokio::test]
 async fn a_live_source_that_stands_still_is_lost_and_comes_back_with_its_pictures() {
-    let stage = Stage::open_without_caps(ServerOptions::default()).await;
-    let feed = Feed::start();
-    let (source, mut heard) = source(&stage, &feed.pipeline(""));
-    source.open();
-    opened(&mut heard).await;
+    let (stage, feed, _source, mut heard) = live().await;
     let mut viewer = Viewer::join(stage.address).await;
     let before = viewer.frame().await.0;
     feed.pause(true);
@@ -153,11 +159,7 @@ async fn a_live_source_that_stands_still_is_lost_and_comes_back_with_its_picture
 
 #[tokio::test]
 async fn nobody_watches_and_nobody_tries() {
-    let stage = Stage::open_without_caps(ServerOptions::default()).await;
-    let feed = Feed::start();
-    let (source, mut heard) = source(&stage, &feed.pipeline(""));
-    source.open();
-    opened(&mut heard).await;
+    let (stage, feed, source, mut heard) = live().await;
     feed.pause(true);
     lost(&mut heard).await;
     source.close();
@@ -240,11 +242,7 @@ async fn a_pipeline_that_hangs_when_it_is_stopped_is_left_behind() {
 
 #[tokio::test]
 async fn a_loss_is_forgotten_by_viewers_with_the_next_picture() {
-    let stage = Stage::open_without_caps(ServerOptions::default()).await;
-    let feed = Feed::start();
-    let (source, mut heard) = source(&stage, &feed.pipeline(""));
-    source.open();
-    opened(&mut heard).await;
+    let (stage, feed, _source, mut heard) = live().await;
     feed.pause(true);
     lost(&mut heard).await;
     // One who comes now sees no picture of before.

@@ -32,6 +32,18 @@ fn watch(fault: Fault) -> Ended {
     ])
 }
 
+/// A viewer whose connection stalls in a picture.
+fn stalled(sender: &Sender) -> (Running, Proxy) {
+    let stall = Fault {
+        stall_after: Some(20_000),
+        ..Fault::default()
+    };
+    let proxy = Proxy::to(sender.port, stall);
+    let mut viewer = Running::start(vidchat().args(["recv", &proxy.target(), "--display", "none"]));
+    viewer.line_with("sends 64x48");
+    (viewer, proxy)
+}
+
 #[test]
 fn a_stream_in_tiny_pieces_is_the_same_stream() {
     for pieces in 1..=7 {
@@ -127,14 +139,7 @@ fn a_connection_that_is_cut_before_the_first_picture_never_was_one() {
 #[test]
 fn a_stalled_connection_ends_when_it_is_asked_to_and_delays_nobody_else() {
     let mut sender = sender();
-    let stall = Fault {
-        stall_after: Some(20_000),
-        ..Fault::default()
-    };
-    let proxy = Proxy::to(sender.port, stall);
-    let mut stalled =
-        Running::start(vidchat().args(["recv", &proxy.target(), "--display", "none"]));
-    stalled.line_with("sends 64x48");
+    let (stalled, _proxy) = stalled(&sender);
     let other = run_vidchat([
         "recv",
         &sender.target(),
@@ -156,14 +161,7 @@ fn a_stalled_connection_ends_when_it_is_asked_to_and_delays_nobody_else() {
 #[test]
 fn a_sender_ends_when_it_is_asked_to_though_a_viewer_is_stalled() {
     let sender = sender();
-    let stall = Fault {
-        stall_after: Some(20_000),
-        ..Fault::default()
-    };
-    let proxy = Proxy::to(sender.port, stall);
-    let mut stalled =
-        Running::start(vidchat().args(["recv", &proxy.target(), "--display", "none"]));
-    stalled.line_with("sends 64x48");
+    let _stalled = stalled(&sender);
     sender.process.signal("INT");
     let ended = sender.process.wait();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
