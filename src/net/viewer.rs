@@ -19,6 +19,7 @@ use super::client::MAX_LATENCY;
 use super::hub::{Hub, Seat};
 use super::link::Link;
 use super::reader::{MessageReader, ReadError};
+use super::roster::Entry;
 use super::server::{ServerOptions, Service};
 use super::show::Show;
 use super::silence;
@@ -176,29 +177,26 @@ async fn native(
             });
         }
     };
-    let limit = options.max_viewers;
-    let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
     let called = control::printable(&guest.name, 64);
-    let name = match called.as_str() {
+    let who = match called.as_str() {
         "" => String::new(),
         called => format!(" \"{called}\""),
     };
-    joined(peer, &name, &seat);
-    let link = Arc::new(Link::new(peer, called.clone(), guest.acks));
-    let _entry = hub.roster().enter(Arc::clone(&link));
+    let link = Link::new(peer, called, guest.acks);
+    let visit = Visit::begin(link, &who, hub, options)?;
     let mut subscription = hub.subscribe();
     let wished = guest.max_latency.map(u64::from).map(Duration::from_millis);
     let patience = wished.unwrap_or(MAX_LATENCY).min(options.max_latency);
     subscription.set_patience(patience.max(LEAST_PATIENCE));
-    let mut show = Show::new(&link, subscription, options.stall_limit);
+    let mut show = Show::new(&visit.link, subscription, options.stall_limit);
     let life = guest.acks.then_some(SILENCE_LIMIT);
     let left = tokio::select! {
         // What it says first is a ping, whose answer is to come before any frame.
         biased;
-        left = listen(reader, hub, &link, options.hello_limit, life) => left,
+        left = listen(reader, hub, &visit.link, options.hello_limit, life) => left,
         left = show.native(&mut write, &options.name) => left,
     };
-    Ok(leave(peer, seat, left))
+    Ok(visit.end(left))
 }
 
 async fn bare(
@@ -208,17 +206,14 @@ async fn bare(
     hub: &Arc<Hub>,
     options: &ServerOptions,
 ) -> Result<Left, Left> {
-    let limit = options.max_viewers;
-    let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
-    joined(peer, "", &seat);
-    let link = Arc::new(Link::new(peer, String::new(), false));
-    let _entry = hub.roster().enter(Arc::clone(&link));
-    let mut show = Show::new(&link, hub.subscribe(), options.stall_limit);
+    let link = Link::new(peer, String::new(), false);
+    let visit = Visit::begin(link, "", hub, options)?;
+    let mut show = Show::new(&visit.link, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
         left = show.bare(&mut write) => left,
     };
-    Ok(leave(peer, seat, left))
+    Ok(visit.end(left))
 }
 
 /// Serves a program of the tutorial, which says nothing and takes pickles of BGR pictures.
@@ -229,31 +224,50 @@ async fn tutorial(
     (hub, bgr): (&Arc<Hub>, &Arc<Hub>),
     options: &ServerOptions,
 ) -> Result<Left, Left> {
-    let limit = options.max_viewers;
-    let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
+    let link = Link::new(peer, "a program of the tutorial".into(), false);
+    let visit = Visit::begin(link, " (a program of the tutorial)", hub, options)?;
     // Who converts the pictures sees by these seats whether anybody wants them.
     let translated = bgr.seat(usize::MAX);
-    joined(peer, " (a program of the tutorial)", &seat);
-    let link = Arc::new(Link::new(peer, "a program of the tutorial".into(), false));
-    let _entry = hub.roster().enter(Arc::clone(&link));
-    let mut show = Show::new(&link, bgr.subscribe(), options.stall_limit);
+    let mut show = Show::new(&visit.link, bgr.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
         left = show.pickles(&mut write) => left,
     };
     drop(translated);
-    Ok(leave(peer, seat, left))
+    Ok(visit.end(left))
 }
 
-fn joined(peer: SocketAddr, who: &str, seat: &Seat) {
-    info!("viewer {peer}{who}: joined ({} watching)", seat.watching());
+/// A viewer that watches.
+struct Visit {
+    link: Arc<Link>,
+    seat: Seat,
+    /// Its place on the roster.
+    _entry: Entry,
 }
 
-fn leave(peer: SocketAddr, seat: Seat, left: Left) -> Left {
-    let still = seat.watching() - 1;
-    drop(seat);
-    info!("viewer {peer}: left: {left} ({still} watching)");
-    left
+impl Visit {
+    /// Lets a viewer in, if there is a seat for it. `who` is what the log adds to its address.
+    fn begin(link: Link, who: &str, hub: &Arc<Hub>, options: &ServerOptions) -> Result<Self, Left> {
+        let limit = options.max_viewers;
+        let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
+        let watching = seat.watching();
+        info!("viewer {}{who}: joined ({watching} watching)", link.peer);
+        let link = Arc::new(link);
+        let entry = hub.roster().enter(Arc::clone(&link));
+        Ok(Self {
+            link,
+            seat,
+            _entry: entry,
+        })
+    }
+
+    /// The viewer has left, for this reason.
+    fn end(self, left: Left) -> Left {
+        let still = self.seat.watching() - 1;
+        drop(self.seat);
+        info!("viewer {}: left: {left} ({still} watching)", self.link.peer);
+        left
+    }
 }
 
 /// Reads the viewer's first message, which has to be a hello.
