@@ -2,21 +2,43 @@
 
 sent=/tmp/sent
 holder=
+# Where the driver's device is let go (unbind) and taken up again (bind).
+# shellcheck disable=SC2034  # scripts that pull the plug use it
+plug=/sys/bus/platform/drivers/vivid
 
-# Starts vidchat in the background, as $process, with its words in $sent.
-start() {
-	"$VIDCHAT" "$@" 2>"$sent" &
-	process=$!
+# within COMMAND...: tries the command until it succeeds; fails where that takes too long.
+within() {
+	local i
+	for ((i = 0; i < 400; i++)); do
+		if "$@"; then return; fi
+		sleep 0.1
+	done
+	return 1
 }
 
 # await WORDS [FILE]: waits until $sent, or the file, holds these words.
 await() {
-	local i
-	for ((i = 0; i < 300; i++)); do
-		if grep -qF -- "$1" "${2:-$sent}"; then return; fi
-		sleep 0.1
-	done
-	echo "never said: $1"
+	within grep -qF -- "$1" "${2:-$sent}" || echo "never said: $1"
+}
+
+# send ARGUMENT...: starts a sender, as $process, with its words in $sent, and waits until it can
+# be watched.
+send() {
+	"$VIDCHAT" send --bind 127.0.0.1 --no-preview "$@" 2>"$sent" &
+	process=$!
+	await "vidchat recv "
+}
+
+# watch FILE ARGUMENT...: starts a viewer, as $viewer, with its words in the file.
+watch() {
+	"$VIDCHAT" recv 127.0.0.1 --display none "${@:2}" 2>"$1" &
+	viewer=$!
+}
+
+# Prints how a viewer fares that comes now and leaves after three pictures.
+try_watching() {
+	timeout 60 "$VIDCHAT" recv 127.0.0.1 --display none --frames 3 2>/tmp/second
+	echo "second viewer status: $?"
 }
 
 # Prints what was said, each line after "send: ".
@@ -36,18 +58,14 @@ fails() {
 	say
 }
 
-# Prints how many of the process's files are cameras.
-held() { find "/proc/$process/fd" -lname '/dev/video*' | wc -l; }
+# Prints whether the process holds a camera (1) or none (0).
+held() { find "/proc/$process/fd" -lname '/dev/video*' | head -n 1 | wc -l; }
+
+holds() { (($(held) == $1)); }
 
 # Waits until the process holds no camera (0) or some (1); prints which of the two it is.
 await_held() {
-	local i now
-	for ((i = 0; i < 300; i++)); do
-		now=$(($(held) > 0))
-		if ((now == $1)); then break; fi
-		sleep 0.1
-	done
-	echo "$now"
+	if within holds "$1"; then echo "$1"; else held; fi
 }
 
 # Has another program hold the camera, as $holder, and waits until it has a picture. To look for

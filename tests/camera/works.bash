@@ -5,15 +5,13 @@
 . "${BASH_SOURCE%/*}/common.bash"
 
 echo "== default"
-start send --bind 127.0.0.1 --no-preview
-await "vidchat recv "
+send
 say
 echo "held before anybody watches: $(await_held 0)"
 "$VIDCHAT" recv 127.0.0.1 --display none --frames 30 2>/tmp/recv
 echo "recv status: $?"
 sed 's/^/recv: /' /tmp/recv
-"$VIDCHAT" recv 127.0.0.1 --display none 2>/tmp/recv &
-viewer=$!
+watch /tmp/recv
 # From then on it hears a signal, which until then is ignored in a script.
 await "sends" /tmp/recv
 echo "held while somebody watches: $(await_held 1)"
@@ -24,18 +22,15 @@ stop
 
 echo "== changed while it runs"
 "$VIDCHAT" pipelines show camera >/tmp/mine.gst
-start send --bind 127.0.0.1 --no-preview --pipeline /tmp/mine.gst --watch
-await "vidchat recv "
-"$VIDCHAT" recv 127.0.0.1 --display none --no-reconnect 2>/tmp/recv &
-viewer=$!
+send --pipeline /tmp/mine.gst --watch
+watch /tmp/recv --no-reconnect
 await "sends" /tmp/recv
 sed -i 's/width:-320/width:-160/' /tmp/mine.gst
 await "changed over to"
 await "sends 160x90 I420" /tmp/recv
 sed -i 's/! appsink/! valve drop=true ! appsink/' /tmp/mine.gst
 await "goes on as it was"
-timeout 60 "$VIDCHAT" recv 127.0.0.1 --display none --frames 3 2>/tmp/second
-echo "second viewer status: $?"
+try_watching
 say
 stop
 wait "$viewer"
@@ -45,14 +40,12 @@ rmmod vivid
 modprobe vivid n_devs=2 node_types=0xe1d3d,0x1
 # The first node that captures is out of the way: those that come next do not.
 rm /dev/video0
-start send --bind 127.0.0.1 --no-preview
-await "vidchat recv "
+send
 say
 stop
 for device in 4 vid-cap; do
 	echo "== device $device"
-	start send --bind 127.0.0.1 --no-preview --device "$device"
-	await "vidchat recv "
+	send --device "$device"
 	say
 	stop
 done
