@@ -31,6 +31,14 @@ pub async fn run(cli: Cli) -> Outcome {
     }
 }
 
+/// What `future` gives; nothing for ever where there is none.
+async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// This machine's name, as the other side is told it.
 fn own_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()

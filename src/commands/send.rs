@@ -22,6 +22,7 @@ use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Caps, Wire};
 
 use super::monitor::Monitor;
+use super::or_never;
 use super::place::{invitation, listen};
 use super::preview::Preview;
 use super::quit::Quit;
@@ -221,6 +222,7 @@ impl Sending {
         self.source.open();
         loop {
             let close_at = self.idle_since.map(|since| since + LINGER);
+            let previewed = self.previewed.as_mut().map(|events| events.recv());
             tokio::select! {
                 () = &mut quit => return Ok("the sender was stopped"),
                 Some(event) = self.heard.recv() => {
@@ -236,7 +238,7 @@ impl Sending {
                     Ok(recipe) => self.source.replace(recipe),
                     Err(failure) => keep(&failure),
                 },
-                Some(event) = next(&mut self.previewed) => match event {
+                Some(event) = or_never(previewed) => match event {
                     PlayerEvent::Quit => return Ok("the sender was stopped"),
                     PlayerEvent::Failed(failure) => {
                         warn!("preview: closed: {}", failure.summary());
@@ -257,7 +259,7 @@ impl Sending {
                     }
                 }
                 rate = self.monitor.bitrate() => self.source.set_bitrate(rate),
-                () = at(close_at) => {
+                () = or_never(close_at.map(sleep_until)) => {
                     self.idle_since = None;
                     self.source.close();
                 }
@@ -402,22 +404,7 @@ fn length(since: Instant) -> String {
     }
 }
 
-/// The next event, or nothing for ever where there is no one to wait for.
-async fn next<T>(events: &mut Option<mpsc::UnboundedReceiver<T>>) -> Option<T> {
-    match events {
-        Some(events) => events.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// A pipeline file that was saved cannot be used.
 fn keep(failure: &Failure) {
     warn!("source: goes on as it was: {}", failure.line());
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
 }

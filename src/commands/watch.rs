@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::media::Recipe;
 use crate::report::{Failure, Outcome};
 
+use super::or_never;
+
 /// A file that was not touched for so long is whole: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -84,7 +86,7 @@ impl Watch {
             let whole_at = self.whole_at;
             tokio::select! {
                 Some(()) = self.touched.recv() => self.whole_at = Some(Instant::now() + QUIET),
-                () = at(whole_at) => {
+                () = or_never(whole_at.map(sleep_until)) => {
                     self.whole_at = None;
                     let recipe = Recipe::find(self.recipe.direction, &self.recipe.name)?;
                     if recipe.text != self.recipe.text {
@@ -104,10 +106,7 @@ impl Watch {
 
 /// The pipeline file when it is saved, or nothing for ever where nobody looks.
 pub async fn saved(watch: &mut Option<Watch>) -> Outcome<Recipe> {
-    match watch {
-        Some(watch) => watch.saved().await,
-        None => std::future::pending().await,
-    }
+    or_never(watch.as_mut().map(Watch::saved)).await
 }
 
 /// Where the file may be written: its own place, and the one that a link leads to.
@@ -127,12 +126,5 @@ fn writes(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(how) => how == AccessKind::Close(AccessMode::Write),
         _ => true,
-    }
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
     }
 }
