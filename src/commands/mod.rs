@@ -2,6 +2,7 @@
 //! loop that decides how it all ends.
 
 mod advice;
+mod broadcast;
 pub mod demo;
 mod governor;
 mod monitor;
