@@ -6,7 +6,6 @@
 //! and all that came since: who is a little late goes on without a gap, and who is late beyond
 //! that goes on with the next such picture.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,15 +15,13 @@ use crate::frame::Frame;
 use crate::wire::Caps;
 
 use super::client::MAX_LATENCY;
+use super::gop::Gop;
 use super::roster::Roster;
 
 /// How far behind the newest frame a consumer may begin, so that it has a picture at once.
 const JOIN_LIMIT: Duration = Duration::from_secs(1);
 /// How often one consumer asks for a key frame: each costs all the others.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
-/// The most frames, and bytes of them, that are kept since a key frame.
-const KEPT_FRAMES: usize = 1200;
-const KEPT_BYTES: usize = 16 << 20;
 
 /// The reason of an end for which nobody gave one.
 const STOPPED: &str = "the sender stopped";
@@ -33,12 +30,7 @@ const STOPPED: &str = "the sender stopped";
 #[derive(Clone, Debug, Default)]
 struct Scene {
     caps: Option<Arc<Caps>>,
-    /// The newest frame that can be decoded by itself, unless too much came since.
-    key: Option<Frame>,
-    /// The frames that came since, without a gap. Always empty for raw video and JPEG.
-    deltas: VecDeque<Frame>,
-    /// Bytes of those.
-    delta_bytes: usize,
+    frames: Gop,
     /// Why no pictures come; forgotten with the next one.
     lost: Option<Arc<str>>,
     ended: Option<Arc<str>>,
@@ -79,7 +71,7 @@ impl Hub {
         self.scene.send_modify(|scene| {
             if scene.caps.as_deref() != Some(&caps) {
                 scene.caps = Some(Arc::new(caps));
-                scene.forget();
+                scene.frames.clear();
             }
         });
     }
@@ -87,9 +79,9 @@ impl Hub {
     /// Replaces the newest frame. Never blocks; may be called from any thread.
     pub fn publish(&self, frame: Frame) {
         // What it replaces is dropped after the lock: giving a buffer back may take a while.
-        let mut old = (None, VecDeque::new());
+        let mut old = None;
         self.scene.send_modify(|scene| {
-            old = scene.take(frame);
+            old = Some(scene.frames.take(frame));
             scene.lost = None;
         });
     }
@@ -97,7 +89,7 @@ impl Hub {
     /// Says that no frames come for now, and why. The newest is forgotten: it is old.
     pub fn lose(&self, reason: &str) {
         self.scene.send_modify(|scene| {
-            scene.forget();
+            scene.frames.clear();
             scene.lost = Some(reason.into());
         });
     }
@@ -106,7 +98,7 @@ impl Hub {
     /// shown an old picture nor told old news.
     pub fn clear(&self) {
         self.scene.send_modify(|scene| {
-            scene.forget();
+            scene.frames.clear();
             scene.lost = None;
         });
     }
@@ -143,7 +135,8 @@ impl Hub {
     /// When the newest frame was captured, if there is one.
     pub fn newest_captured(&self) -> Option<u64> {
         let scene = self.scene.borrow();
-        scene.newest().map(|newest| newest.header.captured_at)
+        let newest = scene.frames.newest();
+        newest.map(|newest| newest.header.captured_at)
     }
 
     /// Why no frames come, while none do.
@@ -195,59 +188,6 @@ impl Hub {
     /// Asks the source for a frame that can be decoded by itself.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
-    }
-}
-
-impl Scene {
-    /// The newest frame there is.
-    fn newest(&self) -> Option<&Frame> {
-        self.deltas.back().or(self.key.as_ref())
-    }
-
-    /// Takes a frame in, and returns what it replaces.
-    fn take(&mut self, frame: Frame) -> (Option<Frame>, VecDeque<Frame>) {
-        if frame.header.key {
-            self.delta_bytes = 0;
-            return (self.key.replace(frame), std::mem::take(&mut self.deltas));
-        }
-        let follows = self
-            .newest()
-            .is_some_and(|newest| newest.header.sequence.wrapping_add(1) == frame.header.sequence);
-        if !follows {
-            self.forget();
-        }
-        self.delta_bytes += frame.data.len();
-        self.deltas.push_back(frame);
-        let mut old = (None, VecDeque::new());
-        while self.deltas.len() > KEPT_FRAMES || self.delta_bytes > KEPT_BYTES {
-            // Without the first of them the key frame is of no use to anybody.
-            old.0 = self.key.take();
-            let Some(first) = self.deltas.pop_front() else {
-                break;
-            };
-            self.delta_bytes -= first.data.len();
-            old.1.push_back(first);
-        }
-        old
-    }
-
-    fn forget(&mut self) {
-        self.key = None;
-        self.deltas.clear();
-        self.delta_bytes = 0;
-    }
-
-    /// The frame of that number, if it is one of those since the key frame.
-    fn delta(&self, sequence: u32) -> Option<&Frame> {
-        let first = self.deltas.front()?.header.sequence;
-        let index = usize::try_from(sequence.wrapping_sub(first)).ok()?;
-        self.deltas.get(index)
-    }
-
-    /// How far behind the newest frame this one is.
-    fn behind(&self, frame: &Frame) -> Duration {
-        let newest = self.newest().map_or(0, |newest| newest.header.captured_at);
-        Duration::from_nanos(newest.saturating_sub(frame.header.captured_at))
     }
 }
 
@@ -325,7 +265,7 @@ impl Subscription {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
         };
-        match &scene.key {
+        match scene.frames.key() {
             Some(newer) if same_form && newer.header.is_after(frame.header.sequence) => {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
                 self.skipped += u64::from(passed);
@@ -371,7 +311,8 @@ impl Subscription {
             self.caps = Some(Arc::clone(caps));
             return Some(Update::Caps(Arc::clone(caps)));
         }
-        let newest = scene.newest()?;
+        let frames = &scene.frames;
+        let newest = frames.newest()?;
         if self.last.is_some_and(|last| !newest.header.is_after(last)) {
             return None;
         }
@@ -379,13 +320,13 @@ impl Subscription {
             true => JOIN_LIMIT.max(self.patience),
             false => self.patience,
         };
-        let next = self.last.and_then(|last| scene.delta(last.wrapping_add(1)));
+        let next = self
+            .last
+            .and_then(|last| frames.delta(last.wrapping_add(1)));
         // For who has nothing to go on from, a key frame that it does not have yet.
-        let key = scene.key.as_ref();
+        let key = frames.key();
         let key = key.filter(|key| self.last.is_none_or(|last| key.header.is_after(last)));
-        let usable = |frame: &&Frame| {
-            frame.header.key && scene.deltas.is_empty() || scene.behind(frame) <= allowed
-        };
+        let usable = |frame: &&Frame| frames.behind(frame) <= allowed;
         let Some(frame) = next.filter(usable).or(key.filter(usable)) else {
             if self.asked_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
                 self.asked_at = Some(Instant::now());
@@ -396,7 +337,7 @@ impl Subscription {
         let skipped = self.last.map_or(0, |last| frame.header.skipped_since(last));
         self.skipped += u64::from(skipped);
         self.last = Some(frame.header.sequence);
-        self.joining &= scene.behind(frame) > self.patience;
+        self.joining &= frames.behind(frame) > self.patience;
         Some(Update::Frame(marked(frame.clone(), skipped > 0)))
     }
 }

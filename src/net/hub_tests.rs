@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::frame::FrameHeader;
+use crate::net::gop::KEPT_FRAMES;
 use bytes::Bytes;
 
 fn caps(width: u32) -> Caps {
@@ -144,7 +145,8 @@ fn what_is_kept_between_key_frames_has_a_bound() {
     for sequence in 1..3 * KEPT_FRAMES as u32 {
         hub.publish(frame(sequence, false));
         assert_eq!(number(now(&mut viewer)), Some((sequence, false)));
-        assert!(hub.scene.borrow().deltas.len() <= KEPT_FRAMES);
+        let too_old = sequence.wrapping_sub(KEPT_FRAMES as u32);
+        assert!(hub.scene.borrow().frames.delta(too_old).is_none());
     }
     let mut late = hub.subscribe();
     now(&mut late);

@@ -5,6 +5,7 @@ pub mod address;
 pub mod ages;
 pub mod client;
 pub mod clock;
+mod gop;
 pub mod hub;
 pub mod link;
 mod listen;
