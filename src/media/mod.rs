@@ -17,6 +17,7 @@ mod feed;
 mod foreign;
 mod gate;
 mod hearing;
+mod hints;
 mod identity;
 mod keys;
 mod modes;

@@ -18,15 +18,15 @@ use anyhow::{Context, Result};
 use x11rb::CURRENT_TIME;
 use x11rb::connection::Connection;
 use x11rb::errors::ReplyError;
-use x11rb::properties::{WmHints, WmSizeHints};
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux,
-    EventMask, InputFocus, PropMode, Window, WindowClass,
+    ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask,
+    InputFocus, Window, WindowClass,
 };
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
+use super::hints::{self, Atoms};
 use super::keys::Keys;
 
 /// What the person, or the X server, did to the window.
@@ -64,7 +64,7 @@ impl X11Window {
         let atoms = Atoms::new(&conn)?.reply()?;
         let (width, height) = (protocol_size(width), protocol_size(height));
         let id = create(&conn, screen, &atoms, (width, height))?;
-        let managed = has_window_manager(&conn, screen)?;
+        let managed = hints::has_window_manager(&conn, screen)?;
         let keys = Keys::load(&conn)?;
         let shared = Arc::new(Shared {
             conn,
@@ -72,7 +72,7 @@ impl X11Window {
             atoms,
             ending: AtomicBool::new(false),
         });
-        shared.set_title(title)?;
+        hints::set_title(&shared.conn, id, &shared.atoms, title)?;
         shared.conn.map_window(id)?;
         shared.conn.sync()?;
         let listener = Listener {
@@ -117,9 +117,10 @@ impl X11Window {
 
     /// Gives it another title.
     pub fn set_title(&self, title: &str) {
+        let shared = &self.shared;
         // Where this fails the server is gone, and the thread tells of that.
-        let _ = self.shared.set_title(title);
-        let _ = self.shared.conn.flush();
+        let _ = hints::set_title(&shared.conn, shared.id, &shared.atoms, title);
+        let _ = shared.conn.flush();
     }
 
     /// Whether there is an X server behind `$DISPLAY` that lets us in.
@@ -155,23 +156,6 @@ impl Drop for X11Window {
     }
 }
 
-x11rb::atom_manager! {
-    /// The names that X windows are described with.
-    Atoms: AtomsCookie {
-        UTF8_STRING,
-        WM_CLASS,
-        WM_DELETE_WINDOW,
-        WM_PROTOCOLS,
-        _NET_WM_ICON_NAME,
-        _NET_WM_NAME,
-        _NET_WM_PID,
-        VIDCHAT_WAKE,
-    }
-}
-
-/// Smaller than this, the window can hardly be found or grabbed.
-const MIN_SIZE: (i32, i32) = (64, 48);
-
 /// What the window and its thread both use.
 struct Shared {
     conn: RustConnection,
@@ -180,37 +164,7 @@ struct Shared {
     ending: AtomicBool,
 }
 
-impl Shared {
-    fn set_title(&self, title: &str) -> Result<()> {
-        let Self {
-            conn, id, atoms, ..
-        } = self;
-        for name in [atoms._NET_WM_NAME, atoms._NET_WM_ICON_NAME] {
-            conn.change_property8(
-                PropMode::REPLACE,
-                *id,
-                name,
-                atoms.UTF8_STRING,
-                title.as_bytes(),
-            )?;
-        }
-        // The old property is Latin-1.
-        let latin: Vec<u8> = title
-            .chars()
-            .map(|c| u8::try_from(c).unwrap_or(b'?'))
-            .collect();
-        conn.change_property8(
-            PropMode::REPLACE,
-            *id,
-            AtomEnum::WM_NAME,
-            AtomEnum::STRING,
-            &latin,
-        )?;
-        Ok(())
-    }
-}
-
-/// Creates the window with everything a window manager wants to know before it is mapped.
+/// Creates the window, with what has to be said of it before it is mapped.
 fn create(
     conn: &RustConnection,
     screen: usize,
@@ -237,52 +191,8 @@ fn create(
         &look,
     )?
     .check()?;
-
-    let class = b"vidchat\0vidchat\0"; // instance and class
-    conn.change_property8(
-        PropMode::REPLACE,
-        id,
-        atoms.WM_CLASS,
-        AtomEnum::STRING,
-        class,
-    )?;
-    let protocols = [atoms.WM_DELETE_WINDOW];
-    conn.change_property32(
-        PropMode::REPLACE,
-        id,
-        atoms.WM_PROTOCOLS,
-        AtomEnum::ATOM,
-        &protocols,
-    )?;
-    let pid = [std::process::id()];
-    conn.change_property32(
-        PropMode::REPLACE,
-        id,
-        atoms._NET_WM_PID,
-        AtomEnum::CARDINAL,
-        &pid,
-    )?;
-    WmSizeHints {
-        min_size: Some(MIN_SIZE),
-        ..WmSizeHints::new()
-    }
-    .set_normal_hints(conn, id)?;
-    // Without this hint some window managers never give the window the keyboard.
-    WmHints {
-        input: Some(true),
-        ..WmHints::new()
-    }
-    .set(conn, id)?;
+    hints::describe(conn, id, atoms)?;
     Ok(id)
-}
-
-/// Only a window manager redirects what happens to the children of the root.
-fn has_window_manager(conn: &RustConnection, screen: usize) -> Result<bool> {
-    let root = conn.setup().roots[screen].root; // as in `create`
-    let attributes = conn.get_window_attributes(root)?.reply()?;
-    Ok(attributes
-        .all_event_masks
-        .contains(EventMask::SUBSTRUCTURE_REDIRECT))
 }
 
 /// The thread: reads events and passes on what they mean.
