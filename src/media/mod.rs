@@ -30,6 +30,7 @@ mod recovery;
 mod runner;
 mod seen;
 pub mod source;
+mod stage;
 mod stop;
 mod swap;
 mod tap;

@@ -1,12 +1,11 @@
 //! The receiving end: frames into a pipeline that shows them, always the newest.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use gst::prelude::*;
 use gstreamer as gst;
-use gstreamer_app as gst_app;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::frame::FrameHeader;
@@ -15,18 +14,16 @@ use crate::wire::Caps;
 use crate::wire::caps::Value;
 
 use super::cover::Cover;
-use super::feed::{Feed, Health};
-use super::hearing::{self, Hearing};
 use super::pool::Pool;
 use super::recipe::Recipe;
 use super::seen::{Marks, Seen};
 use super::source::Outlet;
-use super::swap::{Sample, Trial};
-use super::tap;
+use super::stage::{Place, Stage};
+use super::swap::Sample;
 use super::terminal::Terminal;
 use super::values::Values;
 use super::window::{Act, Window};
-use super::{build, caps, counter, stop};
+use super::{caps, stop};
 
 /// What a player tells its owner.
 #[derive(Debug)]
@@ -86,42 +83,15 @@ pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
 pub struct Player {
     /// Dropped first: its sink must not draw in a window that is gone.
     pub(super) stage: Option<Stage>,
-    window: Window,
+    pub(super) window: Window,
     pub(super) options: PlayerOptions,
     pub(super) events: UnboundedSender<PlayerEvent>,
-    marks: Option<Arc<Marks>>,
-    cover: Cover,
+    pub(super) marks: Option<Arc<Marks>>,
+    pub(super) cover: Cover,
     /// What another pipeline is tried with, where that is wanted.
     pub(super) sample: Option<Sample>,
     /// The kind of decoder that was last told of.
-    decoder: Mutex<String>,
-}
-
-/// The pipeline for frames of one form.
-pub(super) struct Stage {
-    /// The filled file: a change of it means another pipeline.
-    pub(super) text: String,
-    pub(super) pipeline: gst::Pipeline,
-    pub(super) frames: gst_app::AppSrc,
-    feed: Feed,
-    terminal: Option<Terminal>,
-    window: Window,
-    /// Hears when the pipeline has come to its end.
-    ended: mpsc::Receiver<()>,
-    /// It was on trial: what covers pictures still works on the one before.
-    tried: bool,
-    /// Another has taken its place: nobody wants to hear of it any more.
-    pub(super) retired: Arc<AtomicBool>,
-    /// For raw pictures, which all have one size.
-    pool: Option<Pool>,
-}
-
-/// What a pipeline is opened for.
-pub(super) enum Place {
-    /// To go on, with the terminal that is covered already, if one is.
-    Kept(Option<Terminal>),
-    /// To see whether it works.
-    Tried(Trial),
+    pub(super) decoder: Mutex<String>,
 }
 
 impl Player {
@@ -280,99 +250,6 @@ impl Player {
         self.count(&stage);
         self.stage = Some(stage);
         self.cover.resume(&self.window);
-    }
-
-    /// Starts a pipeline. What it fails with goes to its trial first, where it is on trial.
-    pub(super) fn open(
-        &self,
-        text: String,
-        form: &Caps,
-        gst_caps: &gst::Caps,
-        place: Place,
-    ) -> Outcome<Stage> {
-        let recipe = &self.options.recipe;
-        let pipeline = build::build(recipe, &text)?;
-        let frames: gst_app::AppSrc = build::seam(recipe, &pipeline)?;
-        frames.set_format(gst::Format::Time);
-        frames.set_is_live(true);
-        frames.set_do_timestamp(true);
-        frames.set_max_bytes(0);
-        let health = Health::watch(&pipeline, &frames);
-        let feed = Feed::new(frames.clone(), Arc::clone(&health), self.events.clone());
-        // Before anything else goes down the pipeline.
-        feed.set_form(form, gst_caps);
-        let (terminal, trial) = match place {
-            Place::Kept(terminal) => {
-                self.cover.attach(&pipeline, natural_size(form));
-                (terminal, None)
-            }
-            Place::Tried(trial) => (None, Some(trial)),
-        };
-        let tried = trial.is_some();
-        let terminal = Terminal::of(&pipeline, terminal, &self.cover, natural_size(form))?;
-        if terminal.is_none() {
-            self.window.attach(&pipeline, natural_size(form));
-        }
-        if let Some(outlet) = &self.options.taken {
-            tap::take(&pipeline, outlet);
-        }
-        self.tell_decoder(health.decoder.as_deref());
-        let retired = Arc::default();
-        let hearing = Hearing {
-            place: recipe.place(None),
-            events: self.events.clone(),
-            window: self.window.clone(),
-            trial,
-            retired: Arc::clone(&retired),
-            health,
-        };
-        let ended = hearing.listen(&pipeline);
-        let stage = Stage {
-            text,
-            pipeline,
-            frames,
-            feed,
-            terminal,
-            pool: None,
-            window: self.window.clone(),
-            ended,
-            tried,
-            retired,
-        };
-        if stage.pipeline.set_state(gst::State::Playing).is_err() {
-            return Err(hearing::first_failure(&recipe.place(None), &stage.pipeline));
-        }
-        Ok(stage)
-    }
-
-    /// Counts the pictures that this pipeline shows from here on.
-    fn count(&self, stage: &Stage) {
-        let events = self.events.clone();
-        let (marks, pipeline) = (self.marks.as_ref(), &stage.pipeline);
-        let PlayerOptions { shown, enough, .. } = &self.options;
-        counter::attach(pipeline, shown, marks, *enough, move || {
-            let _ = events.send(PlayerEvent::Enough);
-        });
-    }
-
-    /// Says which decoder it is, once and when it is another.
-    fn tell_decoder(&self, kind: Option<&str>) {
-        let mut told = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kind) = kind
-            && *told != kind
-        {
-            tracing::info!("decoder: {kind}");
-            *told = kind.to_owned();
-        }
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if self.window.is_lost() {
-            return std::mem::forget(self.pipeline.clone());
-        }
-        stop::stop(&self.pipeline);
     }
 }
 

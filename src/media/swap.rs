@@ -14,8 +14,9 @@ use crate::frame::FrameHeader;
 use crate::report::Outcome;
 use crate::wire::Caps;
 
-use super::player::{Place, Player, PlayerEvent, Stage, not_shown};
+use super::player::{Player, PlayerEvent, not_shown};
 use super::recipe::Recipe;
+use super::stage::{Place, Stage};
 use super::{build, caps};
 
 /// How long a new pipeline has to show a picture or to fail. One that does neither is taken: it
