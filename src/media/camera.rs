@@ -14,6 +14,7 @@ use crate::report::{Failure, Outcome, describe as describe_io};
 
 use super::identity::Identity;
 use super::modes::Mode;
+use super::nodes;
 
 /// What is wanted of a camera.
 #[derive(Clone, Debug)]
@@ -49,9 +50,6 @@ const ELEMENTS: [&str; 2] = ["mfvideosrc", "ksvideosrc"];
 const ELEMENTS: [&str; 1] = ["avfvideosrc"];
 #[cfg(not(any(target_os = "windows", target_os = "macos")))]
 const ELEMENTS: [&str; 2] = ["v4l2src", "libcamerasrc"];
-
-/// Where the kernel tells about its devices.
-const SYSTEM: &str = "/sys";
 
 const NO_CAMERA: &str = "vidchat send --pipeline test needs no camera";
 
@@ -91,7 +89,7 @@ pub fn choose_again(known: &Camera, wish: &Wish) -> Outcome<Camera> {
             ..wish.clone()
         });
     };
-    let Some(node) = identity.find(Path::new(SYSTEM), &nodes()) else {
+    let Some(node) = identity.find(Path::new(nodes::SYSTEM), &nodes::all()) else {
         return Err(unplugged(cannot_use(known)));
     };
     match open("v4l2src", Some(&node), wish) {
@@ -151,7 +149,7 @@ pub fn explain(camera: &Camera, message: &str) -> Failure {
     let busy = message.to_lowercase().contains("busy");
     match &camera.device {
         Some(device) if busy => {
-            let holders = holders(device);
+            let holders = nodes::holders(device);
             let hint = match holders.first() {
                 Some(_) => "close that program, or take another camera with --device",
                 None => "close the program that uses it, or take another with --device",
@@ -179,7 +177,7 @@ fn devices(element: &str, wish: &Wish) -> Outcome<Vec<Option<PathBuf>>> {
         return Ok(vec![None]);
     }
     let Some(wanted) = &wish.device else {
-        return Ok(nodes().into_iter().map(Some).collect());
+        return Ok(nodes::all().into_iter().map(Some).collect());
     };
     if wanted.contains('/') {
         return Ok(vec![Some(PathBuf::from(wanted))]);
@@ -189,55 +187,22 @@ fn devices(element: &str, wish: &Wish) -> Outcome<Vec<Option<PathBuf>>> {
     }
     // A name: those nodes whose camera is called so.
     let named = |node: &PathBuf| {
-        node_name(node)
+        nodes::name(node)
             .to_lowercase()
             .contains(&wanted.to_lowercase())
     };
-    let found: Vec<_> = nodes().into_iter().filter(named).map(Some).collect();
+    let found: Vec<_> = nodes::all().into_iter().filter(named).map(Some).collect();
     if found.is_empty() {
         return Err(Failure::start(format!("cannot find the camera {wanted:?}"))
             .cause("no camera has that in its name")
             .found(
-                nodes()
+                nodes::all()
                     .iter()
-                    .map(|n| format!("{}: {}", n.display(), node_name(n))),
+                    .map(|n| format!("{}: {}", n.display(), nodes::name(n))),
             )
             .hint("--device takes a path, a number or a part of a name"));
     }
     Ok(found)
-}
-
-/// The system's video devices, in the order of their numbers.
-fn nodes() -> Vec<PathBuf> {
-    let mut numbers: Vec<u32> = fs::read_dir("/dev")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .strip_prefix("video")?
-                .parse()
-                .ok()
-        })
-        .collect();
-    numbers.sort_unstable();
-    numbers
-        .into_iter()
-        .map(|number| PathBuf::from(format!("/dev/video{number}")))
-        .collect()
-}
-
-/// What the kernel calls the camera behind a device.
-fn node_name(node: &Path) -> String {
-    let file = node.file_name().unwrap_or_default();
-    let path = Path::new(SYSTEM).join("class/video4linux").join(file);
-    let path = path.join("name");
-    fs::read_to_string(path)
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
 }
 
 /// Opens a camera and picks its mode; `None` when nothing is there that could be opened, an
@@ -304,30 +269,8 @@ fn describe(name: &str, device: Option<&PathBuf>, launch: &str, mode: &Mode) -> 
         description: format!("{name:?}{place}, {mode}"),
         device: device.cloned(),
         launch: mode.launch(launch),
-        identity: device.and_then(|device| Identity::of(Path::new(SYSTEM), device)),
+        identity: device.and_then(|device| Identity::of(Path::new(nodes::SYSTEM), device)),
     }
-}
-
-/// Who has `device` open, as far as this user may know.
-fn holders(device: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        // What is no number is not a process, or is this one by another name.
-        let number = process.file_name().to_str().and_then(|n| n.parse().ok());
-        let Some(number) = number.filter(|number: &u32| *number != std::process::id()) else {
-            continue;
-        };
-        let descriptors = fs::read_dir(process.path().join("fd"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut links = descriptors.filter_map(|fd| fs::read_link(fd.path()).ok());
-        if links.any(|link| link == device) {
-            let command = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            found.push(format!("used by {} (process {number})", command.trim()));
-        }
-    }
-    found
 }
 
 fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
@@ -385,22 +328,5 @@ mod tests {
         );
         let said = none_usable(&wish, &ELEMENTS, Vec::new()).to_string();
         assert!(said.contains("none is plugged in"), "{said}");
-    }
-
-    #[test]
-    fn others_who_hold_a_device_are_named_and_we_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let device = folder.path().canonicalize().unwrap().join("video0");
-        let own = fs::File::create(&device).unwrap();
-        assert_eq!(holders(&device), Vec::<String>::new());
-        let mut other = std::process::Command::new("sleep")
-            .arg("60")
-            .stdin(own.try_clone().unwrap())
-            .spawn()
-            .unwrap();
-        let found = holders(&device);
-        other.kill().unwrap();
-        other.wait().unwrap();
-        assert_eq!(found, [format!("used by sleep (process {})", other.id())]);
     }
 }

@@ -21,6 +21,7 @@ mod hints;
 mod identity;
 mod keys;
 mod modes;
+mod nodes;
 mod opening;
 pub mod packages;
 pub mod player;
