@@ -29,6 +29,7 @@ mod pool;
 pub mod recipe;
 mod recovery;
 mod runner;
+mod screen;
 mod seen;
 pub mod source;
 mod stage;

@@ -6,7 +6,7 @@ use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::recipe::Recipe;
-use super::{camera, decode, encode, window};
+use super::{camera, decode, encode, screen, window};
 
 /// Values for a pipeline's placeholders.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl Values {
                     Ok(launch)
                 }))
             }
-            (None, "screen") => Some(camera::screen()),
+            (None, "screen") => Some(screen::element()),
             (None, "height") => Some(self.default_height(recipe)),
             (None, "encode") => Some(Ok(String::new())),
             (None, "bitrate" | "gop" | "rate" | "threads") => self.for_encoder(recipe, name),
