@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod build;
 pub mod camera;
 pub mod caps;
+mod capture;
 mod change;
 mod choice;
 pub mod codecs;

@@ -12,6 +12,7 @@ use crate::report::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::camera::Camera;
+use super::capture::{Capture, Pace};
 use super::encode::{self, Encoder};
 use super::recipe::Recipe;
 use super::recovery::{Stall, patience};
@@ -72,7 +73,9 @@ impl Opening {
         let frames: gst_app::AppSink = build::seam(recipe, &pipeline)?;
         frames.set_max_buffers(1);
         frames.set_drop(true);
-        frames.set_callbacks(callbacks(gate, number, inputs.clone()));
+        let capture = Capture::watch(&pipeline);
+        let tap = Tap::new(Arc::clone(gate), number, Arc::clone(&capture));
+        frames.set_callbacks(callbacks(tap, inputs.clone()));
         listen(&pipeline, number, inputs.clone());
         let mut opening = Self {
             number,
@@ -89,7 +92,7 @@ impl Opening {
             gate: Arc::clone(gate),
         };
         gate.admit(number);
-        match opening.play() {
+        match opening.play(&capture) {
             Ok(()) => Ok(opening),
             Err(failure) => {
                 opening.stop();
@@ -98,7 +101,7 @@ impl Opening {
         }
     }
 
-    fn play(&mut self) -> Outcome {
+    fn play(&mut self, capture: &Capture) -> Outcome {
         // A live source is its own clock; waiting for a picture's time would only make it older.
         // A file has to be paced, unless it says otherwise.
         self.live = match self.pipeline.set_state(gst::State::Paused) {
@@ -108,6 +111,11 @@ impl Opening {
         if self.live {
             self.frames.set_property("sync", false);
         }
+        capture.is(match self.live {
+            true => Pace::Live,
+            false if self.frames.property("sync") => Pace::Paced,
+            false => Pace::Unpaced,
+        });
         match self.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(()),
             Err(_) => Err(self.first_failure()),
@@ -230,8 +238,8 @@ fn listen(pipeline: &gst::Pipeline, number: u32, inputs: Sender<Input>) {
     });
 }
 
-fn callbacks(gate: &Arc<Gate>, number: u32, inputs: Sender<Input>) -> gst_app::AppSinkCallbacks {
-    let mut tap = Tap::new(Arc::clone(gate), number);
+fn callbacks(mut tap: Tap, inputs: Sender<Input>) -> gst_app::AppSinkCallbacks {
+    let number = tap.number;
     let notify = move |notice| {
         let _ = inputs.send(Input::Pipeline(number, notice));
     };

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use gst::prelude::*;
@@ -15,6 +15,7 @@ use gstreamer_video as gst_video;
 use crate::frame::{Frame, FrameHeader};
 use crate::wire::Caps;
 
+use super::capture::{Capture, CatchUp};
 use super::source::Outlet;
 use super::{caps, decode};
 
@@ -78,7 +79,7 @@ impl Gate {
 pub struct Tap {
     gate: Arc<Gate>,
     /// This pipeline's number.
-    number: u32,
+    pub(super) number: u32,
     /// The caps of the last sample, with the layout where they are raw.
     form: Option<(gst::Caps, Option<gst_video::VideoInfo>)>,
     /// Frames of that form may need those before them. Some encoders mark all of theirs so, though
@@ -88,14 +89,18 @@ pub struct Tap {
     unsaid: Option<Caps>,
     /// Some frame got through.
     passed: bool,
+    capture: Arc<Capture>,
+    catch_up: CatchUp,
 }
 
 impl Tap {
-    /// Frames of the pipeline `number` go through `gate`.
-    pub fn new(gate: Arc<Gate>, number: u32) -> Self {
+    /// Frames of the pipeline `number` go through `gate`, as old as `capture` says.
+    pub fn new(gate: Arc<Gate>, number: u32, capture: Arc<Capture>) -> Self {
         Self {
             gate,
             number,
+            capture,
+            catch_up: CatchUp::default(),
             form: None,
             delta: false,
             unsaid: None,
@@ -132,6 +137,12 @@ impl Tap {
         } else if turn.current != self.number {
             return Ok(None);
         }
+        let (running, age) = self.time(sink, sample);
+        if self.capture.catches_up() && self.catch_up.leaves_out(Instant::now(), age) {
+            // It is counted, so that who needs it knows that it is missing.
+            self.gate.sequence.fetch_add(1, Relaxed);
+            return Ok(None);
+        }
         let mut first = None;
         if let Some(form) = self.unsaid.take() {
             if !std::mem::replace(&mut self.passed, true) {
@@ -139,23 +150,33 @@ impl Tap {
             }
             self.gate.outlet.caps(form);
         }
-        let header = self.header(sink, sample);
+        let header = self.header(sample, running, age);
         self.gate.outlet.frame(Frame { header, data });
         Ok(first)
     }
 
-    fn header(&self, sink: &gst_app::AppSink, sample: &gst::Sample) -> FrameHeader {
-        let buffer = sample.buffer();
-        let flags = buffer.map_or(gst::BufferFlags::empty(), gst::BufferRef::flags);
-        let pts = buffer.and_then(gst::BufferRef::pts);
+    /// The time on a picture, as the pipeline's running time, and its age.
+    fn time(
+        &self,
+        sink: &gst_app::AppSink,
+        sample: &gst::Sample,
+    ) -> (Option<gst::ClockTime>, Duration) {
+        let pts = sample.buffer().and_then(gst::BufferRef::pts);
         let segment = sample
             .segment()
             .and_then(|s| s.downcast_ref::<gst::ClockTime>());
         let running = segment.and_then(|segment| segment.to_running_time(pts));
-        // How long ago it was captured, by the pipeline's clock. A picture without a time is as
-        // new as can be; one from the future (a file, before its time) as well.
-        let age = running.and_then(|then| sink.current_running_time()?.checked_sub(then));
-        let age = Duration::from(age.unwrap_or_default());
+        (running, self.capture.age(sink, running))
+    }
+
+    fn header(
+        &self,
+        sample: &gst::Sample,
+        running: Option<gst::ClockTime>,
+        age: Duration,
+    ) -> FrameHeader {
+        let buffer = sample.buffer();
+        let flags = buffer.map_or(gst::BufferFlags::empty(), gst::BufferRef::flags);
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -180,7 +201,7 @@ pub fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
     };
     let gate = Gate::new(Arc::clone(outlet));
     gate.admit(1);
-    let mut tap = Tap::new(gate, 1);
+    let mut tap = Tap::new(gate, 1, Capture::watch(pipeline));
     sink.set_property("sync", false);
     sink.set_max_buffers(1);
     sink.set_drop(true);
@@ -269,7 +290,9 @@ mod tests {
             let form = info.to_caps().unwrap();
             let sample = gst::Sample::builder().buffer(&buffer).caps(&form);
             let sink = gst_app::AppSink::builder().build();
-            Self(Tap::new(Arc::clone(gate), number), sink, sample.build())
+            let capture = Capture::watch(&gst::Pipeline::new());
+            let tap = Tap::new(Arc::clone(gate), number, capture);
+            Self(tap, sink, sample.build())
         }
 
         /// Whether this frame was the pipeline's first to get through.

@@ -2,13 +2,18 @@
 //! those that came since and need it. It is what a viewer that is late can go on from.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::frame::Frame;
 
 /// The most frames, and bytes of them, that are kept since a key frame.
 pub(super) const KEPT_FRAMES: usize = 1200;
 const KEPT_BYTES: usize = 16 << 20;
+/// A source that gives nothing for so long, and for so many times the time between two frames, is
+/// lost, which is told to everybody. Where nobody had the time for that, since the whole machine
+/// was asleep, its last frame is still of another time.
+const HELD_UP: Duration = Duration::from_secs(2);
+const HELD_UP_FRAMES: u32 = 3;
 
 /// A group of pictures that may still grow.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +24,9 @@ pub struct Gop {
     deltas: VecDeque<Frame>,
     /// Bytes of those.
     delta_bytes: usize,
+    /// When the newest came, and how long after the one before.
+    came: Option<Instant>,
+    gap: Option<Duration>,
 }
 
 impl Gop {
@@ -45,8 +53,20 @@ impl Gop {
         Duration::from_nanos(newest.saturating_sub(frame.header.captured_at))
     }
 
+    /// Whether the newest frame is no picture of this moment any more. Of a source that has given
+    /// one frame alone nobody knows when the next is due.
+    pub fn is_stale(&self, now: Instant) -> bool {
+        let passed = self.came.map(|came| now.saturating_duration_since(came));
+        passed
+            .zip(self.gap)
+            .is_some_and(|(passed, gap)| passed > HELD_UP.max(gap * HELD_UP_FRAMES))
+    }
+
     /// Takes a frame in, and returns what it replaces.
     pub fn take(&mut self, frame: Frame) -> (Option<Frame>, VecDeque<Frame>) {
+        let now = Instant::now();
+        let before = self.came.replace(now);
+        self.gap = before.map(|before| now.saturating_duration_since(before));
         if frame.header.key {
             self.delta_bytes = 0;
             return (self.key.replace(frame), std::mem::take(&mut self.deltas));
@@ -55,7 +75,8 @@ impl Gop {
             .newest()
             .is_some_and(|newest| newest.header.sequence.wrapping_add(1) == frame.header.sequence);
         if !follows {
-            self.clear();
+            (self.key, self.delta_bytes) = (None, 0);
+            self.deltas.clear();
         }
         self.delta_bytes += frame.data.len();
         self.deltas.push_back(frame);
@@ -74,8 +95,43 @@ impl Gop {
 
     /// Forgets all of it.
     pub fn clear(&mut self) {
-        self.key = None;
-        self.deltas.clear();
-        self.delta_bytes = 0;
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::frame::FrameHeader;
+
+    fn frame(sequence: u32) -> Frame {
+        let header = FrameHeader {
+            key: sequence == 0,
+            sequence,
+            ..FrameHeader::default()
+        };
+        let data = Bytes::from_static(b"x");
+        Frame { header, data }
+    }
+
+    #[test]
+    fn a_frame_is_stale_when_the_next_should_long_have_come() {
+        let mut gop = Gop::default();
+        let later = |passed| Instant::now() + passed;
+        assert!(!gop.is_stale(later(HELD_UP * 9)), "there is none");
+        gop.take(frame(0));
+        assert!(!gop.is_stale(later(HELD_UP * 9)), "it may be the only one");
+        gop.take(frame(1));
+        assert!(!gop.is_stale(later(HELD_UP / 2)));
+        assert!(gop.is_stale(later(HELD_UP.mul_f64(1.1))));
+        gop.came = gop.came.and_then(|came| came.checked_sub(HELD_UP));
+        // Slow, and the one before is of no use any more.
+        gop.take(frame(3));
+        assert!(!gop.is_stale(later(HELD_UP * 2)));
+        assert!(gop.is_stale(later(HELD_UP * 4)));
+        gop.clear();
+        assert!(!gop.is_stale(later(HELD_UP * 9)));
     }
 }

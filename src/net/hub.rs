@@ -316,6 +316,12 @@ impl Subscription {
         if self.last.is_some_and(|last| !newest.header.is_after(last)) {
             return None;
         }
+        // What was given before this machine was held up is nothing to be shown after that. Who
+        // names no rate may well give a picture only when something has changed.
+        let rated = caps.framerate().is_some();
+        if rated && scene.ended.is_none() && frames.is_stale(Instant::now()) {
+            return None;
+        }
         let allowed = match self.joining {
             true => JOIN_LIMIT.max(self.patience),
             false => self.patience,

@@ -135,3 +135,23 @@ fn a_viewer_that_was_suspended_loses_its_seat_and_takes_another() {
     watcher.shows_pictures();
     watcher.quit();
 }
+
+#[test]
+fn a_sender_that_was_suspended_shows_nothing_of_that_time() {
+    let mut sender = sender(0);
+    let mut watcher = Watcher::start(&sender.target());
+    sender.process.line_with("joined (1 watching)");
+    sender.process.signal("STOP");
+    watcher.process.line_with("connecting again");
+    watcher.is_without_a_sender();
+    let before = watcher.stats.lines().len();
+    sender.process.signal("CONT");
+    watcher.process.line_with("connected again after");
+    watcher.shows_pictures();
+    // It stood still for over three seconds, and made pictures of all of them when it went on.
+    for line in &watcher.stats.lines()[before..] {
+        let oldest = line["age_ms"]["max"].as_f64();
+        assert!(oldest.is_none_or(|age| age < 1500.0), "{line}");
+    }
+    watcher.quit();
+}

@@ -38,18 +38,27 @@ impl Stats {
         let from = wall_clock() + 1.0;
         let until = Instant::now() + PATIENCE;
         loop {
-            let text = fs::read_to_string(self.path()).unwrap_or_default();
-            // The last line may not be whole yet.
-            let lines = text
-                .lines()
-                .map_while(|line| serde_json::from_str(line).ok());
-            let told = |line: &Value| line["time"].as_f64().is_some_and(|time| time >= from);
-            if let Some(line) = lines.filter(told).find(|line| wanted(line)) {
-                return line;
+            let lines = self.lines();
+            let told = |line: &&Value| line["time"].as_f64().is_some_and(|time| time >= from);
+            if let Some(line) = lines.iter().filter(told).find(|line| wanted(line)) {
+                return line.clone();
             }
-            assert!(Instant::now() < until, "it never tells of {what}: {text}");
+            assert!(
+                Instant::now() < until,
+                "it never tells of {what}: {lines:#?}"
+            );
             sleep(Duration::from_millis(50));
         }
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path()).unwrap_or_default();
+        // The last line may not be whole yet.
+        let lines = text.lines();
+        lines
+            .map_while(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 }
 
