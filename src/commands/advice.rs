@@ -24,8 +24,8 @@ pub struct Advice {
     bad: u32,
     good: u32,
     told: bool,
-    /// Of the last seconds: how long, and pictures and bytes that came, and pictures left out.
-    recent: VecDeque<(Duration, u64, u64, u64)>,
+    /// Of the last seconds in which pictures came: how many they were, and how many bytes.
+    recent: VecDeque<(u64, u64)>,
 }
 
 impl Advice {
@@ -42,17 +42,12 @@ impl Advice {
 
     /// What to say after this second: nothing as a rule.
     pub fn after(&mut self, second: &Second, form: &Caps) -> Option<String> {
-        if self.recent.len() == REMEMBERED {
-            self.recent.pop_front();
+        if second.frames > 0 {
+            if self.recent.len() == REMEMBERED {
+                self.recent.pop_front();
+            }
+            self.recent.push_back((second.frames, second.bytes));
         }
-        let Second {
-            span,
-            frames,
-            bytes,
-            skipped,
-            ..
-        } = *second;
-        self.recent.push_back((span, frames, bytes, skipped));
         let age = second.age?;
         if age.p95 <= self.bound {
             self.bad = 0;
@@ -66,28 +61,20 @@ impl Advice {
         }
         self.told = true;
         Some(format!(
-            "pictures are {} ms old, more than the {} of --max-latency: {}",
+            "pictures are up to {} ms old, more than the {} of --max-latency: {}",
             age.p95.as_millis(),
             self.bound.as_millis(),
-            reason(second, self.needed(), form, self.bound)
+            reason(second, self.needed(second, form), form, self.bound)
         ))
     }
 
-    /// What the stream would need to pass whole, in bits a second: what came, and what was left
-    /// out.
-    fn needed(&self) -> f64 {
-        let mut sum = (Duration::ZERO, 0, 0, 0);
-        for (span, frames, bytes, skipped) in &self.recent {
-            sum = (
-                sum.0 + *span,
-                sum.1 + frames,
-                sum.2 + bytes,
-                sum.3 + skipped,
-            );
-        }
-        let (span, frames, bytes, skipped) = sum;
-        let share = (frames + skipped) as f64 / frames.max(1) as f64;
-        bytes as f64 * 8.0 * share / span.as_secs_f64().max(0.001)
+    /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
+    /// each as large as those that came.
+    fn needed(&self, second: &Second, form: &Caps) -> f64 {
+        let frames: u64 = self.recent.iter().map(|(frames, _)| frames).sum();
+        let bytes: u64 = self.recent.iter().map(|(_, bytes)| bytes).sum();
+        let made = second.made.or(form.framerate()).unwrap_or_default();
+        made * bytes as f64 * 8.0 / frames.max(1) as f64
     }
 }
 
@@ -103,7 +90,7 @@ fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
             "the link needs {} Mbit/s, carries {}; on the sender: {}",
             megabits(needs),
             megabits(carries),
-            less(form, carries * FULL / needs)
+            less(form, needs, carries)
         );
     }
     if age.saturating_sub(arrived) > bound / 2 {
@@ -116,6 +103,15 @@ fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
         let there = round_trip.as_millis() / 2;
         return format!("the way alone takes {there} ms; give a larger --max-latency");
     }
+    if form.is_delta() {
+        // Its frames are small: how quickly one comes tells nothing of the link.
+        let came = second.bytes as f64 * 8.0 / second.span.as_secs_f64().max(0.001);
+        return format!(
+            "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
+            arrived.as_millis(),
+            less(form, needs, came)
+        );
+    }
     match second.sent {
         Some(sent) if sent.p50 > bound.as_secs_f64() * 1e3 / 2.0 => format!(
             "{:.0} ms of it pass before they leave the sender, which may be busy; there: --width or \
@@ -126,21 +122,25 @@ fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
     }
 }
 
-/// What makes a stream of this form so small that no more than this part of it is left.
-fn less(form: &Caps, part: f64) -> String {
+/// What makes a stream of this form, which needs so many bits a second, fit into so many.
+fn less(form: &Caps, needs: f64, carries: f64) -> String {
+    let codec = "a codec, such as --pipeline camera-h264";
     match form.media_type() {
         "video/x-raw" => {
             let width = form.size().map_or(320, |(width, _)| width);
             let narrow = (f64::from(NARROW) / f64::from(width)).powi(2);
-            match narrow < part {
-                true => format!("--pipeline camera-h264, or --width {NARROW}"),
-                false => "--pipeline camera-h264".into(),
+            match narrow < carries * FULL / needs {
+                true => format!("{codec}, or --width {NARROW}"),
+                false => codec.into(),
             }
         }
-        "image/jpeg" | "image/png" => {
-            "--pipeline camera-h264, or a smaller --width or --fps".into()
+        "image/jpeg" | "image/png" => format!("{codec}, or a smaller --width or --fps"),
+        _ => {
+            let kbit = (carries * FULL / 1e3).max(1.0);
+            let step = 10_f64.powf(kbit.log10().floor() - 1.0).max(1.0);
+            let kbit = (kbit / step).floor() * step;
+            format!("--set bitrate={kbit:.0}, and a smaller --width or --fps if that is too little")
         }
-        _ => "--set bitrate=KBIT, or a smaller --width".into(),
     }
 }
 
@@ -177,6 +177,7 @@ mod tests {
             arrived: ages(age),
             age: ages(age),
             carries: Some(megabits * 1e6),
+            made: Some(30.0),
             ..Second::default()
         }
     }
@@ -198,25 +199,35 @@ mod tests {
         assert_eq!(
             said,
             [
-                "pictures are 480 ms old, more than the 200 of --max-latency: the link needs 28 \
-                 Mbit/s, carries 2.0; on the sender: --pipeline camera-h264"
+                "pictures are up to 480 ms old, more than the 200 of --max-latency: the link needs \
+                 28 Mbit/s, carries 2.0; on the sender: a codec, such as --pipeline camera-h264"
             ]
         );
     }
 
     #[test]
-    fn a_smaller_width_is_advised_only_where_it_is_enough() {
-        let both = "--pipeline camera-h264, or --width 160";
-        for (width, part, advised) in [
-            (320, 0.3, both),
-            (320, 0.2, "--pipeline camera-h264"),
-            (640, 0.1, both),
-            (640, 0.05, "--pipeline camera-h264"),
-            (160, 0.9, "--pipeline camera-h264"),
+    fn what_is_advised_is_enough() {
+        let codec = "a codec, such as --pipeline camera-h264";
+        let both = format!("{codec}, or --width 160");
+        for (width, carries, advised) in [
+            (320, 10e6, &both[..]),
+            (320, 7e6, codec),
+            (640, 3e6, &both),
+            (640, 1e6, codec),
+            (160, 27e6, codec),
         ] {
             let form = format!("video/x-raw, format=I420, width={width}, height=240");
             let form = Caps::parse(&form).unwrap();
-            assert_eq!(less(&form, part), advised, "{width} {part}");
+            assert_eq!(less(&form, 28e6, carries), advised, "{width} {carries}");
+        }
+        let h264 = Caps::parse("video/x-h264, width=320, height=240").unwrap();
+        for (carries, advised) in [
+            (60e3, "--set bitrate=51,"),
+            (1.234e6, "--set bitrate=1000,"),
+            (100.0, "--set bitrate=1,"),
+        ] {
+            let said = less(&h264, 2e6, carries);
+            assert!(said.starts_with(advised), "{carries} {said}");
         }
     }
 

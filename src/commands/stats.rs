@@ -33,10 +33,16 @@ impl Stats {
         std::thread::Builder::new()
             .name("stats".into())
             .spawn(move || {
+                let mut begun = false;
                 for line in written {
                     match &mut file {
                         // A full disk is no reason to end what is watched.
-                        Some(file) => drop(file.write_all(line.as_bytes())),
+                        Some(file) => {
+                            if !std::mem::replace(&mut begun, true) {
+                                let _ = file.set_len(0);
+                            }
+                            let _ = file.write_all(line.as_bytes());
+                        }
                         None => console::output(&line),
                     }
                 }
@@ -54,8 +60,12 @@ impl Stats {
     }
 }
 
+/// Opens the file, which stays as it is until there is something to be written: a program that
+/// could not start has nothing to say.
 fn create(path: &Path) -> Outcome<File> {
-    File::create(path).map_err(|e| {
+    let mut options = File::options();
+    options.append(true).create(true);
+    options.open(path).map_err(|e| {
         Failure::start(format!(
             "cannot write statistics to {:?}",
             path.display().to_string()

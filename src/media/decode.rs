@@ -90,11 +90,6 @@ const PATIENT: &str = "qos=false max-errors=-1";
 /// the next.
 const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
 
-/// Whether frames of `caps` tell the difference from those before them, so that none may be lost.
-pub fn is_delta(caps: &Caps) -> bool {
-    caps.media_type().starts_with("video/x-") && !caps.is_raw()
-}
-
 /// The elements that decode frames of `caps`; empty for raw video, which needs none.
 pub fn decoder(caps: &Caps) -> Outcome<String> {
     let Some((_, parser, decoders)) = DECODERS
@@ -107,7 +102,7 @@ pub fn decoder(caps: &Caps) -> Outcome<String> {
     for decoder in decoders {
         let decoder = format!("{parser}{decoder} {PATIENT}");
         match usable(&decoder) {
-            Ok(()) if is_delta(caps) => return Ok(format!("{decoder} ! {NEWEST}")),
+            Ok(()) if caps.is_delta() => return Ok(format!("{decoder} ! {NEWEST}")),
             Ok(()) => return Ok(decoder),
             Err(reason) => reasons.push(reason),
         }
@@ -146,7 +141,7 @@ mod tests {
             ("image/jpeg", false),
         ] {
             let caps = Caps::parse(media_type).unwrap();
-            assert_eq!(is_delta(&caps), delta, "{media_type}");
+            assert_eq!(caps.is_delta(), delta, "{media_type}");
             let text = decoder(&caps).unwrap();
             assert_eq!(text.ends_with(NEWEST), delta, "{text}");
         }

@@ -18,7 +18,6 @@ use crate::frame::FrameHeader;
 use crate::report::Failure;
 use crate::wire::Caps;
 
-use super::decode;
 use super::gate::{Gate, Sight, Verdict};
 use super::player::PlayerEvent;
 
@@ -83,7 +82,7 @@ impl Feed {
 
     /// What the frames are from here on.
     pub fn set_form(&self, form: &Caps, gst_caps: &gst::Caps) {
-        let delta = decode::is_delta(form);
+        let delta = form.is_delta();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.gate = Gate::new(form.framerate().unwrap_or(30.0));
         state.media_type = form.media_type();

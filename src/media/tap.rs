@@ -15,9 +15,9 @@ use gstreamer_video as gst_video;
 use crate::frame::{Frame, FrameHeader};
 use crate::wire::Caps;
 
+use super::caps;
 use super::capture::{Capture, CatchUp};
 use super::source::Outlet;
-use super::{caps, decode};
 
 /// The one way to an outlet, for one pipeline at a time: frames of a pipeline that was stopped,
 /// or that does not have its turn yet, do not get through, however late they come.
@@ -124,7 +124,7 @@ impl Tap {
                 .then(|| caps::raw_info(&caps))
                 .transpose()?;
             self.form = Some((caps, info));
-            self.delta = decode::is_delta(&described);
+            self.delta = described.is_delta();
             self.unsaid = Some(described);
         }
         let info = self.form.as_ref().and_then(|(_, info)| info.as_ref());

@@ -16,6 +16,10 @@ use crate::wire::{AgesMs, Pong};
 use super::ages::{AgeSummary, Ages};
 use super::clock::RemoteClock;
 
+/// A picture that came more quickly was in the socket as a whole, or in one packet: it tells nothing
+/// of what the path carries.
+const CARRIED: Duration = Duration::from_millis(1);
+
 /// How many times between pictures tell the usual one.
 const USUAL_GAPS: usize = 5;
 
@@ -53,8 +57,11 @@ struct State {
     shown_at: Option<u64>,
     /// The times between the last few.
     gaps: VecDeque<Duration>,
-    /// Bytes of frames, and the time from their first byte to their last.
+    /// Bytes of frames that took a while, and the time from their first byte to their last.
     carried: (u64, Duration),
+    /// The number and time of the last frame of the second before, and of the last one.
+    counted: Option<(u32, u64)>,
+    newest: Option<(u32, u64)>,
     /// What the counters were when this second began, and when that was.
     before: (u64, u64, u64),
     began: Duration,
@@ -85,7 +92,10 @@ pub struct Second {
     /// The shortest round trip of late.
     pub round_trip: Option<Duration>,
     /// What the path carries, in bits a second: the rate at which frames came while they came.
+    /// `None` where none took long enough to tell.
     pub carries: Option<f64>,
+    /// How many pictures a second the sender makes, by their numbers and times.
+    pub made: Option<f64>,
 }
 
 /// The viewer's clock: nanoseconds since about the start of the program. It never jumps.
@@ -170,7 +180,9 @@ impl Meter {
             age: state.shown.take(),
             round_trip: state.clock.round_trip(),
             carries: rate.is_finite().then_some(rate),
+            made: state.made(),
         };
+        state.counted = state.newest;
         state.last
     }
 
@@ -187,6 +199,7 @@ impl Meter {
     pub(super) fn connected(&self) {
         let mut state = self.lock();
         (state.clock, state.sent) = (RemoteClock::default(), None);
+        (state.counted, state.newest) = (None, None);
     }
 
     pub(super) fn pong(&self, pong: Pong) {
@@ -211,8 +224,11 @@ impl Meter {
         self.traffic.bytes.fetch_add(bytes as u64, Relaxed);
         let now = now();
         let mut state = self.lock();
-        state.carried.0 += bytes as u64;
-        state.carried.1 += took;
+        if took >= CARRIED {
+            state.carried.0 += bytes as u64;
+            state.carried.1 += took;
+        }
+        state.newest = Some((header.sequence, header.captured_at));
         if let Some(age) = state.age(header, now) {
             state.arrived.note(age);
         }
@@ -225,6 +241,13 @@ impl Meter {
 }
 
 impl State {
+    fn made(&self) -> Option<f64> {
+        let ((before, then), (number, at)) = self.counted.zip(self.newest)?;
+        let (pictures, took) = (number.wrapping_sub(before), at.checked_sub(then)?);
+        let rate = f64::from(pictures) / Duration::from_nanos(took).as_secs_f64();
+        (pictures > 0 && rate.is_finite()).then_some(rate)
+    }
+
     /// How old a picture is at `now`; `None` where nobody knows when it was captured.
     fn age(&self, header: &FrameHeader, now: u64) -> Option<Duration> {
         if header.captured_at == 0 {
@@ -269,15 +292,40 @@ mod tests {
         let meter = knowing(century);
         let second = Duration::from_secs(1);
         let header = captured(now() + century - 1_000_000_000);
-        meter.arrived(&header, 100, Duration::from_micros(10));
+        meter.arrived(&header, 100_000, Duration::from_millis(10));
+        meter.arrived(&header, 100, CARRIED / 2);
         meter.shown(&header);
         let ended = meter.close_second();
         let (arrived, shown) = (ended.arrived.unwrap().p50, ended.age.unwrap().p50);
         assert!(arrived >= second.mul_f64(0.99) && shown >= arrived.mul_f64(0.99));
         assert!(shown < second * 10, "{shown:?}");
-        assert_eq!((ended.frames, ended.bytes, ended.shown), (1, 100, 1));
+        assert_eq!((ended.frames, ended.bytes, ended.shown), (2, 100_100, 1));
         assert_eq!(ended.carries.map(f64::round), Some(80e6));
         assert!(meter.close_second().age.is_none(), "it was told");
+    }
+
+    #[test]
+    fn what_the_sender_makes_is_told_by_numbers_and_times() {
+        let meter = Meter::default();
+        let arrived = |sequence: u32, captured_at| {
+            let header = FrameHeader {
+                sequence,
+                captured_at,
+                ..FrameHeader::default()
+            };
+            meter.arrived(&header, 1, Duration::ZERO);
+        };
+        arrived(u32::MAX - 4, 1_000_000_000);
+        assert_eq!(meter.close_second().made, None, "one alone tells nothing");
+        // 30 pictures further, of which only this one came.
+        arrived(25, 2_000_000_000);
+        assert_eq!(meter.close_second().made, Some(30.0));
+        assert_eq!(meter.close_second().made, None, "none came");
+        arrived(40, 2_500_000_000);
+        assert_eq!(meter.close_second().made, Some(30.0));
+        meter.connected();
+        arrived(3, 9_000_000_000);
+        assert_eq!(meter.close_second().made, None, "another sender");
     }
 
     #[test]

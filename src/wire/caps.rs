@@ -99,6 +99,12 @@ impl Caps {
         self.media_type == RAW
     }
 
+    /// Whether frames of this form tell the difference from those before them, so that none may
+    /// be lost.
+    pub fn is_delta(&self) -> bool {
+        self.media_type.starts_with("video/x-") && !self.is_raw()
+    }
+
     /// Width and height in pixels, where they are known.
     pub fn size(&self) -> Option<(i32, i32)> {
         Some((self.int("width")?, self.int("height")?))

@@ -119,7 +119,7 @@ pub struct Report {
     /// The round trip to the sender in milliseconds, the shortest of late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// What the path carries: the rate at which pictures came while they came, in Mbit/s.
+    /// What the path carries: the rate at which pictures came that took a while, in Mbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries_mbit_s: Option<f64>,
 }
