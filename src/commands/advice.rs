@@ -8,6 +8,8 @@ use crate::wire::Caps;
 
 /// So many seconds in a row have to be too old before anything is said: a burst is no state.
 const SECONDS: u32 = 3;
+/// A codec's bit rate follows the link, which takes a while.
+const SECONDS_OF_DELTAS: u32 = 8;
 /// After so many good ones a new trouble is told again.
 const RECOVERY: u32 = 30;
 /// What the stream needs is taken from so many seconds: after a pause much is left out at once.
@@ -24,8 +26,9 @@ pub struct Advice {
     bad: u32,
     good: u32,
     told: bool,
-    /// Of the last seconds in which pictures came: how many they were, and how many bytes.
-    recent: VecDeque<(u64, u64)>,
+    /// Of the last seconds in which pictures came: how long each was, how many pictures, and how
+    /// many bytes.
+    recent: VecDeque<(Duration, u64, u64)>,
 }
 
 impl Advice {
@@ -46,7 +49,8 @@ impl Advice {
             if self.recent.len() == REMEMBERED {
                 self.recent.pop_front();
             }
-            self.recent.push_back((second.frames, second.bytes));
+            self.recent
+                .push_back((second.span, second.frames, second.bytes));
         }
         let age = second.age?;
         if age.p95 <= self.bound {
@@ -56,7 +60,11 @@ impl Advice {
             return None;
         }
         (self.bad, self.good) = (self.bad + 1, 0);
-        if self.told || self.bad < SECONDS {
+        let patience = match form.is_delta() {
+            true => SECONDS_OF_DELTAS,
+            false => SECONDS,
+        };
+        if self.told || self.bad < patience {
             return None;
         }
         self.told = true;
@@ -64,61 +72,70 @@ impl Advice {
             "pictures are up to {} ms old, more than the {} of --max-latency: {}",
             age.p95.as_millis(),
             self.bound.as_millis(),
-            reason(second, self.needed(second, form), form, self.bound)
+            self.reason(second, form)
         ))
     }
 
     /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
     /// each as large as those that came.
     fn needed(&self, second: &Second, form: &Caps) -> f64 {
-        let frames: u64 = self.recent.iter().map(|(frames, _)| frames).sum();
-        let bytes: u64 = self.recent.iter().map(|(_, bytes)| bytes).sum();
+        let frames: u64 = self.recent.iter().map(|(_, frames, _)| frames).sum();
+        let bytes: u64 = self.recent.iter().map(|(.., bytes)| bytes).sum();
         let made = second.made.or(form.framerate()).unwrap_or_default();
         made * bytes as f64 * 8.0 / frames.max(1) as f64
     }
-}
 
-/// Which part of the way takes the time, and what helps.
-fn reason(second: &Second, needs: f64, form: &Caps, bound: Duration) -> String {
-    let age = second.age.unwrap_or_default().p50;
-    let arrived = second.arrived.unwrap_or_default().p50;
-    let round_trip = second.round_trip.unwrap_or_default();
-    if let Some(carries) = second.carries
-        && needs > carries * FULL
-    {
-        return format!(
-            "the link needs {} Mbit/s, carries {}; on the sender: {}",
-            megabits(needs),
-            megabits(carries),
-            less(form, needs, carries)
-        );
+    /// What came in a second, in bits: the most of late.
+    fn came(&self) -> f64 {
+        let rate = |(span, _, bytes): &(Duration, u64, u64)| {
+            *bytes as f64 * 8.0 / span.as_secs_f64().max(0.001)
+        };
+        self.recent.iter().map(rate).fold(0.0, f64::max)
     }
-    if age.saturating_sub(arrived) > bound / 2 {
-        let here = age.saturating_sub(arrived).as_millis();
-        return format!(
-            "{here} ms of it pass here, decoding and showing; on the sender: --width or --fps"
-        );
-    }
-    if round_trip > bound {
-        let there = round_trip.as_millis() / 2;
-        return format!("the way alone takes {there} ms; give a larger --max-latency");
-    }
-    if form.is_delta() {
-        // Its frames are small: how quickly one comes tells nothing of the link.
-        let came = second.bytes as f64 * 8.0 / second.span.as_secs_f64().max(0.001);
-        return format!(
-            "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
-            arrived.as_millis(),
-            less(form, needs, came)
-        );
-    }
-    match second.sent {
-        Some(sent) if sent.p50 > bound.as_secs_f64() * 1e3 / 2.0 => format!(
-            "{:.0} ms of it pass before they leave the sender, which may be busy; there: --width or \
-             --fps",
-            sent.p50
-        ),
-        _ => "it passes on the way: somebody else may use the link".into(),
+
+    /// Which part of the way takes the time, and what helps.
+    fn reason(&self, second: &Second, form: &Caps) -> String {
+        let (needs, bound) = (self.needed(second, form), self.bound);
+        let age = second.age.unwrap_or_default().p50;
+        let arrived = second.arrived.unwrap_or_default().p50;
+        let round_trip = second.round_trip.unwrap_or_default();
+        if let Some(carries) = second.carries
+            && needs > carries * FULL
+        {
+            return format!(
+                "the link needs {} Mbit/s, carries {}; on the sender: {}",
+                megabits(needs),
+                megabits(carries),
+                less(form, needs, carries)
+            );
+        }
+        if age.saturating_sub(arrived) > bound / 2 {
+            let here = age.saturating_sub(arrived).as_millis();
+            return format!(
+                "{here} ms of it pass here, decoding and showing; on the sender: --width or --fps"
+            );
+        }
+        if round_trip > bound {
+            let there = round_trip.as_millis() / 2;
+            return format!("the way alone takes {there} ms; give a larger --max-latency");
+        }
+        if form.is_delta() {
+            // Its frames are small: how quickly one comes tells nothing of the link.
+            let arrived = second.arrived.unwrap_or_default().p95;
+            return format!(
+                "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
+                arrived.as_millis(),
+                less(form, needs, self.came())
+            );
+        }
+        match second.sent {
+            Some(sent) if sent.p50 > bound.as_secs_f64() * 1e3 / 2.0 => format!(
+                "{:.0} ms of it pass before they leave the sender, which may be busy; there: --width or \
+                 --fps",
+                sent.p50
+            ),
+            _ => "it passes on the way: somebody else may use the link".into(),
+        }
     }
 }
 
@@ -246,27 +263,39 @@ mod tests {
     }
 
     #[test]
+    fn a_codecs_bit_rate_is_given_time_to_follow_the_link() {
+        let mut advice = Advice::new(Duration::from_millis(200));
+        let h264 = Caps::parse("video/x-h264, width=320, height=240").unwrap();
+        let mut said = (1..60).filter(|_| advice.after(&second(2.0, 480), &h264).is_some());
+        assert_eq!((said.next(), said.next()), (Some(SECONDS_OF_DELTAS), None));
+    }
+
+    #[test]
     fn the_part_that_takes_the_time_is_named() {
-        let bound = Duration::from_millis(200);
+        let reason = |second: &Second, form: &Caps| {
+            let mut advice = Advice::new(Duration::from_millis(200));
+            advice.after(second, form);
+            advice.reason(second, form)
+        };
         let slow_here = Second {
             arrived: ages(20),
             carries: None,
             ..second(10.0, 300)
         };
-        assert!(reason(&slow_here, 28e6, &raw(), bound).contains("280 ms of it pass here"));
+        assert!(reason(&slow_here, &raw()).contains("280 ms of it pass here"));
         let far = Second {
             round_trip: Some(Duration::from_millis(600)),
             carries: None,
             ..second(10.0, 310)
         };
-        assert!(reason(&far, 28e6, &raw(), bound).contains("the way alone takes 300 ms"));
+        assert!(reason(&far, &raw()).contains("the way alone takes 300 ms"));
         let mut late = Second {
             carries: None,
             ..second(10.0, 310)
         };
-        assert!(reason(&late, 28e6, &raw(), bound).starts_with("it passes on the way"));
+        assert!(reason(&late, &raw()).starts_with("it passes on the way"));
         late.sent = ages(290).map(Into::into);
-        let there = reason(&late, 28e6, &raw(), bound);
+        let there = reason(&late, &raw());
         assert!(
             there.starts_with("290 ms of it pass before they leave"),
             "{there}"

@@ -125,7 +125,14 @@ impl Link {
 
     /// The viewer reports what it has shown.
     pub(super) fn reported(&self, report: Report) {
-        self.lock().report = Some(report);
+        let mut state = self.lock();
+        state.report = Some(report);
+        let round_trip = report
+            .rtt_ms
+            .map(|ms| Duration::try_from_secs_f64(ms / 1e3));
+        if let (Some(window), Some(Ok(round_trip))) = (&mut state.window, round_trip) {
+            window.reported(round_trip);
+        }
     }
 
     /// Whether a frame may leave now.

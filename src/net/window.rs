@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
 /// Frames that take less, on the average, are no measure of the path's rate: it is of no matter.
 const QUICK: Duration = Duration::from_millis(2);
+/// A frame of fewer bytes comes in few packets, of which the viewer sees only how long the others
+/// took after the first. How long it was on its way tells more.
+const SMALL: usize = 16 * 1024;
 /// From how many frames the path's rate is taken: few, so that a change is noticed at once.
 const RATE_FRAMES: usize = 4;
 /// For how long a round trip stands for the path. Once in that time the path is let run empty,
@@ -64,12 +67,16 @@ pub struct Window {
     /// The shortest round trip of the present span of time, and of the one before.
     round_trips: [Option<Duration>; 2],
     span_began: Instant,
+    /// What the viewer says of it. It measures with messages that are smaller than any frame.
+    reported: Option<Duration>,
     /// When a frame last left with nothing before it on its way.
     emptied: Instant,
     /// Nothing leaves before everything has arrived.
     emptying: bool,
     /// When a frame was last asked to be acknowledged.
     asked: Option<Instant>,
+    /// When the last acknowledgement came.
+    acked: Option<Instant>,
     /// No acknowledgement has come yet.
     unknown: bool,
 }
@@ -82,9 +89,11 @@ impl Window {
             measured: VecDeque::new(),
             round_trips: [None; 2],
             span_began: now,
+            reported: None,
             emptied: now,
             emptying: false,
             asked: None,
+            acked: None,
             unknown: true,
         }
     }
@@ -126,15 +135,24 @@ impl Window {
             return;
         };
         let flight = self.flights[index];
-        self.flights.drain(..=index);
+        let first = self.flights[0].left;
+        let bytes = self.flights.drain(..=index).map(|f| f.bytes).sum();
         let outstanding = now.saturating_duration_since(flight.left);
         // A viewer cannot have spent longer on it than it was on its way.
-        let took = Duration::from_micros(ack.took).min(outstanding);
-        self.note_round_trip(now, outstanding - took);
+        let told = Duration::from_micros(ack.took).min(outstanding);
+        self.note_round_trip(now, outstanding - told);
+        // Since then nothing else was in the narrow place than what has come now.
+        let free = (first + self.round_trip()).max(self.acked.replace(now).unwrap_or(first));
+        let passed = now.saturating_duration_since(free);
+        let is_late = passed > PATIENCE || self.rate().is_some();
+        let measured = match flight.bytes < SMALL && is_late && passed > told {
+            true => (bytes, passed),
+            false => (flight.bytes, told),
+        };
         if self.measured.len() == RATE_FRAMES {
             self.measured.pop_front();
         }
-        self.measured.push_back((flight.bytes, took));
+        self.measured.push_back(measured);
         self.unknown = false;
         // What comes behind it is early or late by as much as it was.
         for behind in &mut self.flights {
@@ -145,6 +163,11 @@ impl Window {
         }
     }
 
+    /// The viewer says how long a round trip takes, at the least.
+    pub fn reported(&mut self, round_trip: Duration) {
+        self.reported = Some(round_trip);
+    }
+
     /// When the next frame may leave.
     pub fn room(&self, now: Instant) -> Room {
         let Some(last) = self.flights.back() else {
@@ -153,7 +176,9 @@ impl Window {
         let rated = self.rate().is_some();
         // More often than spans change, so that each has a round trip of an empty path.
         let unemptied = now.saturating_duration_since(self.emptied) > ROUND_TRIP_LIFE * 3 / 4;
-        if self.unknown || self.emptying || (rated && unemptied) {
+        // Of one that was not asked for it nobody hears that it has arrived: the next one is.
+        let drains = self.emptying || (rated && unemptied);
+        if self.unknown || (drains && last.asked) {
             return Room::Later;
         }
         let patience = PATIENCE.max(self.round_trip() / 4);
@@ -184,11 +209,10 @@ impl Window {
 
     /// The shortest round trip of late; zero before the first is known.
     pub fn round_trip(&self) -> Duration {
-        self.round_trips
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or_default()
+        let measured = self.round_trips.into_iter().flatten().min();
+        let measured = measured.unwrap_or_default();
+        self.reported
+            .map_or(measured, |reported| reported.min(measured))
     }
 
     /// Bytes of frames on their way.

@@ -8,6 +8,9 @@ fn start() -> Instant {
     Instant::now() + Duration::from_secs(1000)
 }
 
+/// Bytes that travel at once.
+const PACKET: f64 = 1448.0;
+
 /// A path, and the sender at its near end that always has a newer frame.
 struct Path {
     /// Bytes a second, from so many seconds on.
@@ -73,7 +76,12 @@ impl Path {
         let mut ages = Vec::new();
         let mut last = None;
         let tick = Duration::from_millis(1);
+        let mut reported = began;
         while now < began + Duration::from_secs(seconds) {
+            if now > reported + Duration::from_secs(1) {
+                reported = now;
+                window.reported(self.delay * 2 + tick);
+            }
             while let Some((at, ack)) = acks.front().copied()
                 && at <= now
             {
@@ -98,9 +106,11 @@ impl Path {
                 let captured = began + self.interval * count;
                 ages.push((arrived - began, arrived - captured));
                 if asked {
+                    // The viewer sees whole packets: the first of them takes no time.
+                    let rest = (self.frame as f64 - free - PACKET).max(0.0);
                     let ack = Ack {
                         sequence: count,
-                        took: took.as_micros() as u64,
+                        took: self.took(since, rest).as_micros() as u64,
                     };
                     acks.push_back((arrived + self.delay, ack));
                 }
@@ -211,6 +221,75 @@ fn small_frames_on_a_thin_link_do_not_pile_up() {
         outcome.age(95, 2)
     );
     assert!(outcome.fps(2, 30) >= 0.9 * 1e6 / 48_000.0);
+}
+
+#[test]
+fn frames_of_a_packet_on_a_thin_link_do_not_pile_up() {
+    // The narrow place takes longer for one than the source needs for the next.
+    for (bits, frame) in [(60e3, 700), (60e3, 1400), (300e3, 1800), (20e3, 500)] {
+        for milliseconds in [1, 40] {
+            let path = Path {
+                frame,
+                burst: 1_500.0,
+                delay: Duration::from_millis(milliseconds),
+                ..Path::of(bits)
+            };
+            let outcome = path.run(60);
+            let alone = frame as f64 * 8.0 / bits;
+            let (age, fps) = (outcome.age(95, 5), outcome.fps(5, 60));
+            let bound = (alone * 1.2e3) as u128 + 60 + 2 * u128::from(milliseconds);
+            assert!(age <= bound, "{bits} {frame}: {age} ms over {bound}");
+            assert!(fps >= 0.8 / alone, "{bits} {frame}: {fps} frames a second");
+        }
+    }
+}
+
+/// Sends a frame of so many bytes each 33 ms, if there is room, over a way that takes so long there
+/// and back, and on which the viewer sees a frame come for `took`. Each spell is so many seconds of
+/// that. Returns the frames of the last one.
+fn spells(bytes: usize, spells: &[(u64, u64, u64)]) -> u32 {
+    let mut at = start();
+    let mut window = Window::new(at);
+    let mut acks: VecDeque<(Instant, Ack)> = VecDeque::new();
+    let (mut sequence, mut frames) = (0, 0);
+    for (seconds, way, took) in spells {
+        let until = at + Duration::from_secs(*seconds);
+        frames = 0;
+        while at < until {
+            while let Some((due, ack)) = acks.front().copied()
+                && due <= at
+            {
+                window.acked(due, ack);
+                acks.pop_front();
+            }
+            if window.room(at) == Room::Now {
+                let asked = window.wants_ack(at);
+                window.sent(at, sequence, bytes, asked);
+                if asked {
+                    let due = at + Duration::from_millis(way + took);
+                    let took = took * 1000;
+                    acks.push_back((due, Ack { sequence, took }));
+                }
+                sequence += 1;
+                frames += 1;
+            }
+            at += Duration::from_millis(33);
+        }
+    }
+    frames
+}
+
+#[test]
+fn a_way_that_becomes_longer_is_learned() {
+    let frames = spells(2000, &[(5, 10, 0), (30, 300, 0), (20, 300, 0)]);
+    assert!(frames > 20 * 25, "{frames} frames in 20 seconds");
+}
+
+#[test]
+fn a_path_that_becomes_slow_never_waits_for_what_nobody_acknowledges() {
+    // Some are on their way at any time, and only the slow ones are all asked for.
+    let frames = spells(20_000, &[(12, 100, 0), (20, 100, 30)]);
+    assert!(frames > 20 * 20, "{frames} frames in 20 seconds");
 }
 
 #[test]
