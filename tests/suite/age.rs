@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::link::Link;
-use crate::support::{PATIENCE, skipped, vidchat};
+use crate::stats::Stats;
+use crate::support::{PATIENCE, Running, Sender, skipped, vidchat};
 
 /// Bytes of a picture: I420, 320×240.
 const PICTURE: usize = 320 * 240 * 3 / 2;
@@ -315,4 +316,29 @@ fn on_a_link_that_is_too_thin_pictures_stay_new_whatever_its_queue() {
     // Far above what it is, and far below what a queue makes of it.
     assert!(seen.p95 <= 300.0, "{seen:?}");
     assert!(seen.fps >= 8.0, "{seen:?}");
+}
+
+#[test]
+fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
+    let Some(link) = Link::start("40kbit", "limit 50kb") else {
+        return;
+    };
+    let mut send = vidchat();
+    send.args(["send", "--no-preview", "--pipeline", "test-h264"])
+        .args(["--bind", Link::SENDER, "--port", "0"]);
+    let sender = Sender::start_as(&mut link.sender_command(&send));
+    let mut recv = vidchat();
+    let target = format!("{}:{}", Link::SENDER, sender.port);
+    recv.args(["recv", &target, "--display", "none"]);
+    let stats = Stats::of(&mut recv);
+    let _viewer = Running::start(&mut link.viewer_command(&recv));
+    // The queue holds ten seconds of what the link carries, which is less than the encoder makes
+    // at the least of its bit rates before it is told of the link.
+    let ages = (0..9).map(|_| {
+        let line = stats.line("pictures", |line| line["shown"].as_u64() > Some(0));
+        line["age_ms"]["p50"].as_f64().unwrap_or(f64::MAX)
+    });
+    let ages: Vec<f64> = ages.collect();
+    // Far above what it is, and far below what comes of a queue.
+    assert!(part(&mut ages[4..].to_vec(), 50) < 600.0, "{ages:?}");
 }
