@@ -8,6 +8,54 @@ use crate::wire::Caps;
 use super::recipe::Recipe;
 use super::{camera, decode, encode, screen, window};
 
+/// A placeholder that is a number in whatever file it stands.
+struct Number {
+    name: &'static str,
+    least: u32,
+    most: u32,
+    /// One that works, for whoever does not know what to type.
+    usual: u32,
+}
+
+/// The numbers that vidchat itself reckons with. `--width` and `--fps` have the same bounds.
+const NUMBERS: [Number; 7] = [
+    Number::new("width", 1, 16_384, 320),
+    Number::new("height", 1, 16_384, 240),
+    Number::new("fps", 1, 1000, 30),
+    Number::new("rate", 1, 1000, 30),
+    // In kbit/s, and in bit/s it has to be less than 2^31 for some encoders.
+    Number::new("bitrate", 1, 2_000_000, 1000),
+    Number::new("gop", 1, 1_000_000, 300),
+    Number::new("threads", 1, 64, 1),
+];
+
+impl Number {
+    const fn new(name: &'static str, least: u32, most: u32, usual: u32) -> Self {
+        Self {
+            name,
+            least,
+            most,
+            usual,
+        }
+    }
+
+    /// `text` as this number; an error says what it takes.
+    fn read(&self, text: &str) -> Outcome<u32> {
+        let Self {
+            name,
+            least,
+            most,
+            usual,
+        } = self;
+        match text.parse() {
+            Ok(number) if (*least..=*most).contains(&number) => Ok(number),
+            _ => Err(Failure::usage(format!("{name} {text:?} is not valid"))
+                .cause(format!("it takes a whole number from {least} to {most}"))
+                .hint(format!("--set {name}={usual}"))),
+        }
+    }
+}
+
 /// Values for a pipeline's placeholders.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
@@ -34,7 +82,7 @@ impl Values {
         self.set.entry(name.into()).or_insert_with(|| value.into());
     }
 
-    /// An error if a value was given that `recipe` has no place for.
+    /// An error if a value was given that `recipe` has no place for, or a number that is none.
     pub fn check(&self, recipe: &Recipe) -> Outcome {
         let known: Vec<String> = recipe.placeholders()?.into_iter().map(|p| p.name).collect();
         let has = |wanted: &str| known.iter().any(|name| name == wanted);
@@ -43,9 +91,8 @@ impl Values {
             "width" if has("camera-jpeg") => true,
             name => has(name),
         };
-        match self.set.keys().find(|name| !fits(name)) {
-            None => Ok(()),
-            Some(name) => Err(Failure::usage(format!(
+        if let Some(name) = self.set.keys().find(|name| !fits(name)) {
+            return Err(Failure::usage(format!(
                 "the pipeline {} has no placeholder {name:?}",
                 recipe.place(None)
             ))
@@ -53,8 +100,12 @@ impl Values {
                 [] => "it has none at all".to_owned(),
                 known => format!("it has: {}", known.join(", ")),
             }])
-            .hint(format!("vidchat pipelines show {}", recipe.name))),
+            .hint(format!("vidchat pipelines show {}", recipe.name)));
         }
+        let numbers = NUMBERS.iter();
+        numbers
+            .filter_map(|number| Some((number, self.set.get(number.name)?)))
+            .try_for_each(|(number, text)| number.read(text).map(drop))
     }
 
     /// Fills a sending pipeline with this machine's camera, where it asks for one.
@@ -149,10 +200,10 @@ impl Values {
     /// The height of a picture of four to three.
     fn default_height(&self, recipe: &Recipe) -> Outcome<String> {
         let width: u32 = self.number(recipe, "width")?.unwrap_or(320);
-        Ok((width * 3 / 4 / 2 * 2).to_string())
+        Ok((width * 3 / 4 / 2 * 2).max(2).to_string())
     }
 
-    /// The number that a placeholder will be filled with.
+    /// The number that a placeholder will be filled with, one of [`NUMBERS`].
     fn number(&self, recipe: &Recipe, name: &str) -> Outcome<Option<u32>> {
         let default = || {
             let placeholders = recipe.placeholders().ok()?;
@@ -161,11 +212,8 @@ impl Values {
         let Some(text) = self.set.get(name).cloned().or_else(default) else {
             return Ok(None);
         };
-        match text.parse() {
-            Ok(number) if (1..=16_384).contains(&number) => Ok(Some(number)),
-            _ => Err(Failure::usage(format!("{name} {text:?} is not valid"))
-                .cause("it takes a whole number from 1 to 16384")),
-        }
+        let known = NUMBERS.iter().find(|number| number.name == name);
+        known.map(|number| number.read(&text)).transpose()
     }
 }
 

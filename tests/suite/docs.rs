@@ -219,6 +219,28 @@ fn every_error_has_its_heading_and_every_such_heading_its_error() {
 }
 
 #[test]
+fn the_bounds_of_numbers_are_those_of_the_program() {
+    let (prose, _) = split(&read("docs/troubleshooting.md"));
+    let rows = prose.iter().filter_map(|line| {
+        let (names, takes) = line.strip_prefix("| ")?.split_once(" | a whole number ")?;
+        let takes = takes.trim_end_matches(" |").split(',').next()?;
+        Some((names, takes))
+    });
+    let mut compared = 0;
+    for (names, takes) in rows {
+        for name in names.split(", ").map(|name| name.trim_matches('`')) {
+            let set = format!("{name}=x");
+            let said =
+                run(vidchat().args(["pipelines", "check", "test-av1", "--set", &set])).stderr;
+            let takes = format!("it takes a whole number {takes}\n");
+            assert!(said.contains(&takes), "{takes:?} is not in {said}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 7);
+}
+
+#[test]
 fn each_shipped_pipeline_is_explained_and_no_other() {
     let explained: BTreeSet<String> = headings("docs/pipelines.md", "###")
         .into_iter()

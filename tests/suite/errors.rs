@@ -177,6 +177,50 @@ fn a_value_that_is_missing_or_has_no_place() {
     );
 }
 
+#[test]
+fn a_number_that_is_none_or_beyond_its_bounds() {
+    for (pipeline, name, value, least, most, usual) in [
+        ("test", "width", "0", 1, 16_384, 320),
+        ("test", "height", "16385", 1, 16_384, 240),
+        ("test", "fps", "abc", 1, 1000, 30),
+        ("test", "fps", "0", 1, 1000, 30),
+        ("test", "fps", "5000", 1, 1000, 30),
+        ("test-h264", "bitrate", "0", 1, 2_000_000, 1000),
+        ("test-h264", "gop", "-1", 1, 1_000_000, 300),
+        ("test-h264", "threads", "many", 1, 64, 1),
+        ("test-av1", "rate", "29.97", 1, 1000, 30),
+    ] {
+        let set = format!("{name}={value}");
+        let said = format!(
+            "error: {name} \"{value}\" is not valid: it takes a whole number from {least} to \
+             {most}\nhint: --set {name}={usual}"
+        );
+        send_fails(&["--pipeline", pipeline, "--set", &set], 2, &said);
+        fails(&["pipelines", "check", pipeline, "--set", &set], 2, &said);
+    }
+}
+
+#[test]
+fn the_least_and_the_most_of_each_number_make_a_pipeline() {
+    for (pipeline, set) in [
+        ("test", "width=1"),
+        ("test", "fps=1000"),
+        ("test-h264", "bitrate=2000000"),
+        ("test-h264", "gop=1000000"),
+        ("test-vp8", "bitrate=2000000"),
+        ("test-vp9", "threads=64"),
+        ("test-av1", "bitrate=1"),
+    ] {
+        let ended = run_vidchat(["pipelines", "check", pipeline, "--set", set]);
+        let good = format!("{pipeline}: good for vidchat send\n");
+        assert_eq!(
+            (&ended.stdout[..], &ended.stderr[..]),
+            (&good[..], ""),
+            "{set}"
+        );
+    }
+}
+
 /// A pipeline file, and its path.
 fn file(text: &str) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
