@@ -84,9 +84,11 @@ impl Failure {
         self
     }
 
-    /// The same failure with another exit status.
+    /// The same failure with another exit status. A wrong usage is one whenever it is noticed.
     pub fn with_status(mut self, status: Status) -> Self {
-        self.status = status;
+        if self.status != Status::Usage {
+            self.status = status;
+        }
         self
     }
 

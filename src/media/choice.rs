@@ -8,20 +8,34 @@ use gstreamer as gst;
 
 use crate::report::{Failure, Outcome};
 
+use super::bounds::Misfit;
 use super::packages;
 use super::recipe::{Directive, Recipe, numbered};
 use super::template::strip_comment;
 
 impl Recipe {
     /// The pipeline with one way taken of each `#! one-of`, and the others blanked, so that lines
-    /// keep their numbers. `value` fills placeholders as it does for [`Recipe::fill`].
-    pub fn settle(&self, value: &mut dyn FnMut(&str) -> Option<Outcome<String>>) -> Outcome<Self> {
+    /// keep their numbers. `value` fills placeholders as it does for [`Recipe::fill`]; `said` is
+    /// what the person gave for them.
+    ///
+    /// A way that would do but for a value of the person's is not passed over in silence.
+    pub fn settle(
+        &self,
+        value: &mut dyn FnMut(&str) -> Option<Outcome<String>>,
+        said: &dyn Fn(&str) -> Option<String>,
+    ) -> Outcome<Self> {
         let mut lines: Vec<&str> = self.text.lines().collect();
         for (start, ways) in self.choices() {
             let mut reasons = Vec::new();
             let mut taken = None;
             for way in &ways {
                 let text = self.way(*way, value)?;
+                let misfit = self.misfit(said, |line| line == *way);
+                if let Some(misfit) = misfit.filter(Misfit::is_given)
+                    && usable(&misfit.element).is_ok()
+                {
+                    return Err(misfit.failure(self));
+                }
                 match usable(&text) {
                     Ok(()) => {
                         taken = Some(*way);
@@ -39,6 +53,13 @@ impl Recipe {
         }
         let mut settled = self.clone();
         settled.text = lines.join("\n") + "\n";
+        // What stands in a way itself is for many versions of its element: the nearest will do.
+        let ways: Vec<usize> = self
+            .choices()
+            .into_iter()
+            .flat_map(|(_, ways)| ways)
+            .collect();
+        settled.check_values(said, |line| !ways.contains(&line))?;
         Ok(settled)
     }
 
@@ -130,8 +151,11 @@ mod tests {
     fn settled(text: &str) -> Result<String, String> {
         gst::init().unwrap();
         let recipe = Recipe::new(Direction::Send, "mine", text);
-        let mut value = |name: &str| (name == "n").then(|| Ok("7".to_owned()));
-        let settled = recipe.settle(&mut value).map_err(|e| e.to_string())?;
+        let said = |name: &str| (name == "n").then(|| "7".to_owned());
+        let mut value = |name: &str| said(name).map(Ok);
+        let settled = recipe
+            .settle(&mut value, &said)
+            .map_err(|e| e.to_string())?;
         settled.fill(&mut value).map_err(|e| e.to_string())
     }
 
@@ -155,6 +179,21 @@ mod tests {
         ] {
             assert_eq!(settled(text), Ok(expected.into()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_of_ones_own_is_named_where_it_alone_is_wrong() {
+        // It is there and opens, and the value is no value of its property.
+        let said =
+            settled("#! one-of\nidentity sync=true check-perfect=${n}\nfakesrc filltype=${n}\n");
+        let expected = "error: n \"7\" is not valid: filltype of fakesrc does not know \"7\"\n";
+        assert!(
+            said.as_ref().is_err_and(|e| e.starts_with(expected)),
+            "{said:?}"
+        );
+        // It does not open whatever the value is.
+        let text = "#! one-of\nv4l2src device=/no/such/device io-mode=${n}\nfakesrc\n";
+        assert_eq!(settled(text), Ok("\n\nfakesrc\n".into()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! leave through [`source::Outlet`] and come in through [`player::Player`].
 
 pub mod blocks;
+mod bounds;
 pub mod build;
 pub mod camera;
 pub mod caps;

@@ -17,7 +17,8 @@ struct Number {
     usual: u32,
 }
 
-/// The numbers that vidchat itself reckons with. `--width` and `--fps` have the same bounds.
+/// The numbers that vidchat itself reckons with. `--width` and `--fps` have the same bounds. What
+/// else a file has is checked against the properties that it goes into: see `bounds`.
 const NUMBERS: [Number; 7] = [
     Number::new("width", 1, 16_384, 320),
     Number::new("height", 1, 16_384, 240),
@@ -137,7 +138,7 @@ impl Values {
             (None, "bitrate" | "gop" | "rate" | "threads") => self.for_encoder(recipe, name),
             _ => None,
         };
-        let settled = recipe.settle(&mut value)?;
+        let settled = recipe.settle(&mut value, &|name| self.set.get(name).cloned())?;
         let text = settled.fill(&mut value)?;
         Ok(Filled { text, camera })
     }
@@ -159,7 +160,8 @@ impl Values {
             (None, "caps") => Some(Ok(caps.to_string())),
             _ => None,
         };
-        recipe.settle(&mut value)?.fill(&mut value)
+        let settled = recipe.settle(&mut value, &|name| self.set.get(name).cloned())?;
+        settled.fill(&mut value)
     }
 
     /// What an encoder is told, where the pipeline does not say it.
@@ -224,6 +226,7 @@ mod tests {
 
     #[test]
     fn a_height_follows_the_width() {
+        crate::media::init().unwrap();
         let recipe = Recipe::find(Direction::Send, "test").unwrap();
         let mut values = Values::default();
         assert!(
@@ -256,6 +259,7 @@ mod tests {
 
     #[test]
     fn an_encoder_is_told_what_fits_the_picture() {
+        crate::media::init().unwrap();
         let text = "# A.\nx b=${bitrate} g=${gop} w=${width:-320} f=${fps:-30} h=${height}\n";
         let mut recipe = Recipe::find(Direction::Send, "test").unwrap();
         recipe.text = text.into();
