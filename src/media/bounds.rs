@@ -56,6 +56,16 @@ impl Recipe {
             .find_map(|setting| self.judge(&setting, said))
     }
 
+    /// The placeholder that gives this property of an element its value.
+    pub(super) fn placeholder_of(&self, property: &str) -> Option<String> {
+        let all = settings(&self.text).into_iter();
+        let mut of = all.filter(|setting| setting.property == property);
+        of.find_map(|setting| {
+            let alone = Recipe::new(self.direction, &self.name, setting.raw);
+            Some(alone.placeholders().ok()?.into_iter().next()?.name)
+        })
+    }
+
     fn judge(
         &self,
         setting: &Setting<'_>,

@@ -7,7 +7,7 @@ use gstreamer_app as gst_app;
 use crate::report::{Failure, Outcome};
 
 use super::packages;
-use super::recipe::{Direction, Recipe};
+use super::recipe::{self, Direction, Recipe};
 
 /// The name of the element at which frames leave or enter a pipeline.
 pub const SEAM: &str = "frames";
@@ -16,6 +16,16 @@ pub const SEAM: &str = "frames";
 pub fn build(recipe: &Recipe, text: &str) -> Outcome<gst::Pipeline> {
     let words: Vec<&str> = text.split_whitespace().collect();
     tracing::debug!("pipeline {}: {}", recipe.place(None), words.join(" "));
+    if words.is_empty() {
+        return Err(
+            Failure::start(format!("the pipeline {} is not valid", recipe.place(None)))
+                .cause("there is no element in it")
+                .hint(format!(
+                    "vidchat pipelines show {} shows what one looks like",
+                    recipe::sample(recipe.direction)
+                )),
+        );
+    }
     let mut context = gst::ParseContext::new();
     let flags = gst::ParseFlags::FATAL_ERRORS;
     let parsed = gst::parse::launch_full(text, Some(&mut context), flags);
@@ -104,19 +114,48 @@ fn missing_element(recipe: &Recipe, text: &str, element: &str) -> Failure {
 
 fn invalid(recipe: &Recipe, text: &str, message: &str) -> Failure {
     let line = quoted(message)
+        .chain(unlinked(message))
         .find_map(|word| line_of(text, word))
         .or_else(|| syntax_line(text));
     let shown = line.and_then(|line| text.lines().nth(line - 1));
     Failure::start(format!("the pipeline {} is not valid", recipe.place(line)))
         .cause(message.trim())
         .found(shown.map(str::trim).filter(|line| !line.is_empty()))
-        .hint(format!(
-            "vidchat pipelines check {}",
-            recipe
-                .path
-                .as_ref()
-                .map_or(recipe.name.clone(), |path| path.display().to_string())
-        ))
+        .hint(remedy(recipe, message))
+}
+
+/// What helps against an error of GStreamer's parser.
+fn remedy(recipe: &Recipe, message: &str) -> String {
+    if let Some(element) = unlinked(message) {
+        return format!(
+            "put ! videoconvert ! between the two; gst-inspect-1.0 {element} lists what it takes"
+        );
+    }
+    match quoted(message).nth(1) {
+        Some(element) if message.contains(" property ") => {
+            format!("gst-inspect-1.0 {element} explains its properties")
+        }
+        _ if message.contains("syntax error") => {
+            "look for a ! too many or too few, and for a quote that is not closed".into()
+        }
+        _ => format!(
+            "vidchat pipelines show {} shows one that works",
+            recipe::sample(recipe.direction)
+        ),
+    }
+}
+
+/// What helps where a pipeline was built and then failed.
+pub fn remedy_of_failure(message: &str) -> String {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["not found", "ould not open", "No such file"]) {
+        let folder = std::env::current_dir().unwrap_or_default();
+        format!("the paths in it count from the folder {}", folder.display())
+    } else if has(&["which is not video"]) {
+        "what reaches appsink has to be video: raw, or of a codec that vidchat knows".into()
+    } else {
+        "GST_DEBUG=3 before the command has GStreamer say more".into()
+    }
 }
 
 /// What a message of GStreamer's parser names in quotes: the innermost things first, since
@@ -127,6 +166,14 @@ fn quoted(message: &str) -> impl Iterator<Item = &str> {
         .skip(1)
         .step_by(2)
         .filter(|word| !word.is_empty())
+}
+
+/// The kind of the element that does not take what the one before it gives. The parser numbers
+/// those that have no name.
+fn unlinked(message: &str) -> Option<&str> {
+    let (_, pair) = message.split_once("could not link ")?;
+    let second = pair.split_once(" to ")?.1.split([',', ' ']).next()?;
+    Some(second.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// The first line, counted from 1, in which `word` stands by itself.

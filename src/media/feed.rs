@@ -147,7 +147,8 @@ impl Feed {
         let reason = reason.unwrap_or_else(PoisonError::into_inner);
         let failure = Failure::lost(format!("cannot decode {:?}", state.media_type))
             .cause(format!("{decoder} gave no picture within {limit} s"))
-            .found((!reason.is_empty()).then(|| reason.clone()));
+            .found((!reason.is_empty()).then(|| reason.clone()))
+            .hint("try another codec on the sender: vidchat send --pipeline camera-vp8");
         let _ = self.events.send(PlayerEvent::Failed(failure));
     }
 

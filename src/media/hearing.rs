@@ -121,5 +121,7 @@ fn failed(place: &str, error: &gst::message::Error) -> Failure {
 }
 
 fn failed_for(place: &str, cause: &str) -> Failure {
-    Failure::lost(format!("the pipeline {place} failed")).cause(cause.trim_end_matches('.'))
+    Failure::lost(format!("the pipeline {place} failed"))
+        .cause(cause.trim_end_matches('.'))
+        .hint(build::remedy_of_failure(cause))
 }

@@ -202,7 +202,19 @@ impl Opening {
             Some(camera) => camera::explain(camera, message),
             None => Failure::start(format!("the pipeline {} failed", self.recipe.place(None)))
                 .cause(message.trim_end_matches('.'))
-                .found(build::details(debug)),
+                .found(build::details(debug))
+                .hint(self.remedy(message)),
+        }
+    }
+
+    /// What helps against an error of a pipeline without a camera.
+    fn remedy(&self, message: &str) -> String {
+        let remedy = build::remedy_of_failure(message);
+        match self.recipe.placeholder_of("location") {
+            Some(name) if message.contains("not found") => {
+                format!("--set {name}=PATH takes a file that is there; {remedy}")
+            }
+            _ => remedy,
         }
     }
 

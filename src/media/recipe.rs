@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::{Failure, Outcome, describe};
@@ -90,6 +91,8 @@ const SHIPPED: [(Direction, &str, &str); 8] = [
 
 /// A pipeline file of more bytes than this is something else.
 const FILE_LIMIT: u64 = 64 * 1024;
+/// So many other files are named where one is not there.
+const LISTED: usize = 10;
 
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,20 +175,13 @@ impl Recipe {
     }
 
     fn read(direction: Direction, name: &str, path: &Path) -> Outcome<Self> {
-        let cannot = |cause: String| {
-            Failure::start(format!(
-                "cannot read the pipeline {:?}",
-                path.display().to_string()
-            ))
-            .cause(cause)
-        };
-        let size = fs::metadata(path).map_err(|e| cannot(describe(&e)))?.len();
+        let cannot = |e: io::Error| unreadable(direction, path, &e);
+        let size = fs::metadata(path).map_err(cannot)?.len();
         if size > FILE_LIMIT {
-            return Err(cannot(format!(
-                "{size} bytes is too much for a pipeline file"
-            )));
+            let cause = format!("{size} bytes is too much for a pipeline file");
+            return Err(cannot(io::Error::other(cause)));
         }
-        let text = fs::read_to_string(path).map_err(|e| cannot(describe(&e)))?;
+        let text = fs::read_to_string(path).map_err(cannot)?;
         Ok(Self {
             name: name.to_owned(),
             direction,
@@ -229,7 +225,10 @@ impl Recipe {
             None => Ok(()),
             Some((line, word)) => Err(self
                 .wrong(line, &format!("{word:?} is no directive"))
-                .found([format!("there are: #! {}", known.join(", #! "))])),
+                .found([format!("there are: #! {}", known.join(", #! "))])
+                .hint(format!(
+                    "# {word} is a comment: write one of those, or that"
+                ))),
         }
     }
 
@@ -240,6 +239,56 @@ impl Recipe {
             self.place(Some(line))
         ))
         .cause(cause)
+    }
+}
+
+/// Why a file cannot be read, and what to do about it.
+fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
+    let shown = path.display();
+    let cause = match e.kind() {
+        io::ErrorKind::InvalidData => "it is no text".to_owned(),
+        _ => describe(e),
+    };
+    let failure =
+        Failure::start(format!("cannot read the pipeline {:?}", shown.to_string())).cause(cause);
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let sample = sample(direction);
+    match e.kind() {
+        io::ErrorKind::NotFound if folder.is_dir() => {
+            let mut others = pipelines_in(folder);
+            others.truncate(LISTED);
+            let there = format!("there are: {}", others.join(", "));
+            failure
+                .found((!others.is_empty()).then_some(there))
+                .hint(format!(
+                    "vidchat pipelines show {sample} > {shown} makes one to begin with"
+                ))
+        }
+        io::ErrorKind::NotFound => failure.hint("vidchat pipelines lists those that need no file"),
+        io::ErrorKind::PermissionDenied => failure.hint(format!("chmod u+r {shown}")),
+        _ => failure.hint(format!(
+            "vidchat pipelines show {sample} shows what such a file looks like"
+        )),
+    }
+}
+
+/// The names of the pipeline files in a folder, in their order.
+fn pipelines_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found: Vec<String> = names.filter(|name| name.ends_with(".gst")).collect();
+    found.sort();
+    found
+}
+
+/// The name of a pipeline that is a good start for a person's own.
+pub(super) fn sample(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Send => "camera",
+        Direction::Recv => "window",
     }
 }
 

@@ -56,7 +56,7 @@ impl Recipe {
         value: &mut dyn FnMut(&str) -> Option<Outcome<String>>,
     ) -> Outcome<()> {
         if depth > NESTING_LIMIT {
-            return Err(self.wrong(number, "placeholders are nested too deeply"));
+            return Err(self.misplaced(number, "placeholders are nested too deeply"));
         }
         let mut rest = line;
         while let Some((before, placeholder, after)) = self.next_placeholder(rest, number)? {
@@ -88,6 +88,12 @@ impl Recipe {
         Ok(())
     }
 
+    /// A placeholder is not written as it has to be.
+    fn misplaced(&self, line: usize, cause: &str) -> Failure {
+        self.wrong(line, cause)
+            .hint("write ${name} or ${name:-default}, with letters, digits, - and _ in the name")
+    }
+
     /// Splits `text` at its first placeholder: what is before, the placeholder, what is after.
     fn next_placeholder<'t>(
         &self,
@@ -99,7 +105,7 @@ impl Recipe {
         };
         let inner = &text[start + 2..];
         let Some(end) = matching_brace(inner) else {
-            return Err(self.wrong(line, "a ${ without its }"));
+            return Err(self.misplaced(line, "a ${ without its }"));
         };
         let (name, default) = match inner[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default.to_owned())),
@@ -107,7 +113,7 @@ impl Recipe {
         };
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || !name.chars().all(plain) {
-            return Err(self.wrong(line, &format!("{name:?} is no name for a placeholder")));
+            return Err(self.misplaced(line, &format!("{name:?} is no name for a placeholder")));
         }
         let placeholder = Placeholder {
             name: name.to_owned(),

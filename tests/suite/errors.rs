@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use crate::support::{Sender, run_vidchat, skipped};
 
-/// Runs vidchat, which has to end with `status` and to say exactly `said`.
+/// Runs vidchat, which has to end with `status` and to say exactly `said`, which has a hint.
 fn fails(args: &[&str], status: i32, said: &str) {
+    assert!(said.contains("\nhint: "), "no hint in {said}");
     let ended = run_vidchat(args);
     assert_eq!(ended.stderr, said, "{args:?}");
     assert_eq!((ended.code(), &ended.stdout[..]), (status, ""), "{args:?}");
@@ -140,8 +141,56 @@ fn a_pipeline_that_there_is_not() {
         &["pipelines", "show", "./no/such.gst"],
         &["pipelines", "check", "./no/such.gst"],
     ] {
-        let said = "error: cannot read the pipeline \"./no/such.gst\": no such file or directory";
+        let said = "error: cannot read the pipeline \"./no/such.gst\": no such file or directory\n\
+                    hint: vidchat pipelines lists those that need no file";
         fails(args, 1, said);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let (folder, path) = file("# Mine.\nvideotestsrc ! appsink name=frames\n");
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // One that leads nowhere is there, and cannot be read either.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at("gone"), at("link.gst")).unwrap();
+    #[cfg(unix)]
+    let others = "link.gst, mine.gst";
+    #[cfg(not(unix))]
+    let others = "mine.gst";
+    let absent = at("mien.gst");
+    send_fails(
+        &["--pipeline", &absent],
+        1,
+        &format!(
+            "error: cannot read the pipeline {absent:?}: no such file or directory\n  there are: \
+             {others}\nhint: vidchat pipelines show camera > {absent} makes one to begin with"
+        ),
+    );
+    let like = "hint: vidchat pipelines show camera shows what such a file looks like";
+    for (text, cause) in [
+        (vec![0xff; 9], "it is no text"),
+        (
+            vec![b' '; 65_537],
+            "65537 bytes is too much for a pipeline file",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let said = format!("error: cannot read the pipeline {path:?}: {cause}\n{like}");
+        send_fails(&["--pipeline", &path], 1, &said);
+    }
+}
+
+#[test]
+fn a_file_without_an_element() {
+    for text in ["", "# Nothing.\n", "\n\n\n"] {
+        let (_folder, path) = file(text);
+        let said = format!(
+            "error: the pipeline {path:?} is not valid: there is no element in it\n\
+             hint: vidchat pipelines show camera shows what one looks like"
+        );
+        send_fails(&["--pipeline", &path], 1, &said);
+        fails(&["pipelines", "check", &path], 1, &said);
     }
 }
 
@@ -155,8 +204,13 @@ fn a_value_that_is_missing_or_has_no_place() {
     send_fails(
         &["--pipeline", "file", "--set", "file=/no/such/clip.mkv"],
         1,
-        "error: the pipeline \"file\" failed: Resource not found\n  \
-         No such file \"/no/such/clip.mkv\"",
+        &format!(
+            "error: the pipeline \"file\" failed: Resource not found\n  \
+             No such file \"/no/such/clip.mkv\"\n\
+             hint: --set file=PATH takes a file that is there; the paths in it count from the \
+             folder {}",
+            std::env::current_dir().unwrap().display()
+        ),
     );
     let known =
         "  it has: pattern, speed, width, height, fps, encode\nhint: vidchat pipelines show test";
@@ -305,24 +359,34 @@ fn file(text: &str) -> (TempDir, String) {
 
 #[test]
 fn a_file_with_a_mistake_names_its_line() {
-    for (text, line, cause, shown) in [
+    for (text, line, cause, shown, hint) in [
         (
             "# A slip.\nvideotestsrc\n  ! ! videoconvert\n  ! appsink name=frames\n",
             3,
             "syntax error",
             "! ! videoconvert",
+            "look for a ! too many or too few, and for a quote that is not closed",
         ),
         (
             "# A property.\n\nvideotestsrc patern=ball\n  ! appsink name=frames\n",
             3,
             "no property \"patern\" in element \"videotestsrc\"",
             "videotestsrc patern=ball",
+            "gst-inspect-1.0 videotestsrc explains its properties",
+        ),
+        (
+            "# A link.\nvideotestsrc ! video/x-raw,format=I420\n  ! h264parse ! appsink name=frames\n",
+            3,
+            "could not link videotestsrc0 to h264parse0, h264parse0 can't handle caps video/x-raw, \
+             format=(string)I420",
+            "! h264parse ! appsink name=frames",
+            "put ! videoconvert ! between the two; gst-inspect-1.0 h264parse lists what it takes",
         ),
     ] {
         let (_folder, path) = file(text);
         let said = format!(
             "error: the pipeline {path:?} (line {line}) is not valid: {cause}\n  {shown}\n\
-             hint: vidchat pipelines check {path}"
+             hint: {hint}"
         );
         send_fails(&["--pipeline", &path], 1, &said);
         fails(&["pipelines", "check", &path], 1, &said);
@@ -344,24 +408,29 @@ fn a_file_that_cannot_be_used_says_what_it_lacks() {
         ),
         (
             "#! jump\nvideotestsrc ! appsink name=frames\n",
-            "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open, #! one-of",
+            "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open, #! one-of\n\
+             hint: # jump is a comment: write one of those, or that",
         ),
         (
             "# Nothing.\nvideotestsrc num-buffers=0 ! appsink name=frames\n",
-            "failed: it came to its end before its first picture",
+            "failed: it came to its end before its first picture\n\
+             hint: GST_DEBUG=3 before the command has GStreamer say more",
         ),
         (
             "# Nothing, over and over.\n#! loop\n\
              videotestsrc num-buffers=0 ! appsink name=frames\n",
-            "failed: it came to its end before its first picture",
+            "failed: it came to its end before its first picture\n\
+             hint: GST_DEBUG=3 before the command has GStreamer say more",
         ),
         (
             "# Sound.\naudiotestsrc ! appsink name=frames\n",
-            "failed: the pipeline ends in audio/x-raw, which is not video",
+            "failed: the pipeline ends in audio/x-raw, which is not video\n\
+             hint: what reaches appsink has to be video: raw, or of a codec that vidchat knows",
         ),
         (
             "# Open.\nvideotestsrc ! appsink name=${x\n",
-            "(line 2) is not valid: a ${ without its }",
+            "(line 2) is not valid: a ${ without its }\n\
+             hint: write ${name} or ${name:-default}, with letters, digits, - and _ in the name",
         ),
     ] {
         let (_folder, path) = file(text);
