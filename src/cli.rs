@@ -11,6 +11,9 @@ use crate::wire::{Caps, FRAME_LIMIT, Wire};
 const EXIT_STATUS: &str = "\
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
+/// The most that `--max-frame` takes, in bytes.
+pub const LONGEST_FRAME: u64 = 1 << 32;
+
 /// Live video from one machine to another.
 ///
 /// On the machine with the camera: vidchat send. On the other: vidchat recv HOST.
@@ -207,7 +210,7 @@ pub struct RecvArgs {
     pub caps: Option<Caps>,
     /// The longest message that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
-          value_parser = clap::value_parser!(u64).range(1024..=1 << 32))]
+          value_parser = clap::value_parser!(u64).range(1024..=LONGEST_FRAME))]
     pub max_frame: u64,
     /// How old a picture may be on the screen, in milliseconds: what would be older is left out.
     #[arg(long, value_name = "MS", default_value_t = 200,

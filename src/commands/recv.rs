@@ -4,13 +4,13 @@
 use std::io;
 use std::time::Duration;
 
-use crate::cli::{Display, RecvArgs};
+use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
 use crate::console;
 use crate::media::{self, Direction, Recipe, Values, terminal, window};
 use crate::net::client::{PlayError, PlayOptions};
 use crate::net::{self, Target};
 use crate::report::{Failure, Outcome, Status, describe};
-use crate::wire::WireError;
+use crate::wire::{Wire, WireError};
 
 use super::quit::Quit;
 use super::session;
@@ -115,23 +115,30 @@ fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
         _ if error.raw_os_error().is_none() => failure
             .cause("there is no machine of that name")
             .hint("vidchat send prints its addresses: type one of those"),
-        _ => failure.cause(describe(error)),
+        _ => failure
+            .cause(describe(error))
+            .hint(format!("vidchat send on {host:?} prints what to type here")),
     }
 }
 
-/// What it means that no more frames come.
-pub fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
+/// What it means that no more frames come. `greeted`: a sender has introduced itself; `started`: the
+/// form of its frames was known.
+pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: PlayError) -> Failure {
+    let target = &options.target;
     let status = if started { Status::Lost } else { Status::Start };
     let (host, _) = target.parts();
+    let ask_there = format!("vidchat send on {host:?} prints what to type here");
     match error {
         PlayError::Sink(failure) => failure.with_status(status),
-        PlayError::Bye(reason) | PlayError::Done(reason) => {
-            Failure::new(status, format!("the video from \"{target}\" ended")).cause(reason)
+        PlayError::Bye(_) | PlayError::Done(_) => {
+            Failure::new(status, format!("the video from \"{target}\" ended"))
+                .hint(after(&error, host, options.reconnect))
+                .cause(error)
         }
         PlayError::Wire(WireError::Foreign(_)) | PlayError::Silent(_) => {
             Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
                 .cause(error)
-                .hint(format!("vidchat send on {host:?} prints what to type here"))
+                .hint(ask_there)
         }
         PlayError::Wire(WireError::Pickle(e)) => {
             Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
@@ -144,12 +151,51 @@ pub fn lost(target: &Target, started: bool, error: PlayError) -> Failure {
                 .hint("give the --caps that the sender prints, beside --wire bare")
         }
         PlayError::Wire(_) | PlayError::Slow(_) => {
-            Failure::new(status, format!("the video from \"{target}\" is not valid")).cause(error)
+            Failure::new(status, format!("the video from \"{target}\" is not valid"))
+                .hint(against(&error, host, options.play.wire))
+                .cause(error)
         }
-        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) => {
+        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) if greeted => {
             Failure::new(status, format!("lost the connection to \"{target}\""))
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))
         }
+        // Whoever accepts a connection and then drops it at our first word is seldom a sender.
+        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) => Failure::new(
+            status,
+            format!("no vidchat sender answered at \"{target}\""),
+        )
+        .cause(error)
+        .hint(format!("another service may be at that port: {ask_there}")),
+    }
+}
+
+/// What to do after a sender has said goodbye.
+fn after(goodbye: &PlayError, host: &str, reconnect: bool) -> String {
+    match goodbye {
+        PlayError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
+            format!("vidchat send --max-viewers 500 on {host:?} has room for more")
+        }
+        PlayError::Bye(reason) if reason.starts_with("the sender failed") => {
+            format!("look at what vidchat send says on {host:?}")
+        }
+        PlayError::Bye(_) if !reconnect => {
+            "without --no-reconnect, vidchat recv waits until it is back".into()
+        }
+        _ => format!("start vidchat send on {host:?} again"),
+    }
+}
+
+/// What to do where a sender does not keep to the protocol.
+fn against(error: &PlayError, host: &str, wire: Wire) -> String {
+    match error {
+        PlayError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
+            format!("where its pictures are that large: --max-frame {length}")
+        }
+        PlayError::Wire(WireError::NoHello) if wire == Wire::Native => {
+            "leave --wire native out to have it found out what the sender speaks".into()
+        }
+        PlayError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
+        _ => format!("compare vidchat --version here and on {host:?}"),
     }
 }

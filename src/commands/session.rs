@@ -109,7 +109,7 @@ async fn keep_watching(
         let greeted = screen.borrow().greeted();
         if !options.reconnect || !greeted || !worth_trying(&error, again && !showed) {
             let started = screen.borrow().form.is_some();
-            return recv::lost(target, started, error);
+            return recv::lost(options, greeted, started, error);
         }
         // One that is turned away each time says so once.
         let pause = match (again && !showed, error) {

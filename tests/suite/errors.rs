@@ -2,9 +2,10 @@
 //! type next, on standard error, with its exit status and nothing on standard output.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -104,6 +105,29 @@ fn a_service_that_is_no_sender() {
         &format!(
             "error: \"{target}\" is not a vidchat sender: its first bytes are \"SSH-2.0-OpenSSH_\"\n\
              hint: vidchat send on \"127.0.0.1\" prints what to type here"
+        ),
+    );
+    drop(server.join());
+}
+
+#[test]
+fn a_service_that_hangs_up_at_the_first_word() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        // All of it is read: what is not would make a reset of the end.
+        peer.set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        while peer.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
+    });
+    fails(
+        &["recv", &target, "--display", "none"],
+        1,
+        &format!(
+            "error: no vidchat sender answered at \"{target}\": the sender closed the connection\n\
+             hint: another service may be at that port: vidchat send on \"127.0.0.1\" prints what to \
+             type here"
         ),
     );
     drop(server.join());

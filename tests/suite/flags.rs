@@ -118,7 +118,8 @@ fn one_viewer_too_many_is_told_so() {
     first.line_with("sends 320x240 I420");
     let ended = recv(&[&target]);
     assert_eq!((ended.code(), &ended.stdout[..]), (1, ""));
-    let told = "the sender has no seat left (1 watching)";
+    let told = "the sender has no seat left (1 watching)\n\
+                hint: vidchat send --max-viewers 500 on \"127.0.0.1\" has room for more";
     assert!(ended.stderr.ends_with(told), "{}", ended.stderr);
     sender.process.line_with("WARN listener: turned away 1 ");
     drop(first);
@@ -135,8 +136,11 @@ fn a_picture_beyond_the_limit_is_refused_with_the_limit() {
     assert_eq!((ended.code(), &ended.stdout[..]), (3, ""));
     // 640 by 480 pixels in I420, and the header of a frame.
     let length = 640 * 480 * 3 / 2 + 24;
-    let said = format!("a message of {length} bytes (the limit is 100000)");
-    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    let said = format!(
+        "a message of {length} bytes (the limit is 100000)\n\
+         hint: where its pictures are that large: --max-frame {length}"
+    );
+    assert!(ended.stderr.ends_with(&said), "{}", ended.stderr);
     let ended = recv(&[&sender.target(), "--max-frame", "500000", "--frames", "1"]);
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
 }

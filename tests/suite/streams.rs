@@ -174,6 +174,15 @@ fn what_a_sender_speaks_is_not_guessed_when_it_is_given() {
     assert_eq!((ended.code(), &ended.stdout[..]), (1, ""));
     let said = format!("error: \"{target}\" is not a vidchat sender: its first bytes are 00 c2 01");
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    let pipeline = ["--pipeline", "test-jpeg", "--no-preview", "--wire", "bare"];
+    let sender = Sender::start(pipeline);
+    let target = sender.target();
+    let ended = run(vidchat().args(["recv", &target, "--display", "none", "--wire", "native"]));
+    let said = format!(
+        "error: the video from \"{target}\" is not valid: no hello as its first message\n\
+         hint: leave --wire native out to have it found out what the sender speaks"
+    );
+    assert_eq!((ended.code(), &ended.stderr[..]), (1, &said[..]));
 }
 
 #[test]
@@ -219,8 +228,11 @@ fn a_pipeline_that_comes_to_its_end_ends_both_programs() {
     let sender = Sender::start(["--no-preview", "--pipeline", &pipeline]);
     let target = sender.target();
     let ended = run(vidchat().args(["recv", &target, "--display", "none"]));
-    let said = format!("error: the video from \"{target}\" ended: the video has ended");
-    assert_eq!(ended.stderr.lines().last(), Some(&said[..]));
+    let said = format!(
+        "error: the video from \"{target}\" ended: the video has ended\n\
+         hint: start vidchat send on \"127.0.0.1\" again"
+    );
+    assert!(ended.stderr.ends_with(&said), "{}", ended.stderr);
     assert_eq!(ended.code(), 3);
     assert_eq!(sender.process.wait().code(), 0);
 }
