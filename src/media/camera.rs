@@ -163,14 +163,29 @@ fn devices(element: &str, wish: &Wish) -> Outcome<Vec<Option<PathBuf>>> {
     if found.is_empty() {
         return Err(Failure::start(format!("cannot find the camera {wanted:?}"))
             .cause("no camera has that in its name")
-            .found(
-                nodes::all()
-                    .iter()
-                    .map(|n| format!("{}: {}", n.display(), nodes::name(n))),
-            )
-            .hint("--device takes a path, a number or a part of a name"));
+            .found(there_are())
+            .hint(another()));
     }
     Ok(found)
+}
+
+/// The system's video devices, with their names.
+fn there_are() -> Vec<String> {
+    let nodes = nodes::all().into_iter();
+    nodes
+        .map(|node| format!("{}: {}", node.display(), nodes::name(&node)))
+        .collect()
+}
+
+/// What to type where the device that was asked for is not the right one.
+fn another() -> &'static str {
+    match nodes::all().is_empty() {
+        false => "--device takes one of those: its path, its number or a part of its name",
+        true if cfg!(target_os = "linux") => {
+            "ls /dev/video* lists the cameras once one is plugged in; --pipeline test needs none"
+        }
+        true => NO_CAMERA,
+    }
 }
 
 /// Opens a camera and picks its mode; `None` when nothing is there that could be opened, an
@@ -268,6 +283,11 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
             .cause("no permission")
             .found(reasons)
             .hint("sudo usermod -aG video $USER, then log in again"),
+        // One that was asked for; its reason comes behind its own name.
+        false if wish.device.is_some() && reasons.len() == 1 => {
+            let reason = reasons[0].split_once(": ").map_or("", |(_, reason)| reason);
+            failure.cause(reason).found(there_are()).hint(another())
+        }
         false => failure
             .cause("none can be used")
             .found(reasons)
@@ -296,5 +316,20 @@ mod tests {
         );
         let said = none_usable(&wish, &ELEMENTS, Vec::new()).to_string();
         assert!(said.contains("none is plugged in"), "{said}");
+    }
+
+    #[test]
+    fn the_device_that_was_asked_for_has_its_reason_in_the_first_line() {
+        let wish = Wish {
+            device: Some("3".into()),
+            width: 640,
+            fps: 30,
+            jpeg: false,
+        };
+        let reasons = vec!["/dev/video3: Device '/dev/video3' is no capture device".into()];
+        let said = none_usable(&wish, &ELEMENTS, reasons).to_string();
+        let first =
+            "error: cannot use the camera \"3\": Device '/dev/video3' is no capture device\n";
+        assert!(said.starts_with(first), "{said}");
     }
 }

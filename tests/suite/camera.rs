@@ -126,16 +126,17 @@ fn camera_vm_of_which_the_right_node_and_mode_is_sent_and_only_while_somebody_wa
         "device 1",
         &[
             "send status: 1",
-            "send: error: cannot use the camera \"1\": …",
-            "send:   /dev/video1: Device '/dev/video1' is not a capture device",
+            "send: error: cannot use the camera \"1\": Device '/dev/video1' is not a capture device",
+            "send:   /dev/video4: vivid-001-vid-cap",
         ],
     );
     report.has(
         "device 7",
         &[
             "send status: 1",
-            "send: error: cannot use the camera \"7\": …",
-            "send:   /dev/video7: no such file or directory",
+            "send: error: cannot use the camera \"7\": no such file or directory",
+            "send:   /dev/video4: vivid-001-vid-cap",
+            "send: hint: --device takes one of those: its path, its number or a part of its name",
         ],
     );
     report.has(
@@ -145,7 +146,7 @@ fn camera_vm_of_which_the_right_node_and_mode_is_sent_and_only_while_somebody_wa
             "send: error: cannot find the camera \"nowhere\": no camera has that in its name",
             "send:   /dev/video1: vivid-000-vid-out",
             "send:   /dev/video4: vivid-001-vid-cap",
-            "send: hint: --device takes a path, a number or a part of a name",
+            "send: hint: --device takes one of those: its path, its number or a part of its name",
         ],
     );
 }
