@@ -30,9 +30,13 @@ pub fn run(args: PipelinesArgs) -> Outcome {
             media::init()?;
             let values = super::values(settings);
             for recipe in find(&pipeline.to_string_lossy())? {
-                check(&recipe, &values)?;
+                let substituted = check(&recipe, &values)?;
+                let but = match substituted.is_empty() {
+                    true => String::new(),
+                    false => format!(", but not tried: {}", substituted.join(", ")),
+                };
                 console::output(&format!(
-                    "{}: good for vidchat {}\n",
+                    "{}: good for vidchat {}{but}\n",
                     recipe.name, recipe.direction
                 ));
             }
@@ -111,24 +115,36 @@ fn is_unknown(name: &str) -> bool {
     !name.contains('/') && !name.ends_with(".gst") && codecs::find(name).is_none()
 }
 
-fn check(recipe: &Recipe, values: &Values) -> Outcome {
+/// Builds a pipeline with a test picture or a sink for what a machine may lack: a file is checked,
+/// not whether this machine has a camera or a display. Returns what was put aside so.
+fn check(recipe: &Recipe, values: &Values) -> Outcome<Vec<String>> {
     values.check(recipe)?;
+    let substitutes: &[(&str, &str)] = match recipe.direction {
+        Direction::Send => &[
+            ("camera", "videotestsrc"),
+            ("camera-jpeg", "videotestsrc ! jpegenc"),
+            ("screen", "videotestsrc"),
+        ],
+        Direction::Recv => &[("window", "fakesink")],
+    };
+    let names = recipe.placeholders()?.into_iter().map(|p| p.name);
+    let names: Vec<String> = names.collect();
     let mut values = values.clone();
-    match recipe.direction {
-        Direction::Send => {
-            // A file is checked, not whether this machine has a camera or a display.
-            values.set_default("camera", "videotestsrc");
-            values.set_default("camera-jpeg", "videotestsrc ! jpegenc");
-            values.set_default("screen", "videotestsrc");
-            let filled = values.fill_send(recipe)?;
-            build::check(recipe, &filled.text)
-        }
-        Direction::Recv => {
-            values.set_default("window", "fakesink");
-            let sample =
-                Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
-            let text = values.fill_recv(recipe, &sample)?;
-            build::check(recipe, &text)
+    let mut substituted = Vec::new();
+    for (name, substitute) in substitutes {
+        let is_used = names.iter().any(|known| known == name);
+        if values.set_default(name, substitute) && is_used {
+            substituted.push(format!("${{{name}}}"));
         }
     }
+    let text = match recipe.direction {
+        Direction::Send => values.fill_send(recipe)?.text,
+        Direction::Recv => {
+            let sample =
+                Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
+            values.fill_recv(recipe, &sample)?
+        }
+    };
+    build::check(recipe, &text)?;
+    Ok(substituted)
 }

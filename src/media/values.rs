@@ -78,9 +78,11 @@ impl Values {
         self.set.insert(name.into(), value.into());
     }
 
-    /// Gives `name` a value where it has none yet.
-    pub fn set_default(&mut self, name: &str, value: &str) {
+    /// Gives `name` a value where it has none yet; false where it has one.
+    pub fn set_default(&mut self, name: &str, value: &str) -> bool {
+        let is_new = !self.set.contains_key(name);
         self.set.entry(name.into()).or_insert_with(|| value.into());
+        is_new
     }
 
     /// An error if a value was given that `recipe` has no place for, or a number that is none.

@@ -262,6 +262,29 @@ fn pipelines_of_ones_own_come_first_and_may_be_checked() {
 }
 
 #[test]
+fn a_check_says_what_of_the_machine_it_did_not_try() {
+    for (name, said) in [
+        ("camera", "good for vidchat send, but not tried: ${camera}"),
+        (
+            "camera-mjpeg",
+            "good for vidchat send, but not tried: ${camera-jpeg}",
+        ),
+        ("screen", "good for vidchat send, but not tried: ${screen}"),
+        ("test", "good for vidchat send"),
+        ("window", "good for vidchat recv, but not tried: ${window}"),
+        ("none", "good for vidchat recv"),
+    ] {
+        let printed = printed(run_vidchat(["pipelines", "check", name]));
+        assert_eq!(printed, format!("{name}: {said}\n"));
+    }
+    let set = ["--set", "camera=videotestsrc"];
+    let printed = printed(run(vidchat()
+        .args(["pipelines", "check", "camera"])
+        .args(set)));
+    assert_eq!(printed, "camera: good for vidchat send\n");
+}
+
+#[test]
 fn a_file_is_checked_for_the_end_that_it_has() {
     let folder = tempfile::tempdir().unwrap();
     for (text, direction) in [
