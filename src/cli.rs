@@ -19,7 +19,7 @@ pub const LONGEST_FRAME: u64 = 1 << 32;
 /// On the machine with the camera: vidchat send. On the other: vidchat recv HOST.
 /// To try it on this machine alone: vidchat demo.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_STATUS, disable_help_subcommand = true)]
+#[command(version, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// Log more: -v for details, -vv for everything.
     #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
@@ -242,7 +242,6 @@ pub struct DemoArgs {
 
 /// What to do with pipeline files.
 #[derive(Debug, Args)]
-#[command(disable_help_subcommand = true)]
 pub struct PipelinesArgs {
     #[command(subcommand)]
     pub action: Option<PipelinesAction>,

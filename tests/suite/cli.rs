@@ -111,6 +111,19 @@ fn help_of_a_command_has_its_flags_and_in_full_its_examples() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    let asked = |args: &[&str]| printed(run_vidchat(args));
+    assert_eq!(asked(&["help"]), asked(&["--help"]));
+    for (command, ..) in COMMANDS {
+        let command = command[0];
+        assert_eq!(asked(&["help", command]), asked(&[command, "--help"]));
+    }
+    let check = asked(&["pipelines", "check", "--help"]);
+    assert_eq!(asked(&["help", "pipelines", "check"]), check);
+    assert_eq!(asked(&["pipelines", "help", "check"]), check);
+}
+
+#[test]
 fn every_flag_has_a_help() {
     for (command, ..) in COMMANDS {
         let help = printed(run(vidchat().args(command).arg("--help")));
