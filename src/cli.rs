@@ -1,6 +1,6 @@
 //! The command line: which flags there are. What they do is in `commands`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -132,7 +132,7 @@ pub struct SendArgs {
     pub device: Option<String>,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub bind: Option<IpAddr>,
     /// The port to listen at; 0 takes any that is free.
     #[arg(long, default_value_t = DEFAULT_PORT)]
@@ -142,7 +142,7 @@ pub struct SendArgs {
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub max_viewers: usize,
     /// Show the sent picture here too, or fail where there is no display.
-    #[arg(long, overrides_with = "no_preview")]
+    #[arg(long, conflicts_with = "no_preview")]
     pub preview: bool,
     /// Do not show the sent picture here.
     #[arg(long)]
@@ -273,6 +273,20 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it takes NAME=VALUE, such as width=640".into()),
+    }
+}
+
+/// An address of this machine. A name may have several, and it is not known which is meant, but for
+/// the one that every machine has.
+fn parse_address(text: &str) -> Result<IpAddr, String> {
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    match inner.unwrap_or(text) {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        address => address.parse().map_err(|_| {
+            "it takes an address of this machine, such as 192.168.1.7, or 127.0.0.1 for this \
+             machine alone"
+                .into()
+        }),
     }
 }
 

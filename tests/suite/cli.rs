@@ -170,7 +170,12 @@ fn values_are_checked_before_anything_starts() {
         (&["send", "--set", "=1"], "it takes NAME=VALUE"),
         (
             &["send", "--bind", "desk"],
-            "'desk' for '--bind <ADDRESS>': invalid IP address syntax",
+            "'desk' for '--bind <ADDRESS>': it takes an address of this machine, such as \
+             192.168.1.7, or 127.0.0.1 for this machine alone",
+        ),
+        (
+            &["send", "--preview", "--no-preview"],
+            "'--preview' cannot be used with '--no-preview'",
         ),
         (&["send", "--port", "65536"], "'65536' for '--port <PORT>'"),
         (&["send", "--width", "0"], "0 is not in 1..=16384"),

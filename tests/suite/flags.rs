@@ -53,13 +53,13 @@ fn a_sender_invites_to_all_its_addresses_and_each_is_good() {
 
 #[test]
 fn a_sender_for_this_machine_alone_says_so() {
-    let sender = sender_at(&["--bind", "127.0.0.1", "--port", "0"], &[]);
-    let seen = sender.process.seen();
-    assert_eq!(seen[1], "On this machine, in another terminal, type:");
-    assert_eq!(
-        seen[2],
-        format!("    vidchat recv 127.0.0.1:{}", sender.port)
-    );
+    for address in ["127.0.0.1", "localhost", "[127.0.0.1]"] {
+        let sender = sender_at(&["--bind", address, "--port", "0"], &[]);
+        let seen = sender.process.seen();
+        assert_eq!(seen[1], "On this machine, in another terminal, type:");
+        let typed = format!("    vidchat recv 127.0.0.1:{}", sender.port);
+        assert_eq!(seen[2], typed, "{address}");
+    }
 }
 
 #[test]
