@@ -10,10 +10,10 @@ use crate::wire::{Caps, Wire};
 pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
     net::listen(address, port).map_err(|e| {
         let at = match address {
-            Some(ip) => SocketAddr::new(ip, port).to_string(),
+            Some(ip) => format!("{:?}", SocketAddr::new(ip, port).to_string()),
             None => format!("port {port}"),
         };
-        let failure = Failure::start(format!("cannot listen at {at:?}")).cause(describe(&e));
+        let failure = Failure::start(format!("cannot listen at {at}")).cause(describe(&e));
         match e.kind() {
             std::io::ErrorKind::AddrInUse => failure.hint(format!(
                 "another vidchat send may be running; --port {} takes another port",

@@ -39,13 +39,16 @@ fn a_port_that_is_taken() {
     let number = port.to_string();
     let args = ["send", "--pipeline", "test", "--port", &number];
     let hint = format!("another vidchat send may be running; --port {next} takes another port");
-    fails(
-        &[&args[..], &["--bind", "127.0.0.1"]].concat(),
-        1,
-        &format!(
-            "error: cannot listen at \"127.0.0.1:{port}\": address already in use\nhint: {hint}"
+    for (bind, place) in [
+        (
+            &["--bind", "127.0.0.1"][..],
+            format!("\"127.0.0.1:{port}\""),
         ),
-    );
+        (&[], format!("port {port}")),
+    ] {
+        let said = format!("error: cannot listen at {place}: address already in use\nhint: {hint}");
+        fails(&[&args[..], bind].concat(), 1, &said);
+    }
 }
 
 #[test]
