@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use tokio::sync::oneshot;
+use tracing::info;
 
 use crate::cli::DemoArgs;
-use crate::console;
 use crate::media::{self, Direction, Recipe, Values};
 use crate::net::client::PlayOptions;
 use crate::net::server::ServerOptions;
@@ -32,10 +32,15 @@ pub async fn run(args: DemoArgs) -> Outcome {
         host: Ipv4Addr::LOCALHOST.to_string(),
         port: Some(port),
     };
-    console::line(&format!(
-        "demo: {:?} over TCP at {target}, shown by {:?}; q quits",
-        sent.name, shown.name
-    ));
+    let place = match shown.name.as_str() {
+        "window" => "shown in a window",
+        "terminal" => "shown in the terminal",
+        _ => "shown nowhere",
+    };
+    info!(
+        "demo: {:?} over TCP at {target}, {place}; q quits",
+        sent.name
+    );
     let sending = SendOptions {
         recipe: sent,
         values,

@@ -237,7 +237,7 @@ fn leaves_the_terminal_as_it_was(command: &str, end: impl Fn(&Terminal), left: &
 
 /// What a demo says that ended as it was asked to.
 const DEMO: [&str; 4] = [
-    "demo: \"test\" over TCP at 127.0.0.1:",
+    "INFO demo: \"test\" over TCP at 127.0.0.1:",
     "INFO source: open: \"test\"",
     "INFO viewer 127.0.0.1:",
     "status 0",
