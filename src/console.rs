@@ -29,6 +29,9 @@ const BACKLOG: usize = 256;
 /// How long the terminal may take for the last lines.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What is between the parts of a status line.
+pub const GAP: &str = "  ";
+
 static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
     screen: false,
@@ -108,7 +111,8 @@ pub fn log(verbosity: u8) {
     }));
 }
 
-/// Shows `text` in place at the bottom; only on a terminal.
+/// Shows `text` in place at the bottom; only on a terminal. Its parts have [`GAP`] between them,
+/// the most important first; where not all of them fit, the last one stays and those before it go.
 pub fn status(text: &str) {
     let mut state = lock();
     if !io::stderr().is_terminal() || state.status == text {
@@ -125,10 +129,15 @@ pub fn status(text: &str) {
     }
 }
 
-/// What of a line fits into so many columns. One stays free: the cursor's.
+/// What of a status line fits into so many columns. One stays free: the cursor's.
 fn cut(line: &str, columns: u16) -> String {
     let most = usize::from(columns).saturating_sub(1);
-    line.chars().take(most).collect()
+    let mut parts: Vec<&str> = line.split(GAP).collect();
+    while parts.len() > 1 && parts.join(GAP).chars().count() > most {
+        // The last but one; of two the last.
+        parts.remove((parts.len() - 2).max(1));
+    }
+    parts.join(GAP).chars().take(most).collect()
 }
 
 /// Whether a picture can be drawn in this terminal.
@@ -388,3 +397,7 @@ fn in_foreground() -> bool {
 fn in_foreground() -> bool {
     true
 }
+
+#[cfg(test)]
+#[path = "console_tests.rs"]
+mod tests;

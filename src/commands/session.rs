@@ -220,23 +220,25 @@ impl<'s, 'a> Board<'s, 'a> {
             Some(matter) => matter,
             None => {
                 let seconds = self.last.span.as_secs_f64().max(0.001);
-                let age = self
-                    .last
-                    .age
-                    .map_or(String::new(), |age| format!("  {} old", readable(age.p50)));
-                format!(
-                    "{}  {:.1} frames/s  {:.1} Mbit/s{age}  {} skipped",
+                let age = self.last.age;
+                let age = age.map(|age| format!("{} old", readable(age.p50)));
+                let rest = [
+                    format!("{:.1} frames/s", self.last.shown as f64 / seconds),
+                    format!(
+                        "{} skipped",
+                        self.meter
+                            .traffic
+                            .skipped
+                            .load(std::sync::atomic::Ordering::Relaxed)
+                    ),
+                    format!("{:.1} Mbit/s", self.last.bytes as f64 * 8.0 / 1e6 / seconds),
                     form.describe(),
-                    self.last.shown as f64 / seconds,
-                    self.last.bytes as f64 * 8.0 / 1e6 / seconds,
-                    self.meter
-                        .traffic
-                        .skipped
-                        .load(std::sync::atomic::Ordering::Relaxed),
-                )
+                ];
+                let parts: Vec<String> = age.into_iter().chain(rest).collect();
+                parts.join(console::GAP)
             }
         };
-        console::status(&format!("{text}  (q quits)"));
+        console::status(&[&text, "(q quits)"].join(console::GAP));
     }
 
     /// Tells of the second that has just ended.

@@ -107,9 +107,11 @@ impl Terminal {
 
     /// Whether the line at the very bottom is that of a running receiver.
     fn has_status_in_row(&self, row: usize) -> bool {
-        self.lines()[row - 1..]
-            .first()
-            .is_some_and(|line| line.starts_with("320x240 I420 ") && line.contains(" frames/s "))
+        self.lines()[row - 1..].first().is_some_and(|line| {
+            line.contains(" ms old  ")
+                && line.contains(" frames/s ")
+                && line.ends_with("  (q quits)")
+        })
     }
 
     fn pixels(&self) -> Pixels {
