@@ -25,6 +25,7 @@ mod link;
 mod loopback;
 mod losses;
 mod missing;
+mod mistakes;
 mod peers;
 mod proxy;
 mod recovery;

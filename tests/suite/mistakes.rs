@@ -1,0 +1,338 @@
+//! The errors of pipeline files and of the values that are given for them, word for word.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::errors::{fails, send_fails};
+use crate::support::run_vidchat;
+
+/// A pipeline file, and its path.
+fn file(text: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.gst");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn a_pipeline_that_there_is_not() {
+    send_fails(
+        &["--pipeline", "tset"],
+        1,
+        "error: cannot find the pipeline \"tset\": there is none of that name for vidchat send\n  \
+         there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
+         SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9\n\
+         hint: give a path with a / in it to use a file: --pipeline ./mine.gst",
+    );
+    fails(
+        &["demo", "--pipeline", "tset", "--display", "none"],
+        1,
+        "error: cannot find the pipeline \"tset\": there is none of that name for vidchat send\n  \
+         there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
+         SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9\n\
+         hint: give a path with a / in it to use a file: --pipeline ./mine.gst",
+    );
+    fails(
+        &["pipelines", "show", "tset"],
+        1,
+        "error: cannot find the pipeline \"tset\": there is none of that name\n  \
+         there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
+         SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9, \
+         none, terminal, window\n\
+         hint: give a path with a / in it to use a file: ./mine.gst",
+    );
+    for args in [
+        &["send", "--pipeline", "./no/such.gst"][..],
+        &["pipelines", "show", "./no/such.gst"],
+        &["pipelines", "check", "./no/such.gst"],
+    ] {
+        let said = "error: cannot read the pipeline \"./no/such.gst\": no such file or directory\n\
+                    hint: vidchat pipelines lists those that need no file";
+        fails(args, 1, said);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let (folder, path) = file("# Mine.\nvideotestsrc ! appsink name=frames\n");
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // One that leads nowhere is there, and cannot be read either.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at("gone"), at("link.gst")).unwrap();
+    #[cfg(unix)]
+    let others = "link.gst, mine.gst";
+    #[cfg(not(unix))]
+    let others = "mine.gst";
+    let absent = at("mien.gst");
+    send_fails(
+        &["--pipeline", &absent],
+        1,
+        &format!(
+            "error: cannot read the pipeline {absent:?}: no such file or directory\n  there are: \
+             {others}\nhint: vidchat pipelines show camera > {absent} makes one to begin with"
+        ),
+    );
+    let like = "hint: vidchat pipelines show camera shows what such a file looks like";
+    for (text, cause) in [
+        (vec![0xff; 9], "it is no text"),
+        (
+            vec![b' '; 65_537],
+            "65537 bytes is too much for a pipeline file",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let said = format!("error: cannot read the pipeline {path:?}: {cause}\n{like}");
+        send_fails(&["--pipeline", &path], 1, &said);
+    }
+}
+
+#[test]
+fn a_file_without_an_element() {
+    for text in ["", "# Nothing.\n", "\n\n\n"] {
+        let (_folder, path) = file(text);
+        let said = format!(
+            "error: the pipeline {path:?} is not valid: there is no element in it\n\
+             hint: vidchat pipelines show camera shows what one looks like"
+        );
+        send_fails(&["--pipeline", &path], 1, &said);
+        fails(&["pipelines", "check", &path], 1, &said);
+    }
+}
+
+#[test]
+fn a_value_that_is_missing_or_has_no_place() {
+    send_fails(
+        &["--pipeline", "file"],
+        1,
+        "error: the pipeline \"file\" (line 3) needs a value for \"file\"\nhint: --set file=VALUE",
+    );
+    send_fails(
+        &["--pipeline", "file", "--set", "file=/no/such/clip.mkv"],
+        1,
+        &format!(
+            "error: the pipeline \"file\" failed: Resource not found\n  \
+             No such file \"/no/such/clip.mkv\"\n\
+             hint: --set file=PATH takes a file that is there; the paths in it count from the \
+             folder {}",
+            std::env::current_dir().unwrap().display()
+        ),
+    );
+    let known =
+        "  it has: pattern, speed, width, height, fps, encode\nhint: vidchat pipelines show test";
+    send_fails(
+        &["--pipeline", "test", "--set", "patern=ball"],
+        2,
+        &format!("error: the pipeline \"test\" has no placeholder \"patern\"\n{known}"),
+    );
+    fails(
+        &["pipelines", "check", "test", "--set", "patern=ball"],
+        2,
+        &format!("error: the pipeline \"test\" has no placeholder \"patern\"\n{known}"),
+    );
+    send_fails(
+        &["--pipeline", "test", "--device", "2"],
+        2,
+        &format!("error: the pipeline \"test\" has no placeholder \"device\"\n{known}"),
+    );
+}
+
+#[test]
+fn a_number_that_is_none_or_beyond_its_bounds() {
+    for (pipeline, name, value, least, most, usual) in [
+        ("test", "width", "0", 1, 16_384, 320),
+        ("test", "height", "16385", 1, 16_384, 240),
+        ("test", "fps", "abc", 1, 1000, 30),
+        ("test", "fps", "0", 1, 1000, 30),
+        ("test", "fps", "5000", 1, 1000, 30),
+        ("test-h264", "bitrate", "0", 1, 2_000_000, 1000),
+        ("test-h264", "gop", "-1", 1, 1_000_000, 300),
+        ("test-h264", "threads", "many", 1, 64, 1),
+        ("test-av1", "rate", "29.97", 1, 1000, 30),
+    ] {
+        let set = format!("{name}={value}");
+        let said = format!(
+            "error: {name} \"{value}\" is not valid: it takes a whole number from {least} to \
+             {most}\nhint: --set {name}={usual}"
+        );
+        send_fails(&["--pipeline", pipeline, "--set", &set], 2, &said);
+        fails(&["pipelines", "check", pipeline, "--set", &set], 2, &said);
+    }
+}
+
+#[test]
+fn a_value_that_its_property_does_not_take() {
+    for (pipeline, set, said) in [
+        (
+            "test-jpeg",
+            "quality=500",
+            "quality \"500\" is not valid: jpegenc takes 0 to 100\nhint: --set quality=85",
+        ),
+        (
+            "test",
+            "speed=fast",
+            "speed \"fast\" is not valid: horizontal-speed of videotestsrc takes -2147483648 to \
+             2147483647\nhint: --set speed=2",
+        ),
+        (
+            "test-h265",
+            "preset=foo",
+            "preset \"foo\" is not valid: speed-preset of x265enc does not know \"foo\"\n  it knows: \
+             No preset, ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, \
+             veryslow, placebo\nhint: --set preset=ultrafast",
+        ),
+        (
+            "test-h264",
+            "buffer=-1",
+            "buffer \"-1\" is not valid: vbv-buf-capacity of x264enc takes 0 to 10000\n\
+             hint: --set buffer=200",
+        ),
+    ] {
+        let said = format!("error: {said}");
+        send_fails(&["--pipeline", pipeline, "--set", set], 2, &said);
+        fails(&["pipelines", "check", pipeline, "--set", set], 2, &said);
+    }
+}
+
+#[test]
+fn no_other_encoder_is_taken_for_a_value_that_one_does_not_know() {
+    let ended = run_vidchat(["pipelines", "check", "test-h264", "--set", "preset=foo"]);
+    let said =
+        "error: preset \"foo\" is not valid: speed-preset of x264enc does not know \"foo\"\n";
+    assert!(ended.stderr.starts_with(said), "{}", ended.stderr);
+    assert!(
+        ended.stderr.ends_with("\nhint: --set preset=veryfast"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.code(), 2);
+}
+
+#[test]
+fn a_value_in_a_file_that_its_property_does_not_take_names_its_line() {
+    for (text, line, cause) in [
+        (
+            "# A number.\nvideotestsrc\n  ! jpegenc quality=500 ! appsink name=frames\n",
+            3,
+            "quality of jpegenc takes 0 to 100, not \"500\"\n\
+             hint: gst-inspect-1.0 jpegenc explains its properties",
+        ),
+        (
+            "# A word.\nvideotestsrc ! videoflip method=turn ! appsink name=frames\n",
+            2,
+            "method of videoflip does not know \"turn\"\n  it knows: none, clockwise, rotate-180, \
+             counterclockwise, horizontal-flip, vertical-flip, upper-left-diagonal, \
+             upper-right-diagonal, automatic\n\
+             hint: gst-inspect-1.0 videoflip explains its properties",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        let said = format!("error: the pipeline {path:?} (line {line}) is not valid: {cause}");
+        send_fails(&["--pipeline", &path], 1, &said);
+        fails(&["pipelines", "check", &path], 1, &said);
+    }
+}
+
+#[test]
+fn the_least_and_the_most_of_each_number_make_a_pipeline() {
+    for (pipeline, set) in [
+        ("test", "width=1"),
+        ("test", "fps=1000"),
+        ("test-h264", "bitrate=2000000"),
+        ("test-h264", "gop=1000000"),
+        ("test-vp8", "bitrate=2000000"),
+        ("test-vp9", "threads=64"),
+        ("test-av1", "bitrate=1"),
+    ] {
+        let ended = run_vidchat(["pipelines", "check", pipeline, "--set", set]);
+        let good = format!("{pipeline}: good for vidchat send\n");
+        assert_eq!(
+            (&ended.stdout[..], &ended.stderr[..]),
+            (&good[..], ""),
+            "{set}"
+        );
+    }
+}
+
+#[test]
+fn a_file_with_a_mistake_names_its_line() {
+    for (text, line, cause, shown, hint) in [
+        (
+            "# A slip.\nvideotestsrc\n  ! ! videoconvert\n  ! appsink name=frames\n",
+            3,
+            "syntax error",
+            "! ! videoconvert",
+            "look for a ! too many or too few, and for a quote that is not closed",
+        ),
+        (
+            "# A property.\n\nvideotestsrc patern=ball\n  ! appsink name=frames\n",
+            3,
+            "no property \"patern\" in element \"videotestsrc\"",
+            "videotestsrc patern=ball",
+            "gst-inspect-1.0 videotestsrc explains its properties",
+        ),
+        (
+            "# A link.\nvideotestsrc ! video/x-raw,format=I420\n  ! h264parse ! appsink name=frames\n",
+            3,
+            "could not link videotestsrc0 to h264parse0, h264parse0 can't handle caps video/x-raw, \
+             format=(string)I420",
+            "! h264parse ! appsink name=frames",
+            "put ! videoconvert ! between the two; gst-inspect-1.0 h264parse lists what it takes",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        let said = format!(
+            "error: the pipeline {path:?} (line {line}) is not valid: {cause}\n  {shown}\n\
+             hint: {hint}"
+        );
+        send_fails(&["--pipeline", &path], 1, &said);
+        fails(&["pipelines", "check", &path], 1, &said);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_says_what_it_lacks() {
+    for (text, said) in [
+        (
+            "# Unknown.\nvideotestsrc\n  ! nosuchelement\n  ! appsink name=frames\n",
+            "(line 3) needs the GStreamer element \"nosuchelement\": it is not installed\n\
+             hint: is the name right? gst-inspect-1.0 nosuchelement",
+        ),
+        (
+            "# No end.\nvideotestsrc ! fakesink\n",
+            "has no appsink for vidchat send: it has no element named \"frames\"\n\
+             hint: end the pipeline in: ! appsink name=frames",
+        ),
+        (
+            "#! jump\nvideotestsrc ! appsink name=frames\n",
+            "(line 1) is not valid: \"jump\" is no directive\n  there are: #! loop, #! keep-open, #! one-of\n\
+             hint: # jump is a comment: write one of those, or that",
+        ),
+        (
+            "# Nothing.\nvideotestsrc num-buffers=0 ! appsink name=frames\n",
+            "failed: it came to its end before its first picture\n\
+             hint: GST_DEBUG=3 before the command has GStreamer say more",
+        ),
+        (
+            "# Nothing, over and over.\n#! loop\n\
+             videotestsrc num-buffers=0 ! appsink name=frames\n",
+            "failed: it came to its end before its first picture\n\
+             hint: GST_DEBUG=3 before the command has GStreamer say more",
+        ),
+        (
+            "# Sound.\naudiotestsrc ! appsink name=frames\n",
+            "failed: the pipeline ends in audio/x-raw, which is not video\n\
+             hint: what reaches appsink has to be video: raw, or of a codec that vidchat knows",
+        ),
+        (
+            "# Open.\nvideotestsrc ! appsink name=${x\n",
+            "(line 2) is not valid: a ${ without its }\n\
+             hint: write ${name} or ${name:-default}, with letters, digits, - and _ in the name",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        let said = format!("error: the pipeline {path:?} {said}");
+        send_fails(&["--pipeline", &path], 1, &said);
+    }
+}
