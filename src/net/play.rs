@@ -1,44 +1,25 @@
 //! Watching a sender: what comes over a connection is taken apart and handed on, and what a viewer
 //! has to say is said beside that.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::io::AsyncRead;
+use tokio::time::{Instant, timeout};
 
 use crate::frame::FrameHeader;
-use crate::wire::{
-    Ack, Caps, Control, Dialect, Head, Hello, Report, Wire, WireError, control, pickle,
-};
+use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, Wire, WireError, control, pickle};
 
-use super::ages::milliseconds;
 use super::client::{Connection, PlayError, PlayOptions, Sink};
-use super::meter::{Meter, Second, now};
+use super::meter::Meter;
 use super::reader::MessageReader;
-use super::silence;
+use super::talk::{Life, Talk, Watched};
 use super::uplink::Uplink;
 
 /// How long a sender may take to say the first thing.
 const FIRST_BYTES_LIMIT: Duration = Duration::from_secs(5);
 /// How long a message may take from its first byte to its last.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
-/// How often a viewer pings. Its sender takes one that says nothing for long for dead.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// The pauses after the first pings.
-const FIRST_PINGS: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-];
-/// A sender from which nothing came for so long, though it was pinged, is dead. It is looked at
-/// with each ping, so that three seconds are kept.
-const SILENCE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Hands everything that comes over `connection` to `sink`, for ever: it returns only why it
 /// could not go on.
@@ -74,122 +55,17 @@ pub async fn play<S: Sink>(
             Wire::Auto | Wire::Native => player.sniffed(options.wire).await,
         }
     };
-    let ended = tokio::select! {
-        ended = playing => ended,
-        ended = talk.on(meter, &life) => ended,
-    };
-    match ended {
-        Ok(never) => match never {},
-        Err(e) => e,
+    tokio::select! {
+        ended = playing => match ended {
+            Ok(never) => match never {},
+            Err(e) => e,
+        },
+        dead = talk.on(meter, &life) => dead,
     }
 }
 
 /// What never comes.
 enum Never {}
-
-/// What a viewer says beside watching.
-struct Talk {
-    uplink: Uplink,
-    /// The sender has introduced itself, so it understands what is said.
-    native: AtomicBool,
-}
-
-impl Talk {
-    /// Pings, reports and asks for key frames, for ever, or until the sender is dead.
-    async fn on(&self, meter: &Meter, life: &Life) -> Result<Never, PlayError> {
-        while !self.native.load(Relaxed) {
-            life.greeted.notified().await;
-        }
-        let mut reported = meter.last_second().number;
-        // The first few in quick succession: the shortest of the round trips counts.
-        let mut pauses = FIRST_PINGS.into_iter();
-        let mut ping_at = Instant::now() + FIRST_PINGS[0];
-        loop {
-            tokio::select! {
-                () = meter.key_wanted() => self.uplink.say(&Control::Key),
-                () = sleep_until(ping_at) => {
-                    let silent = life.silence() > SILENCE_LIMIT && !silence::has_paused(ping_at);
-                    // An older sender, or one that a person wrote, need not answer.
-                    if silent && life.answers.load(Relaxed) {
-                        return Err(PlayError::Dead(SILENCE_LIMIT));
-                    }
-                    self.uplink.say(&Control::Ping { sent: now() });
-                    ping_at = Instant::now() + pauses.next().unwrap_or(PING_INTERVAL);
-                    let second = meter.last_second();
-                    if second.number != reported {
-                        reported = second.number;
-                        self.uplink.say(&Control::Report(report(&second)));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What the sender is told of a second.
-fn report(second: &Second) -> Report {
-    Report {
-        shown: u32::try_from(second.shown).unwrap_or(u32::MAX),
-        arrived_ms: second.arrived.map(Into::into),
-        age_ms: second.age.map(Into::into),
-        rtt_ms: second.round_trip.map(milliseconds),
-        carries_mbit_s: second.carries.map(|bits| (bits / 1e3).round() / 1e3),
-    }
-}
-
-/// When something last came over the connection.
-struct Life {
-    began: Instant,
-    /// Milliseconds from then on.
-    heard: AtomicU64,
-    greeted: Notify,
-    /// The sender has answered a ping.
-    answers: AtomicBool,
-}
-
-impl Default for Life {
-    fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            heard: AtomicU64::new(0),
-            greeted: Notify::new(),
-            answers: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Life {
-    fn note(&self) {
-        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(passed, Relaxed);
-    }
-
-    fn silence(&self) -> Duration {
-        let heard = Duration::from_millis(self.heard.load(Relaxed));
-        self.began.elapsed().saturating_sub(heard)
-    }
-}
-
-/// A stream that tells when something has come.
-struct Watched<'a, R> {
-    stream: R,
-    life: &'a Life,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Watched<'_, R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = room.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, room);
-        if room.filled().len() > before {
-            self.life.note();
-        }
-        polled
-    }
-}
 
 struct Player<'a, R, S> {
     reader: MessageReader<Watched<'a, R>>,

@@ -13,6 +13,7 @@ use crate::report::describe;
 use crate::wire::Wire;
 
 use super::hub::Hub;
+use super::left::Left;
 use super::repeats::Repeats;
 use super::viewer;
 
@@ -162,5 +163,5 @@ fn allow_connections(count: usize) {
 fn allow_connections(_count: usize) {}
 
 async fn turn_away(mut stream: TcpStream, watching: usize) {
-    viewer::farewell(&mut stream, &viewer::Left::Full(watching), false).await;
+    viewer::farewell(&mut stream, &Left::Full(watching), false).await;
 }

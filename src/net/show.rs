@@ -15,8 +15,8 @@ use crate::wire::pickle::Envelope;
 use crate::wire::{self, Control, Hello};
 
 use super::hub::{Subscription, Update};
+use super::left::Left;
 use super::link::Link;
-use super::viewer::Left;
 
 /// How long a viewer may skip frames without a word in the log: it is opening its window.
 const SETTLING: Duration = Duration::from_secs(1);

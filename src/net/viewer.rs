@@ -1,7 +1,5 @@
 //! One viewer, from its first byte to its last: a task that owns one connection.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +10,13 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::report::describe;
 use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
 use super::client::MAX_LATENCY;
 use super::hub::{Hub, Seat};
+use super::left::Left;
 use super::link::Link;
-use super::reader::{MessageReader, ReadError};
+use super::reader::MessageReader;
 use super::roster::Entry;
 use super::server::{ServerOptions, Service};
 use super::show::Show;
@@ -35,73 +33,6 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(3);
 const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 /// How long a viewer may take to read our last words.
 const FAREWELL: Duration = Duration::from_millis(300);
-
-/// Why a viewer is no longer one.
-#[derive(Debug)]
-pub(super) enum Left {
-    /// It closed the connection.
-    Closed,
-    /// It said goodbye.
-    Bye(String),
-    /// The connection failed.
-    Lost(io::Error),
-    /// It sent what a viewer must not send.
-    Refused(WireError),
-    /// It sent a frame, which only senders do.
-    Sends,
-    /// It said nothing within the time for a hello, or no more than its beginning.
-    Silent(Duration),
-    /// A message of its did not end within this time.
-    Slow(Duration),
-    /// It took nothing for this long.
-    Stalled(Duration),
-    /// It gave no sign of life for this long.
-    Gone(Duration),
-    /// It sent control messages without end.
-    Flood,
-    /// So many watch already.
-    Full(usize),
-    /// The stream ended, with the reason that it was told.
-    Ended(Arc<str>),
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => write!(f, "closed by the viewer"),
-            Self::Bye(reason) => write!(f, "{reason}"),
-            Self::Lost(e) => write!(f, "{}", describe(e)),
-            Self::Refused(WireError::Foreign(first)) => {
-                let first = wire::sniff::quote(first);
-                write!(f, "not a viewer, its first bytes are {first}")
-            }
-            Self::Refused(e) => write!(f, "refused, it sent {e}"),
-            Self::Sends => write!(f, "refused, it sent a frame"),
-            Self::Silent(limit) => write!(f, "no hello within {} s", limit.as_secs_f32()),
-            Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
-            Self::Stalled(limit) => write!(f, "took nothing for {} s", limit.as_secs_f32()),
-            Self::Gone(limit) => write!(f, "no sign of life for {} s", limit.as_secs_f32()),
-            Self::Flood => write!(
-                f,
-                "more than {CONTROLS_A_SECOND} control messages in a second"
-            ),
-            Self::Full(watching) => {
-                write!(f, "the sender has no seat left ({watching} watching)")
-            }
-            Self::Ended(reason) => write!(f, "{reason}"),
-        }
-    }
-}
-
-impl From<ReadError> for Left {
-    fn from(e: ReadError) -> Self {
-        match e {
-            ReadError::Io(e) => Self::Lost(e),
-            ReadError::Truncated => Self::Closed,
-            ReadError::Wire(e) => Self::Refused(e),
-        }
-    }
-}
 
 /// Serves one connection until it ends.
 pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc<Service>) {
@@ -327,7 +258,7 @@ async fn listen(
             (heard, since) = (0, Instant::now());
         }
         if heard > CONTROLS_A_SECOND {
-            return Left::Flood;
+            return Left::Flood(CONTROLS_A_SECOND);
         }
     }
 }
