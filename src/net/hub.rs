@@ -120,6 +120,11 @@ impl Hub {
         self.scene.borrow().done
     }
 
+    /// Whether the stream has ended.
+    pub fn has_ended(&self) -> bool {
+        self.scene.borrow().ended.is_some()
+    }
+
     /// Completes when the stream has ended.
     pub async fn ended(&self) {
         let mut scene = self.scene.subscribe();

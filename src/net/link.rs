@@ -38,6 +38,10 @@ struct State {
     told: Option<AgesMs>,
     report: Option<Report>,
     progress: Progress,
+    /// Frames that were left out before it said hello, where it said that late.
+    skipped_before: u64,
+    /// What it was sent before that may be in the way still, so nothing is known of its path.
+    clogged: bool,
 }
 
 /// What one viewer was sent so far, and how it does.
@@ -76,8 +80,27 @@ impl Link {
                 told: None,
                 report: None,
                 progress: Progress::default(),
+                skipped_before: 0,
+                clogged: false,
             }),
             changed: Notify::new(),
+        }
+    }
+
+    /// The same viewer, by what it says of itself in the end; what it was sent so far counts on.
+    pub(super) fn turned_out(&self, name: String, acks: bool) -> Self {
+        let link = Self::new(self.peer, name, acks);
+        let sent = self.lock().progress;
+        let mut state = link.lock();
+        state.progress = Progress {
+            captured_at: 0,
+            ..sent
+        };
+        (state.skipped_before, state.clogged) = (sent.skipped, true);
+        drop(state);
+        Self {
+            joined: self.joined,
+            ..link
         }
     }
 
@@ -85,9 +108,10 @@ impl Link {
     pub fn progress(&self) -> Progress {
         let state = self.lock();
         let window = state.window.as_ref();
+        let known = window.filter(|_| !state.clogged);
         Progress {
             in_flight: window.map_or(0, Window::in_flight),
-            round_trip: window.map(Window::round_trip),
+            round_trip: known.map(Window::round_trip),
             carries: window.and_then(Window::rate).map(|bytes| bytes * 8.0),
             report: state.report,
             ..state.progress
@@ -106,9 +130,12 @@ impl Link {
 
     /// The viewer has acknowledged a frame.
     pub(super) fn acked(&self, ack: Ack) {
-        if let Some(window) = &mut self.lock().window {
+        let mut state = self.lock();
+        state.clogged = false;
+        if let Some(window) = &mut state.window {
             window.acked(Instant::now(), ack);
         }
+        drop(state);
         self.changed.notify_waiters();
     }
 
@@ -211,6 +238,7 @@ impl Link {
                 header.ack,
             );
         }
+        let skipped = state.skipped_before + skipped;
         let progress = &mut state.progress;
         progress.frames += 1;
         progress.bytes += frame.data.len() as u64;

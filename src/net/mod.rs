@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 mod gop;
 pub mod hub;
+mod late;
 mod left;
 pub mod link;
 mod listen;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Buf;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::WriteHalf;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -30,6 +31,15 @@ enum Next {
     Show(Update),
     /// The viewer acknowledges nothing any more.
     Stalled,
+}
+
+/// A message of which the first bytes have left.
+struct Begun<H> {
+    head: H,
+    frame: Frame,
+    tail: &'static [u8],
+    /// How many they are.
+    started: usize,
 }
 
 /// What one viewer is shown.
@@ -138,36 +148,62 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// Sends each frame as the tutorial's server does. They have to be BGR without gaps.
-    pub async fn pickles(&mut self, write: &mut WriteHalf<'_>) -> Left {
+    /// Sends each frame as the tutorial's server does, until the viewer says hello. They have to be
+    /// BGR without gaps. Of a message that has begun the rest is sent before that is heard, as
+    /// nobody could tell where the next begins.
+    pub async fn pickles(
+        &mut self,
+        write: &mut WriteHalf<'_>,
+        mut said: oneshot::Receiver<Hello>,
+    ) -> Result<Hello, Left> {
         let mut envelope = Envelope::new(0, 0);
         loop {
-            match self.subscription.next().await {
+            let update = tokio::select! {
+                biased;
+                Ok(hello) = &mut said => return Ok(hello),
+                update = self.subscription.next() => update,
+            };
+            match update {
                 Update::Caps(caps) => {
                     let (width, height) = caps.size().unwrap_or_default();
                     envelope = Envelope::new(width.unsigned_abs(), height.unsigned_abs());
                 }
                 Update::Frame(frame) => {
                     let head = |_: &Frame| envelope.head.as_slice();
-                    if let Err(left) = self.send_frame(write, frame, head, envelope.tail).await {
-                        return left;
-                    }
+                    let begun = tokio::select! {
+                        biased;
+                        Ok(hello) = &mut said => return Ok(hello),
+                        begun = self.begin(write, frame, head, envelope.tail) => begun?,
+                    };
+                    self.complete(write, begun).await?;
                 }
                 Update::Lost(_) => {}
-                Update::End(reason) => return Left::Ended(reason),
+                Update::End(reason) => return Err(Left::Ended(reason)),
             }
         }
     }
 
-    /// Sends one frame between what its dialect has before and after it. Until the socket takes its
-    /// first byte, a newer frame takes its place.
+    /// Sends one frame between what its dialect has before and after it.
     async fn send_frame<H: AsRef<[u8]>>(
+        &mut self,
+        write: &mut WriteHalf<'_>,
+        frame: Frame,
+        head: impl Fn(&Frame) -> H,
+        tail: &'static [u8],
+    ) -> Result<(), Left> {
+        let begun = self.begin(write, frame, head, tail).await?;
+        self.complete(write, begun).await
+    }
+
+    /// Waits until the socket takes the first byte of a frame; until then a newer frame takes its
+    /// place. Nothing has been sent where the wait is given up.
+    async fn begin<H: AsRef<[u8]>>(
         &mut self,
         write: &mut WriteHalf<'_>,
         mut frame: Frame,
         head: impl Fn(&Frame) -> H,
         tail: &'static [u8],
-    ) -> Result<(), Left> {
+    ) -> Result<Begun<H>, Left> {
         let (head, started) = loop {
             frame.header.ack = self.link.wants_ack();
             let head = head(&frame);
@@ -186,6 +222,26 @@ impl<'a> Show<'a> {
             }
         };
         self.link.leaves(&frame, self.subscription.skipped());
+        Ok(Begun {
+            head,
+            frame,
+            tail,
+            started,
+        })
+    }
+
+    /// Sends the rest of a frame.
+    async fn complete<H: AsRef<[u8]>>(
+        &mut self,
+        write: &mut WriteHalf<'_>,
+        begun: Begun<H>,
+    ) -> Result<(), Left> {
+        let Begun {
+            head,
+            frame,
+            tail,
+            started,
+        } = begun;
         let mut rest = head.as_ref().chain(frame.data).chain(tail);
         if started < rest.remaining() {
             rest.advance(started);

@@ -14,6 +14,7 @@ use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
 use super::client::MAX_LATENCY;
 use super::hub::{Hub, Seat};
+use super::late::{Late, tutorial};
 use super::left::Left;
 use super::link::Link;
 use super::reader::MessageReader;
@@ -38,17 +39,33 @@ const FAREWELL: Duration = Duration::from_millis(300);
 pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc<Service>) {
     let (hub, options) = (&service.hub, &service.options);
     super::prepare(&stream);
-    let (read, write) = stream.split();
+    let (read, mut write) = stream.split();
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
     let spoken = match (options.wire, &options.tutorial) {
         (Wire::Bare, _) => Spoken::Bare,
-        (Wire::Auto, Some(bgr)) if is_silent(&mut reader).await => Spoken::Pickles(bgr),
+        // Without pictures for the tutorial's programs there is no need to guess.
+        (Wire::Auto, Some(bgr)) if !bgr.has_ended() && is_silent(&mut reader).await => {
+            Spoken::Pickles(bgr)
+        }
         _ => Spoken::Native,
     };
+    let mut is_native = matches!(spoken, Spoken::Native);
     let left = match spoken {
-        Spoken::Native => native(&mut reader, write, peer, hub, options).await,
-        Spoken::Bare => bare(&mut reader, write, peer, hub, options).await,
-        Spoken::Pickles(bgr) => tutorial(&mut reader, write, peer, (hub, bgr), options).await,
+        Spoken::Native => match welcome(&mut reader, peer, hub, options).await {
+            Ok(guest) => Ok(converse(guest, &mut reader, &mut write, hub, options).await),
+            Err(left) => Err(left),
+        },
+        Spoken::Bare => bare(&mut reader, &mut write, peer, hub, options).await,
+        Spoken::Pickles(bgr) => {
+            match tutorial(&mut reader, &mut write, peer, (hub, bgr), options).await {
+                Ok(Late::Guest(guest)) => {
+                    is_native = true;
+                    Ok(converse(guest, &mut reader, &mut write, hub, options).await)
+                }
+                Ok(Late::Left(left)) => Ok(left),
+                Err(left) => Err(left),
+            }
+        }
     };
     let left = match left {
         Ok(left) => left,
@@ -57,7 +74,7 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
             left
         }
     };
-    if let (Spoken::Native, Left::Ended(_) | Left::Full(_)) = (spoken, &left) {
+    if is_native && matches!(left, Left::Ended(_) | Left::Full(_)) {
         let done = matches!(left, Left::Ended(_)) && hub.is_done();
         farewell(&mut stream, &left, done).await;
     }
@@ -91,15 +108,14 @@ pub(super) async fn farewell(stream: &mut TcpStream, left: &Left, done: bool) {
     .await;
 }
 
-/// Serves a viewer that speaks our own protocol. An error is one that never watched; so below.
-async fn native(
+/// Lets a viewer in that says hello. An error is one that never watched; so below.
+async fn welcome(
     reader: &mut MessageReader<ReadHalf<'_>>,
-    mut write: WriteHalf<'_>,
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
-) -> Result<Left, Left> {
-    let guest = match timeout(options.hello_limit, greet(reader)).await {
+) -> Result<Guest, Left> {
+    let hello = match timeout(options.hello_limit, greet(reader)).await {
         Ok(greeted) => greeted?,
         Err(_) => {
             return Err(match reader.pending() {
@@ -108,31 +124,42 @@ async fn native(
             });
         }
     };
-    let called = control::printable(&guest.name, 64);
-    let who = match called.as_str() {
-        "" => String::new(),
-        called => format!(" \"{called}\""),
-    };
-    let link = Link::new(peer, called, guest.acks);
-    let visit = Visit::begin(link, &who, hub, options)?;
+    let (called, who) = named(&hello);
+    let link = Link::new(peer, called, hello.acks);
+    Ok(Guest {
+        visit: Visit::begin(link, &who, hub, options)?,
+        hello,
+        life: SILENCE_LIMIT,
+    })
+}
+
+/// Serves a viewer that speaks our own protocol, and has said hello.
+async fn converse(
+    guest: Guest,
+    reader: &mut MessageReader<ReadHalf<'_>>,
+    write: &mut WriteHalf<'_>,
+    hub: &Arc<Hub>,
+    options: &ServerOptions,
+) -> Left {
+    let Guest { hello, visit, life } = guest;
     let mut subscription = hub.subscribe();
-    let wished = guest.max_latency.map(u64::from).map(Duration::from_millis);
+    let wished = hello.max_latency.map(u64::from).map(Duration::from_millis);
     let patience = wished.unwrap_or(MAX_LATENCY).min(options.max_latency);
     subscription.set_patience(patience.max(LEAST_PATIENCE));
     let mut show = Show::new(&visit.link, subscription, options.stall_limit);
-    let life = guest.acks.then_some(SILENCE_LIMIT);
+    let life = hello.acks.then_some(life);
     let left = tokio::select! {
         // What it says first is a ping, whose answer is to come before any frame.
         biased;
         left = listen(reader, hub, &visit.link, options.hello_limit, life) => left,
-        left = show.native(&mut write, &options.name) => left,
+        left = show.native(write, &options.name) => left,
     };
-    Ok(visit.end(left))
+    visit.end(left)
 }
 
 async fn bare(
     reader: &mut MessageReader<ReadHalf<'_>>,
-    mut write: WriteHalf<'_>,
+    write: &mut WriteHalf<'_>,
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
@@ -142,58 +169,65 @@ async fn bare(
     let mut show = Show::new(&visit.link, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
-        left = show.bare(&mut write) => left,
+        left = show.bare(write) => left,
     };
     Ok(visit.end(left))
 }
 
-/// Serves a program of the tutorial, which says nothing and takes pickles of BGR pictures.
-async fn tutorial(
-    reader: &mut MessageReader<ReadHalf<'_>>,
-    mut write: WriteHalf<'_>,
-    peer: SocketAddr,
-    (hub, bgr): (&Arc<Hub>, &Arc<Hub>),
-    options: &ServerOptions,
-) -> Result<Left, Left> {
-    let link = Link::new(peer, "a program of the tutorial".into(), false);
-    let visit = Visit::begin(link, " (a program of the tutorial)", hub, options)?;
-    // Who converts the pictures sees by these seats whether anybody wants them.
-    let translated = bgr.seat(usize::MAX);
-    let mut show = Show::new(&visit.link, bgr.subscribe(), options.stall_limit);
-    let left = tokio::select! {
-        left = ignore(reader.stream()) => left,
-        left = show.pickles(&mut write) => left,
-    };
-    drop(translated);
-    Ok(visit.end(left))
+/// A viewer that has said hello, and watches.
+pub(super) struct Guest {
+    hello: Hello,
+    visit: Visit,
+    /// How long it may be silent, where it promised not to be, before its first acknowledgement.
+    life: Duration,
 }
 
 /// A viewer that watches.
-struct Visit {
-    link: Arc<Link>,
+pub(super) struct Visit {
+    pub link: Arc<Link>,
     seat: Seat,
     /// Its place on the roster.
-    _entry: Entry,
+    entry: Entry,
 }
 
 impl Visit {
     /// Lets a viewer in, if there is a seat for it. `who` is what the log adds to its address.
-    fn begin(link: Link, who: &str, hub: &Arc<Hub>, options: &ServerOptions) -> Result<Self, Left> {
+    pub fn begin(
+        link: Link,
+        who: &str,
+        hub: &Arc<Hub>,
+        options: &ServerOptions,
+    ) -> Result<Self, Left> {
         let limit = options.max_viewers;
         let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
         let watching = seat.watching();
         info!("viewer {}{who}: joined ({watching} watching)", link.peer);
         let link = Arc::new(link);
         let entry = hub.roster().enter(Arc::clone(&link));
-        Ok(Self {
-            link,
-            seat,
-            _entry: entry,
-        })
+        Ok(Self { link, seat, entry })
+    }
+
+    /// The viewer says hello late: it keeps its seat, as what it has turned out to be.
+    pub fn greeted(self, hello: Hello, hub: &Arc<Hub>, options: &ServerOptions) -> Guest {
+        let (called, who) = named(&hello);
+        info!(
+            "viewer {}{who}: says hello late, goes on as a viewer of vidchat's own",
+            self.link.peer
+        );
+        let Self { link, seat, entry } = self;
+        drop(entry);
+        let link = Arc::new(link.turned_out(called, hello.acks));
+        let entry = hub.roster().enter(Arc::clone(&link));
+        Guest {
+            hello,
+            visit: Self { link, seat, entry },
+            // It hears our hello, after which it pings, behind all that it was sent before.
+            life: options.stall_limit.max(SILENCE_LIMIT),
+        }
     }
 
     /// The viewer has left, for this reason.
-    fn end(self, left: Left) -> Left {
+    pub fn end(self, left: Left) -> Left {
         let still = self.seat.watching() - 1;
         drop(self.seat);
         info!("viewer {}: left: {left} ({still} watching)", self.link.peer);
@@ -201,8 +235,18 @@ impl Visit {
     }
 }
 
+/// What a viewer calls itself, and what the log adds to its address.
+fn named(hello: &Hello) -> (String, String) {
+    let called = control::printable(&hello.name, 64);
+    let who = match called.as_str() {
+        "" => String::new(),
+        called => format!(" \"{called}\""),
+    };
+    (called, who)
+}
+
 /// Reads the viewer's first message, which has to be a hello.
-async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<Hello, Left> {
+pub(super) async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<Hello, Left> {
     if reader.dialect().await? != wire::Dialect::Native {
         return Err(Left::Refused(WireError::NoHello));
     }
@@ -217,13 +261,14 @@ async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<Hello, Left> 
 }
 
 /// Reads what the viewer says until it leaves. `limit` bounds the time for one message, `life`
-/// that between two, where the viewer has promised to say something now and then.
+/// that between two, where the viewer has promised to say something now and then, until it has
+/// acknowledged its first frame.
 async fn listen(
     reader: &mut MessageReader<ReadHalf<'_>>,
     hub: &Hub,
     link: &Link,
     limit: Duration,
-    life: Option<Duration>,
+    mut life: Option<Duration>,
 ) -> Left {
     let mut heard = 0;
     let mut since = Instant::now();
@@ -242,7 +287,10 @@ async fn listen(
             Err(e) => return e.into(),
         };
         match timeout(limit, reader.control(length)).await {
-            Ok(Ok(Control::Ack(ack))) => link.acked(ack),
+            Ok(Ok(Control::Ack(ack))) => {
+                link.acked(ack);
+                life = life.and(Some(SILENCE_LIMIT));
+            }
             Ok(Ok(Control::Ping { sent })) => link.pinged(sent),
             Ok(Ok(Control::Report(report))) => link.reported(report),
             Ok(Ok(Control::Key)) => hub.want_key(),
@@ -263,8 +311,8 @@ async fn listen(
     }
 }
 
-/// Drops whatever a bare viewer sends.
-async fn ignore(read: &mut ReadHalf<'_>) -> Left {
+/// Drops whatever a viewer sends that has nothing to say.
+pub(super) async fn ignore(read: &mut ReadHalf<'_>) -> Left {
     let mut scrap = [0; 1024];
     loop {
         match read.read(&mut scrap).await {
