@@ -174,6 +174,11 @@ impl<'a> Screen<'a> {
                 let seconds = since.elapsed().as_secs_f32();
                 info!("sender {target}: connected again after {seconds:.1} s");
             }
+            // One that was taken for a program of the tutorial before has no name until now.
+            if self.sender != from && !name.is_empty() {
+                info!("sender {target}: connected to {from:?}");
+                self.sender = from;
+            }
             return;
         }
         info!("sender {target}: connected to {from:?}");

@@ -18,6 +18,9 @@ use super::uplink::Uplink;
 
 /// How long a sender may take to say the first thing.
 const FIRST_BYTES_LIMIT: Duration = Duration::from_secs(5);
+/// How long pickles may come before a hello that has to come. They are what a sender sends that has
+/// not heard ours yet, and all that was on the way by then comes first, through whatever there is.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
 /// How long a message may take from its first byte to its last.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -89,8 +92,14 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         };
         match dialect {
             Dialect::Native => self.native().await,
+            Dialect::Pickle => {
+                match wire {
+                    Wire::Native => self.late_hello().await?,
+                    _ => self.pickles().await?,
+                }
+                self.native().await
+            }
             _ if wire == Wire::Native => Err(WireError::NoHello.into()),
-            Dialect::Pickle => self.pickles().await,
             Dialect::BareJpeg => {
                 let caps = Caps::parse("image/jpeg")?;
                 self.bare(Some(&caps)).await
@@ -162,8 +171,35 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         }
     }
 
-    /// The tutorial's dialect: each message is a pickle, which brings its own form.
-    async fn pickles(&mut self) -> Result<Never, PlayError> {
+    /// Waits for a sender that has not heard our hello yet, and leaves what it sends until then
+    /// unread.
+    async fn late_hello(&mut self) -> Result<(), PlayError> {
+        let waiting = async {
+            while !self.turns_native().await? {
+                let length = self.bare_length().await?;
+                self.reader.skip(length).await?;
+            }
+            Ok(())
+        };
+        match timeout(HELLO_LIMIT, waiting).await {
+            Ok(waited) => waited,
+            Err(_) => Err(WireError::NoHello.into()),
+        }
+    }
+
+    /// Whether the next message is none of the tutorial's dialect: the sender has heard our hello,
+    /// late, and goes on in our own protocol.
+    async fn turns_native(&mut self) -> Result<bool, PlayError> {
+        self.begun().await?;
+        match timeout(MESSAGE_LIMIT, self.reader.is_control()).await {
+            Ok(is_control) => Ok(is_control?),
+            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+        }
+    }
+
+    /// The tutorial's dialect, as long as it is spoken: each message is a pickle, which brings its
+    /// own form.
+    async fn pickles(&mut self) -> Result<(), PlayError> {
         self.sink.hello("");
         let mut message = Vec::new();
         let mut form = None;
@@ -172,6 +208,12 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
             ..FrameHeader::default()
         };
         loop {
+            if self.turns_native().await? {
+                // These were numbered here, and had no times; what follows has the sender's own.
+                self.meter.connected();
+                self.last = None;
+                return Ok(());
+            }
             let length = self.bare_length().await?;
             let began = Instant::now();
             message.resize(length, 0);

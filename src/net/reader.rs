@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::report::describe;
 use crate::wire::{Control, Dialect, Head, HeadBuffer, WireError, sniff};
 
+/// What is read for nobody is read in parts of so many bytes.
+const SCRAP_BYTES: usize = 16 * 1024;
+
 /// Reads messages from `R`. A frame's picture is read straight into the caller's buffer.
 #[derive(Debug)]
 pub struct MessageReader<R> {
@@ -69,6 +72,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         Ok(!self.head.filled().is_empty() || self.fill().await?)
     }
 
+    /// Whether the next message is a control message, without consuming anything; false also when
+    /// the peer closed the connection instead.
+    pub async fn is_control(&mut self) -> io::Result<bool> {
+        loop {
+            if let Some(is_control) = self.head.is_control() {
+                return Ok(is_control);
+            }
+            if !self.fill().await? {
+                return Ok(false);
+            }
+        }
+    }
+
     /// The head of the next message; `None` when the peer closed the connection between two.
     pub async fn head(&mut self) -> Result<Option<Head>, ReadError> {
         loop {
@@ -109,6 +125,18 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(ReadError::Truncated),
             Err(e) => Err(ReadError::Io(e)),
         }
+    }
+
+    /// Reads `length` bytes of what follows a head, for nobody.
+    pub async fn skip(&mut self, length: usize) -> Result<(), ReadError> {
+        let mut scrap = vec![0; length.min(SCRAP_BYTES)];
+        let mut left = length;
+        while left > 0 {
+            let part = left.min(scrap.len());
+            self.body(&mut scrap[..part]).await?;
+            left -= part;
+        }
+        Ok(())
     }
 
     fn closed<T>(&self) -> Result<Option<T>, ReadError> {

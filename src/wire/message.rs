@@ -71,6 +71,14 @@ impl HeadBuffer {
         Ok(Some(length))
     }
 
+    /// Whether the next message is a control message, once enough of it is here to tell.
+    pub fn is_control(&self) -> Option<bool> {
+        match prefix(self.filled())? {
+            1..=CONTROL_LIMIT => self.filled().get(PREFIX_BYTES).map(|&k| k == KIND_CONTROL),
+            _ => Some(false),
+        }
+    }
+
     /// Moves bytes that were read beyond the head to the start of `body`; returns how many.
     pub fn take(&mut self, body: &mut [u8]) -> usize {
         let count = self.filled.min(body.len());
@@ -263,6 +271,21 @@ mod tests {
             fed(&with_prefix(23, b"\x01")).head(LIMIT),
             Err(WireError::ShortFrame(23))
         );
+    }
+
+    #[test]
+    fn a_control_message_is_told_from_a_bare_one() {
+        let told = |bytes: &[u8]| fed(bytes).is_control();
+        for length in 0..PREFIX_BYTES {
+            assert_eq!(told(&with_prefix(2, b"")[..length]), None);
+        }
+        assert_eq!(told(&with_prefix(2, b"")), None);
+        assert_eq!(told(&with_prefix(2, b"{}")), Some(true));
+        assert_eq!(told(&with_prefix(CONTROL_LIMIT, b"{")), Some(true));
+        assert_eq!(told(&with_prefix(2, b"\x80\x05")), Some(false));
+        // No kind has to be waited for where the length tells.
+        assert_eq!(told(&with_prefix(0, b"")), Some(false));
+        assert_eq!(told(&with_prefix(CONTROL_LIMIT + 1, b"")), Some(false));
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod stats;
 mod streams;
 mod support;
 mod terminal;
+mod tunnel;
 mod tutorial;
 mod watch;
 mod wire;

@@ -15,7 +15,7 @@ const BGR: &str = "videotestsrc is-live=true pattern=smpte
     ! appsink name=frames";
 
 /// The Python of one environment; `None`, said aloud, where they were not made.
-fn python(environment: &str) -> Option<PathBuf> {
+pub fn python(environment: &str) -> Option<PathBuf> {
     let python = project()
         .join("target/python")
         .join(environment)
@@ -32,7 +32,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// The tutorial's client at `port`.
-fn client(python: &PathBuf, port: u16, arguments: &[&str]) -> Command {
+pub fn client(python: &PathBuf, port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(python);
     command
         .arg(script("client.py"))
