@@ -323,8 +323,8 @@ impl Subscription {
         }
         // What was given before this machine was held up is nothing to be shown after that. Who
         // names no rate may well give a picture only when something has changed.
-        let rated = caps.framerate().is_some();
-        if rated && scene.ended.is_none() && frames.is_stale(Instant::now()) {
+        let stale = || frames.is_stale(Instant::now()) && caps.framerate().is_some();
+        if scene.ended.is_none() && stale() {
             return None;
         }
         let allowed = match self.joining {
