@@ -171,15 +171,15 @@ def figures(run, event):
 
 
 def back_after(at, age, back, normal, end):
-    """Seconds from when the link came back until every picture is as young as it was."""
+    """Seconds from when the link came back to the beginning of a whole second in which every
+    picture is as young as they were. Not for ever: TCP loses a packet now and then where all is
+    well, which makes one picture older."""
     after = at >= back
-    if not after.any():
-        return math.inf
     old = at[after & (age > normal)]
-    if not len(old):
-        return at[after][0] - back
-    young = at[after & (at > old[-1])]
-    return young[0] - back if len(young) and end - old[-1] > 0.5 else math.inf
+    for first in at[after & (age <= normal)]:
+        if first + 1 <= end and not np.any((old > first) & (old <= first + 1)):
+            return first - back
+    return math.inf
 
 
 # Lines such as "age 95 ms" of a program that tells its own figure.
