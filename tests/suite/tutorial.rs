@@ -295,31 +295,33 @@ fn display_of_the_tutorials_own_window() {
     };
     let Some(display) = Xvfb::start() else { return };
     let sender = Sender::start(["--pipeline", "test", "--no-preview", "--set", "speed=0"]);
-    let mut command = client(&python, sender.port, &["100000", "show"]);
-    command
-        .env("DISPLAY", &display.display)
-        .env("QT_LOGGING_RULES", "*=false");
-    let viewer = Running::start(&mut command);
     // Once the window has come up whole.
     let bars = [
         "#FFFF00", "#00FFFF", "#00FF00", "#FF00FF", "#FF0000", "#0000FF",
     ];
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let colours = colours_on(&display);
-        let shown = |bar: &&str| colours.iter().any(|colour| is_near(colour, bar));
-        if bars.iter().all(shown) {
-            break;
-        }
-        if Instant::now() >= until {
-            for process in [&viewer, &sender.process] {
-                process.signal("TERM");
+    let mut tries = Vec::new();
+    // Where the machine is busy, OpenCV's window stays black now and then, whatever it is given.
+    for _ in 0..3 {
+        let mut command = client(&python, sender.port, &["100000", "show"]);
+        command
+            .env("DISPLAY", &display.display)
+            .env("QT_LOGGING_RULES", "*=false");
+        let viewer = Running::start(&mut command);
+        let until = Instant::now() + PATIENCE / 3;
+        while Instant::now() < until {
+            let colours = colours_on(&display);
+            let shown = |bar: &&str| colours.iter().any(|colour| is_near(colour, bar));
+            if bars.iter().all(shown) {
+                return;
             }
-            let (viewer, sender) = (viewer.wait(), sender.process.wait());
-            panic!("not all of {bars:?} in {colours:?}: {viewer:#?} {sender:#?}");
+            tries.push(colours);
         }
+        viewer.signal("TERM");
+        viewer.wait();
     }
-    drop(viewer);
+    sender.process.signal("TERM");
+    let said = sender.process.wait().stderr;
+    panic!("not all of {bars:?} in {:?}: {said}", tries.last());
 }
 
 /// The colours on a display, as `#RRGGBB`.
