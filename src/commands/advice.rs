@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::net::ages::milliseconds;
 use crate::net::meter::Second;
 use crate::wire::Caps;
 
@@ -129,7 +130,7 @@ impl Advice {
             );
         }
         match second.sent {
-            Some(sent) if sent.p50 > bound.as_secs_f64() * 1e3 / 2.0 => format!(
+            Some(sent) if sent.p50 > milliseconds(bound / 2) => format!(
                 "{:.0} ms of it pass before they leave the sender, which may be busy; there: --width or \
                  --fps",
                 sent.p50

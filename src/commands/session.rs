@@ -13,7 +13,6 @@ use tracing::warn;
 
 use crate::console;
 use crate::media::player::PlayerEvent;
-use crate::net::ages::milliseconds;
 use crate::net::client::{PlayError, PlayOptions};
 use crate::net::meter::Second;
 use crate::net::{self, Connection, Meter};
@@ -251,6 +250,7 @@ impl<'s, 'a> Board<'s, 'a> {
         }
         if let Some(stats) = &self.options.stats {
             let seconds = second.span.as_secs_f64().max(0.001);
+            let report = second.report();
             stats.write(&Line {
                 time: wall_clock(),
                 state: screen.state(),
@@ -266,10 +266,10 @@ impl<'s, 'a> Board<'s, 'a> {
                 skipped: second.skipped,
                 mbit_s: rounded(second.bytes as f64 * 8.0 / 1e6 / seconds),
                 sent_ms: second.sent,
-                arrived_ms: second.arrived.map(Into::into),
-                age_ms: second.age.map(Into::into),
-                rtt_ms: second.round_trip.map(milliseconds),
-                carries_mbit_s: second.carries.map(|bits| rounded(bits / 1e6)),
+                arrived_ms: report.arrived_ms,
+                age_ms: report.age_ms,
+                rtt_ms: report.rtt_ms,
+                carries_mbit_s: report.carries_mbit_s,
             });
         }
     }

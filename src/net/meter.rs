@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::frame::FrameHeader;
-use crate::wire::{AgesMs, Pong};
+use crate::wire::{AgesMs, Pong, Report};
 
-use super::ages::{AgeSummary, Ages};
+use super::ages::{AgeSummary, Ages, milliseconds};
 use super::clock::RemoteClock;
 
 /// A picture that came more quickly was in the socket as a whole, or in one packet: it tells nothing
@@ -96,6 +96,19 @@ pub struct Second {
     pub carries: Option<f64>,
     /// How many pictures a second the sender makes, by their numbers and times.
     pub made: Option<f64>,
+}
+
+impl Second {
+    /// What others are told of it, in the units in which they read it.
+    pub fn report(&self) -> Report {
+        Report {
+            shown: u32::try_from(self.shown).unwrap_or(u32::MAX),
+            arrived_ms: self.arrived.map(Into::into),
+            age_ms: self.age.map(Into::into),
+            rtt_ms: self.round_trip.map(milliseconds),
+            carries_mbit_s: self.carries.map(|bits| (bits / 1e3).round() / 1e3),
+        }
+    }
 }
 
 /// The viewer's clock: nanoseconds since about the start of the program. It never jumps.

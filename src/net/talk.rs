@@ -10,11 +10,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::wire::{Control, Report};
+use crate::wire::Control;
 
-use super::ages::milliseconds;
 use super::client::PlayError;
-use super::meter::{Meter, Second, now};
+use super::meter::{Meter, now};
 use super::silence;
 use super::uplink::Uplink;
 
@@ -62,22 +61,11 @@ impl Talk {
                     let second = meter.last_second();
                     if second.number != reported {
                         reported = second.number;
-                        self.uplink.say(&Control::Report(report(&second)));
+                        self.uplink.say(&Control::Report(second.report()));
                     }
                 }
             }
         }
-    }
-}
-
-/// What the sender is told of a second.
-fn report(second: &Second) -> Report {
-    Report {
-        shown: u32::try_from(second.shown).unwrap_or(u32::MAX),
-        arrived_ms: second.arrived.map(Into::into),
-        age_ms: second.age.map(Into::into),
-        rtt_ms: second.round_trip.map(milliseconds),
-        carries_mbit_s: second.carries.map(|bits| (bits / 1e3).round() / 1e3),
     }
 }
 
