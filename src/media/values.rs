@@ -140,8 +140,7 @@ impl Values {
             (None, "bitrate" | "gop" | "rate" | "threads") => self.for_encoder(recipe, name),
             _ => None,
         };
-        let settled = recipe.settle(&mut value, &|name| self.set.get(name).cloned())?;
-        let text = settled.fill(&mut value)?;
+        let text = self.settle(recipe, &mut value)?;
         Ok(Filled { text, camera })
     }
 
@@ -162,8 +161,17 @@ impl Values {
             (None, "caps") => Some(Ok(caps.to_string())),
             _ => None,
         };
-        let settled = recipe.settle(&mut value, &|name| self.set.get(name).cloned())?;
-        settled.fill(&mut value)
+        self.settle(recipe, &mut value)
+    }
+
+    /// The text of `recipe` with one of each of its choices, and `value` in its placeholders.
+    fn settle(
+        &self,
+        recipe: &Recipe,
+        value: &mut dyn FnMut(&str) -> Option<Outcome<String>>,
+    ) -> Outcome<String> {
+        let said = |name: &str| self.set.get(name).cloned();
+        recipe.settle(value, &said)?.fill(value)
     }
 
     /// What an encoder is told, where the pipeline does not say it.
