@@ -108,7 +108,6 @@ fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) 
         file(folder.path(), "send.gst", SEND),
         file(folder.path(), "recv.gst", RECV),
     );
-    let stats = folder.path().join("stats.json");
     let mut sending = vidchat();
     sending
         .args([
@@ -137,12 +136,8 @@ fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) 
     let lines = BufReader::new(sender.0.stderr.take().expect("it is piped"));
     write_pictures(stdin);
     let target = target(lines);
-    receiving
-        .arg(target)
-        .args(["--stats", "json", "--stats-file"])
-        .arg(&stats)
-        .arg("--pipeline")
-        .arg(&recv);
+    receiving.arg(target).arg("--pipeline").arg(&recv);
+    let stats = Stats::of(&mut receiving);
     let mut viewer = receiving
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -218,7 +213,7 @@ fn target(lines: impl BufRead + Send + 'static) -> String {
     told.recv_timeout(PATIENCE).expect("the sender runs")
 }
 
-fn gather(pictures: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Path) -> Seen {
+fn gather(pictures: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Stats) -> Seen {
     let next = || pictures.recv_timeout(PATIENCE).expect("there are pictures");
     let begun = next().at;
     let mut seen: Vec<Arrived> = Vec::new();
@@ -235,15 +230,13 @@ fn gather(pictures: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Path)
             .filter(|picture| picture.at > from && picture.at <= to);
         seen.map(|picture| picture.age).collect()
     };
-    let text = std::fs::read_to_string(stats).expect("the viewer writes it");
-    let lines = text.lines().filter_map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some((line["time"].as_f64()?, line["age_ms"]["p50"].as_f64()?))
-    });
-    let lines: Vec<(f64, f64)> = lines.collect();
+    let lines = stats.lines();
     // The viewer may live in another time; the file does not.
-    let written = std::fs::metadata(stats).and_then(|file| file.modified());
-    let ahead = lines.last().expect("it says something").0 - seconds(written.expect("it is there"));
+    let last = lines.last().and_then(|line| line["time"].as_f64());
+    let ahead = last.expect("it says something") - seconds(stats.written());
+    let lines = lines
+        .iter()
+        .filter_map(|line| Some((line["time"].as_f64()?, line["age_ms"]["p50"].as_f64()?)));
     let mut younger = Vec::new();
     for (time, said) in lines {
         let to = time - ahead;

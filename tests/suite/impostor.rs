@@ -10,9 +10,11 @@ use vidchat::frame::FrameHeader;
 use vidchat::net::client::{PlayError, PlayOptions};
 use vidchat::net::{self, Meter};
 use vidchat::wire::message::encode_frame_head;
-use vidchat::wire::{Control, FRAME_LIMIT, Hello, Wire, WireError};
+use vidchat::wire::{Control, FRAME_LIMIT, Wire, WireError};
 
-use crate::peers::{Eye, FORM, Seen, Stranger, Viewer, caps, hello, listener, picture, within};
+use crate::peers::{
+    Eye, FORM, Seen, Stranger, Viewer, caps, hello, introduction, listener, picture, within,
+};
 
 /// A viewer and the sender that it has connected to, which has not said anything yet.
 async fn pair() -> (TcpStream, Stranger) {
@@ -45,17 +47,6 @@ fn message(length: u64, start: &[u8]) -> Vec<u8> {
 
 fn control(json: &[u8]) -> Vec<u8> {
     message(json.len() as u64, json)
-}
-
-/// What a sender says before the first frame.
-fn introduction() -> Vec<u8> {
-    Control::Hello(Hello {
-        vidchat: 1,
-        name: "desk".into(),
-        caps: Some(FORM.into()),
-        ..Hello::default()
-    })
-    .encode()
 }
 
 fn frame(sequence: u32) -> Vec<u8> {

@@ -68,6 +68,17 @@ pub fn hello(name: &str) -> Vec<u8> {
     Control::Hello(hello).encode()
 }
 
+/// What a sender says before the first frame.
+pub fn introduction() -> Vec<u8> {
+    Control::Hello(Hello {
+        vidchat: 1,
+        name: "desk".into(),
+        caps: Some(FORM.into()),
+        ..Hello::default()
+    })
+    .encode()
+}
+
 /// A server on a port of its own.
 pub struct Stage {
     pub hub: Arc<Hub>,

@@ -2,6 +2,7 @@
 //! picture went through.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,6 +28,12 @@ impl Stats {
         };
         command.arg("--stats-file").arg(stats.path());
         stats
+    }
+
+    /// When a line was last written, by the clock of this machine.
+    pub fn written(&self) -> SystemTime {
+        let written = fs::metadata(self.path()).and_then(|file| file.modified());
+        written.expect("there are lines")
     }
 
     fn path(&self) -> PathBuf {
@@ -92,21 +99,41 @@ fn way(line: &Value) -> Option<[f64; 3]> {
     Some([median("sent_ms")?, median("arrived_ms")?, median("age_ms")?])
 }
 
+/// A sender and a viewer of it, and what each of them tells.
+struct Ends {
+    _sender: Sender,
+    _viewer: Running,
+    sent: Stats,
+    received: Stats,
+}
+
+impl Ends {
+    /// With this sending pipeline.
+    fn of(pipeline: impl AsRef<OsStr>) -> Self {
+        let mut send = vidchat();
+        send.args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"])
+            .arg("--pipeline")
+            .arg(pipeline);
+        let sent = Stats::of(&mut send);
+        let sender = Sender::start_as(&mut send);
+        let mut recv = vidchat();
+        recv.args(["recv", &sender.target(), "--display", "none"]);
+        let received = Stats::of(&mut recv);
+        Self {
+            sent,
+            received,
+            _viewer: Running::start(&mut recv),
+            _sender: sender,
+        }
+    }
+}
+
 /// The two clocks are known to each other better than this, in milliseconds.
 const CLOCKS: f64 = 5.0;
 
 #[test]
 fn both_ends_tell_of_the_whole_way_of_a_picture() {
-    let mut send = vidchat();
-    send.args(["send", "--bind", "127.0.0.1", "--port", "0"])
-        .args(["--pipeline", "test", "--no-preview"]);
-    let sent = Stats::of(&mut send);
-    let sender = Sender::start_as(&mut send);
-    let mut recv = vidchat();
-    recv.args(["recv", &sender.target(), "--display", "none"]);
-    let received = Stats::of(&mut recv);
-    let _viewer = Running::start(&mut recv);
-
+    let Ends { sent, received, .. } = &Ends::of("test");
     let here = received.line("the whole way", |line| way(line).is_some());
     assert_eq!(fields(&here), documented("`vidchat recv`:"));
     let there = sent.line("the whole way", |line| way(&line["viewers"][0]).is_some());
@@ -132,25 +159,16 @@ fn both_ends_tell_why_there_is_no_picture() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.gst");
     fs::write(&path, camera.pipeline("")).unwrap();
-    let mut send = vidchat();
-    send.args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"])
-        .arg("--pipeline")
-        .arg(&path);
-    let sent = Stats::of(&mut send);
-    let sender = Sender::start_as(&mut send);
-    let mut recv = vidchat();
-    recv.args(["recv", &sender.target(), "--display", "none"]);
-    let received = Stats::of(&mut recv);
-    let _viewer = Running::start(&mut recv);
+    let Ends { sent, received, .. } = &Ends::of(&path);
     received.line("pictures", |line| line["shown"].as_u64() > Some(0));
     camera.pause(true);
-    for stats in [&sent, &received] {
+    for stats in [sent, received] {
         let line = stats.line("the loss", |line| line["state"] == "camera lost");
         let reason = line["reason"].as_str().unwrap_or_default();
         assert_eq!(reason, "no picture for 2 s", "{line}");
     }
     camera.pause(false);
-    for stats in [&sent, &received] {
+    for stats in [sent, received] {
         let line = stats.line("the end of it", |line| line["state"] == "live");
         assert_eq!(line["reason"], Value::Null, "{line}");
     }

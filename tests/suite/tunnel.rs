@@ -13,10 +13,12 @@ use vidchat::net::reader::MessageReader;
 use vidchat::net::{self, Meter};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
-use vidchat::wire::{CONTROL_LIMIT, Control, Head, Hello, Wire, WireError};
+use vidchat::wire::{CONTROL_LIMIT, Control, Head, Wire, WireError};
 
 use crate::fault_proxy::{Fault, Proxy};
-use crate::peers::{Eye, FORM, Seen, Stranger, Viewer, caps, listener, picture, within};
+use crate::peers::{
+    Eye, FORM, Seen, Stranger, Viewer, caps, introduction, listener, picture, within,
+};
 use crate::stats::Stats;
 use crate::support::{Running, Sender, run, vidchat};
 use crate::tutorial::{client, python};
@@ -29,17 +31,6 @@ const PIXELS: [u8; 192] = [9; 192];
 fn pickle() -> Vec<u8> {
     let envelope = Envelope::new(16, 4);
     [&envelope.head[..], &PIXELS, envelope.tail].concat()
-}
-
-/// What a sender says before the first frame.
-fn introduction() -> Vec<u8> {
-    Control::Hello(Hello {
-        vidchat: 1,
-        name: "desk".into(),
-        caps: Some(FORM.into()),
-        ..Hello::default()
-    })
-    .encode()
 }
 
 /// A frame, its message, and how it is seen.
