@@ -7,8 +7,8 @@
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod failure;
 pub mod frame;
 pub mod media;
 pub mod net;
-pub mod report;
 pub mod wire;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use vidchat::{cli::Cli, commands, console, media};
+use vidchat::console;
+use vidchat::{cli::Cli, commands, media};
 
 fn main() -> ExitCode {
     media::drain_cameras();

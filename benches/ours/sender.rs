@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::net::server::ServerOptions;
+use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub};
 use vidchat::wire::Caps;
 

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use vidchat::failure::Failure;
 use vidchat::frame::FrameHeader;
-use vidchat::net::client::{PlayError, PlayOptions};
+use vidchat::net::receiver::{PlayError, PlayOptions};
 use vidchat::net::{self, Meter, Sink, TcpStream};
-use vidchat::report::Failure;
 use vidchat::wire::Caps;
 
 use crate::yardstick::meter::{self, Clock};

@@ -2,10 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vidchat::wire::{Caps, Control, HeadBuffer, sniff};
+use vidchat::wire::{Caps, Control, HeadBuffer};
+use vidchat::wire::dialect;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = sniff::dialect(bytes);
+    let _ = dialect::dialect(bytes);
     let _ = Control::decode(bytes);
     if let Ok(text) = str::from_utf8(bytes)
         && let Ok(caps) = Caps::parse(text)

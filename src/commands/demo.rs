@@ -6,17 +6,17 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::cli::DemoArgs;
+use crate::failure::{Failure, Outcome, describe};
 use crate::media::{self, Direction, Recipe, Values};
-use crate::net::client::PlayOptions;
-use crate::net::server::ServerOptions;
+use crate::net::receiver::PlayOptions;
+use crate::net::sender::ServerOptions;
 use crate::net::{self, Target};
-use crate::report::{Failure, Outcome, describe};
 
-use super::place;
 use super::quit::Quit;
+use super::recv::session;
 use super::recv::{self, RecvOptions};
+use super::send::invitation;
 use super::send::{self, Banner, SendOptions};
-use super::session;
 
 /// Sends and receives until the person asks for the end.
 pub async fn run(args: DemoArgs) -> Outcome {
@@ -25,7 +25,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let sent = Recipe::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::recipe(None, args.display)?;
-    let listener = place::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
+    let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
     let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
     let port = listener.local_addr().map_err(cannot)?.port();
     let target = Target {

@@ -1,26 +1,17 @@
 //! One file for each subcommand. Each has a `run` that ties a media end to a net end, and one
 //! loop that decides how it all ends.
 
-mod advice;
-mod broadcast;
 pub mod demo;
-mod governor;
-mod monitor;
+pub mod file_watch;
 pub mod pipelines;
-mod place;
-mod preview;
 pub mod quit;
 pub mod recv;
-mod screen;
 pub mod send;
-mod session;
-mod stats;
-mod tutorial;
-pub mod watch;
+mod stats_writer;
 
 use crate::cli::{Cli, Command};
+use crate::failure::Outcome;
 use crate::media::Values;
-use crate::report::Outcome;
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli) -> Outcome {

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use crate::cli::{PipelinesAction, PipelinesArgs};
 use crate::console;
-use crate::media::{self, Direction, Recipe, Values, build, codecs, recipe};
-use crate::report::{Failure, Outcome};
+use crate::failure::{Failure, Outcome};
+use crate::media::pipeline::build;
+use crate::media::pipeline::codecs;
+use crate::media::pipeline::file;
+use crate::media::{self, Direction, Recipe, Values};
 use crate::wire::Caps;
 
 /// A form of frames to check receiving pipelines with.
@@ -59,7 +62,7 @@ fn list() {
             }
         }
     }
-    if let Some(folder) = recipe::own_folder(Direction::Send)
+    if let Some(folder) = file::own_folder(Direction::Send)
         .as_deref()
         .and_then(Path::parent)
     {

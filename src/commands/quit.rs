@@ -3,7 +3,7 @@
 use std::future::pending;
 
 use crate::console::{Key, Keys};
-use crate::report::{Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 
 /// Waits for q, Ctrl-C or a signal to stop. The keyboard is given back when this is dropped.
 pub struct Quit {

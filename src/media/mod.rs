@@ -1,61 +1,21 @@
 //! GStreamer: pipeline files, the camera, decoders, windows. It knows nothing of sockets; frames
-//! leave through [`source::Outlet`] and come in through [`player::Player`].
+//! leave through [`capture::source::Outlet`] and come in through [`playback::player::Player`].
 
-pub mod blocks;
-mod bounds;
-pub mod build;
-pub mod camera;
-pub mod caps;
-mod capture;
-mod change;
-mod choice;
-pub mod codecs;
-mod counter;
-mod cover;
-pub mod decode;
-mod dim;
-pub mod encode;
-mod feed;
-mod foreign;
-mod gate;
-mod hearing;
-mod hints;
-mod identity;
-mod keys;
-mod modes;
-mod nodes;
-mod opening;
-pub mod packages;
-pub mod player;
-mod pool;
-pub mod recipe;
-mod recovery;
-mod runner;
-mod screen;
-mod seen;
-pub mod source;
-mod stage;
-mod stop;
-mod swap;
-mod tap;
-pub mod template;
-pub mod terminal;
-#[cfg(test)]
-#[path = "trial_tests.rs"]
-mod trial;
-pub mod values;
-pub mod window;
-mod x11;
+pub mod capture;
+pub mod display;
+pub mod gst;
+pub mod pipeline;
+pub mod playback;
 
-pub use foreign::drain_cameras;
-pub use player::Player;
-pub use recipe::{Direction, Recipe};
-pub use source::Source;
-pub use values::Values;
+pub use capture::source::Source;
+pub use gst::ffi::drain_cameras;
+pub use pipeline::file::{Direction, Recipe};
+pub use pipeline::placeholders::Values;
+pub use playback::player::Player;
 
 use gstreamer::prelude::*;
 
-use crate::report::{Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 
 /// Runs the program itself, which on macOS must leave the first thread to the windows.
 pub fn on_main_thread<T>(program: impl FnOnce() -> T + Send) -> T {

@@ -2,34 +2,19 @@
 //! looks inside a frame.
 
 pub mod address;
-pub mod ages;
-pub mod client;
-pub mod clock;
-mod gop;
+pub mod age_histogram;
 pub mod hub;
-mod late;
-mod left;
-pub mod link;
-mod listen;
-pub mod meter;
-mod play;
-pub mod reader;
-mod repeats;
-pub mod roster;
-pub mod server;
-mod show;
-mod silence;
-mod talk;
-mod uplink;
-mod viewer;
-pub mod window;
+mod idle_timeout;
+pub mod message_reader;
+pub mod receiver;
+pub mod sender;
 
-pub use client::{Connection, Sink, Target, connect, introduce};
 pub use hub::{Hub, Subscription, Update};
-pub use listen::listen;
-pub use meter::Meter;
-pub use play::play;
-pub use server::serve;
+pub use receiver::session::play;
+pub use receiver::stats::Meter;
+pub use receiver::{Connection, Sink, Target, connect, introduce};
+pub use sender::serve;
+pub use sender::socket::listen;
 pub use tokio::net::{TcpListener, TcpStream};
 
 /// The port of the Python tutorial that vidchat descends from.

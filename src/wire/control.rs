@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PREFIX_BYTES, WireError};
+use crate::wire::{PREFIX_BYTES, WireError};
 
 /// The longest explanation of what is wrong with a message, in characters.
 const REASON_LIMIT: usize = 200;

@@ -3,7 +3,7 @@
 
 use crate::frame::FrameHeader;
 
-use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
+use crate::wire::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
 
 /// Bytes from the start of a message to the picture of a frame.
 pub const HEAD_BYTES: usize = PREFIX_BYTES + HEADER_BYTES;

@@ -5,14 +5,14 @@
 
 pub mod caps;
 pub mod control;
+pub mod dialect;
 pub mod message;
 pub mod pickle;
-pub mod sniff;
 
 pub use caps::Caps;
 pub use control::{Ack, AgesMs, Control, Hello, Pong, Report};
+pub use dialect::Dialect;
 pub use message::{Head, HeadBuffer};
-pub use sniff::Dialect;
 
 use std::fmt;
 
@@ -91,7 +91,7 @@ impl fmt::Display for WireError {
                     "version {version} of the protocol (this is version {VERSION})"
                 )
             }
-            Self::Foreign(first) => write!(f, "its first bytes are {}", sniff::quote(first)),
+            Self::Foreign(first) => write!(f, "its first bytes are {}", dialect::quote(first)),
         }
     }
 }

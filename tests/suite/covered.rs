@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use vidchat::frame::FrameHeader;
-use vidchat::media::player::PlayerEvent;
+use vidchat::media::playback::player::PlayerEvent;
 
 use crate::screen::Shot;
 use crate::seen;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use vidchat::cli::Cli;
-use vidchat::media::{self, Direction, Recipe, Values, build};
+use vidchat::media::pipeline::build;
+use vidchat::media::{self, Direction, Recipe, Values};
 use vidchat::wire::Caps;
 
 use crate::support::{project, run, vidchat};
@@ -154,7 +155,7 @@ fn errors() -> BTreeSet<String> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with("report.rs") {
+            } else if !path.ends_with("failure.rs") {
                 let source = fs::read_to_string(&path).expect("sources are text");
                 let code = source.split("\nmod tests {").next().unwrap_or_default();
                 found.extend(errors_in(code));

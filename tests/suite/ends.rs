@@ -13,9 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 use vidchat::commands::send::{self, Banner, SendOptions};
 use vidchat::frame::Frame;
-use vidchat::media::source::{Outlet, SourceEvent};
+use vidchat::media::capture::source::{Outlet, SourceEvent};
 use vidchat::media::{self, Source, Values};
-use vidchat::net::server::ServerOptions;
+use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub};
 use vidchat::wire::Caps;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vidchat::net::server::ServerOptions;
+use vidchat::net::sender::ServerOptions;
 
 use crate::peers::{Stage, Stranger, Viewer, hello, picture};
 use crate::support::Sender;

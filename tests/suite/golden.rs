@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::net::client::PlayOptions;
-use vidchat::net::server::ServerOptions;
+use vidchat::net::receiver::PlayOptions;
+use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
 use vidchat::wire::{Caps, Control, Head, HeadBuffer, Hello};
 

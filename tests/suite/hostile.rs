@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use vidchat::net::Hub;
-use vidchat::net::server::ServerOptions;
+use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{CONTROL_LIMIT, Control};
 
 use crate::peers::{Log, Stage, Stranger, Viewer, caps, hello, numbered, picture};

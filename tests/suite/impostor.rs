@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use vidchat::frame::FrameHeader;
-use vidchat::net::client::{PlayError, PlayOptions};
+use vidchat::net::receiver::{PlayError, PlayOptions};
 use vidchat::net::{self, Meter};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, FRAME_LIMIT, Wire, WireError};

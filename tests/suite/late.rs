@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 use vidchat::frame::FrameHeader;
 use vidchat::net::Hub;
-use vidchat::net::server::ServerOptions;
+use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, control};

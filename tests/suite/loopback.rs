@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use vidchat::net::client::{PlayError, PlayOptions};
-use vidchat::net::reader::MessageReader;
-use vidchat::net::server::ServerOptions;
+use vidchat::net::message_reader::MessageReader;
+use vidchat::net::receiver::{PlayError, PlayOptions};
+use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{Control, FRAME_LIMIT, Head, Wire};
 
 use crate::peers::{

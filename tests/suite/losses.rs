@@ -12,9 +12,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use vidchat::media::source::{Outlet, SourceEvent};
+use vidchat::media::capture::source::{Outlet, SourceEvent};
 use vidchat::media::{self, Direction, Recipe, Source, Values};
-use vidchat::net::server::ServerOptions;
+use vidchat::net::sender::ServerOptions;
 
 use crate::peers::{Seen, Stage, Viewer, within};
 

@@ -12,11 +12,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use vidchat::failure::Failure;
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::net::client::{PlayError, PlayOptions};
-use vidchat::net::server::ServerOptions;
+use vidchat::net::receiver::{PlayError, PlayOptions};
+use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub, Meter, Sink};
-use vidchat::report::Failure;
 use vidchat::wire::{Caps, Control, Hello};
 
 use crate::support::PATIENCE;

@@ -11,8 +11,8 @@ use gstreamer_app as gst_app;
 use tokio::sync::mpsc;
 
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::media::player::PlayerOptions;
-use vidchat::media::source::Outlet;
+use vidchat::media::capture::source::Outlet;
+use vidchat::media::playback::player::PlayerOptions;
 use vidchat::media::{self, Direction, Player, Recipe};
 use vidchat::wire::Caps;
 
@@ -93,7 +93,7 @@ pub fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
         }
     };
     let pictures = samples.iter().map(picture).collect();
-    Some((media::caps::from_gst(&form).unwrap(), pictures))
+    Some((media::gst::caps::from_gst(&form).unwrap(), pictures))
 }
 
 /// The greys of the pictures at the end of the pipeline.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use vidchat::frame::FrameHeader;
-use vidchat::media::player::{PlayerEvent, PlayerOptions};
+use vidchat::media::playback::player::{PlayerEvent, PlayerOptions};
 use vidchat::media::{self, Direction, Player, Recipe};
 use vidchat::wire::Caps;
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use vidchat::media::source::SourceEvent;
-use vidchat::net::server::ServerOptions;
+use vidchat::media::capture::source::SourceEvent;
+use vidchat::net::sender::ServerOptions;
 
 use crate::losses::{Feed, recipe, said, source};
 use crate::peers::{Seen, Stage, Viewer};

@@ -2,10 +2,9 @@
 
 use proptest::prelude::*;
 use vidchat::frame::FrameHeader;
+use vidchat::wire::dialect;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
-use vidchat::wire::{
-    CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, control, sniff,
-};
+use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, control};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -116,9 +115,9 @@ proptest! {
 
     #[test]
     fn no_bytes_break_sniffing_and_more_of_them_change_nothing(bytes in any_message()) {
-        let whole = sniff::dialect(&bytes);
+        let whole = dialect::dialect(&bytes);
         for length in 0..bytes.len() {
-            match sniff::dialect(&bytes[..length]) {
+            match dialect::dialect(&bytes[..length]) {
                 Ok(None) => {}
                 Ok(told) => prop_assert_eq!(Ok(told), whole.clone()),
                 Err(_) => prop_assert!(whole.is_err()),
@@ -127,7 +126,7 @@ proptest! {
         if bytes.len() >= PREFIX_BYTES + 2 {
             prop_assert_ne!(whole, Ok(None), "{} bytes are enough", bytes.len());
         }
-        prop_assert!(sniff::quote(&bytes).chars().all(|c| !c.is_control()));
+        prop_assert!(dialect::quote(&bytes).chars().all(|c| !c.is_control()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::wire::pickle::*;
 
 struct Sample {
     name: String,

@@ -1,0 +1,130 @@
+//! Notices that a pipeline file was saved: what `--watch` is made of, for either end.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::{Instant, sleep_until};
+
+use crate::failure::{Failure, Outcome};
+use crate::media::Recipe;
+
+use super::or_never;
+
+/// A file that was not touched for so long is whole: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// A pipeline file that is looked after.
+pub struct Watch {
+    /// As it was read last.
+    recipe: Recipe,
+    touched: UnboundedReceiver<()>,
+    /// When it will have been quiet for long enough.
+    whole_at: Option<Instant>,
+    /// Dropping it ends the watch.
+    _watcher: RecommendedWatcher,
+}
+
+impl Watch {
+    /// Looks after the file of `recipe`; an error where it is part of the program.
+    pub fn open(recipe: &Recipe) -> Outcome<Self> {
+        let Some(path) = &recipe.path else {
+            return Err(
+                Failure::usage(format!("cannot watch the pipeline {:?}", recipe.name))
+                    .cause("it is part of the program, not a file")
+                    .hint(format!(
+                        "vidchat pipelines show {} > mine.gst makes a file of it",
+                        recipe.name
+                    )),
+            );
+        };
+        let cannot = |e: notify::Error| {
+            Failure::start(format!("cannot watch the pipeline {}", recipe.place(None))).cause(e)
+        };
+        let (touch, touched) = mpsc::unbounded_channel();
+        let places = places(path);
+        let names: Vec<_> = places.iter().filter_map(|p| p.file_name()).collect();
+        let names: Vec<_> = names.into_iter().map(OsStr::to_owned).collect();
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                // What cannot be said exactly may have been our file.
+                let ours = event.is_ok_and(|event| {
+                    writes(event.kind)
+                        && (event.need_rescan()
+                            || event.paths.iter().any(|path| {
+                                path.file_name()
+                                    .is_some_and(|name| names.iter().any(|n| n == name))
+                            }))
+                });
+                if ours {
+                    let _ = touch.send(());
+                }
+            })
+            .map_err(cannot)?;
+        // Folders, since most editors write another file and give it the old one's name.
+        for place in &places {
+            let folder = place.parent().unwrap_or(Path::new("."));
+            watcher
+                .watch(folder, RecursiveMode::NonRecursive)
+                .map_err(cannot)?;
+        }
+        Ok(Self {
+            recipe: recipe.clone(),
+            touched,
+            whole_at: None,
+            _watcher: watcher,
+        })
+    }
+
+    /// Waits until the file was saved with another content, and reads it. Nothing is lost when
+    /// the wait is given up.
+    pub async fn saved(&mut self) -> Outcome<Recipe> {
+        loop {
+            let whole_at = self.whole_at;
+            tokio::select! {
+                Some(()) = self.touched.recv() => self.whole_at = Some(Instant::now() + QUIET),
+                () = or_never(whole_at.map(sleep_until)) => {
+                    self.whole_at = None;
+                    let recipe = Recipe::find(self.recipe.direction, &self.recipe.name)?;
+                    if recipe.text != self.recipe.text {
+                        self.recipe = recipe.clone();
+                        return Ok(recipe);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The file as it was read last.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+}
+
+/// The pipeline file when it is saved, or nothing for ever where nobody looks.
+pub async fn saved(watch: &mut Option<Watch>) -> Outcome<Recipe> {
+    or_never(watch.as_mut().map(Watch::saved)).await
+}
+
+/// Where the file may be written: its own place, and the one that a link leads to.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let own = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut places = vec![own];
+    if let Ok(real) = path.canonicalize()
+        && !places.contains(&real)
+    {
+        places.push(real);
+    }
+    places
+}
+
+/// Whether something was written. To read the file is to touch it too, which we do ourselves.
+fn writes(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(how) => how == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}

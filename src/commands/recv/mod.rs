@@ -1,0 +1,206 @@
+//! `vidchat recv`: what to watch, where to show it, and what a failure means. Watching itself, over
+//! one connection after another, is in `session`.
+
+pub(crate) mod display;
+pub(crate) mod latency_advice;
+pub(crate) mod session;
+
+use std::io;
+use std::time::Duration;
+
+use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
+use crate::console;
+use crate::failure::{Failure, Outcome, Status, describe};
+use crate::media::display::terminal;
+use crate::media::display::window;
+use crate::media::{self, Direction, Recipe, Values};
+use crate::net::receiver::{PlayError, PlayOptions};
+use crate::net::{self, Target};
+use crate::wire::{Wire, WireError};
+
+use super::file_watch::Watch;
+use super::quit::Quit;
+use super::stats_writer::Stats;
+
+/// What to watch, and how.
+pub struct RecvOptions {
+    pub target: Target,
+    pub recipe: Recipe,
+    pub values: Values,
+    pub play: PlayOptions,
+    /// After how many pictures to end.
+    pub frames: Option<u64>,
+    /// Connect again when the connection is lost.
+    pub reconnect: bool,
+    /// Where to write what is measured.
+    pub stats: Option<Stats>,
+    /// Looks after the pipeline file: the window changes over to it when it is saved.
+    pub watch: Option<Watch>,
+}
+
+/// Shows a sender's video until the person asks for the end or the video is lost.
+pub async fn run(args: RecvArgs) -> Outcome {
+    let target = args.target.with_port(args.port);
+    let play = PlayOptions {
+        wire: args.wire,
+        bare_caps: args.caps,
+        max_frame: args.max_frame,
+        name: super::own_name(),
+        max_latency: Duration::from_millis(u64::from(args.max_latency)),
+        ..PlayOptions::default()
+    };
+    let stats = Stats::open(&args.stats)?;
+    // GStreamer starts while the connection is made.
+    let (started, connection) = tokio::join!(
+        tokio::task::spawn_blocking(media::init),
+        net::connect(&target, &play)
+    );
+    let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
+    started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
+    let recipe = recipe(args.pipeline.pipeline.as_deref(), args.display)?;
+    let values = super::values(args.pipeline.settings);
+    values.check(&recipe)?;
+    let watched = args.watch.then(|| Watch::open(&recipe)).transpose()?;
+    let options = RecvOptions {
+        watch: watched,
+        target,
+        recipe,
+        values,
+        play,
+        frames: args.frames,
+        reconnect: !args.no_reconnect,
+        stats,
+    };
+    let mut quit = Quit::listen()?;
+    session::watch(connection, options, async move { quit.asked().await }).await
+}
+
+/// The receiving pipeline that was asked for, or that fits this machine.
+pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
+    let name = match (name, display) {
+        (Some(name), _) => name,
+        (None, Display::Window) => {
+            window::sink()?;
+            "window"
+        }
+        (None, Display::Terminal) => {
+            terminal::check()?;
+            "terminal"
+        }
+        (None, Display::None) => "none",
+        (None, Display::Auto) => match window::sink() {
+            Ok(_) => "window",
+            Err(_) if console::can_draw() => "terminal",
+            Err(failure) => {
+                return Err(failure
+                    .hint("run it in a terminal to see the video there, or give --display none"));
+            }
+        },
+    };
+    Recipe::find(Direction::Recv, name)
+}
+
+/// Why there is no connection, and what to do about it.
+fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
+    let (host, port) = target.parts();
+    let failure = Failure::start(format!("cannot connect to \"{target}\""));
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => failure
+            .cause(format!("nothing listens at port {port} there"))
+            .hint(format!(
+                "start vidchat send on {host:?}, or give the port that it prints"
+            )),
+        io::ErrorKind::TimedOut => failure.cause("no answer").hint(format!(
+            "is {host:?} on, and does its firewall let port {port} through?"
+        )),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
+            .cause(describe(error))
+            .hint("are both machines on the same network? vidchat send prints its addresses"),
+        // What the resolver says differs from system to system, and so does its error's kind.
+        _ if error.raw_os_error().is_none() => failure
+            .cause("there is no machine of that name")
+            .hint("vidchat send prints its addresses: type one of those"),
+        _ => failure
+            .cause(describe(error))
+            .hint(format!("vidchat send on {host:?} prints what to type here")),
+    }
+}
+
+/// What it means that no more frames come. `greeted`: a sender has introduced itself; `started`: the
+/// form of its frames was known.
+pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: PlayError) -> Failure {
+    let target = &options.target;
+    let status = if started { Status::Lost } else { Status::Start };
+    let (host, _) = target.parts();
+    let ask_there = format!("vidchat send on {host:?} prints what to type here");
+    match error {
+        PlayError::Sink(failure) => failure.with_status(status),
+        PlayError::Bye(_) | PlayError::Done(_) => {
+            Failure::new(status, format!("the video from \"{target}\" ended"))
+                .hint(after(&error, host, options.reconnect))
+                .cause(error)
+        }
+        PlayError::Wire(WireError::Foreign(_)) | PlayError::Silent(_) => {
+            Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
+                .cause(error)
+                .hint(ask_there)
+        }
+        PlayError::Wire(WireError::Pickle(e)) => {
+            Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
+                .cause("refused")
+                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
+        }
+        PlayError::Wire(WireError::FrameBeforeCaps) => {
+            Failure::new(status, format!("cannot show the video from \"{target}\""))
+                .cause("it does not say what form its frames have")
+                .hint("give the --caps that the sender prints, beside --wire bare")
+        }
+        PlayError::Wire(_) | PlayError::Slow(_) => {
+            Failure::new(status, format!("the video from \"{target}\" is not valid"))
+                .hint(against(&error, host, options.play.wire))
+                .cause(error)
+        }
+        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) if greeted => {
+            Failure::new(status, format!("lost the connection to \"{target}\""))
+                .cause(error)
+                .hint(format!("vidchat recv {target} connects again"))
+        }
+        // Whoever accepts a connection and then drops it at our first word is seldom a sender.
+        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) => Failure::new(
+            status,
+            format!("no vidchat sender answered at \"{target}\""),
+        )
+        .cause(error)
+        .hint(format!("another service may be at that port: {ask_there}")),
+    }
+}
+
+/// What to do after a sender has said goodbye.
+fn after(goodbye: &PlayError, host: &str, reconnect: bool) -> String {
+    match goodbye {
+        PlayError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
+            format!("vidchat send --max-viewers 500 on {host:?} has room for more")
+        }
+        PlayError::Bye(reason) if reason.starts_with("the sender failed") => {
+            format!("look at what vidchat send says on {host:?}")
+        }
+        PlayError::Bye(_) if !reconnect => {
+            "without --no-reconnect, vidchat recv waits until it is back".into()
+        }
+        _ => format!("start vidchat send on {host:?} again"),
+    }
+}
+
+/// What to do where a sender does not keep to the protocol.
+fn against(error: &PlayError, host: &str, wire: Wire) -> String {
+    match error {
+        PlayError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
+            format!("where its pictures are that large: --max-frame {length}")
+        }
+        PlayError::Wire(WireError::NoHello) if wire == Wire::Native => {
+            "leave --wire native out to have it found out what the sender speaks".into()
+        }
+        PlayError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
+        _ => format!("compare vidchat --version here and on {host:?}"),
+    }
+}

@@ -1,0 +1,269 @@
+//! A source on one side, viewers on the other, and the loop that opens the one while there are any
+//! of the other.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{info, warn};
+
+use crate::failure::{Failure, Outcome, Status};
+use crate::frame::Frame;
+use crate::media::Source;
+use crate::media::capture::source::{Outlet, SourceEvent};
+use crate::media::display::window;
+use crate::media::pipeline::file::Directive;
+use crate::media::playback::player::PlayerEvent;
+use crate::net::Hub;
+use crate::wire::Caps;
+
+use super::SendOptions;
+use super::bgr_converter::Translator;
+use super::preview::Preview;
+use super::viewer_monitor::Monitor;
+use crate::commands::file_watch::{Watch, saved};
+use crate::commands::or_never;
+
+/// How long the source stays open after the last viewer has left: one that comes back at once
+/// need not wait for the camera.
+const LINGER: Duration = Duration::from_secs(1);
+/// Key frames are large, so they are made no more often than this, whoever asks.
+const KEY_INTERVAL: Duration = Duration::from_millis(250);
+/// How long the source may take to close at the end.
+pub const CLOSING: Duration = Duration::from_secs(3);
+
+/// What runs while there is something to send.
+pub struct Broadcast {
+    hub: Arc<Hub>,
+    source: Source,
+    heard: mpsc::UnboundedReceiver<SourceEvent>,
+    monitor: Monitor,
+    preview: Option<Preview>,
+    translator: Option<Translator>,
+    previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
+    /// The source stays open while nobody watches: as asked for, or as its file says.
+    asked_open: bool,
+    keep_open: bool,
+    watch: Option<Watch>,
+    /// The source has given a picture at least once.
+    opened: bool,
+    /// Since when the source gives none any more.
+    lost_since: Option<Instant>,
+    /// Since when nobody has watched, while the source is open.
+    idle_since: Option<Instant>,
+}
+
+impl Broadcast {
+    /// The source is not open yet, and there is no preview.
+    pub fn new(hub: &Arc<Hub>, options: SendOptions, translator: Option<Translator>) -> Self {
+        let (events, heard) = mpsc::unbounded_channel();
+        let keep_open = options.keep_open || options.recipe.has(Directive::KeepOpen);
+        let outlet = Arc::clone(hub) as Arc<dyn Outlet>;
+        Self {
+            hub: Arc::clone(hub),
+            source: Source::spawn(options.recipe, options.values, outlet, events),
+            heard,
+            monitor: Monitor::new(hub, options.stats),
+            preview: None,
+            translator,
+            previewed: None,
+            asked_open: options.keep_open,
+            keep_open,
+            watch: options.watch,
+            opened: false,
+            lost_since: None,
+            idle_since: None,
+        }
+    }
+
+    /// Shows the picture here: where there is a display, or as `wanted`.
+    pub fn open_preview(&mut self, wanted: Option<bool>) -> Outcome {
+        if wanted == Some(false) {
+            return Ok(());
+        }
+        let (events, previewed) = mpsc::unbounded_channel();
+        match Preview::open(&self.hub, events) {
+            Ok(preview) => {
+                self.preview = Some(preview);
+                self.previewed = Some(previewed);
+                Ok(())
+            }
+            Err(failure) if wanted == Some(true) => {
+                Err(failure.hint("leave --preview out to send without a window here"))
+            }
+            Err(failure) => {
+                if window::display_is_named() {
+                    warn!("preview: none: {}", failure.summary());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs until the end that was asked for, whose reason it returns. `opened` is called when
+    /// the first picture is there.
+    pub async fn run(
+        &mut self,
+        quit: impl Future<Output = ()>,
+        opened: impl FnOnce(),
+    ) -> Outcome<&'static str> {
+        tokio::pin!(quit);
+        let mut opened = Some(opened);
+        let mut watching = self.hub.watching();
+        let mut key_at: Option<Instant> = None;
+        self.source.open();
+        loop {
+            let close_at = self.idle_since.map(|since| since + LINGER);
+            let previewed = self.previewed.as_mut().map(|events| events.recv());
+            tokio::select! {
+                () = &mut quit => return Ok("the sender was stopped"),
+                Some(event) = self.heard.recv() => {
+                    let is_open = matches!(event, SourceEvent::Opened(_));
+                    if let Some(ending) = self.hear(event, *watching.borrow()) {
+                        return ending;
+                    }
+                    if is_open && let Some(opened) = opened.take() {
+                        opened();
+                    }
+                }
+                saved = saved(&mut self.watch) => match saved {
+                    Ok(recipe) => self.source.replace(recipe),
+                    Err(failure) => keep(&failure),
+                },
+                Some(event) = or_never(previewed) => match event {
+                    PlayerEvent::Quit => return Ok("the sender was stopped"),
+                    PlayerEvent::Failed(failure) => {
+                        warn!("preview: closed: {}", failure.summary());
+                        self.previewed = None;
+                        self.note_watching(*watching.borrow());
+                    }
+                    PlayerEvent::NeedKey => self.hub.want_key(),
+                    PlayerEvent::Enough | PlayerEvent::Ended => {}
+                },
+                Ok(()) = watching.changed() => {
+                    let count = *watching.borrow_and_update();
+                    self.note_watching(count);
+                }
+                () = self.hub.key_wanted() => {
+                    if key_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
+                        key_at = Some(Instant::now());
+                        self.source.want_key();
+                    }
+                }
+                rate = self.monitor.bitrate() => self.source.set_bitrate(rate),
+                () = or_never(close_at.map(sleep_until)) => {
+                    self.idle_since = None;
+                    self.source.close();
+                }
+            }
+        }
+    }
+
+    /// What the source has to say; the ending where that is one.
+    fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<&'static str>> {
+        match event {
+            SourceEvent::Opened(from) => {
+                match self.lost_since.take() {
+                    Some(since) => info!("source: back after {}: {from}", length(since)),
+                    None => info!("source: open: {from}"),
+                }
+                self.opened = true;
+                self.note_watching(watching);
+            }
+            SourceEvent::Closed => info!("source: closed, as nobody watches"),
+            SourceEvent::Lost(failure) => {
+                warn!("source: {}", failure.line());
+                self.lost_since = Some(Instant::now());
+            }
+            SourceEvent::StillLost(failure) => {
+                warn!("source: not back yet: {}", failure.why_exactly());
+            }
+            SourceEvent::Changed(words) => {
+                if let Some(watch) = &self.watch {
+                    let recipe = watch.recipe();
+                    info!("source: changed over to {}: {words}", recipe.place(None));
+                    self.keep_open = self.asked_open || recipe.has(Directive::KeepOpen);
+                    self.note_watching(watching);
+                }
+            }
+            SourceEvent::Kept(failure) => keep(&failure),
+            SourceEvent::Encoding { bitrate } => self.monitor.encodes(bitrate),
+            SourceEvent::Ended => {
+                // Not to be waited for: it would only begin again.
+                self.hub.finish();
+                return Some(Ok("the video has ended"));
+            }
+            SourceEvent::Failed(failure) => return Some(Err(failure.with_status(self.stage()))),
+        }
+        None
+    }
+
+    /// Opens the source when it is needed, and notes since when it is not.
+    fn note_watching(&mut self, count: usize) {
+        let needed = count > 0 || self.keep_open || self.previewed.is_some();
+        if needed {
+            self.idle_since = None;
+            self.source.open();
+        } else if self.opened {
+            self.idle_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Which exit status a failure has now.
+    fn stage(&self) -> Status {
+        if self.opened {
+            Status::Lost
+        } else {
+            Status::Start
+        }
+    }
+
+    /// Closes window and source. The hub's stream has ended by now, which ends the preview.
+    pub async fn close(self) {
+        let closing = tokio::task::spawn_blocking(move || {
+            if let Some(preview) = self.preview {
+                preview.join();
+            }
+            if let Some(translator) = self.translator {
+                translator.join();
+            }
+            drop(self.source);
+        });
+        let _ = timeout(CLOSING, closing).await;
+    }
+}
+
+impl Outlet for Hub {
+    fn caps(&self, caps: Caps) {
+        self.announce(caps);
+    }
+
+    fn frame(&self, frame: Frame) {
+        self.publish(frame);
+    }
+
+    fn clear(&self) {
+        Hub::clear(self);
+    }
+
+    fn lost(&self, reason: &str) {
+        self.lose(reason);
+    }
+}
+
+/// How long ago that was, for a person.
+fn length(since: Instant) -> String {
+    match since.elapsed().as_secs() {
+        0 => "less than 1 s".into(),
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+/// A pipeline file that was saved cannot be used.
+fn keep(failure: &Failure) {
+    warn!("source: goes on as it was: {}", failure.line());
+}

@@ -1,0 +1,195 @@
+//! The sender's eye on its viewers: statistics once a second, and the encoder's bit rate.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::net::Hub;
+use crate::net::age_histogram::milliseconds;
+use crate::net::sender::viewer_link::Progress;
+use crate::wire::AgesMs;
+
+use super::bitrate::{Governor, Viewer};
+use crate::commands::stats_writer::{Stats, rounded, wall_clock};
+
+/// How often the viewers' links are looked at: the rate has to go down within a second.
+const TICK: Duration = Duration::from_millis(250);
+/// So many of them are a second of the statistics.
+const TICKS: u32 = 4;
+/// Who is so far behind the newest frame does not keep up.
+const BEHIND: Duration = Duration::from_millis(90);
+
+/// Looks at the viewers of one hub.
+pub struct Monitor {
+    hub: Arc<Hub>,
+    stats: Option<Stats>,
+    governor: Option<Governor>,
+    ticks: Interval,
+    count: u32,
+    /// What each viewer had been sent when it was looked at last, for the governor and for the
+    /// statistics.
+    looked: HashMap<SocketAddr, Progress>,
+    told: HashMap<SocketAddr, Progress>,
+    told_at: Instant,
+}
+
+/// A second of a sender, for other programs.
+#[derive(Debug, Serialize)]
+struct Line {
+    time: f64,
+    state: &'static str,
+    /// Why it is not live.
+    reason: Option<String>,
+    form: String,
+    /// What the encoder was told to make, where there is one.
+    bitrate_kbit_s: Option<u32>,
+    watching: usize,
+    viewers: Vec<ViewerLine>,
+}
+
+/// A second of one viewer.
+#[derive(Debug, Serialize)]
+struct ViewerLine {
+    peer: String,
+    name: String,
+    /// Seconds since it joined.
+    joined_s: f64,
+    /// Frames sent and left out in this second.
+    frames: u64,
+    skipped: u64,
+    mbit_s: f64,
+    /// Bytes on their way.
+    in_flight: usize,
+    /// Ages of frames when they left.
+    sent_ms: Option<AgesMs>,
+    /// Ages when they had arrived, and on the screen, as the viewer reports them.
+    arrived_ms: Option<AgesMs>,
+    age_ms: Option<AgesMs>,
+    /// How far it is behind the newest frame.
+    behind_ms: f64,
+    rtt_ms: Option<f64>,
+    /// The rate at which frames came to it, as it reports it.
+    carries_mbit_s: Option<f64>,
+}
+
+impl Monitor {
+    /// Looks at the viewers of `hub`, and writes `stats`.
+    pub fn new(hub: &Arc<Hub>, stats: Option<Stats>) -> Self {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            hub: Arc::clone(hub),
+            stats,
+            governor: None,
+            ticks,
+            count: 0,
+            looked: HashMap::new(),
+            told: HashMap::new(),
+            told_at: Instant::now(),
+        }
+    }
+
+    /// There is an encoder that was asked for so many kbit/s; or there is none.
+    pub fn encodes(&mut self, bitrate: Option<u32>) {
+        self.governor = bitrate.map(|asked| Governor::new(asked, Instant::now()));
+    }
+
+    /// Waits until the encoder is to make another bit rate, in kbit/s. Nothing is lost when the
+    /// wait is given up.
+    pub async fn bitrate(&mut self) -> u32 {
+        if self.stats.is_none() && self.governor.is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            self.ticks.tick().await;
+            self.count = (self.count + 1) % TICKS;
+            if self.count == 0 {
+                self.tell();
+            }
+            if let Some(rate) = self.govern() {
+                return rate;
+            }
+        }
+    }
+
+    fn govern(&mut self) -> Option<u32> {
+        let governor = self.governor.as_mut()?;
+        let newest = self.hub.newest_captured();
+        let mut looked = HashMap::new();
+        let mut viewers = Vec::new();
+        for link in self.hub.roster().viewers() {
+            let progress = link.progress();
+            let before = self.looked.get(&link.peer).copied().unwrap_or_default();
+            looked.insert(link.peer, progress);
+            // Who has just come has no picture yet, and that is no fault of its link. Of one that
+            // acknowledges nothing its link is not known.
+            if before.frames == 0 || progress.round_trip.is_none() {
+                continue;
+            }
+            viewers.push(Viewer {
+                congested: behind(newest, &progress) > BEHIND || progress.skipped > before.skipped,
+                carries: progress.carries.map(|bits| bits / 1e3),
+            });
+        }
+        self.looked = looked;
+        governor.look(Instant::now(), &viewers)
+    }
+
+    fn tell(&mut self) {
+        let Some(stats) = &self.stats else {
+            return;
+        };
+        let seconds = self.told_at.elapsed().as_secs_f64().max(0.001);
+        self.told_at = Instant::now();
+        let newest = self.hub.newest_captured();
+        let mut told = HashMap::new();
+        let mut viewers = Vec::new();
+        for link in self.hub.roster().viewers() {
+            let progress = link.progress();
+            let before = self.told.get(&link.peer).copied().unwrap_or_default();
+            told.insert(link.peer, progress);
+            let report = progress.report.unwrap_or_default();
+            viewers.push(ViewerLine {
+                peer: link.peer.to_string(),
+                name: link.name.clone(),
+                joined_s: rounded(link.joined.elapsed().as_secs_f64()),
+                frames: progress.frames - before.frames,
+                skipped: progress.skipped - before.skipped,
+                mbit_s: rounded((progress.bytes - before.bytes) as f64 * 8.0 / 1e6 / seconds),
+                in_flight: progress.in_flight,
+                sent_ms: link.sent_ages(),
+                arrived_ms: report.arrived_ms,
+                age_ms: report.age_ms,
+                behind_ms: milliseconds(behind(newest, &progress)),
+                rtt_ms: progress.round_trip.map(milliseconds),
+                carries_mbit_s: report.carries_mbit_s,
+            });
+        }
+        self.told = told;
+        let reason = self.hub.lost().map(|reason| reason.to_string());
+        stats.write(&Line {
+            time: wall_clock(),
+            state: reason.as_ref().map_or("live", |_| "camera lost"),
+            reason,
+            form: self
+                .hub
+                .caps()
+                .map_or(String::new(), |caps| caps.describe()),
+            bitrate_kbit_s: self.governor.as_ref().map(Governor::rate),
+            watching: viewers.len(),
+            viewers,
+        });
+    }
+}
+
+/// How far a viewer is behind the newest frame.
+fn behind(newest: Option<u64>, progress: &Progress) -> Duration {
+    match (newest, progress.captured_at) {
+        (Some(newest), at) if at > 0 => Duration::from_nanos(newest.saturating_sub(at)),
+        _ => Duration::ZERO,
+    }
+}

@@ -1,0 +1,89 @@
+//! What is measured, for other programs: a JSON object a line, once a second.
+//!
+//! Who reads it may be slow or stop, and neither viewers nor the picture may wait for that: lines
+//! are written by a thread, "stats", and left out when it falls behind.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::cli::StatsArgs;
+use crate::console;
+use crate::failure::{Failure, Outcome, describe};
+
+/// How many lines may wait to be written.
+const BACKLOG: usize = 16;
+
+/// Where statistics go.
+#[derive(Debug)]
+pub struct Stats(SyncSender<String>);
+
+impl Stats {
+    /// Statistics as the flags ask for them, or none.
+    pub fn open(args: &StatsArgs) -> Outcome<Option<Self>> {
+        if args.stats.is_none() && args.stats_file.is_none() {
+            return Ok(None);
+        }
+        let mut file = args.stats_file.as_deref().map(create).transpose()?;
+        let (lines, written) = sync_channel::<String>(BACKLOG);
+        std::thread::Builder::new()
+            .name("stats".into())
+            .spawn(move || {
+                let mut begun = false;
+                for line in written {
+                    match &mut file {
+                        // A full disk is no reason to end what is watched.
+                        Some(file) => {
+                            if !std::mem::replace(&mut begun, true) {
+                                let _ = file.set_len(0);
+                            }
+                            let _ = file.write_all(line.as_bytes());
+                        }
+                        None => console::output(&line),
+                    }
+                }
+            })
+            .map_err(|e| Failure::start("cannot write statistics").cause(e))?;
+        Ok(Some(Self(lines)))
+    }
+
+    /// Writes a line, unless too many wait already.
+    pub fn write(&self, line: &impl Serialize) {
+        if let Ok(mut text) = serde_json::to_string(line) {
+            text.push('\n');
+            let _ = self.0.try_send(text);
+        }
+    }
+}
+
+/// Opens the file, which stays as it is until there is something to be written: a program that
+/// could not start has nothing to say.
+fn create(path: &Path) -> Outcome<File> {
+    let mut options = File::options();
+    options.append(true).create(true);
+    options.open(path).map_err(|e| {
+        Failure::start(format!(
+            "cannot write statistics to {:?}",
+            path.display().to_string()
+        ))
+        .cause(describe(&e))
+        .hint("--stats-file takes the path of a file that may be written")
+    })
+}
+
+/// A number to three digits behind the point.
+pub fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}
+
+/// Seconds since the Unix epoch, to a thousandth.
+pub fn wall_clock() -> f64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    rounded(now.as_secs_f64())
+}

@@ -1,0 +1,162 @@
+//! The encoder of a sending pipeline: which one it is, its bit rate, and what is fair to begin
+//! with.
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+/// Where encoders keep their bit rate, and how many bits a second one of its unit is. What is not
+/// named here has none, or none that can be changed while it runs.
+const RATES: [(&str, &str, u32); 34] = [
+    ("x264enc", "bitrate", 1000),
+    ("openh264enc", "bitrate", 1),
+    ("x265enc", "bitrate", 1000),
+    ("vp8enc", "target-bitrate", 1),
+    ("vp9enc", "target-bitrate", 1),
+    ("av1enc", "target-bitrate", 1000),
+    ("rav1enc", "bitrate", 1),
+    ("svtav1enc", "target-bitrate", 1000),
+    ("nvh264enc", "bitrate", 1000),
+    ("nvh265enc", "bitrate", 1000),
+    ("nvav1enc", "bitrate", 1000),
+    ("vah264lpenc", "bitrate", 1000),
+    ("vah264enc", "bitrate", 1000),
+    ("vah265lpenc", "bitrate", 1000),
+    ("vah265enc", "bitrate", 1000),
+    ("vavp9enc", "bitrate", 1000),
+    ("vaav1lpenc", "bitrate", 1000),
+    ("vaav1enc", "bitrate", 1000),
+    ("vaapih264enc", "bitrate", 1000),
+    ("vaapih265enc", "bitrate", 1000),
+    ("vaapivp8enc", "bitrate", 1000),
+    ("vaapivp9enc", "bitrate", 1000),
+    ("qsvh264enc", "bitrate", 1000),
+    ("qsvh265enc", "bitrate", 1000),
+    ("qsvvp9enc", "bitrate", 1000),
+    ("vtenc_h264", "bitrate", 1000),
+    ("vtenc_h264_hw", "bitrate", 1000),
+    ("vtenc_h265", "bitrate", 1000),
+    ("vtenc_h265_hw", "bitrate", 1000),
+    ("amfh264enc", "bitrate", 1000),
+    ("amfh265enc", "bitrate", 1000),
+    ("mfh264enc", "bitrate", 1000),
+    ("mfh265enc", "bitrate", 1000),
+    ("mfvp9enc", "bitrate", 1000),
+];
+
+/// An encoder in a pipeline.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    element: gst::Element,
+    /// Its kind, such as `x264enc`.
+    pub kind: String,
+    /// The property that holds its bit rate, and the bits a second of its unit.
+    rate: Option<(&'static str, u32)>,
+    /// What says the form of its pictures, where it has to be misled: see `av1.gst`.
+    caps: Option<gst::Element>,
+}
+
+impl Encoder {
+    /// The encoder of `pipeline`; where there are several, the one that comes last in its file.
+    pub fn find(pipeline: &gst::Pipeline) -> Option<Self> {
+        let mut elements = pipeline.iterate_recurse();
+        while let Ok(Some(element)) = elements.next() {
+            let Some(factory) = element.factory() else {
+                continue;
+            };
+            let class = factory.klass();
+            if class.contains("Encoder") && (class.contains("Video") || class.contains("Image")) {
+                let kind = factory.name().to_string();
+                let found = RATES.into_iter().find(|(name, ..)| *name == kind);
+                let rate = found
+                    .map(|(_, property, unit)| (property, unit))
+                    .filter(|(property, _)| element.has_property(property));
+                let caps = (kind == "av1enc")
+                    .then(|| setter_before(&element))
+                    .flatten();
+                return Some(Self {
+                    element,
+                    kind,
+                    rate,
+                    caps,
+                });
+            }
+        }
+        None
+    }
+
+    /// Its bit rate in kbit/s; `None` where it has none that can be changed.
+    pub fn bitrate(&self) -> Option<u32> {
+        let (property, unit) = self.rate?;
+        let value = self.element.property_value(property);
+        let value = match value.get::<i32>() {
+            Ok(value) => u32::try_from(value).ok()?,
+            Err(_) => value.get::<u32>().ok()?,
+        };
+        u32::try_from(u64::from(value) * u64::from(unit) / 1000).ok()
+    }
+
+    /// Has it make so many kbit/s from here on; does nothing where it cannot.
+    pub fn set_bitrate(&self, kbit: u32) {
+        let Some((property, unit)) = self.rate else {
+            return;
+        };
+        let value = u64::from(kbit.max(1)) * 1000 / u64::from(unit);
+        let signed = i32::try_from(value).unwrap_or(i32::MAX);
+        match self.element.property_type(property) {
+            Some(kind) if kind == i32::static_type() => {
+                self.element.set_property(property, signed);
+            }
+            Some(kind) if kind == u32::static_type() => {
+                self.element.set_property(property, signed.unsigned_abs());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Has the next picture encoded so that it can be decoded by itself, by the encoder that was found
+/// or by whatever else hears of it. `frames` is where the pipeline ends.
+pub fn ask_for_key(encoder: Option<&Encoder>, frames: &impl IsA<gst::Element>) {
+    let Some(setter) = encoder.and_then(|encoder| encoder.caps.as_ref()) else {
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        frames.send_event(event);
+        return;
+    };
+    // It makes no difference to anything else by which of the two numbers time is counted.
+    let caps = setter.property::<gst::Caps>("caps");
+    let counted = |caps: &gst::Caps| caps.structure(0)?.get::<gst::Fraction>("framerate").ok();
+    let other = match counted(&caps) {
+        Some(rate) if rate == gst::Fraction::new(1000, 1) => gst::Fraction::new(1001, 1),
+        _ => gst::Fraction::new(1000, 1),
+    };
+    let caps = gst::Caps::builder("video/x-raw").field("framerate", other);
+    setter.set_property("caps", caps.build());
+}
+
+/// The `capssetter` right before an encoder.
+fn setter_before(encoder: &gst::Element) -> Option<gst::Element> {
+    let before = encoder.static_pad("sink")?.peer()?.parent_element()?;
+    (crate::media::pipeline::build::kind(&before) == "capssetter").then_some(before)
+}
+
+/// The kbit/s that make a fair picture: 550 for 320 by 240 at 30 frames a second, and less for
+/// each pixel where there are more of them, as neighbours are more alike.
+pub fn fair_bitrate(width: u32, height: u32, fps: u32) -> u32 {
+    let pixels = f64::from(width) * f64::from(height) * f64::from(fps);
+    let rate = 550.0 * (pixels / (320.0 * 240.0 * 30.0)).powf(0.75);
+    ((rate / 10.0).round() as u32 * 10).max(50)
+}
+
+/// The threads for one picture: each takes some time to wake, so small pictures have one.
+pub fn fair_threads(width: u32, height: u32) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let useful = width.saturating_mul(height) / (640 * 360);
+    useful.clamp(1, u32::try_from(processors).unwrap_or(1).min(8))
+}
+
+#[cfg(test)]
+#[path = "encoder_tests.rs"]
+mod tests;

@@ -1,0 +1,7 @@
+//! Sinks: windows, the terminal, and the freeze frame that they show while no live frame comes.
+
+pub(crate) mod dimmed_frame;
+pub(crate) mod freeze_frame;
+pub mod terminal;
+pub mod window;
+pub(crate) mod x11;

@@ -1,0 +1,270 @@
+//! A picture in the terminal: a thread, "terminal", that draws the newest one whenever the
+//! terminal has taken the last.
+
+pub mod half_blocks;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use crate::console::{self, Screen};
+use crate::failure::{Failure, Outcome};
+
+use self::half_blocks::Canvas;
+use super::freeze_frame::Cover;
+
+/// A terminal that shows what one `appsink` after another gets.
+pub struct Terminal {
+    slot: Arc<Slot>,
+    thread: Option<JoinHandle<()>>,
+    /// See [`super::freeze_frame::Cover::live`].
+    live: Arc<AtomicBool>,
+}
+
+/// The newest picture, for the drawing thread.
+#[derive(Default)]
+struct Slot {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    newest: Option<gst::Sample>,
+    /// What covers it.
+    text: Option<String>,
+    /// It is not drawn yet.
+    due: bool,
+    /// The capsfilter that decides the size of pictures.
+    fit: Option<gst::Element>,
+    /// Which size it was asked for.
+    asked: Option<(u32, u32)>,
+    /// Width and height of the picture as it should look.
+    shape: (u32, u32),
+    ended: bool,
+}
+
+/// An error where there is no terminal to draw in.
+pub fn check() -> Outcome {
+    match console::can_draw() {
+        true => Ok(()),
+        false => Err(cannot_draw().cause("standard error is no terminal")),
+    }
+}
+
+fn cannot_draw() -> Failure {
+    Failure::start("cannot draw in the terminal")
+        .hint("run it in a terminal, with standard error going there")
+}
+
+impl Terminal {
+    /// What draws the pictures that reach an `appsink name=blocks` of `pipeline`: what drew those
+    /// of the pipeline before, with what it shows, or a new one, which takes the terminal over.
+    pub fn of(
+        pipeline: &gst::Pipeline,
+        before: Option<Self>,
+        cover: &Cover,
+        shape: (u32, u32),
+    ) -> Outcome<Option<Self>> {
+        let sink = pipeline.by_name("blocks");
+        let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
+            return Ok(None);
+        };
+        let terminal = match before {
+            Some(terminal) => terminal,
+            None => Self::open(cover)?,
+        };
+        terminal.attach(&sink, pipeline.by_name("fit"), shape);
+        Ok(Some(terminal))
+    }
+
+    fn open(cover: &Cover) -> Outcome<Self> {
+        check()?;
+        let screen = Screen::enter().map_err(|e| cannot_draw().cause(e))?;
+        let slot = Arc::new(Slot::default());
+        let drawn = Arc::clone(&slot);
+        let thread = std::thread::Builder::new()
+            .name("terminal".into())
+            .spawn(move || draw_newest(&drawn, &screen))
+            .map_err(|e| cannot_draw().cause(e))?;
+        let terminal = Self {
+            slot,
+            thread: Some(thread),
+            live: Arc::clone(cover.live()),
+        };
+        terminal.slot.lock().text = cover.text();
+        Ok(terminal)
+    }
+
+    /// Draws what `sink` gets from here on. `fit` is the capsfilter that decides the size of those
+    /// pictures.
+    fn attach(&self, sink: &gst_app::AppSink, fit: Option<gst::Element>, shape: (u32, u32)) {
+        let mut state = self.slot.lock();
+        (state.fit, state.asked, state.shape) = (fit, None, shape);
+        state.due = state.text.is_some();
+        self.slot.changed.notify_one();
+        drop(state);
+        sink.set_max_buffers(1);
+        sink.set_drop(true);
+        sink.set_property("sync", false);
+        let (slot, live) = (Arc::clone(&self.slot), Arc::clone(&self.live));
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    let mut state = slot.lock();
+                    state.newest = Some(sample);
+                    if live.load(Relaxed) {
+                        state.text = None;
+                    }
+                    slot.draw(&mut state);
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        );
+    }
+
+    /// Covers what is drawn with this text, until a live picture comes.
+    pub fn cover(&self, text: &str) {
+        let mut state = self.slot.lock();
+        state.text = Some(text.to_owned());
+        self.slot.draw(&mut state);
+    }
+
+    /// Pictures have the shape of so many pixels, which are square, from here on.
+    pub fn set_aspect(&self, shape: (u32, u32)) {
+        self.slot.lock().shape = shape;
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.slot.lock().ended = true;
+        self.slot.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each of the fields is whole at any time.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, state: &mut State) {
+        state.due = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for something to draw; `None` at the end.
+    fn next(&self) -> Option<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            if std::mem::take(&mut state.due) {
+                return Some(state);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn draw_newest(slot: &Slot, screen: &Screen) {
+    let mut canvas = Canvas::new();
+    while let Some(mut state) = slot.next() {
+        let (columns, rows) = screen.size();
+        let (width, height) = state.shape;
+        let wanted = half_blocks::fit(f64::from(width) / f64::from(height.max(1)), columns, rows);
+        let anew = state.asked.replace(wanted) != Some(wanted);
+        let fit = state.fit.clone().filter(|_| anew);
+        let (sample, text) = (state.newest.clone(), state.text.clone());
+        drop(state);
+        ask_for(fit.as_ref(), wanted);
+        let text = text.as_deref();
+        match &sample {
+            Some(sample) => draw(sample, text, &mut canvas, screen, (columns, rows)),
+            None => draw_black(wanted, text, &mut canvas, screen, (columns, rows)),
+        }
+    }
+}
+
+/// Has pictures come in the size that is drawn; those that are on their way are drawn as they
+/// are.
+fn ask_for(fit: Option<&gst::Element>, (width, height): (u32, u32)) {
+    let (Some(fit), Ok(width), Ok(height)) = (fit, i32::try_from(width), i32::try_from(height))
+    else {
+        return;
+    };
+    if width == 0 || height == 0 {
+        return;
+    }
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("format", "RGB")
+        .field("width", width)
+        .field("height", height)
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .build();
+    fit.set_property("caps", caps);
+}
+
+/// Where there has been no picture yet.
+fn draw_black(
+    (width, height): (u32, u32),
+    text: Option<&str>,
+    canvas: &mut Canvas,
+    screen: &Screen,
+    (columns, rows): (u16, u16),
+) {
+    // `fit` keeps to the terminal's size.
+    let (width, height) = (width as usize, height as usize);
+    let black = half_blocks::Picture {
+        width,
+        height,
+        stride: width * 3,
+        rgb: &vec![0; width * height * 3],
+    };
+    screen.draw(canvas.cover(&black, text.unwrap_or_default(), columns, rows));
+}
+
+fn draw(
+    sample: &gst::Sample,
+    text: Option<&str>,
+    canvas: &mut Canvas,
+    screen: &Screen,
+    (columns, rows): (u16, u16),
+) {
+    let Some((buffer, caps)) = sample.buffer().zip(sample.caps()) else {
+        return;
+    };
+    let Ok(info) = gst_video::VideoInfo::from_caps(caps) else {
+        return;
+    };
+    let Ok(frame) = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info) else {
+        return;
+    };
+    let (Ok(rgb), Ok(stride)) = (frame.plane_data(0), usize::try_from(info.stride()[0])) else {
+        return;
+    };
+    let picture = half_blocks::Picture {
+        width: info.width() as usize,
+        height: info.height() as usize,
+        stride,
+        rgb,
+    };
+    screen.draw(match text {
+        Some(text) => canvas.cover(&picture, text, columns, rows),
+        None => canvas.draw(&picture, columns, rows),
+    });
+}

@@ -1,0 +1,317 @@
+//! What `${window}` stands for, and how a window behaves.
+//!
+//! GStreamer's own choice, `autovideosink`, prefers `glimagesink`, which without a graphics card
+//! costs over ten times the processor time of X11's own way, and where there is no display at
+//! all it shows nothing and says so only in a warning. So the sink is chosen here.
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use crate::failure::{Failure, Outcome};
+
+use super::x11::{WindowEvent, X11Window};
+use crate::media::pipeline::build;
+
+/// Sinks to try: the variable that tells of their display, the element, and how it is put into a
+/// pipeline. `ximagesink` cannot scale, but asks for pictures of its window's size, which videoscale makes.
+const SINKS: [(&str, &str, &str); 6] = [
+    ("DISPLAY", "xvimagesink", "xvimagesink sync=false"),
+    (
+        "DISPLAY",
+        "ximagesink",
+        "videoscale add-borders=true ! ximagesink sync=false",
+    ),
+    ("WAYLAND_DISPLAY", "waylandsink", "waylandsink sync=false"),
+    ("WAYLAND_DISPLAY", "glimagesink", "glimagesink sync=false"),
+    ("", "d3d11videosink", "d3d11videosink sync=false"),
+    ("", "osxvideosink", "osxvideosink sync=false"),
+];
+
+/// The element for a window on this machine's display; an error where there is none.
+pub fn sink() -> Outcome<String> {
+    static CHOSEN: OnceLock<Outcome<String>> = OnceLock::new();
+    CHOSEN.get_or_init(choose).clone()
+}
+
+/// Whether there is an X display that can be opened.
+pub fn display_answers() -> bool {
+    X11Window::display_reachable()
+}
+
+/// Whether the environment names a display, be there one or not.
+pub fn display_is_named() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .into_iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+fn choose() -> Outcome<String> {
+    #[cfg(all(unix, not(target_os = "macos")))]
+    crate::media::gst::ffi::survive_display();
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let mut tried = Vec::new();
+    for (variable, element, launch) in SINKS {
+        if !(variable.is_empty() || set(variable)) {
+            continue;
+        }
+        let Ok(made) = gst::ElementFactory::make(element).build() else {
+            if !variable.is_empty() {
+                tried.push(format!("{element} is not installed"));
+            }
+            continue;
+        };
+        let opens = made.set_state(gst::State::Ready).is_ok();
+        let _ = made.set_state(gst::State::Null);
+        if opens {
+            return Ok(launch.to_owned());
+        }
+        tried.push(format!("{element} cannot open the display"));
+    }
+    let failure = Failure::start("cannot open a window");
+    Err(
+        match ["DISPLAY", "WAYLAND_DISPLAY"]
+            .into_iter()
+            .find(|name| set(name))
+        {
+            Some(name) => failure
+                .cause(format!(
+                    "the display {:?} ({name}) does not answer",
+                    std::env::var_os(name).unwrap_or_default()
+                ))
+                .found(tried)
+                .hint("--display terminal shows the video in a terminal"),
+            None => failure.cause("there is no display").hint(
+                "--display terminal shows the video in a terminal, --display none shows nothing",
+            ),
+        },
+    )
+}
+
+/// What a person does to a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Pressed q, or closed it.
+    Quit,
+    /// Uncovered it or gave it another size; the sink has drawn its picture again.
+    Exposed,
+    /// Nothing: the display went away, for this reason.
+    Lost(String),
+}
+
+/// The window of one pipeline after another: it stays while the pipeline is changed.
+///
+/// On X11 the window is our own, since the sinks there neither scale to it (`ximagesink`) nor
+/// give it the title that was asked for. Elsewhere it is the sink's.
+#[derive(Clone)]
+pub struct Window {
+    title: String,
+    shared: Arc<Mutex<Shared>>,
+    acted: Arc<dyn Fn(Act) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Shared {
+    own: Option<X11Window>,
+    /// The size in pixels at which the picture is shown one to one.
+    natural: (u32, u32),
+    /// What it was before. A window manager may not have come further yet.
+    before: (u32, u32),
+    /// The title says that the person has to wait.
+    waits: bool,
+    /// The display went away.
+    lost: bool,
+    /// The sinks that drew into our window; the last one that is left does.
+    sinks: Vec<glib::WeakRef<gst_video::VideoOverlay>>,
+}
+
+impl Window {
+    /// A window that opens when a pipeline needs it. `acted` is called from other threads.
+    pub fn new(title: &str, acted: impl Fn(Act) + Send + Sync + 'static) -> Self {
+        Self {
+            title: title.to_owned(),
+            shared: Arc::default(),
+            acted: Arc::new(acted),
+        }
+    }
+
+    /// Tells of a new pipeline, whose pictures measure `natural` pixels.
+    pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
+        self.resize(natural);
+        self.name(pipeline);
+        self.watch_keys(pipeline);
+    }
+
+    /// Pictures measure `natural` pixels from here on. A window that a person has given another
+    /// size keeps it.
+    pub fn resize(&self, natural: (u32, u32)) {
+        let mut shared = lock(&self.shared);
+        if shared.natural == natural {
+            return;
+        }
+        let ours = [shared.natural, shared.before];
+        (shared.before, shared.natural) = (shared.natural, natural);
+        if let Some(own) = &shared.own
+            && own.size().is_none_or(|size| ours.contains(&size))
+        {
+            own.resize(natural.0, natural.1);
+        }
+    }
+
+    /// Says in the title, where it is ours, whether the person has to wait for the video.
+    pub fn waits(&self, waits: bool) {
+        let mut shared = lock(&self.shared);
+        if shared.own.is_none() || shared.waits == waits {
+            return;
+        }
+        shared.waits = waits;
+        if let Some(own) = &shared.own {
+            let note = if waits { " (waiting)" } else { "" };
+            own.set_title(&format!("{}{note}", self.title));
+        }
+    }
+
+    /// Whether the display went away. A sink that draws then, or is stopped, is ended by Xlib
+    /// together with the whole process, so it has to be left alone.
+    pub fn is_lost(&self) -> bool {
+        lock(&self.shared).lost
+    }
+
+    /// Gives our window to an X11 sink that asks for one; called on the bus, in time.
+    pub fn prepare(&self, message: &gst::MessageRef) {
+        if !gst_video::is_video_overlay_prepare_window_handle_message(message) {
+            return;
+        }
+        let Some(sink) = message
+            .src()
+            .and_then(|src| src.downcast_ref::<gst::Element>())
+        else {
+            return;
+        };
+        if !["ximagesink", "xvimagesink"].contains(&build::kind(sink).as_str()) {
+            return;
+        }
+        let Some(overlay) = sink.dynamic_cast_ref::<gst_video::VideoOverlay>() else {
+            return;
+        };
+        if let Some(id) = self.own_id() {
+            // Not handle-expose too: to end its thread of events the sink would wait here for a
+            // thread that waits for this one.
+            sink.set_property("handle-events", false);
+            crate::media::gst::ffi::draw_into(overlay, id);
+            let sinks = &mut lock(&self.shared).sinks;
+            sinks.retain(|sink| sink.upgrade().is_some());
+            sinks.push(overlay.downgrade());
+        }
+    }
+
+    /// The id of our window, which is opened where it is not yet.
+    fn own_id(&self) -> Option<u32> {
+        if let Some(own) = &lock(&self.shared).own {
+            return Some(own.id());
+        }
+        let (width, height) = lock(&self.shared).natural;
+        let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
+        let exposed = exposer(&self.shared, &self.acted);
+        let opened = X11Window::open(&self.title, width, height, move |event| match event {
+            WindowEvent::Key('q') | WindowEvent::Closed => acted(Act::Quit),
+            WindowEvent::Key(_) => {}
+            // Where one waits already, that will do.
+            WindowEvent::Resized | WindowEvent::Exposed => {
+                let _ = exposed.try_send(());
+            }
+            WindowEvent::Lost(reason) => {
+                lock(&shared).lost = true;
+                acted(Act::Lost(reason));
+            }
+        });
+        match opened {
+            Ok(own) => {
+                let id = own.id();
+                let mut shared = lock(&self.shared);
+                if shared.natural != (width, height) {
+                    own.resize(shared.natural.0, shared.natural.1);
+                }
+                shared.own = Some(own);
+                Some(id)
+            }
+            Err(e) => {
+                tracing::debug!("window: the sink opens its own: {e:#}");
+                None
+            }
+        }
+    }
+
+    /// A title for sinks that open a window of their own.
+    fn name(&self, pipeline: &gst::Pipeline) {
+        let mut tags = gst::TagList::new();
+        if let Some(tags) = tags.get_mut() {
+            tags.add::<gst::tags::Title>(&self.title.as_str(), gst::TagMergeMode::Replace);
+        }
+        if let Some(frames) = pipeline.by_name(build::SEAM) {
+            frames.send_event(gst::event::Tag::new(tags));
+        }
+    }
+
+    /// Keys in a window of the sink's own come up the pipeline as events.
+    fn watch_keys(&self, pipeline: &gst::Pipeline) {
+        let Some(pad) = pipeline
+            .by_name(build::SEAM)
+            .and_then(|e| e.static_pad("src"))
+        else {
+            return;
+        };
+        let acted = Arc::clone(&self.acted);
+        pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+            if let Some(gst::PadProbeData::Event(event)) = &info.data
+                && let Ok(gst_video::NavigationEvent::KeyPress { key, .. }) =
+                    gst_video::NavigationEvent::parse(event)
+                && key.eq_ignore_ascii_case("q")
+            {
+                acted(Act::Quit);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+/// A thread, "expose", that has the sink draw its picture again when asked to, until nobody can
+/// ask any more. One of its own: where the display goes away meanwhile it never comes back, and
+/// the window's thread has to tell of that.
+fn exposer(shared: &Arc<Mutex<Shared>>, acted: &Arc<dyn Fn(Act) + Send + Sync>) -> SyncSender<()> {
+    let (ask, asked) = sync_channel(1);
+    let (shared, acted) = (Arc::clone(shared), Arc::clone(acted));
+    let started = std::thread::Builder::new()
+        .name("expose".into())
+        .spawn(move || {
+            asked.iter().for_each(|()| {
+                expose(&shared);
+                acted(Act::Exposed);
+            });
+        });
+    if let Err(e) = started {
+        tracing::debug!("window: drawn again only with the next picture: {e}");
+    }
+    ask
+}
+
+/// Has the sink draw its picture again: it does not hear of the window's events itself.
+///
+/// The lock is given back before the sink is called: it holds locks of its own while it asks us
+/// for a window.
+fn expose(shared: &Mutex<Shared>) {
+    let sinks = lock(shared).sinks.clone();
+    let sink = sinks.iter().rev().find_map(glib::WeakRef::upgrade);
+    if let Some(sink) = sink {
+        sink.expose();
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
+    // Sizes and handles, each whole at any time.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

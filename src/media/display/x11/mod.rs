@@ -1,0 +1,312 @@
+//! A window of our own on X11, for a video sink to draw in.
+//!
+//! `ximagesink` and `xvimagesink` can open a window themselves, but then its title is theirs, its
+//! close button is an error on the bus, and its keys are navigation events that travel up the
+//! pipeline. So vidchat opens the window and hands [`X11Window::id`] to the sink through
+//! `GstVideoOverlay`; title, keys, size and closing stay here.
+//!
+//! Set `handle-events` of the sink or not, as the sink needs it: several clients can listen for
+//! keys and sizes of one window. Only mouse buttons go to a single client, and nobody here asks
+//! for those. The sink must be in the state NULL before the window is dropped: it talks to the X
+//! server with Xlib, whose answer to drawing in a window that is gone is to end the process.
+
+pub(crate) mod keyboard;
+pub(crate) mod wm_properties;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result};
+use x11rb::CURRENT_TIME;
+use x11rb::connection::Connection;
+use x11rb::errors::ReplyError;
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask,
+    InputFocus, Window, WindowClass,
+};
+use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt as _;
+
+use self::keyboard::Keys;
+use self::wm_properties::Atoms;
+
+/// What the person, or the X server, did to the window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WindowEvent {
+    /// The client area has a new size. While an edge is dragged, not each of them is told.
+    Resized,
+    /// Covered parts came to light and are black now: time to draw, unless the next frame soon does.
+    Exposed,
+    /// A key was pressed, or repeats. Latin letters are lower case whatever Shift and Caps Lock
+    /// say, anything else is as typed; Escape is `'\u{1b}'`, Enter `'\n'`. Not with Ctrl, Alt, Super.
+    Key(char),
+    /// The close button. The window stays until it is dropped.
+    Closed,
+    /// The X server is gone, or has thrown us out. Comes once, as the last event.
+    Lost(String),
+}
+
+/// A mapped window, and the thread that listens to it.
+pub struct X11Window {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl X11Window {
+    /// Opens a black window whose client area has that size, and calls `on_event` from then on,
+    /// on a thread of its own. `on_event` must not block, or dropping the window waits for it.
+    pub fn open(
+        title: &str,
+        width: u32,
+        height: u32,
+        on_event: impl FnMut(WindowEvent) + Send + 'static,
+    ) -> Result<Self> {
+        let (conn, screen) = x11rb::connect(None).context("cannot reach the X server")?;
+        let atoms = Atoms::new(&conn)?.reply()?;
+        let (width, height) = (protocol_size(width), protocol_size(height));
+        let id = create(&conn, screen, &atoms, (width, height))?;
+        let managed = wm_properties::has_window_manager(&conn, screen)?;
+        let keys = Keys::load(&conn)?;
+        let shared = Arc::new(Shared {
+            conn,
+            id,
+            atoms,
+            ending: AtomicBool::new(false),
+        });
+        wm_properties::set_title(&shared.conn, id, &shared.atoms, title)?;
+        shared.conn.map_window(id)?;
+        shared.conn.sync()?;
+        let listener = Listener {
+            shared: shared.clone(),
+            keys,
+            managed,
+            size: (width, height),
+            closed: false,
+            on_event,
+        };
+        let thread = thread::Builder::new()
+            .name("window".into())
+            .spawn(move || listener.run())
+            .context("cannot start the thread of the window")?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// The X id, for `set_window_handle` of a `GstVideoOverlay`.
+    pub fn id(&self) -> u32 {
+        self.shared.id
+    }
+
+    /// The size of the client area at this moment, as the X server knows it.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        let Shared { conn, id, .. } = &*self.shared;
+        let now = conn.get_geometry(*id).ok()?.reply().ok()?;
+        Some((u32::from(now.width), u32::from(now.height)))
+    }
+
+    /// Asks for another size. A window manager may refuse; [`X11Window::size`] tells.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = ConfigureWindowAux::new()
+            .width(u32::from(protocol_size(width)))
+            .height(u32::from(protocol_size(height)));
+        // As in `set_title`.
+        let _ = self.shared.conn.configure_window(self.shared.id, &size);
+        let _ = self.shared.conn.flush();
+    }
+
+    /// Gives it another title.
+    pub fn set_title(&self, title: &str) {
+        let shared = &self.shared;
+        // Where this fails the server is gone, and the thread tells of that.
+        let _ = wm_properties::set_title(&shared.conn, shared.id, &shared.atoms, title);
+        let _ = shared.conn.flush();
+    }
+
+    /// Whether there is an X server behind `$DISPLAY` that lets us in.
+    pub fn display_reachable() -> bool {
+        x11rb::connect(None).is_ok()
+    }
+}
+
+impl Drop for X11Window {
+    fn drop(&mut self) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+        // An event sent to the window with no mask goes to the client that created it: the thread.
+        // Where this fails, the connection is broken and the thread has woken up from that.
+        let wake = ClientMessageEvent::new(
+            32,
+            self.shared.id,
+            self.shared.atoms.VIDCHAT_WAKE,
+            [0u32; 5],
+        );
+        let _ = self
+            .shared
+            .conn
+            .send_event(false, self.shared.id, EventMask::NO_EVENT, wake);
+        let _ = self.shared.conn.flush();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // `Err` is a panic in `on_event`, which has been printed.
+            let _ = thread.join();
+        }
+        let _ = self.shared.conn.destroy_window(self.shared.id);
+        let _ = self.shared.conn.sync();
+    }
+}
+
+/// What the window and its thread both use.
+struct Shared {
+    conn: RustConnection,
+    id: Window,
+    atoms: Atoms,
+    ending: AtomicBool,
+}
+
+/// Creates the window, with what has to be said of it before it is mapped.
+fn create(
+    conn: &RustConnection,
+    screen: usize,
+    atoms: &Atoms,
+    (width, height): (u16, u16),
+) -> Result<Window> {
+    let screen = &conn.setup().roots[screen]; // `connect` checks the number against `roots`
+    let id = conn.generate_id()?;
+    let look = CreateWindowAux::new()
+        .background_pixel(screen.black_pixel)
+        .event_mask(EventMask::STRUCTURE_NOTIFY | EventMask::EXPOSURE | EventMask::KEY_PRESS);
+    let (depth, visual) = (screen.root_depth, screen.root_visual);
+    conn.create_window(
+        depth,
+        id,
+        screen.root,
+        0,
+        0,
+        width,
+        height,
+        0,
+        WindowClass::INPUT_OUTPUT,
+        visual,
+        &look,
+    )?
+    .check()?;
+    wm_properties::describe(conn, id, atoms)?;
+    Ok(id)
+}
+
+/// The thread: reads events and passes on what they mean.
+struct Listener<F> {
+    shared: Arc<Shared>,
+    keys: Keys,
+    managed: bool,
+    /// The size that was told last.
+    size: (u16, u16),
+    /// The window was destroyed by someone else.
+    closed: bool,
+    on_event: F,
+}
+
+impl<F: FnMut(WindowEvent)> Listener<F> {
+    fn run(mut self) {
+        if let Err(error) = self.listen()
+            && !self.shared.ending.load(Ordering::SeqCst)
+        {
+            (self.on_event)(WindowEvent::Lost(error.to_string()));
+        }
+    }
+
+    /// `Ok` when the window is to end or was destroyed, `Err` when the server is gone.
+    fn listen(&mut self) -> Result<(), ReplyError> {
+        let shared = self.shared.clone();
+        loop {
+            let mut next = Some(shared.conn.wait_for_event()?);
+            // Of what has piled up, only the last size and one exposure count.
+            let (mut resized, mut exposed) = (None, false);
+            while let Some(event) = next {
+                if shared.ending.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
+                match event {
+                    Event::ConfigureNotify(e) if e.window == shared.id => {
+                        resized = Some((e.width, e.height))
+                    }
+                    Event::Expose(_) => exposed = true,
+                    event => self.handle(&event)?,
+                }
+                next = shared.conn.poll_for_event()?;
+            }
+            // Being moved also comes as a new configuration.
+            if let Some(size) = resized
+                && std::mem::replace(&mut self.size, size) != size
+            {
+                (self.on_event)(WindowEvent::Resized);
+            }
+            if exposed {
+                (self.on_event)(WindowEvent::Exposed);
+            }
+            if self.closed {
+                return Ok(());
+            }
+        }
+    }
+
+    fn handle(&mut self, event: &Event) -> Result<(), ReplyError> {
+        let Shared {
+            conn, id, atoms, ..
+        } = &*self.shared;
+        match event {
+            Event::KeyPress(press) => {
+                if let Some(typed) = self.keys.typed(press) {
+                    (self.on_event)(WindowEvent::Key(typed));
+                }
+            }
+            Event::ClientMessage(message)
+                if message.type_ == atoms.WM_PROTOCOLS
+                    && message.data.as_data32()[0] == atoms.WM_DELETE_WINDOW =>
+            {
+                (self.on_event)(WindowEvent::Closed);
+            }
+            Event::DestroyNotify(e) if e.window == *id => {
+                self.closed = true;
+                (self.on_event)(WindowEvent::Closed);
+            }
+            // Nobody else would let the keyboard go to the window.
+            Event::MapNotify(_) if !self.managed => {
+                conn.set_input_focus(InputFocus::POINTER_ROOT, *id, CURRENT_TIME)?;
+                conn.flush()?;
+            }
+            Event::MappingNotify(_) => match Keys::load(conn) {
+                Err(ReplyError::ConnectionError(error)) => return Err(error.into()),
+                Err(error) => tracing::debug!("the old keyboard layout stays: {error}"),
+                Ok(keys) => self.keys = keys,
+            },
+            // Such as a focus for a window that was unmapped at that moment: nothing depends on it.
+            Event::Error(error) => tracing::debug!("the X server says {error:?}"),
+            _ => (),
+        }
+        Ok(())
+    }
+}
+
+/// X has 16 bits for a size, signed in places, and none for an empty window.
+fn protocol_size(pixels: u32) -> u16 {
+    let (least, most) = (1, i16::MAX.unsigned_abs());
+    u16::try_from(pixels).unwrap_or(most).clamp(least, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_the_protocol_has() {
+        assert_eq!(
+            [0, 1, 640, 32767, 32768, u32::MAX].map(protocol_size),
+            [1, 1, 640, 32767, 32767, 32767]
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! A pipeline from a pipeline file, and what is wrong with the file where that fails.
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+
+use crate::failure::{Failure, Outcome};
+
+use super::file::{self, Direction, Recipe};
+use crate::media::gst::install_hint;
+
+/// The name of the element at which frames leave or enter a pipeline.
+pub const SEAM: &str = "frames";
+
+/// Makes a pipeline of `text`, which is `recipe` with its placeholders filled.
+pub fn build(recipe: &Recipe, text: &str) -> Outcome<gst::Pipeline> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    tracing::debug!("pipeline {}: {}", recipe.place(None), words.join(" "));
+    if words.is_empty() {
+        return Err(
+            Failure::start(format!("the pipeline {} is not valid", recipe.place(None)))
+                .cause("there is no element in it")
+                .hint(format!(
+                    "vidchat pipelines show {} shows what one looks like",
+                    file::sample(recipe.direction)
+                )),
+        );
+    }
+    let mut context = gst::ParseContext::new();
+    let flags = gst::ParseFlags::FATAL_ERRORS;
+    let parsed = gst::parse::launch_full(text, Some(&mut context), flags);
+    // The parser also counts elements as missing whose properties it could not set.
+    let missing = context.missing_elements();
+    let absent = |name: &&String| gst::ElementFactory::find(name).is_none();
+    if let Some(element) = missing.iter().find(absent) {
+        return Err(missing_element(recipe, text, element));
+    }
+    let element = parsed.map_err(|e| invalid(recipe, text, e.message()))?;
+    match element.downcast::<gst::Pipeline>() {
+        Ok(pipeline) => Ok(pipeline),
+        Err(element) => {
+            let pipeline = gst::Pipeline::new();
+            pipeline
+                .add(&element)
+                .map_err(|e| invalid(recipe, text, &e.message))?;
+            Ok(pipeline)
+        }
+    }
+}
+
+/// The element at which frames leave (`appsink`) or enter (`appsrc`) the pipeline.
+pub fn seam<E: IsA<gst::Element>>(recipe: &Recipe, pipeline: &gst::Pipeline) -> Outcome<E> {
+    let wanted = match recipe.direction {
+        Direction::Send => "appsink",
+        Direction::Recv => "appsrc",
+    };
+    let found = pipeline.by_name(SEAM);
+    let cause = match &found {
+        None => format!("it has no element named {SEAM:?}"),
+        Some(element) => format!("its element {SEAM:?} is {}", kind(element)),
+    };
+    found.and_then(|e| e.downcast::<E>().ok()).ok_or_else(|| {
+        let hint = match recipe.direction {
+            Direction::Send => "end the pipeline in: ! appsink name=frames",
+            Direction::Recv => "begin the pipeline with: appsrc name=frames !",
+        };
+        Failure::start(format!(
+            "the pipeline {} has no {wanted} for vidchat {}",
+            recipe.place(None),
+            recipe.direction
+        ))
+        .cause(cause)
+        .hint(hint)
+    })
+}
+
+/// An error if `text` makes no pipeline that vidchat can use for `recipe`'s direction.
+pub fn check(recipe: &Recipe, text: &str) -> Outcome {
+    let pipeline = build(recipe, text)?;
+    match recipe.direction {
+        Direction::Send => seam::<gst_app::AppSink>(recipe, &pipeline).map(drop),
+        Direction::Recv => seam::<gst_app::AppSrc>(recipe, &pipeline).map(drop),
+    }
+}
+
+/// What an element adds to its error: `debug` without where in its source the error was made.
+pub fn details(debug: Option<&str>) -> impl Iterator<Item = String> {
+    debug
+        .into_iter()
+        .flat_map(|text| text.lines().skip(1))
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+}
+
+/// What kind of element this is, such as `v4l2src`.
+pub fn kind(element: &gst::Element) -> String {
+    element
+        .factory()
+        .map_or_else(|| "an element of its own".into(), |f| f.name().to_string())
+}
+
+/// An error for an element that this machine's GStreamer lacks.
+fn missing_element(recipe: &Recipe, text: &str, element: &str) -> Failure {
+    let failure = Failure::start(format!(
+        "the pipeline {} needs the GStreamer element {element:?}",
+        recipe.place(line_of(text, element))
+    ))
+    .cause("it is not installed");
+    match install_hint::install_hint(element) {
+        Some(command) => failure.hint(command),
+        None => failure.hint(format!("is the name right? gst-inspect-1.0 {element}")),
+    }
+}
+
+fn invalid(recipe: &Recipe, text: &str, message: &str) -> Failure {
+    let line = quoted(message)
+        .chain(unlinked(message))
+        .find_map(|word| line_of(text, word))
+        .or_else(|| syntax_line(text));
+    let shown = line.and_then(|line| text.lines().nth(line - 1));
+    Failure::start(format!("the pipeline {} is not valid", recipe.place(line)))
+        .cause(message.trim())
+        .found(shown.map(str::trim).filter(|line| !line.is_empty()))
+        .hint(remedy(recipe, message))
+}
+
+/// What helps against an error of GStreamer's parser.
+fn remedy(recipe: &Recipe, message: &str) -> String {
+    if let Some(element) = unlinked(message) {
+        return format!(
+            "put ! videoconvert ! between the two; gst-inspect-1.0 {element} lists what it takes"
+        );
+    }
+    match quoted(message).nth(1) {
+        Some(element) if message.contains(" property ") => {
+            format!("gst-inspect-1.0 {element} explains its properties")
+        }
+        _ if message.contains("syntax error") => {
+            "look for a ! too many or too few, and for a quote that is not closed".into()
+        }
+        _ => format!(
+            "vidchat pipelines show {} shows one that works",
+            file::sample(recipe.direction)
+        ),
+    }
+}
+
+/// What helps where a pipeline was built and then failed.
+pub fn remedy_of_failure(message: &str) -> String {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["not found", "ould not open", "No such file"]) {
+        let folder = std::env::current_dir().unwrap_or_default();
+        format!("the paths in it count from the folder {}", folder.display())
+    } else if has(&["which is not video"]) {
+        "what reaches appsink has to be video: raw, or of a codec that vidchat knows".into()
+    } else {
+        "GST_DEBUG=3 before the command has GStreamer say more".into()
+    }
+}
+
+/// What a message of GStreamer's parser names in quotes: the innermost things first, since
+/// `no property "x" in element "y"` is about x.
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| !word.is_empty())
+}
+
+/// The kind of the element that does not take what the one before it gives. The parser numbers
+/// those that have no name.
+fn unlinked(message: &str) -> Option<&str> {
+    let (_, pair) = message.split_once("could not link ")?;
+    let second = pair.split_once(" to ")?.1.split([',', ' ']).next()?;
+    Some(second.trim_end_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// The first line, counted from 1, in which `word` stands by itself.
+fn line_of(text: &str, word: &str) -> Option<usize> {
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    text.lines()
+        .position(|line| {
+            line.match_indices(word).any(|(at, _)| {
+                !line[..at].ends_with(part_of_word)
+                    && !line[at + word.len()..].starts_with(part_of_word)
+            })
+        })
+        .map(|index| index + 1)
+}
+
+/// Where a syntax error is: GStreamer's parser does not say, so each element is parsed alone.
+fn syntax_line(text: &str) -> Option<usize> {
+    let mut line = 1;
+    for part in text.split('!') {
+        let start = line + part.len().min(leading_newlines(part));
+        line += part.matches('\n').count();
+        let mut context = gst::ParseContext::new();
+        let alone = part.trim();
+        let caps = alone.starts_with("video/") || alone.starts_with("image/");
+        let reference = alone.ends_with('.') || alone.contains(". ");
+        if caps || reference {
+            continue;
+        }
+        if alone.is_empty() {
+            return Some(start);
+        }
+        if gst::parse::launch_full(alone, Some(&mut context), gst::ParseFlags::FATAL_ERRORS)
+            .is_err()
+        {
+            return Some(start);
+        }
+    }
+    None
+}
+
+fn leading_newlines(text: &str) -> usize {
+    text[..text.len() - text.trim_start().len()]
+        .matches('\n')
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        gst::init().unwrap();
+        let recipe = Recipe::new(Direction::Send, "mine", text);
+        check(&recipe, text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_fix() {
+        for (text, parts) in [
+            (
+                "\nvideotestsrc\n ! nosuchthing ! fakesink",
+                &["nosuchthing", "(line 3)", "gst-inspect"][..],
+            ),
+            ("videotestsrc\n ! fakesink nope=1", &["nope", "(line 2)"]),
+            ("videotestsrc !\n ! fakesink", &["line"]),
+            (
+                "videotestsrc ! fakesink",
+                &["has no appsink", "hint: end the pipeline in"],
+            ),
+            ("videotestsrc ! fakesink name=frames", &["is fakesink"]),
+        ] {
+            let error = error(text);
+            for part in parts {
+                assert!(error.contains(part), "{part:?} is not in {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_is_found_only_where_it_stands_alone() {
+        assert_eq!(line_of("jpegdecoder\njpegdec", "jpegdec"), Some(2));
+        assert_eq!(line_of("x jpegdec2", "jpegdec"), None);
+    }
+}

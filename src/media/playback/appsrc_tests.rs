@@ -1,0 +1,211 @@
+//! Each shipped codec through a player: all pictures come, at once and right, and a stream that
+//! was damaged or has a gap comes right again.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use bytes::Bytes;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::*;
+use crate::frame::Frame;
+use crate::media::capture::encoder;
+use crate::media::capture::source::Outlet;
+use crate::media::pipeline::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
+use crate::media::playback::player::PlayerOptions;
+use crate::media::{Direction, Player, Recipe};
+
+const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
+    ! video/x-raw,format=I420 ! appsink name=taken";
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Taken(Mutex<Sender<Bytes>>);
+
+impl Outlet for Taken {
+    fn caps(&self, _caps: Caps) {}
+    fn frame(&self, frame: Frame) {
+        let _ = self.0.lock().unwrap().send(frame.data);
+    }
+    fn clear(&self) {}
+    fn lost(&self, _reason: &str) {}
+}
+
+/// A codec, a player of its frames, and the pictures that come out.
+struct Line {
+    bench: Bench,
+    player: Player,
+    pictures: Receiver<Bytes>,
+    events: UnboundedReceiver<PlayerEvent>,
+    sequence: u32,
+}
+
+impl Line {
+    fn of(codec: &Recipe) -> Self {
+        Self::through(codec, PIPELINE)
+    }
+
+    fn through(codec: &Recipe, pipeline: &str) -> Self {
+        let mut bench = Bench::of(codec);
+        let first = bench.next();
+        let (send, pictures) = mpsc::channel();
+        let (told, events) = tokio::sync::mpsc::unbounded_channel();
+        let options = PlayerOptions {
+            taken: Some(Arc::new(Taken(Mutex::new(send)))),
+            ..PlayerOptions::new(Recipe::new(Direction::Recv, "mine", pipeline))
+        };
+        let mut player = Player::new(options, told);
+        player.set_caps(&bench.form()).unwrap();
+        let mut line = Self {
+            bench,
+            player,
+            pictures,
+            events,
+            sequence: 0,
+        };
+        line.show(&first, |_| {});
+        line.expect(1);
+        line
+    }
+
+    /// Shows a frame with `harm` done to it.
+    fn show(&mut self, frame: &gst::BufferRef, harm: impl Fn(&mut [u8])) {
+        let mut data = frame.map_readable().unwrap().to_vec();
+        harm(&mut data);
+        let header = FrameHeader {
+            key: codec_bench::is_key(frame),
+            sequence: self.sequence,
+            ..FrameHeader::default()
+        };
+        self.sequence += 1;
+        self.player.show_shared(&header, data.into());
+    }
+
+    /// Waits for the picture of the last frame, which has to be that of the bench's `count`.
+    fn expect(&self, count: u64) {
+        let mean = self.difference(count);
+        let kind = &self.bench.encoder.kind;
+        assert!(mean < 12.0, "{kind}: picture {count} is off by {mean:.1}");
+    }
+
+    /// How far the next picture is off the bench's `count`th, in steps of luma.
+    fn difference(&self, count: u64) -> f64 {
+        let kind = &self.bench.encoder.kind;
+        let picture = self.pictures.recv_timeout(PATIENCE);
+        let picture = picture.unwrap_or_else(|_| panic!("{kind}: no picture {count}"));
+        let expected = codec_bench::picture(count - 1);
+        let lumas = picture[..WIDTH * HEIGHT].iter().zip(&expected);
+        let wrong: u64 = lumas.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        wrong as f64 / (WIDTH * HEIGHT) as f64
+    }
+
+    /// Whether a key frame was asked for since the last call.
+    fn asked(&mut self) -> bool {
+        let mut asked = false;
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                PlayerEvent::NeedKey => asked = true,
+                event => panic!("{}: {event:?}", self.bench.encoder.kind),
+            }
+        }
+        asked
+    }
+
+    /// Goes on until a key frame is asked for, gives one, and expects its picture.
+    fn recover(&mut self) {
+        let kind = self.bench.encoder.kind.clone();
+        let started = Instant::now();
+        while !self.asked() {
+            assert!(started.elapsed() < PATIENCE, "{kind}: nothing is asked for");
+            let frame = self.bench.next();
+            self.show(&frame, |_| {});
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        encoder::ask_for_key(Some(&self.bench.encoder), &self.bench.frames);
+        let mut frame = self.bench.next();
+        while !codec_bench::is_key(&frame) {
+            frame = self.bench.next();
+        }
+        // What came in between is not of interest.
+        std::thread::sleep(Duration::from_millis(100));
+        while self.pictures.try_recv().is_ok() {}
+        self.show(&frame, |_| {});
+        self.expect(self.bench.count);
+        for _ in 0..3 {
+            let frame = self.bench.next();
+            self.show(&frame, |_| {});
+            self.expect(self.bench.count);
+        }
+    }
+}
+
+#[test]
+fn a_codec_gives_each_picture_before_the_next_frame_comes() {
+    for codec in all() {
+        let mut line = Line::of(&codec);
+        for _ in 0..15 {
+            let frame = line.bench.next();
+            line.show(&frame, |_| {});
+            line.expect(line.bench.count);
+        }
+        assert!(!line.asked());
+    }
+}
+
+#[test]
+fn a_codec_goes_on_with_the_next_key_frame_after_a_gap() {
+    for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
+        let mut line = Line::of(&codec);
+        let _lost = line.bench.next();
+        line.sequence += 1;
+        line.recover();
+    }
+}
+
+#[test]
+fn a_codec_whose_stream_is_damaged_comes_right_with_the_next_key_frame() {
+    for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
+        for harm in [
+            |data: &mut [u8]| data.fill(0xa5),
+            |data: &mut [u8]| {
+                let half = data.len() / 2;
+                data[half..].fill(0);
+            },
+        ] {
+            let mut line = Line::of(&codec);
+            for _ in 0..3 {
+                let frame = line.bench.next();
+                line.show(&frame, harm);
+            }
+            // Some decoders find no fault in it: a gap makes that sure.
+            line.sequence += 1;
+            line.recover();
+        }
+    }
+}
+
+#[test]
+fn a_codec_on_a_slow_machine_skips_what_waits_and_goes_on_with_a_key_frame() {
+    // Ten pictures a second at the most.
+    let slow = PIPELINE.replace("! ${decode}", "! identity sleep-time=100000 ! ${decode}");
+    for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
+        let mut line = Line::through(&codec, &slow);
+        let kind = line.bench.encoder.kind.clone();
+        let fed = (0..100).position(|_| {
+            let frame = line.bench.next();
+            line.show(&frame, |_| {});
+            line.asked()
+        });
+        assert!(fed.is_some_and(|fed| fed > 10), "{kind}: {fed:?}");
+        encoder::ask_for_key(Some(&line.bench.encoder), &line.bench.frames);
+        while {
+            let frame = line.bench.next();
+            line.show(&frame, |_| {});
+            !codec_bench::is_key(&frame)
+        } {}
+        // Those that were on their way, and no more.
+        while line.pictures.try_recv().is_ok() {}
+        let newest = line.bench.count;
+        let late = (0..3).position(|_| line.difference(newest) < 12.0);
+        assert!(late.is_some(), "{kind}: what waited is still shown");
+    }
+}

@@ -1,0 +1,97 @@
+//! Counting the pictures that a receiving pipeline shows, and stopping it at the last one that is
+//! wanted.
+//!
+//! A picture counts when it reaches the sink. A sink that gets no pictures, since a muxer has put
+//! them into a file's blocks, says nothing about them: there they count when they come in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use gst::prelude::*;
+use gstreamer as gst;
+
+use crate::wire::caps;
+
+use super::frame_tracker::Marks;
+use crate::media::display::freeze_frame;
+
+/// Counts into `shown`, and tells which pictures those are; after `enough` of them no more pass,
+/// and `reached` is called once.
+pub fn attach(
+    pipeline: &gst::Pipeline,
+    shown: &Arc<AtomicU64>,
+    marks: Option<&Arc<Marks>>,
+    enough: Option<u64>,
+    reached: impl Fn() + Send + Sync + 'static,
+) {
+    let first = || pipeline.iterate_sinks().next().ok().flatten();
+    let Some(sink) = freeze_frame::display(pipeline).or_else(first) else {
+        return;
+    };
+    let source = pipeline.by_name(crate::media::pipeline::build::SEAM);
+    let (Some(entry), Some(end)) = (
+        source.and_then(|source| source.static_pad("src")),
+        sink.static_pad("sink"),
+    ) else {
+        return;
+    };
+    let counter = Arc::new(Counter {
+        shown: Arc::clone(shown),
+        marks: marks.cloned(),
+        enough,
+        reached: Box::new(reached),
+    });
+    let muxed = Arc::new(AtomicBool::new(false));
+    let entered = AtomicU64::new(0);
+    let (at_entry, is_muxed) = (Arc::clone(&counter), Arc::clone(&muxed));
+    entry.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let before = entered.fetch_add(1, Relaxed);
+        if let (Some(marks), Some(buffer)) = (&at_entry.marks, info.buffer()) {
+            marks.entered(buffer);
+        }
+        match is_muxed.load(Relaxed) {
+            true => at_entry.count(before, info.buffer()),
+            false => gst::PadProbeReturn::Ok,
+        }
+    });
+    let what = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    end.add_probe(what, move |_, info| match &info.data {
+        Some(gst::PadProbeData::Event(event)) => {
+            if let gst::EventView::Caps(event) = event.view() {
+                let form = event.caps().structure(0);
+                let picture = form.is_some_and(|form| caps::is_picture(form.name()));
+                muxed.store(!picture, Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        }
+        _ if muxed.load(Relaxed) || freeze_frame::is_covering() => gst::PadProbeReturn::Ok,
+        _ => counter.count(counter.shown.load(Relaxed), info.buffer()),
+    });
+}
+
+struct Counter {
+    shown: Arc<AtomicU64>,
+    /// Which pictures they are, where somebody wants to know.
+    marks: Option<Arc<Marks>>,
+    enough: Option<u64>,
+    reached: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Counter {
+    /// Lets one more pass after `before` others, or none.
+    fn count(&self, before: u64, picture: Option<&gst::Buffer>) -> gst::PadProbeReturn {
+        if self.enough.is_some_and(|enough| before >= enough) {
+            // With `Drop` the bindings take the buffer and GStreamer 1.22 misses it, which is a
+            // critical warning for each.
+            return gst::PadProbeReturn::Handled;
+        }
+        self.shown.store(before + 1, Relaxed);
+        if let (Some(marks), Some(picture)) = (&self.marks, picture) {
+            marks.reached(picture);
+        }
+        if Some(before + 1) == self.enough {
+            (self.reached)();
+        }
+        gst::PadProbeReturn::Ok
+    }
+}

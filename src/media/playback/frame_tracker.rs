@@ -1,0 +1,188 @@
+//! Which picture it is that reaches the sink: the header that a frame came in with, found again
+//! behind decoders, converters and queues that lose some.
+//!
+//! A mark on the buffer carries a number, and the headers of the newest frames are kept by it. The
+//! mark is a reference timestamp, which every element here hands on: measured through each of the
+//! decoders of [`crate::media::pipeline::decoders`], their parsers, converters and `videorate` (GStreamer 1.22).
+//! Times do not survive as well: `h264parse` and `videorate` set their own. They are what is left
+//! where an element loses the mark.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gstreamer as gst;
+
+use crate::frame::FrameHeader;
+
+/// Is told of each picture that reaches the sink.
+pub type Seen = Arc<dyn Fn(&FrameHeader) + Send + Sync>;
+
+/// How many frames may be in a pipeline at once and still be known at its end: more than any
+/// decoder holds, and than a `queue` takes.
+const ROOM: u64 = 256;
+
+/// The frames that are in a pipeline.
+pub struct Marks {
+    seen: Seen,
+    /// The kind of reference timestamp that is ours.
+    kind: gst::Caps,
+    recent: Mutex<Recent>,
+}
+
+/// A ring: the frame numbered n is at n modulo its length, until another takes its place.
+struct Recent {
+    /// The number of the next frame, counted from 0.
+    next: u64,
+    frames: Vec<Marked>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Marked {
+    number: Option<u64>,
+    /// The time that `appsrc` gave it.
+    pts: Option<gst::ClockTime>,
+    header: FrameHeader,
+}
+
+impl Marks {
+    /// `seen` is called on threads of GStreamer, and must not block.
+    pub fn new(seen: Seen) -> Arc<Self> {
+        Arc::new(Self {
+            seen,
+            kind: gst::Caps::new_empty_simple("timestamp/x-vidchat-frame"),
+            recent: Mutex::new(Recent {
+                next: 0,
+                frames: vec![Marked::default(); slot(ROOM - 1) + 1],
+            }),
+        })
+    }
+
+    /// Marks the buffer of a frame on its way into the pipeline.
+    pub fn mark(&self, header: &FrameHeader, buffer: &mut gst::BufferRef) {
+        let mut recent = self.recent();
+        let number = recent.next;
+        recent.next += 1;
+        recent.frames[slot(number)] = Marked {
+            number: Some(number),
+            pts: None,
+            header: *header,
+        };
+        drop(recent);
+        let carried = gst::ClockTime::from_nseconds(number);
+        gst::ReferenceTimestampMeta::add(buffer, &self.kind, carried, gst::ClockTime::NONE);
+    }
+
+    /// Learns which time a frame was given when it entered the pipeline.
+    pub fn entered(&self, buffer: &gst::BufferRef) {
+        let Some(number) = self.number(buffer) else {
+            return;
+        };
+        let frame = &mut self.recent().frames[slot(number)];
+        if frame.number == Some(number) {
+            frame.pts = buffer.pts();
+        }
+    }
+
+    /// Tells of a picture that has reached the sink. One of which nothing is known is not told of.
+    pub fn reached(&self, buffer: &gst::BufferRef) {
+        let header = match self.number(buffer) {
+            Some(number) => self.recent().numbered(number),
+            None => buffer.pts().and_then(|pts| self.recent().at(pts)),
+        };
+        // The lock is free again.
+        if let Some(header) = header {
+            (self.seen)(&header);
+        }
+    }
+
+    fn number(&self, buffer: &gst::BufferRef) -> Option<u64> {
+        buffer
+            .iter_meta::<gst::ReferenceTimestampMeta>()
+            // Made by us alone, so it is the very same object.
+            .find(|meta| meta.reference() == self.kind.as_ref())
+            .map(|meta| meta.timestamp().nseconds())
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        // Each frame is whole at any time.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recent {
+    fn numbered(&self, number: u64) -> Option<FrameHeader> {
+        let frame = self.frames[slot(number)];
+        (frame.number == Some(number)).then_some(frame.header)
+    }
+
+    /// The newest frame that is not newer than a picture of this time.
+    fn at(&self, pts: gst::ClockTime) -> Option<FrameHeader> {
+        let entered = self.frames.iter().filter_map(|f| Some((f.pts?, f)));
+        let before = entered.filter(|(then, _)| *then <= pts);
+        before.max_by_key(|(then, _)| *then).map(|(_, f)| f.header)
+    }
+}
+
+/// Where the frame of this number is kept.
+fn slot(number: u64) -> usize {
+    // Below ROOM, which fits.
+    (number % ROOM) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was told of.
+    type Told = Arc<Mutex<Vec<u32>>>;
+
+    fn marks() -> (Arc<Marks>, Told) {
+        gst::init().unwrap();
+        let told = Told::default();
+        let telling = Arc::clone(&told);
+        let seen = move |header: &FrameHeader| telling.lock().unwrap().push(header.sequence);
+        (Marks::new(Arc::new(seen)), told)
+    }
+
+    /// The buffer of a frame that has entered `time` nanoseconds after the start.
+    fn frame(marks: &Marks, sequence: u32, time: u64) -> gst::Buffer {
+        let header = FrameHeader {
+            sequence,
+            ..FrameHeader::default()
+        };
+        let mut buffer = gst::Buffer::new();
+        let inside = buffer.get_mut().unwrap();
+        marks.mark(&header, inside);
+        inside.set_pts(gst::ClockTime::from_nseconds(time));
+        marks.entered(&buffer);
+        buffer
+    }
+
+    #[test]
+    fn a_mark_tells_which_frame_it_is_whatever_its_time_and_however_many_came() {
+        let (marks, told) = marks();
+        let mut frames: Vec<_> = (0..600).map(|n| frame(&marks, n, n.into())).collect();
+        for at in [599, 590, 344, 343, 0] {
+            let buffer = frames[at].make_mut();
+            buffer.set_pts(gst::ClockTime::from_seconds(9));
+            marks.reached(buffer);
+        }
+        // The others are too old to be known.
+        assert_eq!(*told.lock().unwrap(), [599, 590, 344]);
+    }
+
+    #[test]
+    fn without_its_mark_a_picture_is_known_by_its_time() {
+        let (marks, told) = marks();
+        for (sequence, time) in [(7, 100), (9, 200), (12, 300)] {
+            frame(&marks, sequence, time);
+        }
+        for time in [99, 100, 250, 1000] {
+            let mut bare = gst::Buffer::new();
+            let inside = bare.get_mut().unwrap();
+            inside.set_pts(gst::ClockTime::from_nseconds(time));
+            marks.reached(&bare);
+        }
+        marks.reached(&gst::Buffer::new());
+        assert_eq!(*told.lock().unwrap(), [7, 9, 12]);
+    }
+}

@@ -1,0 +1,365 @@
+//! The newest-frame slot: one picture for everybody, replaced by the next.
+//!
+//! Nothing ever queues here. A consumer that comes back late finds the newest frame and learns
+//! from its number how many it missed; one that never comes back costs nobody anything. Of a
+//! stream whose pictures need those before them, the slot holds the last picture that does not
+//! and all that came since: who is a little late goes on without a gap, and who is late beyond
+//! that goes on with the next such picture.
+
+pub(crate) mod gop;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::frame::Frame;
+use crate::wire::Caps;
+
+use self::gop::Gop;
+use super::receiver::MAX_LATENCY;
+use super::sender::viewers::Roster;
+
+/// How far behind the newest frame a consumer may begin, so that it has a picture at once.
+const JOIN_LIMIT: Duration = Duration::from_secs(1);
+/// How often one consumer asks for a key frame: each costs all the others.
+const KEY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The reason of an end for which nobody gave one.
+const STOPPED: &str = "the sender stopped";
+
+/// What is to be seen right now.
+#[derive(Clone, Debug, Default)]
+struct Scene {
+    caps: Option<Arc<Caps>>,
+    frames: Gop,
+    /// Why no pictures come; forgotten with the next one.
+    lost: Option<Arc<str>>,
+    ended: Option<Arc<str>>,
+    /// There is nothing that could come after the end.
+    done: bool,
+}
+
+/// Where the source leaves its frames and viewers pick them up.
+#[derive(Debug, Default)]
+pub struct Hub {
+    scene: watch::Sender<Scene>,
+    watching: watch::Sender<usize>,
+    key_wanted: Notify,
+    roster: Arc<Roster>,
+}
+
+/// News for one consumer.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// The form of all frames from here on.
+    Caps(Arc<Caps>),
+    /// The newest frame that this consumer can use.
+    Frame(Frame),
+    /// No frames come for now, and why; the next one says that they do again.
+    Lost(Arc<str>),
+    /// There will be no more, and why.
+    End(Arc<str>),
+}
+
+impl Hub {
+    /// A hub in which nothing has happened yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Says what form the following frames have. Frames of the former form are forgotten.
+    pub fn announce(&self, caps: Caps) {
+        self.scene.send_modify(|scene| {
+            if scene.caps.as_deref() != Some(&caps) {
+                scene.caps = Some(Arc::new(caps));
+                scene.frames.clear();
+            }
+        });
+    }
+
+    /// Replaces the newest frame. Never blocks; may be called from any thread.
+    pub fn publish(&self, frame: Frame) {
+        // What it replaces is dropped after the lock: giving a buffer back may take a while.
+        let mut old = None;
+        self.scene.send_modify(|scene| {
+            old = Some(scene.frames.take(frame));
+            scene.lost = None;
+        });
+    }
+
+    /// Says that no frames come for now, and why. The newest is forgotten: it is old.
+    pub fn lose(&self, reason: &str) {
+        self.scene.send_modify(|scene| {
+            scene.frames.clear();
+            scene.lost = Some(reason.into());
+        });
+    }
+
+    /// Forgets the newest frame, and why none come, so that a viewer who comes later is neither
+    /// shown an old picture nor told old news.
+    pub fn clear(&self) {
+        self.scene.send_modify(|scene| {
+            scene.frames.clear();
+            scene.lost = None;
+        });
+    }
+
+    /// Ends the stream for everybody.
+    pub fn end(&self, reason: &str) {
+        self.scene
+            .send_modify(|scene| scene.ended = Some(reason.into()));
+    }
+
+    /// Says that nothing can come after the end, such as that of a file: viewers need not try
+    /// again. To be called before the end.
+    pub fn finish(&self) {
+        self.scene.send_modify(|scene| scene.done = true);
+    }
+
+    /// Whether nothing can come after the end.
+    pub fn is_done(&self) -> bool {
+        self.scene.borrow().done
+    }
+
+    /// Whether the stream has ended.
+    pub fn has_ended(&self) -> bool {
+        self.scene.borrow().ended.is_some()
+    }
+
+    /// Completes when the stream has ended.
+    pub async fn ended(&self) {
+        let mut scene = self.scene.subscribe();
+        // The hub holds the other end, so it cannot fail before.
+        let _ = scene.wait_for(|scene| scene.ended.is_some()).await;
+    }
+
+    /// The form of the frames, as far as it is known.
+    pub fn caps(&self) -> Option<Arc<Caps>> {
+        self.scene.borrow().caps.clone()
+    }
+
+    /// When the newest frame was captured, if there is one.
+    pub fn newest_captured(&self) -> Option<u64> {
+        let scene = self.scene.borrow();
+        let newest = scene.frames.newest();
+        newest.map(|newest| newest.header.captured_at)
+    }
+
+    /// Why no frames come, while none do.
+    pub fn lost(&self) -> Option<Arc<str>> {
+        self.scene.borrow().lost.clone()
+    }
+
+    /// Follows the stream from the newest frame on.
+    pub fn subscribe(self: &Arc<Self>) -> Subscription {
+        Subscription {
+            hub: Arc::clone(self),
+            scene: self.scene.subscribe(),
+            caps: None,
+            lost: None,
+            last: None,
+            skipped: 0,
+            patience: MAX_LATENCY,
+            joining: true,
+            asked_at: None,
+        }
+    }
+
+    /// Who watches.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// How many viewers watch, and every change of it.
+    pub fn watching(&self) -> watch::Receiver<usize> {
+        self.watching.subscribe()
+    }
+
+    /// Takes one of `limit` seats, if there is one left: the count of viewers goes down again
+    /// when it is dropped.
+    pub fn seat(self: &Arc<Self>, limit: usize) -> Option<Seat> {
+        let free = self.watching.send_if_modified(|count| {
+            let free = *count < limit;
+            *count += usize::from(free);
+            free
+        });
+        free.then(|| Seat(Arc::clone(self)))
+    }
+
+    /// Waits until some consumer needs a frame that can be decoded by itself.
+    pub async fn key_wanted(&self) {
+        self.key_wanted.notified().await;
+    }
+
+    /// Asks the source for a frame that can be decoded by itself.
+    pub fn want_key(&self) {
+        self.key_wanted.notify_one();
+    }
+}
+
+/// One viewer's place among those who watch.
+#[derive(Debug)]
+pub struct Seat(Arc<Hub>);
+
+impl Seat {
+    /// How many watch, this one included.
+    pub fn watching(&self) -> usize {
+        *self.0.watching.borrow()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.watching.send_modify(|count| *count -= 1);
+    }
+}
+
+/// One consumer's view of the stream.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Arc<Hub>,
+    scene: watch::Receiver<Scene>,
+    caps: Option<Arc<Caps>>,
+    /// Why no frames come, as far as this consumer was told.
+    lost: Option<Arc<str>>,
+    /// The number of the frame that was handed out last.
+    last: Option<u32>,
+    skipped: u64,
+    /// How far behind the newest frame it may fall before frames are left out.
+    patience: Duration,
+    /// It has not caught up with the newest frame since it began.
+    joining: bool,
+    /// When it last asked for a key frame.
+    asked_at: Option<Instant>,
+}
+
+impl Subscription {
+    /// The form of the frames, if it is known already; it is then not handed out again.
+    pub fn known_caps(&mut self) -> Option<Arc<Caps>> {
+        let caps = self.scene.borrow().caps.clone();
+        self.caps.clone_from(&caps);
+        caps
+    }
+
+    /// Waits for what this consumer has not seen yet. Nothing is lost when the wait is given up.
+    pub async fn next(&mut self) -> Update {
+        loop {
+            if let Some(update) = self.pick() {
+                return update;
+            }
+            if self.scene.changed().await.is_err() {
+                return Update::End(STOPPED.into());
+            }
+        }
+    }
+
+    /// Waits until the stream has ended, and for so long after that; returns the reason.
+    pub async fn over(&self, patience: Duration) -> Arc<str> {
+        let mut scene = self.scene.clone();
+        let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
+            Ok(scene) => scene.ended.clone(),
+            Err(_) => None,
+        };
+        tokio::time::sleep(patience).await;
+        ended.unwrap_or_else(|| STOPPED.into())
+    }
+
+    /// The newest frame instead of `frame`, which was handed out but not used.
+    pub fn refresh(&mut self, frame: Frame) -> Frame {
+        let scene = self.scene.borrow_and_update();
+        let same_form = match (&scene.caps, &self.caps) {
+            (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+            _ => false,
+        };
+        match scene.frames.key() {
+            Some(newer) if same_form && newer.header.is_after(frame.header.sequence) => {
+                let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
+                self.skipped += u64::from(passed);
+                self.last = Some(newer.header.sequence);
+                marked(newer.clone(), true)
+            }
+            _ => frame,
+        }
+    }
+
+    /// Frames may be so far behind the newest before some are left out, where those that follow
+    /// need those before them.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// How many frames this consumer has missed so far.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// What is to be handed out now; the end only after the last frame.
+    fn pick(&mut self) -> Option<Update> {
+        self.unseen().or_else(|| {
+            let ended = self.scene.borrow().ended.clone();
+            ended.map(Update::End)
+        })
+    }
+
+    fn unseen(&mut self) -> Option<Update> {
+        let scene = self.scene.borrow_and_update();
+        let told = match (&scene.lost, &self.lost) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if !told {
+            self.lost.clone_from(&scene.lost);
+            return scene.lost.clone().map(Update::Lost);
+        }
+        let caps = scene.caps.as_ref()?;
+        if !self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
+            self.caps = Some(Arc::clone(caps));
+            return Some(Update::Caps(Arc::clone(caps)));
+        }
+        let frames = &scene.frames;
+        let newest = frames.newest()?;
+        if self.last.is_some_and(|last| !newest.header.is_after(last)) {
+            return None;
+        }
+        // What was given before this machine was held up is nothing to be shown after that. Who
+        // names no rate may well give a picture only when something has changed.
+        let stale = || frames.is_stale(Instant::now()) && caps.framerate().is_some();
+        if scene.ended.is_none() && stale() {
+            return None;
+        }
+        let allowed = match self.joining {
+            true => JOIN_LIMIT.max(self.patience),
+            false => self.patience,
+        };
+        let next = self
+            .last
+            .and_then(|last| frames.delta(last.wrapping_add(1)));
+        // For who has nothing to go on from, a key frame that it does not have yet.
+        let key = frames.key();
+        let key = key.filter(|key| self.last.is_none_or(|last| key.header.is_after(last)));
+        let usable = |frame: &&Frame| frames.behind(frame) <= allowed;
+        let Some(frame) = next.filter(usable).or(key.filter(usable)) else {
+            if self.asked_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
+                self.asked_at = Some(Instant::now());
+                self.hub.want_key();
+            }
+            return None;
+        };
+        let skipped = self.last.map_or(0, |last| frame.header.skipped_since(last));
+        self.skipped += u64::from(skipped);
+        self.last = Some(frame.header.sequence);
+        self.joining &= frames.behind(frame) > self.patience;
+        Some(Update::Frame(marked(frame.clone(), skipped > 0)))
+    }
+}
+
+fn marked(mut frame: Frame, skipped: bool) -> Frame {
+    frame.header.discontinuity |= skipped;
+    frame
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,355 @@
+//! What a viewer knows of its stream: what has come, how old it was, what the path carries.
+//!
+//! One for as long as somebody watches, across all connections. Frames arrive on the network's
+//! thread and are shown on GStreamer's, so everything here may be called from anywhere.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::frame::FrameHeader;
+use crate::wire::{AgesMs, Pong, Report};
+
+use super::remote_clock::RemoteClock;
+use crate::net::age_histogram::{AgeSummary, Ages, milliseconds};
+
+/// A picture that came more quickly was in the socket as a whole, or in one packet: it tells nothing
+/// of what the path carries.
+const CARRIED: Duration = Duration::from_millis(1);
+
+/// How many times between pictures tell the usual one.
+const USUAL_GAPS: usize = 5;
+
+/// What has come in so far.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Pictures received.
+    pub frames: AtomicU64,
+    /// Bytes of pictures received.
+    pub bytes: AtomicU64,
+    /// Pictures that the sender made and that were skipped on the way.
+    pub skipped: AtomicU64,
+}
+
+/// What a viewer knows of its stream.
+#[derive(Debug)]
+pub struct Meter {
+    /// What has come in so far.
+    pub traffic: Traffic,
+    origin: Instant,
+    state: Mutex<State>,
+    key_wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    clock: RemoteClock,
+    /// Ages of the last pictures when they left the sender, as it says.
+    sent: Option<AgesMs>,
+    arrived: Ages,
+    shown: Ages,
+    /// Pictures shown in this second.
+    count: u64,
+    /// When the last one was shown, in nanoseconds since the origin.
+    shown_at: Option<u64>,
+    /// The times between the last few.
+    gaps: VecDeque<Duration>,
+    /// Bytes of frames that took a while, and the time from their first byte to their last.
+    carried: (u64, Duration),
+    /// The number and time of the last frame of the second before, and of the last one.
+    counted: Option<(u32, u64)>,
+    newest: Option<(u32, u64)>,
+    /// What the counters were when this second began, and when that was.
+    before: (u64, u64, u64),
+    began: Duration,
+    last: Second,
+}
+
+/// One second of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Second {
+    /// Counted from 1; 0 is before the first.
+    pub number: u64,
+    /// How long it really was.
+    pub span: Duration,
+    /// Pictures received.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Pictures that the sender made and that were skipped on the way.
+    pub skipped: u64,
+    /// Pictures that reached the screen.
+    pub shown: u64,
+    /// Their ages when they left the sender, where it says so.
+    pub sent: Option<AgesMs>,
+    /// Their ages when they had arrived, where the sender's clock is known.
+    pub arrived: Option<AgeSummary>,
+    /// Their ages when they reached the screen.
+    pub age: Option<AgeSummary>,
+    /// The shortest round trip of late.
+    pub round_trip: Option<Duration>,
+    /// What the path carries, in bits a second: the rate at which frames came while they came.
+    /// `None` where none took long enough to tell.
+    pub carries: Option<f64>,
+    /// How many pictures a second the sender makes, by their numbers and times.
+    pub made: Option<f64>,
+}
+
+impl Second {
+    /// What others are told of it, in the units in which they read it.
+    pub fn report(&self) -> Report {
+        Report {
+            shown: u32::try_from(self.shown).unwrap_or(u32::MAX),
+            arrived_ms: self.arrived.map(Into::into),
+            age_ms: self.age.map(Into::into),
+            rtt_ms: self.round_trip.map(milliseconds),
+            carries_mbit_s: self.carries.map(|bits| (bits / 1e3).round() / 1e3),
+        }
+    }
+}
+
+/// The viewer's clock: nanoseconds since about the start of the program. It never jumps.
+pub fn now() -> u64 {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let origin = ORIGIN.get_or_init(Instant::now);
+    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            traffic: Traffic::default(),
+            origin: Instant::now(),
+            state: Mutex::default(),
+            key_wanted: Notify::new(),
+        }
+    }
+}
+
+impl Meter {
+    /// A picture has reached the screen.
+    pub fn shown(&self, header: &FrameHeader) {
+        let now = now();
+        let mut state = self.lock();
+        state.count += 1;
+        if let Some(before) = state.shown_at.replace(now) {
+            let gap = Duration::from_nanos(now.saturating_sub(before));
+            if state.gaps.len() == USUAL_GAPS {
+                state.gaps.pop_front();
+            }
+            state.gaps.push_back(gap);
+        }
+        if let Some(age) = state.age(header, now) {
+            state.shown.note(age);
+        }
+    }
+
+    /// How long ago a picture reached the screen; `None` before the first.
+    pub fn since_shown(&self) -> Option<Duration> {
+        let shown_at = self.lock().shown_at?;
+        Some(Duration::from_nanos(now().saturating_sub(shown_at)))
+    }
+
+    /// The usual time between two pictures: half of the last few came sooner. One that was late is
+    /// not usual; a stream that is slow is, after a while.
+    pub fn usual_gap(&self) -> Duration {
+        let state = self.lock();
+        let mut gaps: Vec<Duration> = state.gaps.iter().copied().collect();
+        gaps.sort_unstable();
+        gaps.get(gaps.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// The stream needs a picture that can be decoded by itself.
+    pub fn want_key(&self) {
+        self.key_wanted.notify_one();
+    }
+
+    /// Ends one second and begins the next: to be called about once a second, by one caller.
+    pub fn close_second(&self) -> Second {
+        let total = |count: &AtomicU64| count.load(Relaxed);
+        let Traffic {
+            frames,
+            bytes,
+            skipped,
+        } = &self.traffic;
+        let totals = (total(frames), total(bytes), total(skipped));
+        let mut state = self.lock();
+        let (began, before) = (state.began, state.before);
+        (state.began, state.before) = (self.origin.elapsed(), totals);
+        let (carried, took) = std::mem::take(&mut state.carried);
+        let rate = carried as f64 * 8.0 / took.as_secs_f64();
+        state.last = Second {
+            number: state.last.number + 1,
+            span: state.began.saturating_sub(began),
+            frames: totals.0 - before.0,
+            bytes: totals.1 - before.1,
+            skipped: totals.2 - before.2,
+            shown: std::mem::take(&mut state.count),
+            sent: state.sent.filter(|_| totals.0 > before.0),
+            arrived: state.arrived.take(),
+            age: state.shown.take(),
+            round_trip: state.clock.round_trip(),
+            carries: rate.is_finite().then_some(rate),
+            made: state.made(),
+        };
+        state.counted = state.newest;
+        state.last
+    }
+
+    /// The second that ended last.
+    pub fn last_second(&self) -> Second {
+        self.lock().last
+    }
+
+    pub(super) async fn key_wanted(&self) {
+        self.key_wanted.notified().await;
+    }
+
+    /// Another sender, or the same one again, whose clock is not known yet.
+    pub(super) fn connected(&self) {
+        let mut state = self.lock();
+        (state.clock, state.sent) = (RemoteClock::default(), None);
+        (state.counted, state.newest) = (None, None);
+    }
+
+    pub(super) fn pong(&self, pong: Pong) {
+        let now = now();
+        // A ping that is still to be sent cannot have been answered.
+        if pong.sent <= now {
+            let Pong {
+                sent,
+                received,
+                replied,
+                sent_ms,
+            } = pong;
+            let mut state = self.lock();
+            state.clock.note(sent, received, replied, now);
+            state.sent = sent_ms;
+        }
+    }
+
+    /// A picture of so many bytes has come, and took so long.
+    pub(super) fn arrived(&self, header: &FrameHeader, bytes: usize, took: Duration) {
+        self.traffic.frames.fetch_add(1, Relaxed);
+        self.traffic.bytes.fetch_add(bytes as u64, Relaxed);
+        let now = now();
+        let mut state = self.lock();
+        if took >= CARRIED {
+            state.carried.0 += bytes as u64;
+            state.carried.1 += took;
+        }
+        state.newest = Some((header.sequence, header.captured_at));
+        if let Some(age) = state.age(header, now) {
+            state.arrived.note(age);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Numbers alone, each whole at any time.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn made(&self) -> Option<f64> {
+        let ((before, then), (number, at)) = self.counted.zip(self.newest)?;
+        let (pictures, took) = (number.wrapping_sub(before), at.checked_sub(then)?);
+        let rate = f64::from(pictures) / Duration::from_nanos(took).as_secs_f64();
+        (pictures > 0 && rate.is_finite()).then_some(rate)
+    }
+
+    /// How old a picture is at `now`; `None` where nobody knows when it was captured.
+    fn age(&self, header: &FrameHeader, now: u64) -> Option<Duration> {
+        if header.captured_at == 0 {
+            return None;
+        }
+        let there = i128::from(now) + i128::from(self.clock.offset(now)?);
+        let age = there - i128::from(header.captured_at);
+        // What the clocks differ by in spite of all must not make a picture of the future.
+        Some(Duration::from_nanos(
+            u64::try_from(age.max(0)).unwrap_or(u64::MAX),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(at: u64) -> FrameHeader {
+        FrameHeader {
+            captured_at: at,
+            ..FrameHeader::default()
+        }
+    }
+
+    /// A meter that knows a sender whose clock is so many nanoseconds ahead.
+    fn knowing(ahead: u64) -> Meter {
+        let meter = Meter::default();
+        let now = now();
+        meter.pong(Pong {
+            sent: now,
+            received: now + ahead,
+            replied: now + ahead,
+            sent_ms: None,
+        });
+        meter
+    }
+
+    #[test]
+    fn a_picture_is_as_old_as_the_senders_clock_says() {
+        let century = 3_155_760_000_000_000_000;
+        let meter = knowing(century);
+        let second = Duration::from_secs(1);
+        let header = captured(now() + century - 1_000_000_000);
+        meter.arrived(&header, 100_000, Duration::from_millis(10));
+        meter.arrived(&header, 100, CARRIED / 2);
+        meter.shown(&header);
+        let ended = meter.close_second();
+        let (arrived, shown) = (ended.arrived.unwrap().p50, ended.age.unwrap().p50);
+        assert!(arrived >= second.mul_f64(0.99) && shown >= arrived.mul_f64(0.99));
+        assert!(shown < second * 10, "{shown:?}");
+        assert_eq!((ended.frames, ended.bytes, ended.shown), (2, 100_100, 1));
+        assert_eq!(ended.carries.map(f64::round), Some(80e6));
+        assert!(meter.close_second().age.is_none(), "it was told");
+    }
+
+    #[test]
+    fn what_the_sender_makes_is_told_by_numbers_and_times() {
+        let meter = Meter::default();
+        let arrived = |sequence: u32, captured_at| {
+            let header = FrameHeader {
+                sequence,
+                captured_at,
+                ..FrameHeader::default()
+            };
+            meter.arrived(&header, 1, Duration::ZERO);
+        };
+        arrived(u32::MAX - 4, 1_000_000_000);
+        assert_eq!(meter.close_second().made, None, "one alone tells nothing");
+        // 30 pictures further, of which only this one came.
+        arrived(25, 2_000_000_000);
+        assert_eq!(meter.close_second().made, Some(30.0));
+        assert_eq!(meter.close_second().made, None, "none came");
+        arrived(40, 2_500_000_000);
+        assert_eq!(meter.close_second().made, Some(30.0));
+        meter.connected();
+        arrived(3, 9_000_000_000);
+        assert_eq!(meter.close_second().made, None, "another sender");
+    }
+
+    #[test]
+    fn no_age_is_made_up() {
+        let meter = Meter::default();
+        meter.shown(&captured(5));
+        assert!(meter.close_second().age.is_none(), "no clock");
+        let meter = knowing(0);
+        meter.shown(&captured(0));
+        assert!(meter.close_second().age.is_none(), "no time");
+        meter.shown(&captured(u64::MAX));
+        assert_eq!(meter.close_second().age.unwrap().max, Duration::ZERO);
+    }
+}

@@ -1,0 +1,44 @@
+//! Who watches: for the statistics, and for whoever decides how much is sent.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::viewer_link::Link;
+
+/// The viewers of one sender.
+#[derive(Debug, Default)]
+pub struct Roster(Mutex<Vec<Arc<Link>>>);
+
+/// One viewer's entry, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Entry {
+    roster: Arc<Roster>,
+    link: Arc<Link>,
+}
+
+impl Roster {
+    /// The viewers of this moment, in the order in which they came.
+    pub fn viewers(&self) -> Vec<Arc<Link>> {
+        self.lock().clone()
+    }
+
+    pub(super) fn enter(self: &Arc<Self>, link: Arc<Link>) -> Entry {
+        self.lock().push(Arc::clone(&link));
+        Entry {
+            roster: Arc::clone(self),
+            link,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        // A list is whole at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.roster
+            .lock()
+            .retain(|link| !Arc::ptr_eq(link, &self.link));
+    }
+}

@@ -1,0 +1,103 @@
+//! What is at the other end, told by the first bytes that it sends.
+
+use crate::wire::{PREFIX_BYTES, WireError};
+
+/// What a sender speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// vidchat's own protocol.
+    Native,
+    /// Pickles, as the Python tutorial sends.
+    Pickle,
+    /// JPEG pictures, each with its length in front and nothing else.
+    BareJpeg,
+}
+
+/// The longest message that is believed to be one at all. Text that is read as a length comes
+/// to far more: its fourth byte alone is worth half a gigabyte.
+const PLAUSIBLE_LENGTH: u64 = 1 << 32;
+
+/// Tells what a sender speaks from the first bytes of its first message; `None` until there are
+/// enough. Something else than a sender is a [`WireError::Foreign`].
+pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
+    let foreign = || WireError::Foreign(first.to_vec());
+    if let Some(length) = first.first_chunk() {
+        let length = u64::from_le_bytes(*length);
+        if length == 0 || length > PLAUSIBLE_LENGTH {
+            return Err(foreign());
+        }
+    }
+    match first.get(PREFIX_BYTES..) {
+        None | Some([] | [0x80] | [0xff] | [b'c'] | [b'(']) => Ok(None),
+        Some([b'{', ..]) => Ok(Some(Dialect::Native)),
+        // From protocol 2 on a pickle begins with its number; before that with what is called,
+        // or with the mark of a tuple in which that stands.
+        Some([0x80, 2..=5, ..] | [b'c', b'a'..=b'z' | b'_', ..] | [b'(', b'c' | b'i', ..]) => {
+            Ok(Some(Dialect::Pickle))
+        }
+        Some([0xff, 0xd8, ..]) => Ok(Some(Dialect::BareJpeg)),
+        Some(_) => Err(foreign()),
+    }
+}
+
+/// Bytes as a person reads them: text in quotes, or hexadecimal where it is no text.
+pub fn quote(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(16)];
+    let text: String = shown.iter().map(|&b| char::from(b)).collect();
+    let text = text.trim_end_matches(['\r', '\n']);
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+        return format!("{text:?}");
+    }
+    let hex: Vec<String> = shown.iter().map(|b| format!("{b:02x}")).collect();
+    hex.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(start: &[u8]) -> Vec<u8> {
+        [&100u64.to_le_bytes()[..], start].concat()
+    }
+
+    #[test]
+    fn each_dialect_is_told_by_its_first_bytes() {
+        assert_eq!(dialect(&message(b"{\"")), Ok(Some(Dialect::Native)));
+        for pickle in [&b"\x80\x04"[..], b"cnumpy", b"(cnumpy", b"cos\nsystem"] {
+            assert_eq!(dialect(&message(pickle)), Ok(Some(Dialect::Pickle)));
+        }
+        assert_eq!(dialect(&message(b"\xff\xd8")), Ok(Some(Dialect::BareJpeg)));
+    }
+
+    #[test]
+    fn too_few_bytes_tell_nothing() {
+        let whole = message(b"\x80\x04");
+        for length in 0..whole.len() {
+            assert_eq!(dialect(&whole[..length]), Ok(None), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn other_services_are_foreign() {
+        for first in [
+            &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
+            b"HTTP/1.1 400 Bad Request",
+            b"\0\0\0\0\0\0\0\0",
+            &message(b"\x00\x00"),
+            &message(b"\x80\x63"),
+        ] {
+            assert!(
+                matches!(dialect(first), Err(WireError::Foreign(_))),
+                "{first:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_are_quoted_as_text_where_they_are_text() {
+        assert_eq!(quote(b"SSH-2.0-OpenSSH_9.2\r\n"), "\"SSH-2.0-OpenSSH_\"");
+        assert_eq!(quote(b"220 ok\r\n"), "\"220 ok\"");
+        assert_eq!(quote(b"\x01\x02"), "01 02");
+        assert_eq!(quote(b""), "");
+    }
+}
