@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::bars::DARKER_BARS;
-use crate::screen::{Screen, Shot};
+use crate::support::test_card::DARKER_BARS;
+use crate::support::x_display::{Screen, Shot};
 use crate::support::{Running, Xvfb, project, skipped, vidchat};
 
 /// The bound of what waits for a machine that is emulated, perhaps beside other work.

@@ -19,8 +19,8 @@ use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub};
 use vidchat::wire::Caps;
 
-use crate::losses::recipe;
-use crate::peers::{Seen, Stage, Viewer, within};
+use crate::media::source_loss::recipe;
+use crate::support::peers::{Seen, Stage, Viewer, within};
 use crate::support::{PATIENCE, skipped};
 
 /// A size without padding at the end of rows, where GStreamer leaves whatever was in memory.

@@ -12,7 +12,7 @@ use vidchat::net::{self, Meter};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, FRAME_LIMIT, Wire, WireError};
 
-use crate::peers::{
+use crate::support::peers::{
     Eye, FORM, Seen, Stranger, Viewer, caps, hello, introduction, listener, picture, within,
 };
 

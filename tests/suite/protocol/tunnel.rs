@@ -15,13 +15,13 @@ use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{CONTROL_LIMIT, Control, Head, Wire, WireError};
 
-use crate::fault_proxy::{Fault, Proxy};
-use crate::peers::{
+use crate::cli::statistics::Stats;
+use crate::machine::python_tutorial::{client, python};
+use crate::support::fault_proxy::{Fault, Proxy};
+use crate::support::peers::{
     Eye, FORM, Seen, Stranger, Viewer, caps, introduction, listener, picture, within,
 };
-use crate::stats::Stats;
 use crate::support::{Running, Sender, run, vidchat};
-use crate::tutorial::{client, python};
 
 /// The form of the pictures in [`pickle`].
 const BGR: &str = "video/x-raw, format=BGR, width=16, height=4";

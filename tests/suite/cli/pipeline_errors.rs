@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::errors::{fails, send_fails};
+use crate::cli::errors::{fails, send_fails};
 use crate::support::run_vidchat;
 
 /// A pipeline file, and its path.
@@ -179,7 +179,7 @@ fn a_value_that_its_property_does_not_take() {
             "test-h265",
             "preset=foo",
             "preset \"foo\" is not valid: speed-preset of x265enc does not know \"foo\"\n  it knows: \
-             No preset, ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, \
+             No preset, ultrafast, cratefast, veryfast, faster, fast, medium, slow, slower, \
              veryslow, placebo\nhint: --set preset=ultrafast",
         ),
         (

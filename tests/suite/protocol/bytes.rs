@@ -11,7 +11,7 @@ use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
 use vidchat::wire::{Caps, Control, Head, HeadBuffer, Hello};
 
-use crate::peers::{Seen, Stage, Stranger, Viewer, listener, within};
+use crate::support::peers::{Seen, Stage, Stranger, Viewer, listener, within};
 use crate::support::project;
 
 const FORM: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \

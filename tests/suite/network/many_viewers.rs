@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use vidchat::net::sender::ServerOptions;
 
-use crate::peers::{Stage, Stranger, Viewer, hello, picture};
 use crate::support::Sender;
+use crate::support::peers::{Stage, Stranger, Viewer, hello, picture};
 
 const CONNECTIONS: usize = 10_000;
 const AT_ONCE: usize = 50;

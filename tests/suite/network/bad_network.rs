@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault_proxy::{Fault, Proxy};
+use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::{Ended, Running, Sender, run_vidchat, vidchat};
 
 /// A sender of small pictures, which even single bytes can carry.

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::cells::Pixels;
-use crate::shown::{Shown, until};
+use crate::support::player::{Shown, until};
+use crate::support::terminal_pixels::Pixels;
 use crate::support::{PATIENCE, Sender, skipped};
 
 /// A shell in a terminal of 80 columns and 24 rows. It is ended when dropped.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use vidchat::media::capture::source::SourceEvent;
 use vidchat::net::sender::ServerOptions;
 
-use crate::losses::{Feed, recipe, said, source};
-use crate::peers::{Seen, Stage, Viewer};
-use crate::screen::{Screen, Shot};
+use crate::media::source_loss::{Feed, recipe, said, source};
+use crate::support::peers::{Seen, Stage, Viewer};
+use crate::support::x_display::{Screen, Shot};
 use crate::support::{PATIENCE, Running, Sender, Xvfb, run_vidchat, vidchat};
 
 /// A live picture of this width, 16 high and of one grey, told by its brightness.

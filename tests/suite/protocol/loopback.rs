@@ -11,7 +11,7 @@ use vidchat::net::receiver::{PlayError, PlayOptions};
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{Control, FRAME_LIMIT, Head, Wire};
 
-use crate::peers::{
+use crate::support::peers::{
     FORM, Log, Seen, Stage, Stranger, Viewer, caps, hello, numbered, picture, within,
 };
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bars::DARKER_BARS;
+use crate::support::test_card::DARKER_BARS;
 use crate::support::{Sender, run, run_vidchat, skipped, vidchat};
 
 const WIDTH: usize = 320;

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::link::Link;
-use crate::stats::Stats;
+use crate::cli::statistics::Stats;
+use crate::support::slow_link::Link;
 use crate::support::{PATIENCE, Running, Sender, skipped, vidchat};
 
 /// Bytes of a picture: I420, 320×240.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::losses::Feed;
+use crate::media::source_loss::Feed;
 use crate::support::{PATIENCE, Running, Sender, project, run_vidchat, vidchat};
 
 /// Statistics that are read as they are written.

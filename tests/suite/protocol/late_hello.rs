@@ -13,7 +13,7 @@ use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, control};
 
-use crate::peers::{FORM, Log, Stage, Stranger, caps, hello, numbered, picture, within};
+use crate::support::peers::{FORM, Log, Stage, Stranger, caps, hello, numbered, picture, within};
 
 /// A sender that serves the tutorial's programs too.
 struct Scene {

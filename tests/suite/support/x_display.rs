@@ -10,7 +10,7 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
-use crate::bars::BARS;
+use crate::support::test_card::BARS;
 use crate::support::{PATIENCE, Xvfb, skipped};
 
 pub const BLACK: [u8; 3] = [0, 0, 0];

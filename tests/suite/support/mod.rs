@@ -1,5 +1,14 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
+pub mod fault_proxy;
+pub mod peers;
+pub mod player;
+#[cfg(target_os = "linux")]
+pub mod slow_link;
+pub mod terminal_pixels;
+pub mod test_card;
+pub mod x_display;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;

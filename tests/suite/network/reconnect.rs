@@ -1,8 +1,8 @@
 //! A viewer that loses its sender and comes back by itself: after a crash, after an orderly end,
 //! over a line that went dead without a word, and after it was suspended itself.
 
-use crate::fault_proxy::{Fault, Proxy};
-use crate::stats::Stats;
+use crate::cli::statistics::Stats;
+use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::{GONE, Running, Sender, vidchat};
 
 /// A sender on this port, or with 0 on one of its own.

@@ -8,7 +8,7 @@ use vidchat::frame::FrameHeader;
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, Hello};
 
-use crate::screen::{BLACK, Screen, Shot, is_near};
+use crate::support::x_display::{BLACK, Screen, Shot, is_near};
 use crate::support::{PATIENCE, Running, Xvfb, vidchat};
 
 const TITLE: &str = "RECEIVING VIDEO from changeling";

@@ -9,7 +9,7 @@ use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{CONTROL_LIMIT, Control};
 
-use crate::peers::{Log, Stage, Stranger, Viewer, caps, hello, numbered, picture};
+use crate::support::peers::{Log, Stage, Stranger, Viewer, caps, hello, numbered, picture};
 
 /// A stream with one viewer who behaves.
 struct Peace {

@@ -8,9 +8,9 @@ use std::time::Instant;
 use vidchat::frame::FrameHeader;
 use vidchat::media::playback::player::PlayerEvent;
 
-use crate::screen::Shot;
-use crate::seen;
-use crate::shown::{SERVER, Shown, TITLE, until, with_display};
+use crate::media::frame_identity;
+use crate::support::player::{SERVER, Shown, TITLE, until, with_display};
+use crate::support::x_display::Shot;
 use crate::support::{PATIENCE, run};
 
 const WAITING: &str = "RECEIVING VIDEO from desk (waiting)";
@@ -61,7 +61,7 @@ fn keep(shot: &Shot, name: &str) {
 #[test]
 fn a_display_covers_the_last_picture_until_a_live_one_comes() {
     with_display(
-        "covered::a_display_covers_the_last_picture_until_a_live_one_comes",
+        "display::freeze_frame::a_display_covers_the_last_picture_until_a_live_one_comes",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(320, 240);
@@ -97,7 +97,7 @@ fn a_display_covers_the_last_picture_until_a_live_one_comes() {
 #[test]
 fn a_display_that_has_shown_nothing_yet_is_black_behind_the_text() {
     with_display(
-        "covered::a_display_that_has_shown_nothing_yet_is_black_behind_the_text",
+        "display::freeze_frame::a_display_that_has_shown_nothing_yet_is_black_behind_the_text",
         |screen| {
             let mut shown = Shown::on("window");
             // Before anything is known, between, and for a form that pictures have in vain.
@@ -118,7 +118,7 @@ fn a_display_that_has_shown_nothing_yet_is_black_behind_the_text() {
 #[test]
 fn a_covered_display_follows_its_windows_size_and_the_next_live_picture_does_too() {
     with_display(
-        "covered::a_covered_display_follows_its_windows_size_and_the_next_live_picture_does_too",
+        "display::freeze_frame::a_covered_display_follows_its_windows_size_and_the_next_live_picture_does_too",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(320, 180);
@@ -150,12 +150,12 @@ fn a_covered_display_follows_its_windows_size_and_the_next_live_picture_does_too
 #[test]
 fn a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec() {
     with_display(
-        "covered::a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec",
+        "display::freeze_frame::a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec",
         |screen| {
-            let (jpeg, pictures) = seen::encoded("jpegenc").unwrap();
+            let (jpeg, pictures) = frame_identity::encoded("jpegenc").unwrap();
             let light = pictures.last().unwrap();
             // JPEG's black is 0, and its white 255.
-            let grey = seen::grey(light.number);
+            let grey = frame_identity::grey(light.number);
             let mut shown = Shown::on("window");
             shown.measure(320, 240);
             shown.show(1, 320, 240, LIGHT);
@@ -192,10 +192,10 @@ fn a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec()
 #[test]
 fn a_delta_codec_goes_on_where_it_was_after_its_display_was_covered() {
     with_display(
-        "covered::a_delta_codec_goes_on_where_it_was_after_its_display_was_covered",
+        "display::freeze_frame::a_delta_codec_goes_on_where_it_was_after_its_display_was_covered",
         |screen| {
             let encoder = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=100";
-            let Some((form, pictures)) = seen::encoded(encoder) else {
+            let Some((form, pictures)) = frame_identity::encoded(encoder) else {
                 return;
             };
             let mut shown = Shown::on("window");
@@ -205,7 +205,7 @@ fn a_delta_codec_goes_on_where_it_was_after_its_display_was_covered() {
                 shown.push(picture);
                 until("the picture", || shown.count.load(Relaxed) > before);
                 let window = screen.window(TITLE);
-                let level = (u32::from(seen::grey(picture.number)) - 16) * 255 / 219;
+                let level = (u32::from(frame_identity::grey(picture.number)) - 16) * 255 / 219;
                 screen.wait_for(window, "live", |shot| is_grey(shot, level as u8));
                 if picture.number % 5 == 4 {
                     shown.player.cover("the picture stands still (2 s)");
@@ -221,7 +221,7 @@ fn a_delta_codec_goes_on_where_it_was_after_its_display_was_covered() {
 #[test]
 fn a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up() {
     with_display(
-        "covered::a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up",
+        "display::freeze_frame::a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(320, 240);
@@ -243,24 +243,27 @@ fn a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up() {
 
 #[test]
 fn a_covered_display_closes_at_once() {
-    with_display("covered::a_covered_display_closes_at_once", |screen| {
-        let mut shown = Shown::on("window");
-        shown.measure(320, 240);
-        shown.show(1, 320, 240, LIGHT);
-        screen.window(TITLE);
-        for n in 0..50 {
-            shown.player.cover(&format!("reconnecting to desk ({n} s)"));
-        }
-        let started = Instant::now();
-        drop(shown);
-        assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
-    });
+    with_display(
+        "display::freeze_frame::a_covered_display_closes_at_once",
+        |screen| {
+            let mut shown = Shown::on("window");
+            shown.measure(320, 240);
+            shown.show(1, 320, 240, LIGHT);
+            screen.window(TITLE);
+            for n in 0..50 {
+                shown.player.cover(&format!("reconnecting to desk ({n} s)"));
+            }
+            let started = Instant::now();
+            drop(shown);
+            assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
+        },
+    );
 }
 
 #[test]
 fn a_picture_that_comes_late_to_the_display_is_covered_as_well() {
     with_display(
-        "covered::a_picture_that_comes_late_to_the_display_is_covered_as_well",
+        "display::freeze_frame::a_picture_that_comes_late_to_the_display_is_covered_as_well",
         |screen| {
             let slow = "appsrc name=frames ! identity sleep-time=300000 ! videoconvert ! ${window}";
             let mut shown = Shown::on(slow);
@@ -308,7 +311,7 @@ fn files_and_pipes_get_no_covered_pictures() {
 #[test]
 fn a_display_of_ones_own_pipeline_is_covered_too() {
     with_display(
-        "covered::a_display_of_ones_own_pipeline_is_covered_too",
+        "display::freeze_frame::a_display_of_ones_own_pipeline_is_covered_too",
         |screen| {
             for end in [
                 "videoconvert ! autovideosink",
@@ -337,7 +340,7 @@ fn a_display_of_ones_own_pipeline_is_covered_too() {
 #[test]
 fn a_display_never_shows_a_covered_picture_after_a_live_one() {
     with_display(
-        "covered::a_display_never_shows_a_covered_picture_after_a_live_one",
+        "display::freeze_frame::a_display_never_shows_a_covered_picture_after_a_live_one",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(640, 480);

@@ -12,8 +12,8 @@ use vidchat::media::playback::player::{PlayerEvent, PlayerOptions};
 use vidchat::media::{self, Direction, Player, Recipe};
 use vidchat::wire::Caps;
 
-use crate::screen::Screen;
-use crate::seen::Picture;
+use crate::media::frame_identity::Picture;
+use crate::support::x_display::Screen;
 use crate::support::{PATIENCE, Xvfb, run};
 
 /// The title of its window.

@@ -1,6 +1,6 @@
 //! The picture in a terminal as pixels again, read from what tmux says is there.
 
-use crate::bars::BARS;
+use crate::support::test_card::BARS;
 
 type Rgb = [u8; 3];
 

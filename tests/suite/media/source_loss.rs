@@ -16,7 +16,7 @@ use vidchat::media::capture::source::{Outlet, SourceEvent};
 use vidchat::media::{self, Direction, Recipe, Source, Values};
 use vidchat::net::sender::ServerOptions;
 
-use crate::peers::{Seen, Stage, Viewer, within};
+use crate::support::peers::{Seen, Stage, Viewer, within};
 
 /// A form whose pictures are one datagram, and one block of a pipe.
 const FORM: &str = "video/x-raw,format=GRAY8,width=16,height=4,framerate=50/1";

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::screen::Screen;
+use crate::support::x_display::Screen;
 use crate::support::{Ended, Running, Sender, Xvfb, run, run_vidchat, vidchat};
 
 /// The test pattern at rest: its bars are where they are looked for.

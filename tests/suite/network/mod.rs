@@ -1,0 +1,6 @@
+//! Networks that are slow, cut or gone, and many viewers.
+
+pub mod bad_network;
+pub mod latency;
+pub mod many_viewers;
+pub mod reconnect;

@@ -1,0 +1,10 @@
+//! The bytes on the wire, and peers that keep to them or do not.
+
+pub mod bad_senders;
+pub mod bad_senders_cli;
+pub mod bad_viewers;
+pub mod bytes;
+pub mod late_hello;
+pub mod loopback;
+pub mod properties;
+pub mod tunnel;
