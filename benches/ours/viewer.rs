@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use vidchat::failure::Failure;
 use vidchat::frame::FrameHeader;
-use vidchat::net::receiver::{PlayError, PlayOptions};
-use vidchat::net::{self, Meter, Sink, TcpStream};
+use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
+use vidchat::net::{self, Sink, StreamStats, TcpStream};
 use vidchat::wire::Caps;
 
 use crate::yardstick::meter::{self, Clock};
@@ -74,7 +74,7 @@ pub fn run(spec: &str) -> io::Result<()> {
     };
     let ended = super::runtime()?.block_on(async {
         let stream = TcpStream::connect(spec.address).await?;
-        let (options, seen) = (PlayOptions::default(), Meter::default());
+        let (options, seen) = (ReceiveOptions::default(), StreamStats::default());
         io::Result::Ok(
             net::play(
                 net::introduce(stream, &options).await?,
@@ -87,7 +87,7 @@ pub fn run(spec: &str) -> io::Result<()> {
     })?;
     match ended {
         // This is how it ends when the time is over.
-        PlayError::Sink(_) => {}
+        ReceiveError::Sink(_) => {}
         error => return Err(io::Error::other(error)),
     }
     let report = counter.report().ok_or(io::ErrorKind::UnexpectedEof)?;

@@ -7,8 +7,8 @@ use tracing::info;
 
 use crate::cli::DemoArgs;
 use crate::failure::{Failure, Outcome, describe};
-use crate::media::{self, Direction, Recipe, Values};
-use crate::net::receiver::PlayOptions;
+use crate::media::{self, Direction, PipelineFile, Values};
+use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::ServerOptions;
 use crate::net::{self, Target};
 
@@ -22,9 +22,9 @@ use super::send::{self, Banner, SendOptions};
 pub async fn run(args: DemoArgs) -> Outcome {
     media::init()?;
     let values = super::values(args.settings);
-    let sent = Recipe::find(Direction::Send, &args.pipeline)?;
+    let sent = PipelineFile::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
-    let shown = recv::recipe(None, args.display)?;
+    let shown = recv::file(None, args.display)?;
     let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
     let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
     let port = listener.local_addr().map_err(cannot)?.port();
@@ -42,7 +42,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         sent.name
     );
     let sending = SendOptions {
-        recipe: sent,
+        file: sent,
         values,
         server: ServerOptions {
             max_viewers: 1,
@@ -56,9 +56,9 @@ pub async fn run(args: DemoArgs) -> Outcome {
     };
     let receiving = RecvOptions {
         target: target.clone(),
-        recipe: shown,
+        file: shown,
         values: Values::default(),
-        play: PlayOptions::default(),
+        play: ReceiveOptions::default(),
         frames: args.frames,
         // Where the sender ends, so does the demo.
         reconnect: false,

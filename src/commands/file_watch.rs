@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
 use crate::failure::{Failure, Outcome};
-use crate::media::Recipe;
+use crate::media::PipelineFile;
 
 use super::or_never;
 
@@ -18,9 +18,9 @@ use super::or_never;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// A pipeline file that is looked after.
-pub struct Watch {
+pub struct FileWatch {
     /// As it was read last.
-    recipe: Recipe,
+    file: PipelineFile,
     touched: UnboundedReceiver<()>,
     /// When it will have been quiet for long enough.
     whole_at: Option<Instant>,
@@ -28,21 +28,21 @@ pub struct Watch {
     _watcher: RecommendedWatcher,
 }
 
-impl Watch {
+impl FileWatch {
     /// Looks after the file of `recipe`; an error where it is part of the program.
-    pub fn open(recipe: &Recipe) -> Outcome<Self> {
-        let Some(path) = &recipe.path else {
+    pub fn open(file: &PipelineFile) -> Outcome<Self> {
+        let Some(path) = &file.path else {
             return Err(
-                Failure::usage(format!("cannot watch the pipeline {:?}", recipe.name))
+                Failure::usage(format!("cannot watch the pipeline {:?}", file.name))
                     .cause("it is part of the program, not a file")
                     .hint(format!(
                         "vidchat pipelines show {} > mine.gst makes a file of it",
-                        recipe.name
+                        file.name
                     )),
             );
         };
         let cannot = |e: notify::Error| {
-            Failure::start(format!("cannot watch the pipeline {}", recipe.place(None))).cause(e)
+            Failure::start(format!("cannot watch the pipeline {}", file.place(None))).cause(e)
         };
         let (touch, touched) = mpsc::unbounded_channel();
         let places = places(path);
@@ -72,7 +72,7 @@ impl Watch {
                 .map_err(cannot)?;
         }
         Ok(Self {
-            recipe: recipe.clone(),
+            file: file.clone(),
             touched,
             whole_at: None,
             _watcher: watcher,
@@ -81,17 +81,17 @@ impl Watch {
 
     /// Waits until the file was saved with another content, and reads it. Nothing is lost when
     /// the wait is given up.
-    pub async fn saved(&mut self) -> Outcome<Recipe> {
+    pub async fn saved(&mut self) -> Outcome<PipelineFile> {
         loop {
             let whole_at = self.whole_at;
             tokio::select! {
                 Some(()) = self.touched.recv() => self.whole_at = Some(Instant::now() + QUIET),
                 () = or_never(whole_at.map(sleep_until)) => {
                     self.whole_at = None;
-                    let recipe = Recipe::find(self.recipe.direction, &self.recipe.name)?;
-                    if recipe.text != self.recipe.text {
-                        self.recipe = recipe.clone();
-                        return Ok(recipe);
+                    let file = PipelineFile::find(self.file.direction, &self.file.name)?;
+                    if file.text != self.file.text {
+                        self.file = file.clone();
+                        return Ok(file);
                     }
                 }
             }
@@ -99,14 +99,14 @@ impl Watch {
     }
 
     /// The file as it was read last.
-    pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+    pub fn file(&self) -> &PipelineFile {
+        &self.file
     }
 }
 
 /// The pipeline file when it is saved, or nothing for ever where nobody looks.
-pub async fn saved(watch: &mut Option<Watch>) -> Outcome<Recipe> {
-    or_never(watch.as_mut().map(Watch::saved)).await
+pub async fn saved(watch: &mut Option<FileWatch>) -> Outcome<PipelineFile> {
+    or_never(watch.as_mut().map(FileWatch::saved)).await
 }
 
 /// Where the file may be written: its own place, and the one that a link leads to.

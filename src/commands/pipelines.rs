@@ -8,7 +8,7 @@ use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::build;
 use crate::media::pipeline::codecs;
 use crate::media::pipeline::file;
-use crate::media::{self, Direction, Recipe, Values};
+use crate::media::{self, Direction, PipelineFile, Values};
 use crate::wire::Caps;
 
 /// A form of frames to check receiving pipelines with.
@@ -25,22 +25,22 @@ pub fn run(args: PipelinesArgs) -> Outcome {
         }
         Some(PipelinesAction::Show { pipeline }) => {
             let found = find(&pipeline)?;
-            let texts: Vec<&str> = found.iter().map(|recipe| recipe.text.as_str()).collect();
+            let texts: Vec<&str> = found.iter().map(|file| file.text.as_str()).collect();
             console::output(&texts.join("\n"));
             Ok(())
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
             let values = super::values(settings);
-            for recipe in find(&pipeline.to_string_lossy())? {
-                let substituted = check(&recipe, &values)?;
+            for file in find(&pipeline.to_string_lossy())? {
+                let substituted = check(&file, &values)?;
                 let but = match substituted.is_empty() {
                     true => String::new(),
                     false => format!(", but not tried: {}", substituted.join(", ")),
                 };
                 console::output(&format!(
                     "{}: good for vidchat {}{but}\n",
-                    recipe.name, recipe.direction
+                    file.name, file.direction
                 ));
             }
             Ok(())
@@ -52,8 +52,8 @@ fn list() {
     let mut out = String::new();
     for direction in DIRECTIONS {
         out.push_str(&format!("vidchat {direction} --pipeline …\n"));
-        for recipe in Recipe::all(direction) {
-            out.push_str(&entry(&recipe.name, &recipe));
+        for file in PipelineFile::all(direction) {
+            out.push_str(&entry(&file.name, &file));
         }
         if direction == Direction::Send {
             out.push_str("vidchat send --pipeline SOURCE-CODEC, such as camera-h264\n");
@@ -75,22 +75,22 @@ fn list() {
 }
 
 /// A line of the list.
-fn entry(name: &str, recipe: &Recipe) -> String {
-    let place = recipe
+fn entry(name: &str, file: &PipelineFile) -> String {
+    let place = file
         .path
         .as_ref()
         .map_or(String::new(), |path| format!("  ({})", path.display()));
-    format!("  {name:<12} {}{place}\n", recipe.about())
+    format!("  {name:<12} {}{place}\n", file.about())
 }
 
 /// The pipelines of that name, one for each end perhaps. A file is for the end that it has.
-fn find(name: &str) -> Outcome<Vec<Recipe>> {
-    let found: Vec<Outcome<Recipe>> = DIRECTIONS
+fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
+    let found: Vec<Outcome<PipelineFile>> = DIRECTIONS
         .into_iter()
-        .map(|direction| Recipe::find(direction, name))
+        .map(|direction| PipelineFile::find(direction, name))
         .collect();
-    let is_file = |recipe: &Recipe| recipe.path.is_some();
-    let mut good: Vec<Recipe> = found.iter().flatten().cloned().collect();
+    let is_file = |file: &PipelineFile| file.path.is_some();
+    let mut good: Vec<PipelineFile> = found.iter().flatten().cloned().collect();
     if good.iter().all(is_file) && good.len() > 1 {
         let receives = good[0].text.contains("appsrc");
         let direction = if receives {
@@ -98,11 +98,14 @@ fn find(name: &str) -> Outcome<Vec<Recipe>> {
         } else {
             Direction::Send
         };
-        good.retain(|recipe| recipe.direction == direction);
+        good.retain(|file| file.direction == direction);
     }
     match (good.is_empty(), found.into_iter().next()) {
         (true, Some(Err(_))) if is_unknown(name) => {
-            let names: Vec<_> = DIRECTIONS.into_iter().flat_map(Recipe::names).collect();
+            let names: Vec<_> = DIRECTIONS
+                .into_iter()
+                .flat_map(PipelineFile::names)
+                .collect();
             Err(Failure::start(format!("cannot find the pipeline {name:?}"))
                 .cause("there is none of that name")
                 .found([format!("there are: {}", names.join(", "))])
@@ -120,9 +123,9 @@ fn is_unknown(name: &str) -> bool {
 
 /// Builds a pipeline with a test picture or a sink for what a machine may lack: a file is checked,
 /// not whether this machine has a camera or a display. Returns what was put aside so.
-fn check(recipe: &Recipe, values: &Values) -> Outcome<Vec<String>> {
-    values.check(recipe)?;
-    let substitutes: &[(&str, &str)] = match recipe.direction {
+fn check(file: &PipelineFile, values: &Values) -> Outcome<Vec<String>> {
+    values.check(file)?;
+    let substitutes: &[(&str, &str)] = match file.direction {
         Direction::Send => &[
             ("camera", "videotestsrc"),
             ("camera-jpeg", "videotestsrc ! jpegenc"),
@@ -130,7 +133,7 @@ fn check(recipe: &Recipe, values: &Values) -> Outcome<Vec<String>> {
         ],
         Direction::Recv => &[("window", "fakesink")],
     };
-    let names = recipe.placeholders()?.into_iter().map(|p| p.name);
+    let names = file.placeholders()?.into_iter().map(|p| p.name);
     let names: Vec<String> = names.collect();
     let mut values = values.clone();
     let mut substituted = Vec::new();
@@ -140,14 +143,14 @@ fn check(recipe: &Recipe, values: &Values) -> Outcome<Vec<String>> {
             substituted.push(format!("${{{name}}}"));
         }
     }
-    let text = match recipe.direction {
-        Direction::Send => values.fill_send(recipe)?.text,
+    let text = match file.direction {
+        Direction::Send => values.fill_send(file)?.text,
         Direction::Recv => {
             let sample =
                 Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
-            values.fill_recv(recipe, &sample)?
+            values.fill_recv(file, &sample)?
         }
     };
-    build::check(recipe, &text)?;
+    build::check(file, &text)?;
     Ok(substituted)
 }

@@ -2,12 +2,12 @@
 
 use std::future::pending;
 
-use crate::console::{Key, Keys};
+use crate::console::{Key, Keyboard};
 use crate::failure::{Failure, Outcome};
 
 /// Waits for q, Ctrl-C or a signal to stop. The keyboard is given back when this is dropped.
 pub struct Quit {
-    keys: Option<Keys>,
+    keys: Option<Keyboard>,
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 2],
 }
@@ -30,7 +30,7 @@ impl Quit {
             ]
         };
         Ok(Self {
-            keys: Keys::open(),
+            keys: Keyboard::open(),
             #[cfg(unix)]
             signals,
         })

@@ -20,9 +20,9 @@ const BACKLOG: usize = 16;
 
 /// Where statistics go.
 #[derive(Debug)]
-pub struct Stats(SyncSender<String>);
+pub struct StatsWriter(SyncSender<String>);
 
-impl Stats {
+impl StatsWriter {
     /// Statistics as the flags ask for them, or none.
     pub fn open(args: &StatsArgs) -> Outcome<Option<Self>> {
         if args.stats.is_none() && args.stats_file.is_none() {

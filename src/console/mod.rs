@@ -147,9 +147,9 @@ pub fn can_draw() -> bool {
 
 /// The terminal as a screen for a picture, until this is dropped.
 #[derive(Debug)]
-pub struct Screen(());
+pub struct AlternateScreen(());
 
-impl Screen {
+impl AlternateScreen {
     /// Covers the terminal.
     pub fn enter() -> io::Result<Self> {
         // What was said before belongs to the terminal below.
@@ -184,14 +184,14 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for AlternateScreen {
     fn drop(&mut self) {
         uncover(&mut lock());
     }
 }
 
 /// Keys one by one, until this is dropped.
-pub struct Keys(EventStream);
+pub struct Keyboard(EventStream);
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ pub enum Key {
     Other,
 }
 
-impl Keys {
+impl Keyboard {
     /// Takes over the keyboard; `None` where standard input is no terminal, or this program is
     /// in the background, where touching the terminal would stop it.
     pub fn open() -> Option<Self> {
@@ -232,7 +232,7 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
+impl Drop for Keyboard {
     fn drop(&mut self) {
         cooked(&mut lock());
     }

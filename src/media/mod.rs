@@ -9,7 +9,7 @@ pub mod playback;
 
 pub use capture::source::Source;
 pub use gst::ffi::drain_cameras;
-pub use pipeline::file::{Direction, Recipe};
+pub use pipeline::file::{Direction, PipelineFile};
 pub use pipeline::placeholders::Values;
 pub use playback::player::Player;
 

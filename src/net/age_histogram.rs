@@ -13,7 +13,7 @@ const OLDEST: u64 = 3_600_000_000;
 
 /// Ages of pictures since this was last read.
 #[derive(Debug)]
-pub struct Ages(Histogram<u32>);
+pub struct AgeHistogram(Histogram<u32>);
 
 /// What a histogram of ages comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-impl Default for Ages {
+impl Default for AgeHistogram {
     fn default() -> Self {
         let histogram = Histogram::new_with_bounds(1, OLDEST, DIGITS)
             .expect("the bounds are constants that fit each other");
@@ -49,7 +49,7 @@ impl Default for Ages {
     }
 }
 
-impl Ages {
+impl AgeHistogram {
     /// One more picture.
     pub fn note(&mut self, age: Duration) {
         self.0
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_right_to_one_of_a_hundred() {
-        let mut ages = Ages::default();
+        let mut ages = AgeHistogram::default();
         assert_eq!(ages.take(), None);
         for milliseconds in 1..=100 {
             ages.note(Duration::from_millis(milliseconds));

@@ -11,7 +11,7 @@ pub mod sender;
 
 pub use hub::{Hub, Subscription, Update};
 pub use receiver::session::play;
-pub use receiver::stats::Meter;
+pub use receiver::stats::StreamStats;
 pub use receiver::{Connection, Sink, Target, connect, introduce};
 pub use sender::serve;
 pub use sender::socket::listen;

@@ -12,8 +12,8 @@ use tracing::{info, warn};
 use crate::failure::{Failure, Outcome};
 use crate::frame::FrameHeader;
 use crate::media::playback::player::{Picture, PlayerEvent, PlayerOptions};
-use crate::media::{Player, Recipe};
-use crate::net::{Meter, Sink};
+use crate::media::{PipelineFile, Player};
+use crate::net::{Sink, StreamStats};
 use crate::wire::Caps;
 
 use super::RecvOptions;
@@ -24,7 +24,7 @@ const FROZEN_FRAMES: u32 = 4;
 
 /// Why no pictures come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Outage {
     /// The connection is lost, or not there yet.
     Reconnecting(String),
     /// The sender says that its source gives no pictures, and why.
@@ -32,10 +32,10 @@ pub enum Trouble {
 }
 
 /// The player, and what is the matter with its stream.
-pub struct Screen<'a> {
+pub struct VideoDisplay<'a> {
     options: &'a RecvOptions,
     events: mpsc::UnboundedSender<PlayerEvent>,
-    meter: Arc<Meter>,
+    meter: Arc<StreamStats>,
     /// The pictures that were shown.
     shown: Arc<AtomicU64>,
     player: Option<Player>,
@@ -43,19 +43,19 @@ pub struct Screen<'a> {
     pub form: Option<Caps>,
     /// What the sender calls itself.
     pub sender: String,
-    trouble: Option<(Trouble, Instant)>,
+    trouble: Option<(Outage, Instant)>,
     /// The pipeline may be changed while it runs.
     changes: bool,
     /// What covers the picture.
     covered: Option<String>,
 }
 
-impl<'a> Screen<'a> {
+impl<'a> VideoDisplay<'a> {
     /// Nothing to be seen yet.
     pub fn new(
         options: &'a RecvOptions,
         events: mpsc::UnboundedSender<PlayerEvent>,
-        meter: &Arc<Meter>,
+        meter: &Arc<StreamStats>,
     ) -> Self {
         Self {
             options,
@@ -77,12 +77,12 @@ impl<'a> Screen<'a> {
     }
 
     /// Changes over to another pipeline; the old one goes on where that fails.
-    pub fn change(&mut self, recipe: Recipe) {
+    pub fn change(&mut self, file: PipelineFile) {
         let Some(player) = &mut self.player else {
             return;
         };
-        let place = recipe.place(None);
-        match player.replace(recipe) {
+        let place = file.place(None);
+        match player.replace(file) {
             Ok(()) => info!("receiver: changed over to {place}"),
             Err(failure) => warn!("receiver: goes on as it was: {}", failure.line()),
         }
@@ -99,7 +99,7 @@ impl<'a> Screen<'a> {
     }
 
     /// From now on no pictures come, for this reason.
-    pub fn enter(&mut self, trouble: Trouble) {
+    pub fn enter(&mut self, trouble: Outage) {
         self.trouble = Some((trouble, Instant::now()));
     }
 
@@ -110,8 +110,8 @@ impl<'a> Screen<'a> {
             // In a narrow window the line must not break within the time.
             let seconds = since.elapsed().as_secs();
             return Some(match trouble {
-                Trouble::Reconnecting(_) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
-                Trouble::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
+                Outage::Reconnecting(_) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
+                Outage::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
             });
         }
         let still = self.meter.since_shown()?;
@@ -125,8 +125,8 @@ impl<'a> Screen<'a> {
     /// What state the stream is in, in a word for other programs.
     pub fn state(&self) -> &'static str {
         match &self.trouble {
-            Some((Trouble::Reconnecting(_), _)) => "reconnecting",
-            Some((Trouble::CameraLost(_), _)) => "camera lost",
+            Some((Outage::Reconnecting(_), _)) => "reconnecting",
+            Some((Outage::CameraLost(_), _)) => "camera lost",
             None if self.matter().is_some() => "frozen",
             None => "live",
         }
@@ -135,7 +135,7 @@ impl<'a> Screen<'a> {
     /// Why the stream is in a state that is not live, for other programs.
     pub fn reason(&self) -> Option<String> {
         match &self.trouble {
-            Some((Trouble::Reconnecting(reason) | Trouble::CameraLost(reason), _)) => {
+            Some((Outage::Reconnecting(reason) | Outage::CameraLost(reason), _)) => {
                 Some(reason.clone())
             }
             None => self.matter(),
@@ -170,7 +170,7 @@ impl<'a> Screen<'a> {
         };
         if self.player.is_some() {
             // That it is there again is only known from its first word; the window stays.
-            if let Some((Trouble::Reconnecting(_), since)) = self.trouble.take() {
+            if let Some((Outage::Reconnecting(_), since)) = self.trouble.take() {
                 let seconds = since.elapsed().as_secs_f32();
                 info!("sender {target}: connected again after {seconds:.1} s");
             }
@@ -184,7 +184,7 @@ impl<'a> Screen<'a> {
         info!("sender {target}: connected to {from:?}");
         let meter = Arc::clone(&self.meter);
         let options = PlayerOptions {
-            recipe: self.options.recipe.clone(),
+            file: self.options.file.clone(),
             values: self.options.values.clone(),
             title: format!("RECEIVING VIDEO from {from}"),
             enough: self.options.frames,
@@ -214,11 +214,11 @@ impl<'a> Screen<'a> {
 
     fn lost(&mut self, reason: &str) {
         warn!("sender {}: camera lost: {reason}", self.options.target);
-        self.enter(Trouble::CameraLost(reason.to_owned()));
+        self.enter(Outage::CameraLost(reason.to_owned()));
     }
 
     fn frame(&mut self, header: &FrameHeader, picture: Picture) {
-        if let Some((Trouble::CameraLost(_), since)) = &self.trouble {
+        if let Some((Outage::CameraLost(_), since)) = &self.trouble {
             let (target, seconds) = (&self.options.target, since.elapsed().as_secs());
             info!("sender {target}: the camera is back after {seconds} s");
         }
@@ -231,7 +231,7 @@ impl<'a> Screen<'a> {
 
 /// What the network hands its frames to. Nothing here waits, so nobody meets a screen that is
 /// borrowed.
-pub struct OnScreen<'s, 'a>(pub &'s RefCell<Screen<'a>>);
+pub struct OnScreen<'s, 'a>(pub &'s RefCell<VideoDisplay<'a>>);
 
 impl Sink for OnScreen<'_, '_> {
     type Buffer = Picture;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::net::age_histogram::milliseconds;
-use crate::net::receiver::stats::Second;
+use crate::net::receiver::stats::StatsInterval;
 use crate::wire::Caps;
 
 /// So many seconds in a row have to be too old before anything is said: a burst is no state.
@@ -45,7 +45,7 @@ impl Advice {
     }
 
     /// What to say after this second: nothing as a rule.
-    pub fn after(&mut self, second: &Second, form: &Caps) -> Option<String> {
+    pub fn after(&mut self, second: &StatsInterval, form: &Caps) -> Option<String> {
         if second.frames > 0 {
             if self.recent.len() == REMEMBERED {
                 self.recent.pop_front();
@@ -79,7 +79,7 @@ impl Advice {
 
     /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
     /// each as large as those that came.
-    fn needed(&self, second: &Second, form: &Caps) -> f64 {
+    fn needed(&self, second: &StatsInterval, form: &Caps) -> f64 {
         let frames: u64 = self.recent.iter().map(|(_, frames, _)| frames).sum();
         let bytes: u64 = self.recent.iter().map(|(.., bytes)| bytes).sum();
         let made = second.made.or(form.framerate()).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Advice {
     }
 
     /// Which part of the way takes the time, and what helps.
-    fn reason(&self, second: &Second, form: &Caps) -> String {
+    fn reason(&self, second: &StatsInterval, form: &Caps) -> String {
         let (needs, bound) = (self.needed(second, form), self.bound);
         let age = second.age.unwrap_or_default().p50;
         let arrived = second.arrived.unwrap_or_default().p50;
@@ -184,10 +184,10 @@ mod tests {
     }
 
     /// A second of raw pictures over a link of so many Mbit/s that takes all it carries.
-    fn second(megabits: f64, age: u64) -> Second {
+    fn second(megabits: f64, age: u64) -> StatsInterval {
         let bytes = (megabits * 1e6 / 8.0) as u64;
         let frames = (bytes / 115_200).max(1);
-        Second {
+        StatsInterval {
             span: Duration::from_secs(1),
             frames,
             bytes: frames * 115_200,
@@ -196,7 +196,7 @@ mod tests {
             age: ages(age),
             carries: Some(megabits * 1e6),
             made: Some(30.0),
-            ..Second::default()
+            ..StatsInterval::default()
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
         Caps::parse("video/x-raw, format=I420, width=320, height=240").unwrap()
     }
 
-    fn said(advice: &mut Advice, second: &Second) -> Vec<String> {
+    fn said(advice: &mut Advice, second: &StatsInterval) -> Vec<String> {
         (0..60)
             .filter_map(|_| advice.after(second, &raw()))
             .collect()
@@ -273,24 +273,24 @@ mod tests {
 
     #[test]
     fn the_part_that_takes_the_time_is_named() {
-        let reason = |second: &Second, form: &Caps| {
+        let reason = |second: &StatsInterval, form: &Caps| {
             let mut advice = Advice::new(Duration::from_millis(200));
             advice.after(second, form);
             advice.reason(second, form)
         };
-        let slow_here = Second {
+        let slow_here = StatsInterval {
             arrived: ages(20),
             carries: None,
             ..second(10.0, 300)
         };
         assert!(reason(&slow_here, &raw()).contains("280 ms of it pass here"));
-        let far = Second {
+        let far = StatsInterval {
             round_trip: Some(Duration::from_millis(600)),
             carries: None,
             ..second(10.0, 310)
         };
         assert!(reason(&far, &raw()).contains("the way alone takes 300 ms"));
-        let mut late = Second {
+        let mut late = StatsInterval {
             carries: None,
             ..second(10.0, 310)
         };

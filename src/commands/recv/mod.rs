@@ -13,43 +13,43 @@ use crate::console;
 use crate::failure::{Failure, Outcome, Status, describe};
 use crate::media::display::terminal;
 use crate::media::display::window;
-use crate::media::{self, Direction, Recipe, Values};
-use crate::net::receiver::{PlayError, PlayOptions};
+use crate::media::{self, Direction, PipelineFile, Values};
+use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::{self, Target};
 use crate::wire::{Wire, WireError};
 
-use super::file_watch::Watch;
+use super::file_watch::FileWatch;
 use super::quit::Quit;
-use super::stats_writer::Stats;
+use super::stats_writer::StatsWriter;
 
 /// What to watch, and how.
 pub struct RecvOptions {
     pub target: Target,
-    pub recipe: Recipe,
+    pub file: PipelineFile,
     pub values: Values,
-    pub play: PlayOptions,
+    pub play: ReceiveOptions,
     /// After how many pictures to end.
     pub frames: Option<u64>,
     /// Connect again when the connection is lost.
     pub reconnect: bool,
     /// Where to write what is measured.
-    pub stats: Option<Stats>,
+    pub stats: Option<StatsWriter>,
     /// Looks after the pipeline file: the window changes over to it when it is saved.
-    pub watch: Option<Watch>,
+    pub watch: Option<FileWatch>,
 }
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
 pub async fn run(args: RecvArgs) -> Outcome {
     let target = args.target.with_port(args.port);
-    let play = PlayOptions {
+    let play = ReceiveOptions {
         wire: args.wire,
         bare_caps: args.caps,
         max_frame: args.max_frame,
         name: super::own_name(),
         max_latency: Duration::from_millis(u64::from(args.max_latency)),
-        ..PlayOptions::default()
+        ..ReceiveOptions::default()
     };
-    let stats = Stats::open(&args.stats)?;
+    let stats = StatsWriter::open(&args.stats)?;
     // GStreamer starts while the connection is made.
     let (started, connection) = tokio::join!(
         tokio::task::spawn_blocking(media::init),
@@ -57,14 +57,14 @@ pub async fn run(args: RecvArgs) -> Outcome {
     );
     let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
-    let recipe = recipe(args.pipeline.pipeline.as_deref(), args.display)?;
+    let file = file(args.pipeline.pipeline.as_deref(), args.display)?;
     let values = super::values(args.pipeline.settings);
-    values.check(&recipe)?;
-    let watched = args.watch.then(|| Watch::open(&recipe)).transpose()?;
+    values.check(&file)?;
+    let watched = args.watch.then(|| FileWatch::open(&file)).transpose()?;
     let options = RecvOptions {
         watch: watched,
         target,
-        recipe,
+        file,
         values,
         play,
         frames: args.frames,
@@ -76,7 +76,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
 }
 
 /// The receiving pipeline that was asked for, or that fits this machine.
-pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
+pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
     let name = match (name, display) {
         (Some(name), _) => name,
         (None, Display::Window) => {
@@ -97,7 +97,7 @@ pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
             }
         },
     };
-    Recipe::find(Direction::Recv, name)
+    PipelineFile::find(Direction::Recv, name)
 }
 
 /// Why there is no connection, and what to do about it.
@@ -128,45 +128,45 @@ fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
 
 /// What it means that no more frames come. `greeted`: a sender has introduced itself; `started`: the
 /// form of its frames was known.
-pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: PlayError) -> Failure {
+pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveError) -> Failure {
     let target = &options.target;
     let status = if started { Status::Lost } else { Status::Start };
     let (host, _) = target.parts();
     let ask_there = format!("vidchat send on {host:?} prints what to type here");
     match error {
-        PlayError::Sink(failure) => failure.with_status(status),
-        PlayError::Bye(_) | PlayError::Done(_) => {
+        ReceiveError::Sink(failure) => failure.with_status(status),
+        ReceiveError::Bye(_) | ReceiveError::Done(_) => {
             Failure::new(status, format!("the video from \"{target}\" ended"))
                 .hint(after(&error, host, options.reconnect))
                 .cause(error)
         }
-        PlayError::Wire(WireError::Foreign(_)) | PlayError::Silent(_) => {
+        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
             Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
                 .cause(error)
                 .hint(ask_there)
         }
-        PlayError::Wire(WireError::Pickle(e)) => {
+        ReceiveError::Wire(WireError::Pickle(e)) => {
             Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
                 .cause("refused")
                 .hint("Python's pickle.loads would run what such a message names; vidchat does not")
         }
-        PlayError::Wire(WireError::FrameBeforeCaps) => {
+        ReceiveError::Wire(WireError::FrameBeforeCaps) => {
             Failure::new(status, format!("cannot show the video from \"{target}\""))
                 .cause("it does not say what form its frames have")
                 .hint("give the --caps that the sender prints, beside --wire bare")
         }
-        PlayError::Wire(_) | PlayError::Slow(_) => {
+        ReceiveError::Wire(_) | ReceiveError::Slow(_) => {
             Failure::new(status, format!("the video from \"{target}\" is not valid"))
                 .hint(against(&error, host, options.play.wire))
                 .cause(error)
         }
-        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) if greeted => {
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
             Failure::new(status, format!("lost the connection to \"{target}\""))
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))
         }
         // Whoever accepts a connection and then drops it at our first word is seldom a sender.
-        PlayError::Io(_) | PlayError::Closed | PlayError::Dead(_) => Failure::new(
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
             status,
             format!("no vidchat sender answered at \"{target}\""),
         )
@@ -176,15 +176,15 @@ pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: PlayErro
 }
 
 /// What to do after a sender has said goodbye.
-fn after(goodbye: &PlayError, host: &str, reconnect: bool) -> String {
+fn after(goodbye: &ReceiveError, host: &str, reconnect: bool) -> String {
     match goodbye {
-        PlayError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
+        ReceiveError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
             format!("vidchat send --max-viewers 500 on {host:?} has room for more")
         }
-        PlayError::Bye(reason) if reason.starts_with("the sender failed") => {
+        ReceiveError::Bye(reason) if reason.starts_with("the sender failed") => {
             format!("look at what vidchat send says on {host:?}")
         }
-        PlayError::Bye(_) if !reconnect => {
+        ReceiveError::Bye(_) if !reconnect => {
             "without --no-reconnect, vidchat recv waits until it is back".into()
         }
         _ => format!("start vidchat send on {host:?} again"),
@@ -192,15 +192,15 @@ fn after(goodbye: &PlayError, host: &str, reconnect: bool) -> String {
 }
 
 /// What to do where a sender does not keep to the protocol.
-fn against(error: &PlayError, host: &str, wire: Wire) -> String {
+fn against(error: &ReceiveError, host: &str, wire: Wire) -> String {
     match error {
-        PlayError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
+        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
             format!("where its pictures are that large: --max-frame {length}")
         }
-        PlayError::Wire(WireError::NoHello) if wire == Wire::Native => {
+        ReceiveError::Wire(WireError::NoHello) if wire == Wire::Native => {
             "leave --wire native out to have it found out what the sender speaks".into()
         }
-        PlayError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
+        ReceiveError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
         _ => format!("compare vidchat --version here and on {host:?}"),
     }
 }

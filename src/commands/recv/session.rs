@@ -14,12 +14,12 @@ use tracing::warn;
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::media::playback::player::PlayerEvent;
-use crate::net::receiver::stats::Second;
-use crate::net::receiver::{PlayError, PlayOptions};
-use crate::net::{self, Connection, Meter};
+use crate::net::receiver::stats::StatsInterval;
+use crate::net::receiver::{ReceiveError, ReceiveOptions};
+use crate::net::{self, Connection, StreamStats};
 use crate::wire::AgesMs;
 
-use super::display::{OnScreen, Screen, Trouble};
+use super::display::{OnScreen, Outage, VideoDisplay};
 use super::latency_advice::Advice;
 use crate::commands::file_watch;
 use crate::commands::recv::{self, RecvOptions};
@@ -47,16 +47,16 @@ pub async fn watch(
     quit: impl Future<Output = ()>,
 ) -> Outcome {
     let (events, mut heard) = mpsc::unbounded_channel();
-    let meter = Arc::new(Meter::default());
+    let meter = Arc::new(StreamStats::default());
     let mut watched = options.watch.take();
-    let screen = RefCell::new(Screen::new(&options, events, &meter));
+    let screen = RefCell::new(VideoDisplay::new(&options, events, &meter));
     if watched.is_some() {
         screen.borrow_mut().expect_changes();
     }
     let ending = {
         let watching = keep_watching(connection, &options, &meter, &screen);
         tokio::pin!(watching, quit);
-        let mut board = Board::new(&options, &meter, &screen);
+        let mut board = StatusReporter::new(&options, &meter, &screen);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -69,7 +69,7 @@ pub async fn watch(
                     PlayerEvent::Failed(failure) => break Err(failure),
                 },
                 saved = file_watch::saved(&mut watched) => match saved {
-                    Ok(recipe) => screen.borrow_mut().change(recipe),
+                    Ok(file) => screen.borrow_mut().change(file),
                     Err(failure) => warn!("receiver: goes on as it was: {}", failure.line()),
                 },
                 _ = ticks.tick() => board.tick(),
@@ -89,8 +89,8 @@ pub async fn watch(
 async fn keep_watching(
     first: Connection,
     options: &RecvOptions,
-    meter: &Meter,
-    screen: &RefCell<Screen<'_>>,
+    meter: &StreamStats,
+    screen: &RefCell<VideoDisplay<'_>>,
 ) -> Failure {
     let target = &options.target;
     let mut connection = first;
@@ -112,13 +112,13 @@ async fn keep_watching(
         }
         // One that is turned away each time says so once.
         let pause = match (again && !showed, error) {
-            (true, PlayError::Bye(_)) => REFUSED_PAUSE,
+            (true, ReceiveError::Bye(_)) => REFUSED_PAUSE,
             (true, _) => LONGEST_PAUSE,
             (false, error) => {
                 warn!("sender {target}: lost: {error}; connecting again");
                 screen
                     .borrow_mut()
-                    .enter(Trouble::Reconnecting(error.to_string()));
+                    .enter(Outage::Reconnecting(error.to_string()));
                 FIRST_PAUSE
             }
         };
@@ -129,7 +129,7 @@ async fn keep_watching(
 
 /// Connects again, however long it takes.
 async fn reconnect(options: &RecvOptions, first: Duration) -> Connection {
-    let play = PlayOptions {
+    let play = ReceiveOptions {
         connect_limit: CONNECT_LIMIT,
         ..options.play.clone()
     };
@@ -146,27 +146,27 @@ async fn reconnect(options: &RecvOptions, first: Duration) -> Connection {
 
 /// Whether another connection may be better. What somebody else says at that port is, `again`,
 /// perhaps the sender's next word but one.
-fn worth_trying(error: &PlayError, again: bool) -> bool {
+fn worth_trying(error: &ReceiveError, again: bool) -> bool {
     match error {
-        PlayError::Io(_)
-        | PlayError::Closed
-        | PlayError::Bye(_)
-        | PlayError::Dead(_)
-        | PlayError::Silent(_)
-        | PlayError::Slow(_) => true,
-        PlayError::Wire(_) => again,
-        PlayError::Done(_) | PlayError::Sink(_) => false,
+        ReceiveError::Io(_)
+        | ReceiveError::Closed
+        | ReceiveError::Bye(_)
+        | ReceiveError::Dead(_)
+        | ReceiveError::Silent(_)
+        | ReceiveError::Slow(_) => true,
+        ReceiveError::Wire(_) => again,
+        ReceiveError::Done(_) | ReceiveError::Sink(_) => false,
     }
 }
 
 /// What a person and other programs are told of the stream.
-struct Board<'s, 'a> {
+struct StatusReporter<'s, 'a> {
     options: &'a RecvOptions,
-    meter: &'s Meter,
-    screen: &'s RefCell<Screen<'a>>,
+    meter: &'s StreamStats,
+    screen: &'s RefCell<VideoDisplay<'a>>,
     advice: Advice,
     ticks: u32,
-    last: Second,
+    last: StatsInterval,
 }
 
 /// A second of a viewer, for other programs.
@@ -192,15 +192,19 @@ struct Line<'t> {
     carries_mbit_s: Option<f64>,
 }
 
-impl<'s, 'a> Board<'s, 'a> {
-    fn new(options: &'a RecvOptions, meter: &'s Meter, screen: &'s RefCell<Screen<'a>>) -> Self {
+impl<'s, 'a> StatusReporter<'s, 'a> {
+    fn new(
+        options: &'a RecvOptions,
+        meter: &'s StreamStats,
+        screen: &'s RefCell<VideoDisplay<'a>>,
+    ) -> Self {
         Self {
             options,
             meter,
             screen,
             advice: Advice::new(options.play.max_latency),
             ticks: 0,
-            last: Second::default(),
+            last: StatsInterval::default(),
         }
     }
 
@@ -241,7 +245,7 @@ impl<'s, 'a> Board<'s, 'a> {
     }
 
     /// Tells of the second that has just ended.
-    fn tell(&mut self, screen: &Screen<'_>) {
+    fn tell(&mut self, screen: &VideoDisplay<'_>) {
         let second = &self.last;
         if let Some(form) = &screen.form
             && let Some(advice) = self.advice.after(second, form)

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::frame::Frame;
 use crate::media::capture::source::Outlet;
 use crate::media::playback::player::{PlayerEvent, PlayerOptions};
-use crate::media::{Direction, Player, Recipe};
+use crate::media::{Direction, PipelineFile, Player};
 use crate::net::{Hub, Subscription, Update};
 use crate::wire::Caps;
 
@@ -24,11 +24,11 @@ const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
 
 /// A thread, "tutorial", that translates what one hub has for another. It ends with the first
 /// hub's stream.
-pub struct Translator {
+pub struct BgrConverter {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Translator {
+impl BgrConverter {
     /// Translates from `hub` to `bgr` while somebody has a seat there.
     pub fn open(hub: &Arc<Hub>, bgr: &Arc<Hub>) -> Outcome<Self> {
         let (hub, bgr, runtime) = (Arc::clone(hub), Arc::clone(bgr), Handle::current());
@@ -86,11 +86,11 @@ async fn translate(
 ) -> Outcome<Stop> {
     let (events, mut heard) = mpsc::unbounded_channel();
     let options = PlayerOptions {
-        taken: Some(Arc::new(Packer {
+        taken: Some(Arc::new(BgrPacker {
             bgr: Arc::clone(bgr),
             size: Mutex::default(),
         })),
-        ..PlayerOptions::new(Recipe::new(Direction::Recv, "tutorial", PIPELINE))
+        ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "tutorial", PIPELINE))
     };
     let mut player = Player::new(options, events);
     loop {
@@ -113,13 +113,13 @@ async fn translate(
 
 /// Takes the gaps between rows out, which raw frames have where a row is no multiple of four
 /// bytes, and pickled arrays have not.
-struct Packer {
+struct BgrPacker {
     bgr: Arc<Hub>,
     /// Bytes of a row, and rows.
     size: Mutex<(usize, usize)>,
 }
 
-impl Outlet for Packer {
+impl Outlet for BgrPacker {
     fn caps(&self, caps: Caps) {
         let (width, height) = caps.size().unwrap_or_default();
         let size = (

@@ -44,7 +44,7 @@ pub struct Viewer {
 
 /// Decides on the encoder's bit rate, in kbit/s.
 #[derive(Debug)]
-pub struct Governor {
+pub struct BitrateControl {
     asked: f64,
     rate: f64,
     /// What the encoder was told last.
@@ -56,7 +56,7 @@ pub struct Governor {
     too_high: f64,
 }
 
-impl Governor {
+impl BitrateControl {
     /// An encoder that was asked for so many kbit/s, and makes them.
     pub fn new(asked: u32, now: Instant) -> Self {
         let asked = f64::from(asked);
@@ -144,7 +144,7 @@ mod tests {
 
     /// Links of so many kbit/s each; a viewer is behind while the stream does not fit.
     struct Links<'t> {
-        governor: Governor,
+        governor: BitrateControl,
         now: Instant,
         rate: f64,
         carry: &'t mut [f64],
@@ -154,7 +154,7 @@ mod tests {
         fn of(carry: &'t mut [f64]) -> Self {
             let now = Instant::now();
             Self {
-                governor: Governor::new(800, now),
+                governor: BitrateControl::new(800, now),
                 now,
                 rate: 800.0,
                 carry,
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_full_link_of_which_nothing_is_known_is_tried_with_less() {
         let now = Instant::now();
-        let mut governor = Governor::new(1000, now);
+        let mut governor = BitrateControl::new(1000, now);
         let full = [Viewer {
             congested: true,
             carries: None,

@@ -20,10 +20,10 @@ use crate::net::Hub;
 use crate::wire::Caps;
 
 use super::SendOptions;
-use super::bgr_converter::Translator;
+use super::bgr_converter::BgrConverter;
 use super::preview::Preview;
-use super::viewer_monitor::Monitor;
-use crate::commands::file_watch::{Watch, saved};
+use super::viewer_monitor::ViewerMonitor;
+use crate::commands::file_watch::{FileWatch, saved};
 use crate::commands::or_never;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
@@ -39,14 +39,14 @@ pub struct Broadcast {
     hub: Arc<Hub>,
     source: Source,
     heard: mpsc::UnboundedReceiver<SourceEvent>,
-    monitor: Monitor,
+    monitor: ViewerMonitor,
     preview: Option<Preview>,
-    translator: Option<Translator>,
+    translator: Option<BgrConverter>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
     /// The source stays open while nobody watches: as asked for, or as its file says.
     asked_open: bool,
     keep_open: bool,
-    watch: Option<Watch>,
+    watch: Option<FileWatch>,
     /// The source has given a picture at least once.
     opened: bool,
     /// Since when the source gives none any more.
@@ -57,15 +57,15 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// The source is not open yet, and there is no preview.
-    pub fn new(hub: &Arc<Hub>, options: SendOptions, translator: Option<Translator>) -> Self {
+    pub fn new(hub: &Arc<Hub>, options: SendOptions, translator: Option<BgrConverter>) -> Self {
         let (events, heard) = mpsc::unbounded_channel();
-        let keep_open = options.keep_open || options.recipe.has(Directive::KeepOpen);
+        let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);
         let outlet = Arc::clone(hub) as Arc<dyn Outlet>;
         Self {
             hub: Arc::clone(hub),
-            source: Source::spawn(options.recipe, options.values, outlet, events),
+            source: Source::spawn(options.file, options.values, outlet, events),
             heard,
-            monitor: Monitor::new(hub, options.stats),
+            monitor: ViewerMonitor::new(hub, options.stats),
             preview: None,
             translator,
             previewed: None,
@@ -129,7 +129,7 @@ impl Broadcast {
                     }
                 }
                 saved = saved(&mut self.watch) => match saved {
-                    Ok(recipe) => self.source.replace(recipe),
+                    Ok(file) => self.source.replace(file),
                     Err(failure) => keep(&failure),
                 },
                 Some(event) = or_never(previewed) => match event {
@@ -182,9 +182,9 @@ impl Broadcast {
             }
             SourceEvent::Changed(words) => {
                 if let Some(watch) = &self.watch {
-                    let recipe = watch.recipe();
-                    info!("source: changed over to {}: {words}", recipe.place(None));
-                    self.keep_open = self.asked_open || recipe.has(Directive::KeepOpen);
+                    let file = watch.file();
+                    info!("source: changed over to {}: {words}", file.place(None));
+                    self.keep_open = self.asked_open || file.has(Directive::KeepOpen);
                     self.note_watching(watching);
                 }
             }

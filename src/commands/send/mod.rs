@@ -18,21 +18,21 @@ use tokio::time::timeout;
 use crate::cli::SendArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
-use crate::media::{self, Direction, Recipe, Values};
+use crate::media::{self, Direction, PipelineFile, Values};
 use crate::net::sender::ServerOptions;
 use crate::net::{self, Hub, TcpListener};
 use crate::wire::Wire;
 
-use self::bgr_converter::Translator;
+use self::bgr_converter::BgrConverter;
 use self::broadcast::{Broadcast, CLOSING};
 use self::invitation::{invitation, listen};
-use super::file_watch::Watch;
+use super::file_watch::FileWatch;
 use super::quit::Quit;
-use super::stats_writer::Stats;
+use super::stats_writer::StatsWriter;
 
 /// What to send, to whom.
 pub struct SendOptions {
-    pub recipe: Recipe,
+    pub file: PipelineFile,
     pub values: Values,
     pub server: ServerOptions,
     /// `None`: where there is a display.
@@ -40,9 +40,9 @@ pub struct SendOptions {
     /// The source stays open while nobody watches.
     pub keep_open: bool,
     /// Where to write what is measured.
-    pub stats: Option<Stats>,
+    pub stats: Option<StatsWriter>,
     /// Looks after the pipeline file: the source changes over to it when it is saved.
-    pub watch: Option<Watch>,
+    pub watch: Option<FileWatch>,
 }
 
 /// Sends until the person asks for the end or the source is lost.
@@ -125,19 +125,19 @@ fn reason(ending: &Outcome<&'static str>) -> String {
 fn with_tutorial(
     mut options: ServerOptions,
     hub: &Arc<Hub>,
-) -> Outcome<(ServerOptions, Option<Translator>)> {
+) -> Outcome<(ServerOptions, Option<BgrConverter>)> {
     if options.wire != Wire::Auto {
         return Ok((options, None));
     }
     let bgr = Hub::new();
-    let translator = Translator::open(hub, &bgr)?;
+    let translator = BgrConverter::open(hub, &bgr)?;
     options.tutorial = Some(bgr);
     Ok((options, Some(translator)))
 }
 
 fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
     let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
-    let recipe = Recipe::find(Direction::Send, name)?;
+    let file = PipelineFile::find(Direction::Send, name)?;
     let mut values = super::values(args.pipeline.settings);
     let short = [
         ("width", args.width.map(|width| width.to_string())),
@@ -149,11 +149,11 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
             values.set(name, value);
         }
     }
-    values.check(&recipe)?;
-    let watch = args.watch.then(|| Watch::open(&recipe)).transpose()?;
+    values.check(&file)?;
+    let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
     Ok(SendOptions {
         watch,
-        recipe,
+        file,
         values,
         server: ServerOptions {
             max_viewers: args.max_viewers,
@@ -166,6 +166,6 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
         },
         preview,
         keep_open: args.keep_open,
-        stats: Stats::open(&args.stats)?,
+        stats: StatsWriter::open(&args.stats)?,
     })
 }

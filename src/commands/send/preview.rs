@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::failure::{Failure, Outcome};
 use crate::media::display::window;
 use crate::media::playback::player::{PlayerEvent, PlayerOptions};
-use crate::media::{Direction, Player, Recipe};
+use crate::media::{Direction, PipelineFile, Player};
 use crate::net::{Hub, Update};
 
 const TITLE: &str = "TRANSMITTING VIDEO";
@@ -25,7 +25,7 @@ impl Preview {
         window::sink()?;
         let options = PlayerOptions {
             title: TITLE.into(),
-            ..PlayerOptions::new(Recipe::find(Direction::Recv, "window")?)
+            ..PlayerOptions::new(PipelineFile::find(Direction::Recv, "window")?)
         };
         let (hub, runtime) = (Arc::clone(hub), Handle::current());
         let thread = std::thread::Builder::new()

@@ -13,8 +13,8 @@ use crate::net::age_histogram::milliseconds;
 use crate::net::sender::viewer_link::Progress;
 use crate::wire::AgesMs;
 
-use super::bitrate::{Governor, Viewer};
-use crate::commands::stats_writer::{Stats, rounded, wall_clock};
+use super::bitrate::{BitrateControl, Viewer};
+use crate::commands::stats_writer::{StatsWriter, rounded, wall_clock};
 
 /// How often the viewers' links are looked at: the rate has to go down within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -24,10 +24,10 @@ const TICKS: u32 = 4;
 const BEHIND: Duration = Duration::from_millis(90);
 
 /// Looks at the viewers of one hub.
-pub struct Monitor {
+pub struct ViewerMonitor {
     hub: Arc<Hub>,
-    stats: Option<Stats>,
-    governor: Option<Governor>,
+    stats: Option<StatsWriter>,
+    governor: Option<BitrateControl>,
     ticks: Interval,
     count: u32,
     /// What each viewer had been sent when it was looked at last, for the governor and for the
@@ -76,9 +76,9 @@ struct ViewerLine {
     carries_mbit_s: Option<f64>,
 }
 
-impl Monitor {
+impl ViewerMonitor {
     /// Looks at the viewers of `hub`, and writes `stats`.
-    pub fn new(hub: &Arc<Hub>, stats: Option<Stats>) -> Self {
+    pub fn new(hub: &Arc<Hub>, stats: Option<StatsWriter>) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -95,7 +95,7 @@ impl Monitor {
 
     /// There is an encoder that was asked for so many kbit/s; or there is none.
     pub fn encodes(&mut self, bitrate: Option<u32>) {
-        self.governor = bitrate.map(|asked| Governor::new(asked, Instant::now()));
+        self.governor = bitrate.map(|asked| BitrateControl::new(asked, Instant::now()));
     }
 
     /// Waits until the encoder is to make another bit rate, in kbit/s. Nothing is lost when the
@@ -179,7 +179,7 @@ impl Monitor {
                 .hub
                 .caps()
                 .map_or(String::new(), |caps| caps.describe()),
-            bitrate_kbit_s: self.governor.as_ref().map(Governor::rate),
+            bitrate_kbit_s: self.governor.as_ref().map(BitrateControl::rate),
             watching: viewers.len(),
             viewers,
         });

@@ -17,7 +17,7 @@ use gstreamer_app as gst_app;
 
 /// How pictures of a pipeline come by their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum Timing {
     /// A live source's clock.
     Live,
     /// They wait at the end of the pipeline until they are due, as those of a file do.
@@ -28,15 +28,15 @@ pub enum Pace {
 
 /// Tells the ages of one pipeline's pictures.
 #[derive(Debug)]
-pub struct Capture {
+pub struct AgeEstimator {
     origin: Instant,
-    pace: OnceLock<Pace>,
+    pace: OnceLock<Timing>,
     /// When a source last gave something out, in nanoseconds from the origin; 0 where that has
     /// been a picture already.
     given: AtomicU64,
 }
 
-impl Capture {
+impl AgeEstimator {
     /// Looks at the sources of a pipeline, which is about to be started.
     pub fn watch(pipeline: &gst::Pipeline) -> Arc<Self> {
         let capture = Arc::new(Self {
@@ -60,21 +60,21 @@ impl Capture {
     }
 
     /// The pipeline turns out to be of this kind. To be said before its first picture.
-    pub fn is(&self, pace: Pace) {
+    pub fn is(&self, pace: Timing) {
         let _ = self.pace.set(pace);
     }
 
     /// How old the picture is that has just come to `sink`. Of a live source it is by the time
     /// on it: one without a time is as new as can be, and so is one from the future.
     pub fn age(&self, sink: &gst_app::AppSink, running: Option<gst::ClockTime>) -> Duration {
-        match self.pace.get().unwrap_or(&Pace::Live) {
-            Pace::Live => {
+        match self.pace.get().unwrap_or(&Timing::Live) {
+            Timing::Live => {
                 let age = running.and_then(|then| sink.current_running_time()?.checked_sub(then));
                 Duration::from(age.unwrap_or_default())
             }
-            Pace::Paced => Duration::ZERO,
+            Timing::Paced => Duration::ZERO,
             // Where nothing was given out since the last one, an element has made it, just now.
-            Pace::Unpaced => match self.given.swap(0, Relaxed) {
+            Timing::Unpaced => match self.given.swap(0, Relaxed) {
                 0 => Duration::ZERO,
                 given => {
                     let given = Duration::from_nanos(given);
@@ -86,7 +86,7 @@ impl Capture {
 
     /// Whether the source catches up at all: a file or a pipe has nothing to be late for.
     pub fn catches_up(&self) -> bool {
-        *self.pace.get().unwrap_or(&Pace::Live) == Pace::Live
+        *self.pace.get().unwrap_or(&Timing::Live) == Timing::Live
     }
 }
 
@@ -100,7 +100,7 @@ const CATCHING_UP: Duration = Duration::from_secs(1);
 /// Knows the pictures with which a source catches up, after its machine was asleep or the program
 /// was stopped: they are old, and newer ones come at once. Ages and times in, verdicts out.
 #[derive(Debug, Default)]
-pub struct CatchUp {
+pub struct BacklogFilter {
     /// The least age of this span, and of the one before it.
     least: [Option<Duration>; 2],
     count: u32,
@@ -108,7 +108,7 @@ pub struct CatchUp {
     behind: Option<(Instant, Duration)>,
 }
 
-impl CatchUp {
+impl BacklogFilter {
     /// Whether a picture of this age is to be left out.
     pub fn leaves_out(&mut self, now: Instant, age: Duration) -> bool {
         let usual = self.least.iter().flatten().min();
@@ -150,8 +150,8 @@ mod tests {
 
     const FRESH: Duration = Duration::from_millis(5);
 
-    fn settled() -> (CatchUp, Clock) {
-        let (mut catch_up, mut clock) = (CatchUp::default(), Clock(Instant::now()));
+    fn settled() -> (BacklogFilter, Clock) {
+        let (mut catch_up, mut clock) = (BacklogFilter::default(), Clock(Instant::now()));
         for _ in 0..1000 {
             assert!(!catch_up.leaves_out(clock.after(33), FRESH));
         }
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_first_picture_is_taken_however_old_it_is() {
-        let mut catch_up = CatchUp::default();
+        let mut catch_up = BacklogFilter::default();
         assert!(!catch_up.leaves_out(Instant::now(), Duration::from_secs(5)));
     }
 }

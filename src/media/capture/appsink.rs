@@ -15,30 +15,30 @@ use gstreamer_video as gst_video;
 use crate::frame::{Frame, FrameHeader};
 use crate::wire::Caps;
 
-use super::age::{Capture, CatchUp};
+use super::age::{AgeEstimator, BacklogFilter};
 use super::source::Outlet;
 use crate::media::gst::caps;
 
 /// The one way to an outlet, for one pipeline at a time: frames of a pipeline that was stopped,
 /// or that does not have its turn yet, do not get through, however late they come.
-pub struct Gate {
+pub struct Handover {
     outlet: Arc<dyn Outlet>,
     /// The number of the next frame. It goes on from pipeline to pipeline, so that no viewer takes
     /// a new frame for an old one.
     sequence: AtomicU32,
-    turn: Mutex<Turn>,
+    turn: Mutex<ActivePipeline>,
 }
 
 /// Pipelines are known by their number; 0 is none.
 #[derive(Default)]
-struct Turn {
+struct ActivePipeline {
     /// Whose frames get through.
     current: u32,
     /// Whose first frame makes them the current one; seldom more than one.
     next: Vec<u32>,
 }
 
-impl Gate {
+impl Handover {
     /// A gate that lets nobody through.
     pub fn new(outlet: Arc<dyn Outlet>) -> Arc<Self> {
         Arc::new(Self {
@@ -70,14 +70,14 @@ impl Gate {
 
     /// Held while a frame passes. There is nobody to wait for except in the moment of a change,
     /// so it costs some 20 ns a frame.
-    fn turn(&self) -> MutexGuard<'_, Turn> {
+    fn turn(&self) -> MutexGuard<'_, ActivePipeline> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes frames of samples.
-pub struct Tap {
-    gate: Arc<Gate>,
+pub struct AppsinkReader {
+    gate: Arc<Handover>,
     /// This pipeline's number.
     pub(super) number: u32,
     /// The caps of the last sample, with the layout where they are raw.
@@ -89,18 +89,18 @@ pub struct Tap {
     unsaid: Option<Caps>,
     /// Some frame got through.
     passed: bool,
-    capture: Arc<Capture>,
-    catch_up: CatchUp,
+    capture: Arc<AgeEstimator>,
+    catch_up: BacklogFilter,
 }
 
-impl Tap {
+impl AppsinkReader {
     /// Frames of the pipeline `number` go through `gate`, as old as `capture` says.
-    pub fn new(gate: Arc<Gate>, number: u32, capture: Arc<Capture>) -> Self {
+    pub fn new(gate: Arc<Handover>, number: u32, capture: Arc<AgeEstimator>) -> Self {
         Self {
             gate,
             number,
             capture,
-            catch_up: CatchUp::default(),
+            catch_up: BacklogFilter::default(),
             form: None,
             delta: false,
             unsaid: None,
@@ -199,9 +199,9 @@ pub fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
     let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
         return;
     };
-    let gate = Gate::new(Arc::clone(outlet));
+    let gate = Handover::new(Arc::clone(outlet));
     gate.admit(1);
-    let mut tap = Tap::new(gate, 1, Capture::watch(pipeline));
+    let mut tap = AppsinkReader::new(gate, 1, AgeEstimator::watch(pipeline));
     sink.set_property("sync", false);
     sink.set_max_buffers(1);
     sink.set_drop(true);
@@ -278,10 +278,10 @@ mod tests {
     }
 
     /// A pipeline's frames on their way to the gate.
-    struct Line(Tap, gst_app::AppSink, gst::Sample);
+    struct Line(AppsinkReader, gst_app::AppSink, gst::Sample);
 
     impl Line {
-        fn of(gate: &Arc<Gate>, number: u32, width: i32) -> Self {
+        fn of(gate: &Arc<Handover>, number: u32, width: i32) -> Self {
             let info =
                 gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, width as u32, 1)
                     .build()
@@ -290,8 +290,8 @@ mod tests {
             let form = info.to_caps().unwrap();
             let sample = gst::Sample::builder().buffer(&buffer).caps(&form);
             let sink = gst_app::AppSink::builder().build();
-            let capture = Capture::watch(&gst::Pipeline::new());
-            let tap = Tap::new(Arc::clone(gate), number, capture);
+            let capture = AgeEstimator::watch(&gst::Pipeline::new());
+            let tap = AppsinkReader::new(Arc::clone(gate), number, capture);
             Self(tap, sink, sample.build())
         }
 
@@ -305,7 +305,7 @@ mod tests {
     fn a_pipeline_takes_over_with_its_first_frame_and_the_old_one_is_not_heard_any_more() {
         gst::init().unwrap();
         let seen = Arc::new(Seen::default());
-        let gate = Gate::new(Arc::clone(&seen) as Arc<dyn Outlet>);
+        let gate = Handover::new(Arc::clone(&seen) as Arc<dyn Outlet>);
         let (mut old, mut new) = (Line::of(&gate, 1, 8), Line::of(&gate, 2, 16));
         assert!(!old.push(), "it was not admitted");
         gate.admit(1);
@@ -328,7 +328,7 @@ mod tests {
     fn a_pipeline_that_was_shut_out_does_not_take_over_however_late_it_comes() {
         gst::init().unwrap();
         let seen = Arc::new(Seen::default());
-        let gate = Gate::new(Arc::clone(&seen) as Arc<dyn Outlet>);
+        let gate = Handover::new(Arc::clone(&seen) as Arc<dyn Outlet>);
         let (mut one, mut other) = (Line::of(&gate, 1, 8), Line::of(&gate, 2, 16));
         gate.admit(1);
         gate.admit(2);

@@ -11,8 +11,8 @@ use gstreamer_app as gst_app;
 use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
-use super::age::{Capture, Pace};
-use super::appsink::{Gate, Tap};
+use super::age::{AgeEstimator, Timing};
+use super::appsink::{AppsinkReader, Handover};
 use super::camera;
 use super::camera::Camera;
 use super::encoder::{self, Encoder};
@@ -20,11 +20,11 @@ use super::recovery::{Stall, patience};
 use super::source_thread::Input;
 use crate::media::gst::stop;
 use crate::media::pipeline::build;
-use crate::media::pipeline::file::Recipe;
+use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Filled;
 
 /// What a pipeline has to say.
-pub enum Notice {
+pub enum PipelineEvent {
     /// The first frame got through the gate, and has this form.
     FirstFrame(Caps),
     /// It came to its end.
@@ -37,11 +37,11 @@ pub enum Notice {
 }
 
 /// A pipeline that was started.
-pub struct Opening {
+pub struct CapturePipeline {
     /// By which its notices and frames are known.
     pub number: u32,
     /// The file that it was made of.
-    pub recipe: Recipe,
+    pub file: PipelineFile,
     /// The camera, where the file asked for one.
     pub camera: Option<Camera>,
     /// What encodes, where something does.
@@ -58,30 +58,30 @@ pub struct Opening {
     pub words: String,
     pipeline: gst::Pipeline,
     frames: gst_app::AppSink,
-    gate: Arc<Gate>,
+    gate: Arc<Handover>,
 }
 
-impl Opening {
+impl CapturePipeline {
     /// Starts the pipeline `number`, which has `limit` for its first picture.
     pub fn start(
-        recipe: &Recipe,
+        file: &PipelineFile,
         filled: Filled,
         number: u32,
-        gate: &Arc<Gate>,
+        gate: &Arc<Handover>,
         inputs: &Sender<Input>,
         limit: Duration,
     ) -> Outcome<Self> {
-        let pipeline = build::build(recipe, &filled.text)?;
-        let frames: gst_app::AppSink = build::seam(recipe, &pipeline)?;
+        let pipeline = build::build(file, &filled.text)?;
+        let frames: gst_app::AppSink = build::seam(file, &pipeline)?;
         frames.set_max_buffers(1);
         frames.set_drop(true);
-        let capture = Capture::watch(&pipeline);
-        let tap = Tap::new(Arc::clone(gate), number, Arc::clone(&capture));
+        let capture = AgeEstimator::watch(&pipeline);
+        let tap = AppsinkReader::new(Arc::clone(gate), number, Arc::clone(&capture));
         frames.set_callbacks(callbacks(tap, inputs.clone()));
         listen(&pipeline, number, inputs.clone());
         let mut opening = Self {
             number,
-            recipe: recipe.clone(),
+            file: file.clone(),
             camera: filled.camera,
             encoder: Encoder::find(&pipeline),
             live: false,
@@ -103,7 +103,7 @@ impl Opening {
         }
     }
 
-    fn play(&mut self, capture: &Capture) -> Outcome {
+    fn play(&mut self, capture: &AgeEstimator) -> Outcome {
         // A live source is its own clock; waiting for a picture's time would only make it older.
         // A file has to be paced, unless it says otherwise.
         self.live = match self.pipeline.set_state(gst::State::Paused) {
@@ -114,9 +114,9 @@ impl Opening {
             self.frames.set_property("sync", false);
         }
         capture.is(match self.live {
-            true => Pace::Live,
-            false if self.frames.property("sync") => Pace::Paced,
-            false => Pace::Unpaced,
+            true => Timing::Live,
+            false if self.frames.property("sync") => Timing::Paced,
+            false => Timing::Unpaced,
         });
         match self.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(()),
@@ -136,7 +136,7 @@ impl Opening {
         ));
         let from = match &self.camera {
             Some(camera) => camera.description.clone(),
-            None => self.recipe.place(None),
+            None => self.file.place(None),
         };
         let rate = rate.map_or(String::new(), |fps| {
             format!(" at {} fps", (fps * 100.0).round() / 100.0)
@@ -182,7 +182,7 @@ impl Opening {
 
     /// Whether a pipeline of `text` would need a device that this one holds.
     pub fn holds_what_is_needed_by(&self, text: &str) -> bool {
-        let Ok(other) = build::build(&self.recipe, text) else {
+        let Ok(other) = build::build(&self.file, text) else {
             return false;
         };
         let held = devices(&self.pipeline);
@@ -202,7 +202,7 @@ impl Opening {
     pub fn explain(&self, message: &str, debug: Option<&str>) -> Failure {
         match &self.camera {
             Some(camera) => camera::explain(camera, message),
-            None => Failure::start(format!("the pipeline {} failed", self.recipe.place(None)))
+            None => Failure::start(format!("the pipeline {} failed", self.file.place(None)))
                 .cause(message.trim_end_matches('.'))
                 .found(build::details(debug))
                 .hint(self.remedy(message)),
@@ -212,7 +212,7 @@ impl Opening {
     /// What helps against an error of a pipeline without a camera.
     fn remedy(&self, message: &str) -> String {
         let remedy = build::remedy_of_failure(message);
-        match self.recipe.placeholder_of("location") {
+        match self.file.placeholder_of("location") {
             Some(name) if message.contains("not found") => {
                 format!("--set {name}=PATH takes a file that is there; {remedy}")
             }
@@ -240,8 +240,8 @@ fn listen(pipeline: &gst::Pipeline, number: u32, inputs: Sender<Input>) {
     };
     bus.set_sync_handler(move |_, message| {
         let notice = match message.view() {
-            gst::MessageView::Eos(_) => Notice::End,
-            gst::MessageView::Error(error) => Notice::Error {
+            gst::MessageView::Eos(_) => PipelineEvent::End,
+            gst::MessageView::Error(error) => PipelineEvent::Error {
                 message: error.error().message().to_owned(),
                 debug: error.debug().map(Into::into),
             },
@@ -252,7 +252,7 @@ fn listen(pipeline: &gst::Pipeline, number: u32, inputs: Sender<Input>) {
     });
 }
 
-fn callbacks(mut tap: Tap, inputs: Sender<Input>) -> gst_app::AppSinkCallbacks {
+fn callbacks(mut tap: AppsinkReader, inputs: Sender<Input>) -> gst_app::AppSinkCallbacks {
     let number = tap.number;
     let notify = move |notice| {
         let _ = inputs.send(Input::Pipeline(number, notice));
@@ -261,10 +261,10 @@ fn callbacks(mut tap: Tap, inputs: Sender<Input>) -> gst_app::AppSinkCallbacks {
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             match tap.take(sink, &sample) {
-                Ok(Some(first)) => notify(Notice::FirstFrame(first)),
+                Ok(Some(first)) => notify(PipelineEvent::FirstFrame(first)),
                 Ok(None) => {}
                 Err(e) => {
-                    notify(Notice::Error {
+                    notify(PipelineEvent::Error {
                         message: e.to_string(),
                         debug: None,
                     });

@@ -28,7 +28,7 @@ pub const LOOK: Duration = Duration::from_millis(500);
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// It never worked: there is nothing to wait for.
     Fatal,
     /// It worked and does no more.
@@ -64,9 +64,9 @@ impl Recovery {
     }
 
     /// It failed for `reason`; a try follows where that makes sense.
-    pub fn fails(&mut self, reason: &str, is_camera: bool, now: Instant) -> Verdict {
+    pub fn fails(&mut self, reason: &str, is_camera: bool, now: Instant) -> Decision {
         if !self.worked {
-            return Verdict::Fatal;
+            return Decision::Fatal;
         }
         let was_steady = |since: Instant| now.saturating_duration_since(since) >= STEADY;
         if self.since.take().is_some_and(was_steady) {
@@ -84,18 +84,18 @@ impl Recovery {
     }
 
     /// It gives nothing, but is not to be tried again: it goes on by itself or never.
-    pub fn pauses(&mut self, reason: &str) -> Verdict {
+    pub fn pauses(&mut self, reason: &str) -> Decision {
         self.tell(reason)
     }
 
-    fn tell(&mut self, reason: &str) -> Verdict {
+    fn tell(&mut self, reason: &str) -> Decision {
         let verdict = match self.told.len() {
-            0 => Verdict::Lost,
-            REASONS.. => Verdict::Known,
-            _ if self.told.iter().any(|told| told == reason) => Verdict::Known,
-            _ => Verdict::News,
+            0 => Decision::Lost,
+            REASONS.. => Decision::Known,
+            _ if self.told.iter().any(|told| told == reason) => Decision::Known,
+            _ => Decision::News,
         };
-        if verdict != Verdict::Known {
+        if verdict != Decision::Known {
             self.told.push(reason.to_owned());
         }
         verdict
@@ -137,7 +137,7 @@ pub struct Stall {
 
 /// What a look has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pulse {
+pub enum StallCheck {
     /// Pictures come, or may still.
     Beats,
     /// The first picture after too long a time.
@@ -164,19 +164,23 @@ impl Stall {
     }
 
     /// Looks at how many pictures there were so far.
-    pub fn look(&mut self, count: u32, now: Instant) -> Pulse {
+    pub fn look(&mut self, count: u32, now: Instant) -> StallCheck {
         self.next = now + LOOK;
         let stood = self.idle >= self.limit;
         if self.seen != count {
             self.seen = count;
             self.idle = 0;
-            return if stood { Pulse::Returns } else { Pulse::Beats };
+            return if stood {
+                StallCheck::Returns
+            } else {
+                StallCheck::Beats
+            };
         }
         self.idle = self.idle.saturating_add(1);
         if self.idle >= self.limit {
-            Pulse::Stopped
+            StallCheck::Stopped
         } else {
-            Pulse::Beats
+            StallCheck::Beats
         }
     }
 }
@@ -204,7 +208,10 @@ mod tests {
     #[test]
     fn what_never_worked_is_not_waited_for() {
         let mut recovery = Recovery::default();
-        assert_eq!(recovery.fails("busy", true, Instant::now()), Verdict::Fatal);
+        assert_eq!(
+            recovery.fails("busy", true, Instant::now()),
+            Decision::Fatal
+        );
         assert!(recovery.due().is_none() && !recovery.is_lost());
     }
 
@@ -214,20 +221,20 @@ mod tests {
         let mut now = Instant::now();
         recovery.works(now);
         now += STEADY;
-        assert_eq!(recovery.fails("unplugged", true, now), Verdict::Lost);
+        assert_eq!(recovery.fails("unplugged", true, now), Decision::Lost);
         assert_eq!(recovery.due(), Some(now + ms(250)));
         for _ in 0..10_000 {
             now += ms(1000);
             recovery.settle();
             assert_eq!(recovery.due(), None);
-            assert_eq!(recovery.fails("unplugged", true, now), Verdict::Known);
+            assert_eq!(recovery.fails("unplugged", true, now), Decision::Known);
             assert_eq!(recovery.due(), Some(now + ms(1000)));
         }
         assert!(recovery.is_lost());
         recovery.works(now);
         assert!(!recovery.is_lost() && recovery.due().is_none());
         now += STEADY;
-        assert_eq!(recovery.fails("unplugged", true, now), Verdict::Lost);
+        assert_eq!(recovery.fails("unplugged", true, now), Decision::Lost);
         assert_eq!(recovery.due(), Some(now + ms(250)), "as soon as the first");
     }
 
@@ -236,11 +243,13 @@ mod tests {
         let mut recovery = Recovery::default();
         let now = Instant::now();
         recovery.works(now);
-        assert_eq!(recovery.fails("unplugged", true, now), Verdict::Lost);
-        assert_eq!(recovery.fails("busy", true, now), Verdict::News);
-        assert_eq!(recovery.fails("unplugged", true, now), Verdict::Known);
+        assert_eq!(recovery.fails("unplugged", true, now), Decision::Lost);
+        assert_eq!(recovery.fails("busy", true, now), Decision::News);
+        assert_eq!(recovery.fails("unplugged", true, now), Decision::Known);
         let verdicts = (0..100).map(|n| recovery.fails(&n.to_string(), true, now));
-        let news = verdicts.filter(|verdict| *verdict == Verdict::News).count();
+        let news = verdicts
+            .filter(|verdict| *verdict == Decision::News)
+            .count();
         assert_eq!(news, REASONS - 2);
     }
 
@@ -252,7 +261,7 @@ mod tests {
         for _ in 0..7 {
             recovery.works(now);
             now += ms(1000);
-            assert_eq!(recovery.fails("no reply", false, now), Verdict::Lost);
+            assert_eq!(recovery.fails("no reply", false, now), Decision::Lost);
             delays.push(recovery.due().unwrap() - now);
         }
         assert_eq!(delays[..2], [ms(250), ms(1000)]);
@@ -269,15 +278,15 @@ mod tests {
             stall.look(count, now)
         };
         for count in [7, 7, 7, 8, 8, 8, 8] {
-            assert_eq!(look(count), Pulse::Beats);
+            assert_eq!(look(count), StallCheck::Beats);
         }
-        assert_eq!(look(8), Pulse::Stopped);
-        assert_eq!(look(8), Pulse::Stopped);
-        assert_eq!(look(9), Pulse::Returns);
-        assert_eq!(look(9), Pulse::Beats);
+        assert_eq!(look(8), StallCheck::Stopped);
+        assert_eq!(look(8), StallCheck::Stopped);
+        assert_eq!(look(9), StallCheck::Returns);
+        assert_eq!(look(9), StallCheck::Beats);
         // However long one look took to come.
         now += Duration::from_secs(3600);
-        assert_eq!(stall.look(9, now), Pulse::Beats);
+        assert_eq!(stall.look(9, now), StallCheck::Beats);
     }
 
     #[test]

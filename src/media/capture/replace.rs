@@ -6,27 +6,27 @@
 use crate::failure::Outcome;
 
 use super::camera;
-use super::pipeline::{Notice, Opening};
+use super::pipeline::{CapturePipeline, PipelineEvent};
 use super::source::SourceEvent;
-use super::source_thread::{CHANGE_LIMIT, Runner};
+use super::source_thread::{CHANGE_LIMIT, SourceThread};
 use crate::media::pipeline::build;
-use crate::media::pipeline::file::Recipe;
+use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Filled;
 
-impl Runner {
+impl SourceThread {
     /// Changes over to another pipeline: beside the running one where that can be, otherwise in
     /// its place, and at the next opening where there is none.
-    pub(super) fn replace(&mut self, recipe: Recipe) {
+    pub(super) fn replace(&mut self, file: PipelineFile) {
         if let Some(earlier) = self.candidate.take() {
             earlier.stop();
         }
-        let text = match self.check(&recipe) {
+        let text = match self.check(&file) {
             Ok(text) => text,
             Err(failure) => return self.say(SourceEvent::Kept(failure)),
         };
         if self.recovery.is_lost() && self.running.is_none() {
             // There is nothing that could go on.
-            self.recipe = recipe;
+            self.file = file;
             self.say(SourceEvent::Changed("from the next try on".into()));
             if self.wanted {
                 self.attempt();
@@ -34,52 +34,57 @@ impl Runner {
             return;
         }
         let Some(running) = &self.running else {
-            self.next = Some(recipe);
+            self.next = Some(file);
             return self.say(SourceEvent::Changed("from the next opening on".into()));
         };
         if running.holds_what_is_needed_by(&text) {
-            self.running.take().into_iter().for_each(Opening::stop);
-            self.next = Some(recipe);
+            self.running
+                .take()
+                .into_iter()
+                .for_each(CapturePipeline::stop);
+            self.next = Some(file);
             return self.attempt();
         }
-        match self.start(&recipe, CHANGE_LIMIT) {
+        match self.start(&file, CHANGE_LIMIT) {
             Ok(opening) => self.candidate = Some(opening),
             Err(failure) => self.say(SourceEvent::Kept(failure)),
         }
     }
 
     /// The text of a recipe that makes a pipeline. A camera that is known is not touched.
-    fn check(&self, recipe: &Recipe) -> Outcome<String> {
-        self.values.check(recipe)?;
+    fn check(&self, file: &PipelineFile) -> Outcome<String> {
+        self.values.check(file)?;
         let known = self.camera.as_ref();
         let Filled { text, .. } = self
             .values
-            .fill_send_with(recipe, &mut |wish| match known {
+            .fill_send_with(file, &mut |request| match known {
                 Some(known) => Ok(known.clone()),
-                None => camera::choose(wish),
+                None => camera::choose(request),
             })?;
-        build::check(recipe, &text)?;
+        build::check(file, &text)?;
         Ok(text)
     }
 
     /// What the new pipeline, beside the old one, has to say.
-    pub(super) fn hear_candidate(&mut self, new: Opening, notice: Notice) {
+    pub(super) fn hear_candidate(&mut self, new: CapturePipeline, notice: PipelineEvent) {
         match notice {
-            Notice::FirstFrame(form) => {
+            PipelineEvent::FirstFrame(form) => {
                 // The gate lets nothing of the old one through any more.
                 if let Some(old) = self.running.replace(new) {
                     old.stop();
                 }
-                self.next = self.running.as_ref().map(|new| new.recipe.clone());
+                self.next = self.running.as_ref().map(|new| new.file.clone());
                 self.begin(&form);
             }
-            Notice::End => self.keep(new, "it came to its end before its first picture", None),
-            Notice::Error { message, debug } => self.keep(new, &message, debug.as_deref()),
+            PipelineEvent::End => {
+                self.keep(new, "it came to its end before its first picture", None)
+            }
+            PipelineEvent::Error { message, debug } => self.keep(new, &message, debug.as_deref()),
         }
     }
 
     /// A new pipeline does not work: the one before goes on.
-    pub(super) fn keep(&mut self, new: Opening, message: &str, debug: Option<&str>) {
+    pub(super) fn keep(&mut self, new: CapturePipeline, message: &str, debug: Option<&str>) {
         let failure = new.explain(message, debug);
         new.stop();
         self.say(SourceEvent::Kept(failure));

@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::wire::Caps;
 
-use super::source_thread::{Input, Runner};
-use crate::media::pipeline::file::Recipe;
+use super::source_thread::{Input, SourceThread};
+use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 
 /// Where frames go. Called from GStreamer's threads: it must not wait for anything.
@@ -66,13 +66,13 @@ pub struct Source {
 impl Source {
     /// Starts the thread, with the pipeline closed.
     pub fn spawn(
-        recipe: Recipe,
+        file: PipelineFile,
         values: Values,
         outlet: Arc<dyn Outlet>,
         events: UnboundedSender<SourceEvent>,
     ) -> Self {
         let (inputs, received) = mpsc::channel();
-        let runner = Runner::new(recipe, values, outlet, events, inputs.clone());
+        let runner = SourceThread::new(file, values, outlet, events, inputs.clone());
         let thread = std::thread::Builder::new()
             .name("source".into())
             .spawn(move || runner.run(&received))
@@ -105,8 +105,8 @@ impl Source {
 
     /// Changes over to another pipeline, if that works: [`SourceEvent::Changed`] or
     /// [`SourceEvent::Kept`] tells. Viewers stay.
-    pub fn replace(&self, recipe: Recipe) {
-        self.tell(Input::Replace(Box::new(recipe)));
+    pub fn replace(&self, file: PipelineFile) {
+        self.tell(Input::Replace(Box::new(file)));
     }
 
     fn tell(&self, input: Input) {

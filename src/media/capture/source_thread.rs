@@ -12,13 +12,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
-use super::appsink::Gate;
+use super::appsink::Handover;
 use super::camera::{self, Camera};
 use super::encoder::Encoder;
-use super::pipeline::{Notice, Opening};
-use super::recovery::{Pulse, Recovery, Verdict};
+use super::pipeline::{CapturePipeline, PipelineEvent};
+use super::recovery::{Decision, Recovery, StallCheck};
 use super::source::{Outlet, SourceEvent};
-use crate::media::pipeline::file::{Directive, Recipe};
+use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::placeholders::Values;
 
 /// How long a source may take for its first picture.
@@ -32,30 +32,30 @@ pub enum Input {
     Close,
     Key,
     Bitrate(u32),
-    Replace(Box<Recipe>),
+    Replace(Box<PipelineFile>),
     Quit,
     /// From the pipeline of this number; what came from others is old news.
-    Pipeline(u32, Notice),
+    Pipeline(u32, PipelineEvent),
 }
 
 /// What the thread knows.
-pub struct Runner {
+pub struct SourceThread {
     /// The file that is in use.
-    pub(super) recipe: Recipe,
+    pub(super) file: PipelineFile,
     /// The one that takes its place if it works, at the next opening.
-    pub(super) next: Option<Recipe>,
+    pub(super) next: Option<PipelineFile>,
     pub(super) values: Values,
     pub(super) outlet: Arc<dyn Outlet>,
-    pub(super) gate: Arc<Gate>,
+    pub(super) gate: Arc<Handover>,
     pub(super) events: UnboundedSender<SourceEvent>,
     pub(super) inputs: Sender<Input>,
     /// The number of the pipeline that was started last.
     pub(super) number: u32,
     /// Somebody wants pictures.
     pub(super) wanted: bool,
-    pub(super) running: Option<Opening>,
+    pub(super) running: Option<CapturePipeline>,
     /// A pipeline that takes the running one's place with its first picture.
-    pub(super) candidate: Option<Opening>,
+    pub(super) candidate: Option<CapturePipeline>,
     /// The camera that was used last, by which it is known again.
     pub(super) camera: Option<Camera>,
     pub(super) recovery: Recovery,
@@ -63,20 +63,20 @@ pub struct Runner {
     encoder: Option<String>,
 }
 
-impl Runner {
+impl SourceThread {
     /// With the pipeline closed.
     pub fn new(
-        recipe: Recipe,
+        file: PipelineFile,
         values: Values,
         outlet: Arc<dyn Outlet>,
         events: UnboundedSender<SourceEvent>,
         inputs: Sender<Input>,
     ) -> Self {
         Self {
-            recipe,
+            file,
             next: None,
             values,
-            gate: Gate::new(Arc::clone(&outlet)),
+            gate: Handover::new(Arc::clone(&outlet)),
             outlet,
             events,
             inputs,
@@ -110,7 +110,7 @@ impl Runner {
                         running.set_bitrate(kbit);
                     }
                 }
-                Ok(Input::Replace(recipe)) => self.replace(*recipe),
+                Ok(Input::Replace(file)) => self.replace(*file),
                 Ok(Input::Pipeline(number, notice)) => self.hear(number, notice),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Input::Quit) | Err(RecvTimeoutError::Disconnected) => break,
@@ -118,7 +118,7 @@ impl Runner {
             self.look(Instant::now());
         }
         for opening in [self.candidate.take(), self.running.take()] {
-            opening.into_iter().for_each(Opening::stop);
+            opening.into_iter().for_each(CapturePipeline::stop);
         }
         self.outlet.clear();
     }
@@ -140,7 +140,7 @@ impl Runner {
         if self.recovery.due().is_some_and(|at| at <= now) && self.running.is_none() {
             self.attempt();
         }
-        let late = |opening: &Opening| opening.deadline.is_some_and(|at| at <= now);
+        let late = |opening: &CapturePipeline| opening.deadline.is_some_and(|at| at <= now);
         if let Some(new) = self.candidate.take_if(|new| late(new)) {
             self.keep(new, &too_late(CHANGE_LIMIT), None);
         }
@@ -157,9 +157,9 @@ impl Runner {
             .filter(|stall| stall.next() <= now)
             .map(|stall| stall.look(count, now))
         {
-            Some(Pulse::Stopped) => self.stalled(),
-            Some(Pulse::Returns) => self.works(now),
-            Some(Pulse::Beats) | None => {}
+            Some(StallCheck::Stopped) => self.stalled(),
+            Some(StallCheck::Returns) => self.works(now),
+            Some(StallCheck::Beats) | None => {}
         }
     }
 
@@ -185,43 +185,47 @@ impl Runner {
                 }
             }
         }
-        match self.start(&self.recipe.clone(), FIRST_FRAME_LIMIT) {
+        match self.start(&self.file.clone(), FIRST_FRAME_LIMIT) {
             Ok(opening) => self.running = Some(opening),
             Err(failure) => self.fail(failure),
         }
     }
 
-    pub(super) fn start(&mut self, recipe: &Recipe, limit: Duration) -> Outcome<Opening> {
+    pub(super) fn start(
+        &mut self,
+        file: &PipelineFile,
+        limit: Duration,
+    ) -> Outcome<CapturePipeline> {
         self.number = self.number.checked_add(1).unwrap_or(1);
         let known = self.camera.as_ref();
         let filled = self
             .values
-            .fill_send_with(recipe, &mut |wish| match known {
-                Some(known) => camera::choose_again(known, wish),
-                None => camera::choose(wish),
+            .fill_send_with(file, &mut |request| match known {
+                Some(known) => camera::choose_again(known, request),
+                None => camera::choose(request),
             })?;
-        Opening::start(recipe, filled, self.number, &self.gate, &self.inputs, limit)
+        CapturePipeline::start(file, filled, self.number, &self.gate, &self.inputs, limit)
     }
 
     fn close(&mut self) {
         self.wanted = false;
         // One that was on its way is tried when it is needed.
         if let Some(new) = self.candidate.take() {
-            self.next = Some(new.recipe.clone());
+            self.next = Some(new.file.clone());
             new.stop();
         }
         let was_tried = self.recovery.due().is_some();
         self.recovery.settle();
         let running = self.running.take();
         if running.is_some() || was_tried {
-            running.into_iter().for_each(Opening::stop);
+            running.into_iter().for_each(CapturePipeline::stop);
             self.outlet.clear();
             self.say(SourceEvent::Closed);
         }
     }
 
-    fn hear(&mut self, number: u32, notice: Notice) {
-        let has_number = |opening: &&mut Opening| opening.number == number;
+    fn hear(&mut self, number: u32, notice: PipelineEvent) {
+        let has_number = |opening: &&mut CapturePipeline| opening.number == number;
         if let Some(new) = self.candidate.take_if(|new| new.number == number) {
             return self.hear_candidate(new, notice);
         }
@@ -229,20 +233,20 @@ impl Runner {
             return;
         };
         match notice {
-            Notice::FirstFrame(form) => self.begin(&form),
-            Notice::End if running.deadline.is_some() => {
+            PipelineEvent::FirstFrame(form) => self.begin(&form),
+            PipelineEvent::End if running.deadline.is_some() => {
                 self.fail_for("it came to its end before its first picture", None);
             }
-            Notice::End if running.recipe.has(Directive::Loop) && running.rewind() => {}
-            Notice::End if running.may_end() => {
+            PipelineEvent::End if running.file.has(Directive::Loop) && running.rewind() => {}
+            PipelineEvent::End if running.may_end() => {
                 if let Some(running) = self.running.take() {
                     running.stop();
                 }
                 self.outlet.clear();
                 self.say(SourceEvent::Ended);
             }
-            Notice::End => self.fail_for("it came to its end", None),
-            Notice::Error { message, debug } => {
+            PipelineEvent::End => self.fail_for("it came to its end", None),
+            PipelineEvent::Error { message, debug } => {
                 if let Some(camera) = running.camera.as_ref().filter(|_| running.stall.is_some()) {
                     camera::await_unplugged(camera);
                 }
@@ -264,9 +268,9 @@ impl Runner {
         let Some(next) = self.next.take() else {
             return self.works(Instant::now());
         };
-        self.recipe = next;
+        self.file = next;
         let words = self.words();
-        let place = format!("{}, ", self.recipe.place(None));
+        let place = format!("{}, ", self.file.place(None));
         let words = words.strip_prefix(&place).unwrap_or(&words).to_owned();
         self.say(SourceEvent::Changed(words));
         match self.recovery.is_new() || self.recovery.is_lost() {
@@ -305,7 +309,7 @@ impl Runner {
 
     /// Whether the running pipeline is a new one that has not given a picture yet.
     fn on_trial(&self) -> bool {
-        let awaited = |running: &Opening| running.deadline.is_some();
+        let awaited = |running: &CapturePipeline| running.deadline.is_some();
         self.next.is_some() && self.running.as_ref().is_some_and(awaited)
     }
 
@@ -339,7 +343,10 @@ impl Runner {
     fn fail(&mut self, failure: Failure) {
         if self.on_trial() {
             self.next = None;
-            self.running.take().into_iter().for_each(Opening::stop);
+            self.running
+                .take()
+                .into_iter()
+                .for_each(CapturePipeline::stop);
             self.say(SourceEvent::Kept(failure));
             return self.attempt();
         }
@@ -347,33 +354,33 @@ impl Runner {
         if let Some(running) = &running {
             self.gate.shut(running.number);
         }
-        let is_camera = self.values.wants_camera(&self.recipe);
+        let is_camera = self.values.wants_camera(&self.file);
         let verdict = self
             .recovery
             .fails(failure.why(), is_camera, Instant::now());
         // Viewers need not wait until it has stopped.
         self.tell(verdict, failure, is_camera);
-        running.into_iter().for_each(Opening::stop);
+        running.into_iter().for_each(CapturePipeline::stop);
     }
 
     /// Tells the owner and the viewers what a failure means.
-    fn tell(&mut self, verdict: Verdict, failure: Failure, is_camera: bool) {
-        if matches!(verdict, Verdict::Lost | Verdict::News) {
+    fn tell(&mut self, verdict: Decision, failure: Failure, is_camera: bool) {
+        if matches!(verdict, Decision::Lost | Decision::News) {
             self.outlet.lost(failure.why());
         }
         self.say(match verdict {
-            Verdict::Known => return,
-            Verdict::Fatal => {
+            Decision::Known => return,
+            Decision::Fatal => {
                 self.outlet.clear();
                 SourceEvent::Failed(failure)
             }
-            Verdict::Lost if is_camera => SourceEvent::Lost(
+            Decision::Lost if is_camera => SourceEvent::Lost(
                 Failure::lost("camera lost")
                     .because_of(failure)
                     .hint("it is taken up again when it is back"),
             ),
-            Verdict::Lost => SourceEvent::Lost(failure.hint("it is tried again until it works")),
-            Verdict::News => SourceEvent::StillLost(failure),
+            Decision::Lost => SourceEvent::Lost(failure.hint("it is tried again until it works")),
+            Decision::News => SourceEvent::StillLost(failure),
         });
     }
 

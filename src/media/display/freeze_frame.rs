@@ -56,7 +56,7 @@ pub fn display(pipeline: &gst::Pipeline) -> Option<gst::Element> {
 }
 
 /// Covers the pictures of one pipeline after another. Dropping it ends its thread.
-pub struct Cover {
+pub struct FreezeFrame {
     shared: Arc<Shared>,
     /// Hears the end of the thread, which begins when there is something to do.
     thread: Option<Receiver<()>>,
@@ -104,7 +104,7 @@ struct Job {
     natural: (u32, u32),
 }
 
-impl Cover {
+impl FreezeFrame {
     /// Covers nothing yet.
     pub fn new() -> Self {
         Self {
@@ -197,7 +197,7 @@ impl Cover {
     }
 }
 
-impl Drop for Cover {
+impl Drop for FreezeFrame {
     fn drop(&mut self) {
         self.shared.lock().ended = true;
         self.shared.changed.notify_one();

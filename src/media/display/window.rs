@@ -94,7 +94,7 @@ fn choose() -> Outcome<String> {
 
 /// What a person does to a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum WindowAction {
     /// Pressed q, or closed it.
     Quit,
     /// Uncovered it or gave it another size; the sink has drawn its picture again.
@@ -111,7 +111,7 @@ pub enum Act {
 pub struct Window {
     title: String,
     shared: Arc<Mutex<Shared>>,
-    acted: Arc<dyn Fn(Act) + Send + Sync>,
+    acted: Arc<dyn Fn(WindowAction) + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -131,7 +131,7 @@ struct Shared {
 
 impl Window {
     /// A window that opens when a pipeline needs it. `acted` is called from other threads.
-    pub fn new(title: &str, acted: impl Fn(Act) + Send + Sync + 'static) -> Self {
+    pub fn new(title: &str, acted: impl Fn(WindowAction) + Send + Sync + 'static) -> Self {
         Self {
             title: title.to_owned(),
             shared: Arc::default(),
@@ -218,7 +218,7 @@ impl Window {
         let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
         let exposed = exposer(&self.shared, &self.acted);
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
-            WindowEvent::Key('q') | WindowEvent::Closed => acted(Act::Quit),
+            WindowEvent::Key('q') | WindowEvent::Closed => acted(WindowAction::Quit),
             WindowEvent::Key(_) => {}
             // Where one waits already, that will do.
             WindowEvent::Resized | WindowEvent::Exposed => {
@@ -226,7 +226,7 @@ impl Window {
             }
             WindowEvent::Lost(reason) => {
                 lock(&shared).lost = true;
-                acted(Act::Lost(reason));
+                acted(WindowAction::Lost(reason));
             }
         });
         match opened {
@@ -272,7 +272,7 @@ impl Window {
                     gst_video::NavigationEvent::parse(event)
                 && key.eq_ignore_ascii_case("q")
             {
-                acted(Act::Quit);
+                acted(WindowAction::Quit);
             }
             gst::PadProbeReturn::Ok
         });
@@ -282,7 +282,10 @@ impl Window {
 /// A thread, "expose", that has the sink draw its picture again when asked to, until nobody can
 /// ask any more. One of its own: where the display goes away meanwhile it never comes back, and
 /// the window's thread has to tell of that.
-fn exposer(shared: &Arc<Mutex<Shared>>, acted: &Arc<dyn Fn(Act) + Send + Sync>) -> SyncSender<()> {
+fn exposer(
+    shared: &Arc<Mutex<Shared>>,
+    acted: &Arc<dyn Fn(WindowAction) + Send + Sync>,
+) -> SyncSender<()> {
     let (ask, asked) = sync_channel(1);
     let (shared, acted) = (Arc::clone(shared), Arc::clone(acted));
     let started = std::thread::Builder::new()
@@ -290,7 +293,7 @@ fn exposer(shared: &Arc<Mutex<Shared>>, acted: &Arc<dyn Fn(Act) + Send + Sync>) 
         .spawn(move || {
             asked.iter().for_each(|()| {
                 expose(&shared);
-                acted(Act::Exposed);
+                acted(WindowAction::Exposed);
             });
         });
     if let Err(e) = started {

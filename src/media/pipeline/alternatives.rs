@@ -8,14 +8,14 @@ use gstreamer as gst;
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{Directive, Recipe, numbered};
-use super::property_check::Misfit;
+use super::file::{Directive, PipelineFile, numbered};
+use super::property_check::InvalidProperty;
 use super::template::strip_comment;
 use crate::media::gst::install_hint;
 
-impl Recipe {
+impl PipelineFile {
     /// The pipeline with one way taken of each `#! one-of`, and the others blanked, so that lines
-    /// keep their numbers. `value` fills placeholders as it does for [`Recipe::fill`]; `said` is
+    /// keep their numbers. `value` fills placeholders as it does for [`PipelineFile::fill`]; `said` is
     /// what the person gave for them.
     ///
     /// A way that would do but for a value of the person's is not passed over in silence.
@@ -31,7 +31,7 @@ impl Recipe {
             for way in &ways {
                 let text = self.way(*way, value)?;
                 let misfit = self.misfit(said, |line| line == *way);
-                if let Some(misfit) = misfit.filter(Misfit::is_given)
+                if let Some(misfit) = misfit.filter(InvalidProperty::is_given)
                     && usable(&misfit.element).is_ok()
                 {
                     return Err(misfit.failure(self));
@@ -150,12 +150,10 @@ mod tests {
 
     fn settled(text: &str) -> Result<String, String> {
         gst::init().unwrap();
-        let recipe = Recipe::new(Direction::Send, "mine", text);
+        let file = PipelineFile::new(Direction::Send, "mine", text);
         let said = |name: &str| (name == "n").then(|| "7".to_owned());
         let mut value = |name: &str| said(name).map(Ok);
-        let settled = recipe
-            .settle(&mut value, &said)
-            .map_err(|e| e.to_string())?;
+        let settled = file.settle(&mut value, &said).map_err(|e| e.to_string())?;
         settled.fill(&mut value).map_err(|e| e.to_string())
     }
 

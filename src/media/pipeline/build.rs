@@ -6,23 +6,23 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{self, Direction, Recipe};
+use super::file::{self, Direction, PipelineFile};
 use crate::media::gst::install_hint;
 
 /// The name of the element at which frames leave or enter a pipeline.
 pub const SEAM: &str = "frames";
 
 /// Makes a pipeline of `text`, which is `recipe` with its placeholders filled.
-pub fn build(recipe: &Recipe, text: &str) -> Outcome<gst::Pipeline> {
+pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    tracing::debug!("pipeline {}: {}", recipe.place(None), words.join(" "));
+    tracing::debug!("pipeline {}: {}", file.place(None), words.join(" "));
     if words.is_empty() {
         return Err(
-            Failure::start(format!("the pipeline {} is not valid", recipe.place(None)))
+            Failure::start(format!("the pipeline {} is not valid", file.place(None)))
                 .cause("there is no element in it")
                 .hint(format!(
                     "vidchat pipelines show {} shows what one looks like",
-                    file::sample(recipe.direction)
+                    file::sample(file.direction)
                 )),
         );
     }
@@ -33,24 +33,24 @@ pub fn build(recipe: &Recipe, text: &str) -> Outcome<gst::Pipeline> {
     let missing = context.missing_elements();
     let absent = |name: &&String| gst::ElementFactory::find(name).is_none();
     if let Some(element) = missing.iter().find(absent) {
-        return Err(missing_element(recipe, text, element));
+        return Err(missing_element(file, text, element));
     }
-    let element = parsed.map_err(|e| invalid(recipe, text, e.message()))?;
+    let element = parsed.map_err(|e| invalid(file, text, e.message()))?;
     match element.downcast::<gst::Pipeline>() {
         Ok(pipeline) => Ok(pipeline),
         Err(element) => {
             let pipeline = gst::Pipeline::new();
             pipeline
                 .add(&element)
-                .map_err(|e| invalid(recipe, text, &e.message))?;
+                .map_err(|e| invalid(file, text, &e.message))?;
             Ok(pipeline)
         }
     }
 }
 
 /// The element at which frames leave (`appsink`) or enter (`appsrc`) the pipeline.
-pub fn seam<E: IsA<gst::Element>>(recipe: &Recipe, pipeline: &gst::Pipeline) -> Outcome<E> {
-    let wanted = match recipe.direction {
+pub fn seam<E: IsA<gst::Element>>(file: &PipelineFile, pipeline: &gst::Pipeline) -> Outcome<E> {
+    let wanted = match file.direction {
         Direction::Send => "appsink",
         Direction::Recv => "appsrc",
     };
@@ -60,14 +60,14 @@ pub fn seam<E: IsA<gst::Element>>(recipe: &Recipe, pipeline: &gst::Pipeline) -> 
         Some(element) => format!("its element {SEAM:?} is {}", kind(element)),
     };
     found.and_then(|e| e.downcast::<E>().ok()).ok_or_else(|| {
-        let hint = match recipe.direction {
+        let hint = match file.direction {
             Direction::Send => "end the pipeline in: ! appsink name=frames",
             Direction::Recv => "begin the pipeline with: appsrc name=frames !",
         };
         Failure::start(format!(
             "the pipeline {} has no {wanted} for vidchat {}",
-            recipe.place(None),
-            recipe.direction
+            file.place(None),
+            file.direction
         ))
         .cause(cause)
         .hint(hint)
@@ -75,11 +75,11 @@ pub fn seam<E: IsA<gst::Element>>(recipe: &Recipe, pipeline: &gst::Pipeline) -> 
 }
 
 /// An error if `text` makes no pipeline that vidchat can use for `recipe`'s direction.
-pub fn check(recipe: &Recipe, text: &str) -> Outcome {
-    let pipeline = build(recipe, text)?;
-    match recipe.direction {
-        Direction::Send => seam::<gst_app::AppSink>(recipe, &pipeline).map(drop),
-        Direction::Recv => seam::<gst_app::AppSrc>(recipe, &pipeline).map(drop),
+pub fn check(file: &PipelineFile, text: &str) -> Outcome {
+    let pipeline = build(file, text)?;
+    match file.direction {
+        Direction::Send => seam::<gst_app::AppSink>(file, &pipeline).map(drop),
+        Direction::Recv => seam::<gst_app::AppSrc>(file, &pipeline).map(drop),
     }
 }
 
@@ -100,10 +100,10 @@ pub fn kind(element: &gst::Element) -> String {
 }
 
 /// An error for an element that this machine's GStreamer lacks.
-fn missing_element(recipe: &Recipe, text: &str, element: &str) -> Failure {
+fn missing_element(file: &PipelineFile, text: &str, element: &str) -> Failure {
     let failure = Failure::start(format!(
         "the pipeline {} needs the GStreamer element {element:?}",
-        recipe.place(line_of(text, element))
+        file.place(line_of(text, element))
     ))
     .cause("it is not installed");
     match install_hint::install_hint(element) {
@@ -112,20 +112,20 @@ fn missing_element(recipe: &Recipe, text: &str, element: &str) -> Failure {
     }
 }
 
-fn invalid(recipe: &Recipe, text: &str, message: &str) -> Failure {
+fn invalid(file: &PipelineFile, text: &str, message: &str) -> Failure {
     let line = quoted(message)
         .chain(unlinked(message))
         .find_map(|word| line_of(text, word))
         .or_else(|| syntax_line(text));
     let shown = line.and_then(|line| text.lines().nth(line - 1));
-    Failure::start(format!("the pipeline {} is not valid", recipe.place(line)))
+    Failure::start(format!("the pipeline {} is not valid", file.place(line)))
         .cause(message.trim())
         .found(shown.map(str::trim).filter(|line| !line.is_empty()))
-        .hint(remedy(recipe, message))
+        .hint(remedy(file, message))
 }
 
 /// What helps against an error of GStreamer's parser.
-fn remedy(recipe: &Recipe, message: &str) -> String {
+fn remedy(file: &PipelineFile, message: &str) -> String {
     if let Some(element) = unlinked(message) {
         return format!(
             "put ! videoconvert ! between the two; gst-inspect-1.0 {element} lists what it takes"
@@ -140,7 +140,7 @@ fn remedy(recipe: &Recipe, message: &str) -> String {
         }
         _ => format!(
             "vidchat pipelines show {} shows one that works",
-            file::sample(recipe.direction)
+            file::sample(file.direction)
         ),
     }
 }
@@ -226,8 +226,8 @@ mod tests {
 
     fn error(text: &str) -> String {
         gst::init().unwrap();
-        let recipe = Recipe::new(Direction::Send, "mine", text);
-        check(&recipe, text).unwrap_err().to_string()
+        let file = PipelineFile::new(Direction::Send, "mine", text);
+        check(&file, text).unwrap_err().to_string()
     }
 
     #[test]

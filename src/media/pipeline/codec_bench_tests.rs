@@ -10,7 +10,7 @@ use crate::media::capture::encoder::Encoder;
 use crate::media::gst::caps;
 use crate::media::pipeline::build;
 use crate::media::pipeline::codecs;
-use crate::media::{Recipe, Values};
+use crate::media::{PipelineFile, Values};
 
 pub const WIDTH: usize = 320;
 pub const HEIGHT: usize = 240;
@@ -31,10 +31,10 @@ pub struct Bench {
 
 impl Bench {
     /// With the pipeline running.
-    pub fn of(codec: &Recipe) -> Self {
+    pub fn of(codec: &PipelineFile) -> Self {
         gst::init().unwrap();
-        let mut recipe = codec.clone();
-        recipe.text = format!(
+        let mut file = codec.clone();
+        file.text = format!(
             "appsrc name=pictures format=time \
              caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 ! \n\
              {}\n ! appsink name=frames sync=false",
@@ -43,12 +43,12 @@ impl Bench {
         let mut values = Values::default();
         values.set("width", WIDTH.to_string());
         values.set("height", HEIGHT.to_string());
-        let filled = values.fill_send(&recipe).unwrap();
-        let pipeline = build::build(&recipe, &filled.text).unwrap();
+        let filled = values.fill_send(&file).unwrap();
+        let pipeline = build::build(&file, &filled.text).unwrap();
         let pictures = pipeline.by_name("pictures").unwrap();
         let bench = Self {
             pictures: pictures.downcast().unwrap(),
-            frames: build::seam(&recipe, &pipeline).unwrap(),
+            frames: build::seam(&file, &pipeline).unwrap(),
             encoder: Encoder::find(&pipeline).unwrap(),
             count: 0,
             pipeline,
@@ -106,7 +106,7 @@ pub fn picture(count: u64) -> Vec<u8> {
 }
 
 /// The shipped codecs, and those whose second choice is here too without their first.
-pub fn all() -> Vec<Recipe> {
+pub fn all() -> Vec<PipelineFile> {
     gst::init().unwrap();
     let mut all = codecs::all();
     let second = all.iter().find(|codec| codec.name == "h264").cloned();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{Direction, Recipe, folder_of, numbered, read_folder};
+use super::file::{Direction, PipelineFile, folder_of, numbered, read_folder};
 use super::template::strip_comment;
 
 /// The place for a codec in a source's file. It is filled with nothing where there is none.
@@ -27,11 +27,11 @@ const SHIPPED: [(&str, &str); 6] = [
 
 /// Every codec that has a name: the person's own, then those of the program that they do not
 /// hide. Each is a part of a sending pipeline.
-pub fn all() -> Vec<Recipe> {
+pub fn all() -> Vec<PipelineFile> {
     let shipped = SHIPPED
         .into_iter()
-        .map(|(name, text)| Recipe::new(Direction::Send, name, text));
-    let mut found: BTreeMap<String, Recipe> =
+        .map(|(name, text)| PipelineFile::new(Direction::Send, name, text));
+    let mut found: BTreeMap<String, PipelineFile> =
         shipped.map(|codec| (codec.name.clone(), codec)).collect();
     for codec in read_folder(Direction::Send, folder_of(FOLDER)) {
         found.insert(codec.name.clone(), codec);
@@ -41,15 +41,15 @@ pub fn all() -> Vec<Recipe> {
 
 /// The pipeline that `name` means where it is a source and a codec, `SOURCE-CODEC`; `None` where
 /// it is no such name.
-pub fn find(name: &str) -> Option<Outcome<Recipe>> {
+pub fn find(name: &str) -> Option<Outcome<PipelineFile>> {
     let (source, codec) = name.rsplit_once('-')?;
     let codec = all().into_iter().find(|known| known.name == codec)?;
-    let source = Recipe::named(Direction::Send, source)?;
+    let source = PipelineFile::named(Direction::Send, source)?;
     Some(source.and_then(|source| compose(name, &source, &codec)))
 }
 
 /// One file of two: `codec` in the place that `source` has for it.
-fn compose(name: &str, source: &Recipe, codec: &Recipe) -> Outcome<Recipe> {
+fn compose(name: &str, source: &PipelineFile, codec: &PipelineFile) -> Outcome<PipelineFile> {
     let mut text = format!("# {} {}\n", source.about(), codec.about());
     let mut placed = false;
     for (number, line) in numbered(&source.text) {
@@ -78,11 +78,11 @@ fn compose(name: &str, source: &Recipe, codec: &Recipe) -> Outcome<Recipe> {
         .cause(format!("{:?} is to be put into it", codec.name))
         .hint(format!("write ! {PLACE} before ! appsink name=frames")));
     }
-    Ok(Recipe::new(Direction::Send, name, text))
+    Ok(PipelineFile::new(Direction::Send, name, text))
 }
 
 /// A codec's file without the line that says what it does.
-fn body(codec: &Recipe) -> &str {
+fn body(codec: &PipelineFile) -> &str {
     match codec.text.split_once('\n') {
         Some((first, rest)) if first.starts_with("# ") => rest,
         _ => &codec.text,
@@ -93,8 +93,8 @@ fn body(codec: &Recipe) -> &str {
 mod tests {
     use super::*;
 
-    fn part(name: &str, text: &str) -> Recipe {
-        Recipe::new(Direction::Send, name, text)
+    fn part(name: &str, text: &str) -> PipelineFile {
+        PipelineFile::new(Direction::Send, name, text)
     }
 
     #[test]
@@ -133,10 +133,10 @@ mod tests {
         for source in ["camera", "test", "screen", "file"] {
             for (codec, _) in SHIPPED {
                 let name = format!("{source}-{codec}");
-                let recipe = find(&name).unwrap().unwrap();
-                assert!(recipe.about().ends_with('.'), "{name}: {}", recipe.about());
-                assert!(!recipe.text.contains(PLACE), "{name}");
-                let names = recipe.placeholders().unwrap();
+                let file = find(&name).unwrap().unwrap();
+                assert!(file.about().ends_with('.'), "{name}: {}", file.about());
+                assert!(!file.text.contains(PLACE), "{name}");
+                let names = file.placeholders().unwrap();
                 assert!(names.iter().any(|known| known.name == "fps"), "{name}");
             }
         }

@@ -23,7 +23,7 @@ pub enum Direction {
 
 /// A pipeline file, with its placeholders still open.
 #[derive(Clone, Debug)]
-pub struct Recipe {
+pub struct PipelineFile {
     /// As the person named it: a bare name or a path.
     pub name: String,
     /// Which end it is for.
@@ -103,7 +103,7 @@ impl fmt::Display for Direction {
     }
 }
 
-impl Recipe {
+impl PipelineFile {
     /// A pipeline that is no file of its own.
     pub fn new(direction: Direction, name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
@@ -143,12 +143,10 @@ impl Recipe {
         if let Some(path) = mine.filter(|path| path.exists()) {
             return Some(Self::read(direction, name, &path));
         }
-        shipped(direction)
-            .find(|recipe| recipe.name == name)
-            .map(Ok)
+        shipped(direction).find(|file| file.name == name).map(Ok)
     }
 
-    /// Every name that [`Recipe::find`] knows, with a pattern for those that have a codec.
+    /// Every name that [`PipelineFile::find`] knows, with a pattern for those that have a codec.
     pub fn names(direction: Direction) -> Vec<String> {
         let mut names: Vec<String> = Self::all(direction).into_iter().map(|r| r.name).collect();
         if direction == Direction::Send {
@@ -165,11 +163,11 @@ impl Recipe {
     /// not hide.
     pub fn all(direction: Direction) -> Vec<Self> {
         let mut found = BTreeMap::new();
-        for recipe in shipped(direction) {
-            found.insert(recipe.name.clone(), recipe);
+        for file in shipped(direction) {
+            found.insert(file.name.clone(), file);
         }
-        for recipe in read_folder(direction, own_folder(direction)) {
-            found.insert(recipe.name.clone(), recipe);
+        for file in read_folder(direction, own_folder(direction)) {
+            found.insert(file.name.clone(), file);
         }
         found.into_values().collect()
     }
@@ -317,22 +315,22 @@ pub(super) fn folder_of(kind: &str) -> Option<PathBuf> {
 }
 
 /// The files in a folder of a person's own that can be read.
-pub(super) fn read_folder(direction: Direction, folder: Option<PathBuf>) -> Vec<Recipe> {
+pub(super) fn read_folder(direction: Direction, folder: Option<PathBuf>) -> Vec<PipelineFile> {
     let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
     let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
     let read = |path: PathBuf| {
         let name = path.file_stem().and_then(|stem| stem.to_str())?.to_owned();
         let is_pipeline = path.extension().is_some_and(|extension| extension == "gst");
-        is_pipeline.then(|| Recipe::read(direction, &name, &path).ok())?
+        is_pipeline.then(|| PipelineFile::read(direction, &name, &path).ok())?
     };
     paths.filter_map(read).collect()
 }
 
-fn shipped(direction: Direction) -> impl Iterator<Item = Recipe> {
+fn shipped(direction: Direction) -> impl Iterator<Item = PipelineFile> {
     SHIPPED
         .into_iter()
         .filter(move |(of, ..)| *of == direction)
-        .map(|(direction, name, text)| Recipe::new(direction, name, text))
+        .map(|(direction, name, text)| PipelineFile::new(direction, name, text))
 }
 
 pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -347,7 +345,7 @@ mod tests {
 
     #[test]
     fn directives_and_the_first_line_are_read() {
-        let looped = Recipe::new(Direction::Send, "mine", "# A file.\n#! loop\nfilesrc");
+        let looped = PipelineFile::new(Direction::Send, "mine", "# A file.\n#! loop\nfilesrc");
         assert!(looped.has(Directive::Loop) && !looped.has(Directive::KeepOpen));
         assert_eq!(looped.about(), "A file.");
     }
@@ -355,10 +353,10 @@ mod tests {
     #[test]
     fn every_shipped_file_says_what_it_does() {
         for direction in [Direction::Send, Direction::Recv] {
-            for recipe in shipped(direction) {
-                assert!(recipe.text.starts_with("# "), "{}", recipe.name);
-                assert!(recipe.about().ends_with('.'), "{}", recipe.name);
-                assert!(recipe.text.contains("name=frames"), "{}", recipe.name);
+            for file in shipped(direction) {
+                assert!(file.text.starts_with("# "), "{}", file.name);
+                assert!(file.about().ends_with('.'), "{}", file.name);
+                assert!(file.text.contains("name=frames"), "{}", file.name);
             }
         }
     }

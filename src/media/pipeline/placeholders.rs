@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::decoders;
-use super::file::Recipe;
+use super::file::PipelineFile;
 use crate::media::capture::camera;
 use crate::media::capture::encoder;
 use crate::media::capture::screen;
@@ -90,8 +90,8 @@ impl Values {
     }
 
     /// An error if a value was given that `recipe` has no place for, or a number that is none.
-    pub fn check(&self, recipe: &Recipe) -> Outcome {
-        let known: Vec<String> = recipe.placeholders()?.into_iter().map(|p| p.name).collect();
+    pub fn check(&self, file: &PipelineFile) -> Outcome {
+        let known: Vec<String> = file.placeholders()?.into_iter().map(|p| p.name).collect();
         let has = |wanted: &str| known.iter().any(|name| name == wanted);
         let fits = |name: &String| match name.as_str() {
             "device" if has("camera") || has("camera-jpeg") => true,
@@ -101,13 +101,13 @@ impl Values {
         if let Some(name) = self.set.keys().find(|name| !fits(name)) {
             return Err(Failure::usage(format!(
                 "the pipeline {} has no placeholder {name:?}",
-                recipe.place(None)
+                file.place(None)
             ))
             .found([match known.as_slice() {
                 [] => "it has none at all".to_owned(),
                 known => format!("it has: {}", known.join(", ")),
             }])
-            .hint(format!("vidchat pipelines show {}", recipe.name)));
+            .hint(format!("vidchat pipelines show {}", file.name)));
         }
         let numbers = NUMBERS.iter();
         numbers
@@ -116,48 +116,48 @@ impl Values {
     }
 
     /// Fills a sending pipeline with this machine's camera, where it asks for one.
-    pub fn fill_send(&self, recipe: &Recipe) -> Outcome<Filled> {
-        self.fill_send_with(recipe, &mut |wish| camera::choose(wish))
+    pub fn fill_send(&self, file: &PipelineFile) -> Outcome<Filled> {
+        self.fill_send_with(file, &mut |request| camera::choose(request))
     }
 
     /// Fills a sending pipeline with the camera that `choose` gives, where it asks for one.
     pub fn fill_send_with(
         &self,
-        recipe: &Recipe,
-        choose: &mut dyn FnMut(&camera::Wish) -> Outcome<camera::Camera>,
+        file: &PipelineFile,
+        choose: &mut dyn FnMut(&camera::CameraRequest) -> Outcome<camera::Camera>,
     ) -> Outcome<Filled> {
         let mut camera = None;
         let mut value = |name: &str| match (self.set.get(name), name) {
             (Some(value), _) => Some(Ok(value.clone())),
             (None, "camera" | "camera-jpeg") => {
-                let wish = self.wish(recipe, name == "camera-jpeg");
-                Some(wish.and_then(|wish| {
-                    let chosen = choose(&wish)?;
+                let request = self.request(file, name == "camera-jpeg");
+                Some(request.and_then(|request| {
+                    let chosen = choose(&request)?;
                     let launch = chosen.launch.clone();
                     camera = Some(chosen);
                     Ok(launch)
                 }))
             }
             (None, "screen") => Some(screen::element()),
-            (None, "height") => Some(self.default_height(recipe)),
+            (None, "height") => Some(self.default_height(file)),
             (None, "encode") => Some(Ok(String::new())),
-            (None, "bitrate" | "gop" | "rate" | "threads") => self.for_encoder(recipe, name),
+            (None, "bitrate" | "gop" | "rate" | "threads") => self.for_encoder(file, name),
             _ => None,
         };
-        let text = self.settle(recipe, &mut value)?;
+        let text = self.settle(file, &mut value)?;
         Ok(Filled { text, camera })
     }
 
     /// Whether the pipeline asks for this machine's camera.
-    pub fn wants_camera(&self, recipe: &Recipe) -> bool {
-        let placeholders = recipe.placeholders().unwrap_or_default();
+    pub fn wants_camera(&self, file: &PipelineFile) -> bool {
+        let placeholders = file.placeholders().unwrap_or_default();
         ["camera", "camera-jpeg"]
             .into_iter()
             .any(|name| !self.set.contains_key(name) && placeholders.iter().any(|p| p.name == name))
     }
 
     /// Fills a receiving pipeline for frames of `caps`.
-    pub fn fill_recv(&self, recipe: &Recipe, caps: &Caps) -> Outcome<String> {
+    pub fn fill_recv(&self, file: &PipelineFile, caps: &Caps) -> Outcome<String> {
         let mut value = |name: &str| match (self.set.get(name), name) {
             (Some(value), _) => Some(Ok(value.clone())),
             (None, "decode") => Some(decoders::decoder(caps)),
@@ -165,22 +165,22 @@ impl Values {
             (None, "caps") => Some(Ok(caps.to_string())),
             _ => None,
         };
-        self.settle(recipe, &mut value)
+        self.settle(file, &mut value)
     }
 
     /// The text of `recipe` with one of each of its choices, and `value` in its placeholders.
     fn settle(
         &self,
-        recipe: &Recipe,
+        file: &PipelineFile,
         value: &mut dyn FnMut(&str) -> Option<Outcome<String>>,
     ) -> Outcome<String> {
         let said = |name: &str| self.set.get(name).cloned();
-        recipe.settle(value, &said)?.fill(value)
+        file.settle(value, &said)?.fill(value)
     }
 
     /// What an encoder is told, where the pipeline does not say it.
-    fn for_encoder(&self, recipe: &Recipe, name: &str) -> Option<Outcome<String>> {
-        let placeholders = recipe.placeholders().ok()?;
+    fn for_encoder(&self, file: &PipelineFile, name: &str) -> Option<Outcome<String>> {
+        let placeholders = file.placeholders().ok()?;
         if placeholders
             .iter()
             .any(|known| known.name == name && known.default.is_some())
@@ -188,9 +188,9 @@ impl Values {
             return None;
         }
         let told = || -> Outcome<String> {
-            let width = self.number(recipe, "width")?.unwrap_or(640);
-            let height = self.number(recipe, "height")?.unwrap_or(width * 3 / 4);
-            let fps = self.number(recipe, "fps")?.unwrap_or(30);
+            let width = self.number(file, "width")?.unwrap_or(640);
+            let height = self.number(file, "height")?.unwrap_or(width * 3 / 4);
+            let fps = self.number(file, "fps")?.unwrap_or(30);
             let number = match name {
                 "bitrate" => encoder::fair_bitrate(width, height, fps),
                 "rate" => fps,
@@ -204,25 +204,25 @@ impl Values {
     }
 
     /// What the pipeline wants of a camera.
-    fn wish(&self, recipe: &Recipe, jpeg: bool) -> Outcome<camera::Wish> {
-        Ok(camera::Wish {
+    fn request(&self, file: &PipelineFile, jpeg: bool) -> Outcome<camera::CameraRequest> {
+        Ok(camera::CameraRequest {
             jpeg,
             device: self.set.get("device").cloned(),
-            width: self.number(recipe, "width")?.unwrap_or(640),
-            fps: self.number(recipe, "fps")?.unwrap_or(30),
+            width: self.number(file, "width")?.unwrap_or(640),
+            fps: self.number(file, "fps")?.unwrap_or(30),
         })
     }
 
     /// The height of a picture of four to three.
-    fn default_height(&self, recipe: &Recipe) -> Outcome<String> {
-        let width: u32 = self.number(recipe, "width")?.unwrap_or(320);
+    fn default_height(&self, file: &PipelineFile) -> Outcome<String> {
+        let width: u32 = self.number(file, "width")?.unwrap_or(320);
         Ok((width * 3 / 4 / 2 * 2).max(2).to_string())
     }
 
     /// The number that a placeholder will be filled with, one of [`NUMBERS`].
-    fn number(&self, recipe: &Recipe, name: &str) -> Outcome<Option<u32>> {
+    fn number(&self, file: &PipelineFile, name: &str) -> Outcome<Option<u32>> {
         let default = || {
-            let placeholders = recipe.placeholders().ok()?;
+            let placeholders = file.placeholders().ok()?;
             placeholders.into_iter().find(|p| p.name == name)?.default
         };
         let Some(text) = self.set.get(name).cloned().or_else(default) else {
@@ -241,63 +241,45 @@ mod tests {
     #[test]
     fn a_height_follows_the_width() {
         crate::media::init().unwrap();
-        let recipe = Recipe::find(Direction::Send, "test").unwrap();
+        let file = PipelineFile::find(Direction::Send, "test").unwrap();
         let mut values = Values::default();
-        assert!(
-            values
-                .fill_send(&recipe)
-                .unwrap()
-                .text
-                .contains("height=240")
-        );
+        assert!(values.fill_send(&file).unwrap().text.contains("height=240"));
         values.set("width", "640");
-        assert!(
-            values
-                .fill_send(&recipe)
-                .unwrap()
-                .text
-                .contains("height=480")
-        );
+        assert!(values.fill_send(&file).unwrap().text.contains("height=480"));
         values.set("height", "100");
-        assert!(
-            values
-                .fill_send(&recipe)
-                .unwrap()
-                .text
-                .contains("height=100")
-        );
+        assert!(values.fill_send(&file).unwrap().text.contains("height=100"));
         values.set("width", "wide");
         values.set.remove("height");
-        assert!(values.fill_send(&recipe).is_err());
+        assert!(values.fill_send(&file).is_err());
     }
 
     #[test]
     fn an_encoder_is_told_what_fits_the_picture() {
         crate::media::init().unwrap();
         let text = "# A.\nx b=${bitrate} g=${gop} w=${width:-320} f=${fps:-30} h=${height}\n";
-        let mut recipe = Recipe::find(Direction::Send, "test").unwrap();
-        recipe.text = text.into();
+        let mut file = PipelineFile::find(Direction::Send, "test").unwrap();
+        file.text = text.into();
         let mut values = Values::default();
-        let filled = |values: &Values, recipe: &Recipe| values.fill_send(recipe).unwrap().text;
+        let filled = |values: &Values, file: &PipelineFile| values.fill_send(file).unwrap().text;
         let small = "\nx b=550 g=300 w=320 f=30 h=240\n";
-        assert_eq!(filled(&values, &recipe), small);
+        assert_eq!(filled(&values, &file), small);
         values.set("width", "1280");
         values.set("fps", "15");
         let large = "\nx b=2620 g=150 w=1280 f=15 h=960\n";
-        assert_eq!(filled(&values, &recipe), large);
+        assert_eq!(filled(&values, &file), large);
         // What the file says comes first.
-        recipe.text = text.replace("${bitrate}", "${bitrate:-9}");
-        assert!(filled(&values, &recipe).contains("b=9 "));
+        file.text = text.replace("${bitrate}", "${bitrate:-9}");
+        assert!(filled(&values, &file).contains("b=9 "));
         values.set("bitrate", "100");
-        assert!(filled(&values, &recipe).contains("b=100 "));
+        assert!(filled(&values, &file).contains("b=100 "));
     }
 
     #[test]
     fn a_value_without_a_place_is_an_error_that_lists_the_places() {
-        let recipe = Recipe::find(Direction::Send, "test").unwrap();
+        let file = PipelineFile::find(Direction::Send, "test").unwrap();
         let mut values = Values::default();
         values.set("patern", "ball");
-        let error = values.check(&recipe).unwrap_err().to_string();
+        let error = values.check(&file).unwrap_err().to_string();
         assert!(
             error.contains("\"patern\"") && error.contains("it has: pattern, speed"),
             "{error}"

@@ -10,7 +10,7 @@ use gstreamer as gst;
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{Recipe, numbered};
+use super::file::{PipelineFile, numbered};
 use super::template::strip_comment;
 
 /// A property with its value, as a file has it.
@@ -24,7 +24,7 @@ struct Setting<'t> {
 }
 
 /// A value that its property does not take.
-pub(crate) struct Misfit {
+pub(crate) struct InvalidProperty {
     /// Counted from 1.
     pub(crate) line: usize,
     /// The kind of element that has the property.
@@ -32,25 +32,25 @@ pub(crate) struct Misfit {
     /// The property, and its value.
     property: String,
     value: String,
-    takes: Takes,
+    takes: AllowedValues,
     /// The placeholder that is all of the value, where the person gave it one; and one that works.
     given: Option<(String, String)>,
 }
 
 /// What a property takes.
-enum Takes {
+enum AllowedValues {
     Number { least: String, most: String },
     Words(Vec<String>),
 }
 
-impl Recipe {
+impl PipelineFile {
     /// What is wrong with the values in the lines that `counts` says yes to. `said` is what the
     /// person gave for a placeholder; what vidchat itself finds for one is not looked at.
     pub(crate) fn misfit(
         &self,
         said: &dyn Fn(&str) -> Option<String>,
         counts: impl Fn(usize) -> bool,
-    ) -> Option<Misfit> {
+    ) -> Option<InvalidProperty> {
         let all = settings(&self.text).into_iter();
         all.filter(|setting| counts(setting.line))
             .find_map(|setting| self.judge(&setting, said))
@@ -61,7 +61,7 @@ impl Recipe {
         let all = settings(&self.text).into_iter();
         let mut of = all.filter(|setting| setting.property == property);
         of.find_map(|setting| {
-            let alone = Recipe::new(self.direction, &self.name, setting.raw);
+            let alone = PipelineFile::new(self.direction, &self.name, setting.raw);
             Some(alone.placeholders().ok()?.into_iter().next()?.name)
         })
     }
@@ -70,10 +70,10 @@ impl Recipe {
         &self,
         setting: &Setting<'_>,
         said: &dyn Fn(&str) -> Option<String>,
-    ) -> Option<Misfit> {
+    ) -> Option<InvalidProperty> {
         let spec = spec(setting.element, setting.property)?;
-        let takes = Takes::of(&spec)?;
-        let alone = Recipe::new(self.direction, &self.name, setting.raw);
+        let takes = AllowedValues::of(&spec)?;
+        let alone = PipelineFile::new(self.direction, &self.name, setting.raw);
         // It fails where vidchat finds the value.
         let value = alone.fill(&mut |name| said(name).map(Ok)).ok()?;
         let value = value.trim().trim_matches('"').to_owned();
@@ -89,7 +89,7 @@ impl Recipe {
             let usual = placeholder.default.filter(|text| fits(text, &spec));
             (placeholder.name, usual.unwrap_or_else(|| default(&spec)))
         });
-        Some(Misfit {
+        Some(InvalidProperty {
             line: setting.line,
             element: setting.element.to_owned(),
             property: setting.property.to_owned(),
@@ -112,14 +112,14 @@ impl Recipe {
     }
 }
 
-impl Misfit {
+impl InvalidProperty {
     /// Whether the person gave the value.
     pub(crate) fn is_given(&self) -> bool {
         self.given.is_some()
     }
 
     /// What a person is told of it, with what is taken instead.
-    pub(crate) fn failure(self, recipe: &Recipe) -> Failure {
+    pub(crate) fn failure(self, file: &PipelineFile) -> Failure {
         let Self {
             line,
             element,
@@ -132,7 +132,7 @@ impl Misfit {
             Some((name, _)) => Failure::usage(format!("{name} {value:?} is not valid")),
             None => Failure::start(format!(
                 "the pipeline {} is not valid",
-                recipe.place(Some(line))
+                file.place(Some(line))
             )),
         };
         let of = match &given {
@@ -144,10 +144,10 @@ impl Misfit {
             None => format!(", not {value:?}"),
         };
         let failure = match takes {
-            Takes::Number { least, most } => {
+            AllowedValues::Number { least, most } => {
                 failure.cause(format!("{of} takes {least} to {most}{not}"))
             }
-            Takes::Words(words) => failure
+            AllowedValues::Words(words) => failure
                 .cause(format!("{of} does not know {value:?}"))
                 .found([format!("it knows: {}", words.join(", "))]),
         };
@@ -158,7 +158,7 @@ impl Misfit {
     }
 }
 
-impl Takes {
+impl AllowedValues {
     /// Nothing where it is neither a number nor one of a few words: the parser knows better.
     fn of(spec: &glib::ParamSpec) -> Option<Self> {
         if let Some(spec) = spec.downcast_ref::<glib::ParamSpecEnum>() {
@@ -268,13 +268,13 @@ mod tests {
     /// What is said of a file, with `n` and `w` given.
     fn said(text: &str, n: &str, w: &str) -> Option<String> {
         gst::init().unwrap();
-        let recipe = Recipe::new(Direction::Send, "mine", text);
+        let file = PipelineFile::new(Direction::Send, "mine", text);
         let given = |name: &str| match name {
             "n" => Some(n.to_owned()),
             "w" => Some(w.to_owned()),
             _ => None,
         };
-        let failure = recipe.check_values(&given, |_| true).err()?;
+        let failure = file.check_values(&given, |_| true).err()?;
         Some(failure.to_string())
     }
 

@@ -4,7 +4,7 @@
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{Recipe, numbered};
+use super::file::{PipelineFile, numbered};
 
 /// A placeholder, `${name}` or `${name:-default}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Placeholder {
 /// Defaults may hold placeholders, so deep and no deeper.
 const NESTING_LIMIT: usize = 8;
 
-impl Recipe {
+impl PipelineFile {
     /// The placeholders, each where it is first met.
     pub fn placeholders(&self) -> Outcome<Vec<Placeholder>> {
         let mut found: Vec<Placeholder> = Vec::new();
@@ -200,12 +200,12 @@ mod tests {
     use super::*;
     use crate::media::Direction;
 
-    fn recipe(text: &str) -> Recipe {
-        Recipe::new(Direction::Send, "mine", text)
+    fn file(text: &str) -> PipelineFile {
+        PipelineFile::new(Direction::Send, "mine", text)
     }
 
     fn filled(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
-        recipe(text)
+        file(text)
             .fill(&mut |name| {
                 let found = values.iter().find(|(known, _)| *known == name);
                 found.map(|(_, value)| Ok((*value).to_owned()))
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn comments_end_a_line_and_lines_keep_their_number() {
         let text = "# what it does\nsrc # a comment\n ! a text=\"no # comment\" color=#ff ! b\n";
-        let filled = recipe(text).fill(&mut |_| None).unwrap();
+        let filled = file(text).fill(&mut |_| None).unwrap();
         assert_eq!(filled, "\nsrc \n ! a text=\"no # comment\" color=#ff ! b\n");
     }
 

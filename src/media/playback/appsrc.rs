@@ -18,22 +18,22 @@ use crate::failure::Failure;
 use crate::frame::FrameHeader;
 use crate::wire::Caps;
 
-use super::keyframe_gate::{Gate, Sight, Verdict};
+use super::keyframe_gate::{Admission, DecoderState, KeyframeGate};
 use super::player::PlayerEvent;
 
 /// A decoder that has not given one picture for so long never will.
 const FIRST_PICTURE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The way from the network into a receiving pipeline.
-pub struct Feed {
+pub struct AppsrcFeed {
     frames: gst_app::AppSrc,
-    health: Arc<Health>,
+    health: Arc<DecoderMonitor>,
     events: UnboundedSender<PlayerEvent>,
     state: Mutex<State>,
 }
 
 struct State {
-    gate: Gate,
+    gate: KeyframeGate,
     /// What the frames are, such as `video/x-h264`.
     media_type: &'static str,
     /// Whether frames need those before them.
@@ -46,7 +46,7 @@ struct State {
 
 /// How a pipeline's decoder does, as its own threads tell it.
 #[derive(Default)]
-pub struct Health {
+pub struct DecoderMonitor {
     /// Its kind, such as `avdec_h264`; `None` where there is none.
     pub decoder: Option<String>,
     /// Pictures that it gave.
@@ -59,11 +59,11 @@ pub struct Health {
     reason: Mutex<String>,
 }
 
-impl Feed {
-    /// Frames go to `frames`, as soon as [`Feed::set_form`] has said what they are.
+impl AppsrcFeed {
+    /// Frames go to `frames`, as soon as [`AppsrcFeed::set_form`] has said what they are.
     pub fn new(
         frames: gst_app::AppSrc,
-        health: Arc<Health>,
+        health: Arc<DecoderMonitor>,
         events: UnboundedSender<PlayerEvent>,
     ) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Feed {
             health,
             events,
             state: Mutex::new(State {
-                gate: Gate::new(0.0),
+                gate: KeyframeGate::new(0.0),
                 media_type: "",
                 delta: false,
                 first: None,
@@ -84,7 +84,7 @@ impl Feed {
     pub fn set_form(&self, form: &Caps, gst_caps: &gst::Caps) {
         let delta = form.is_delta();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.gate = Gate::new(form.framerate().unwrap_or(30.0));
+        state.gate = KeyframeGate::new(form.framerate().unwrap_or(30.0));
         state.media_type = form.media_type();
         state.delta = delta;
         state.first = None;
@@ -103,7 +103,7 @@ impl Feed {
         let decodes = self.health.decoder.is_some();
         let now = Instant::now();
         if state.delta || decodes {
-            let sight = Sight {
+            let sight = DecoderState {
                 key: header.key,
                 sequence: header.sequence,
                 waiting: self.frames.current_level_buffers(),
@@ -118,11 +118,11 @@ impl Feed {
             }
             self.give_up(&mut state, now);
             match verdict {
-                Verdict::Feed => {}
+                Admission::AppsrcFeed => {}
                 // Without a decoder there is nothing that could begin anew.
-                Verdict::Flush if decodes => self.flush(),
-                Verdict::Flush => {}
-                Verdict::Drop => return,
+                Admission::Flush if decodes => self.flush(),
+                Admission::Flush => {}
+                Admission::Drop => return,
             }
         }
         // It fails only when the pipeline is ending, and then the bus says why.
@@ -161,7 +161,7 @@ impl Feed {
     }
 }
 
-impl Health {
+impl DecoderMonitor {
     /// Watches the decoder of `pipeline`, whose frames come in at `frames`.
     pub fn watch(pipeline: &gst::Pipeline, frames: &gst_app::AppSrc) -> Arc<Self> {
         let decoder = decoder_of(pipeline);

@@ -12,7 +12,7 @@ use crate::media::capture::encoder;
 use crate::media::capture::source::Outlet;
 use crate::media::pipeline::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
 use crate::media::playback::player::PlayerOptions;
-use crate::media::{Direction, Player, Recipe};
+use crate::media::{Direction, PipelineFile, Player};
 
 const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
     ! video/x-raw,format=I420 ! appsink name=taken";
@@ -40,18 +40,18 @@ struct Line {
 }
 
 impl Line {
-    fn of(codec: &Recipe) -> Self {
+    fn of(codec: &PipelineFile) -> Self {
         Self::through(codec, PIPELINE)
     }
 
-    fn through(codec: &Recipe, pipeline: &str) -> Self {
+    fn through(codec: &PipelineFile, pipeline: &str) -> Self {
         let mut bench = Bench::of(codec);
         let first = bench.next();
         let (send, pictures) = mpsc::channel();
         let (told, events) = tokio::sync::mpsc::unbounded_channel();
         let options = PlayerOptions {
             taken: Some(Arc::new(Taken(Mutex::new(send)))),
-            ..PlayerOptions::new(Recipe::new(Direction::Recv, "mine", pipeline))
+            ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "mine", pipeline))
         };
         let mut player = Player::new(options, told);
         player.set_caps(&bench.form()).unwrap();

@@ -7,14 +7,14 @@ use gstreamer as gst;
 use crate::media::gst::caps;
 
 /// Buffers of one size, which are used again and again.
-pub struct Pool {
+pub struct BufferPool {
     /// Where they come from.
     pub buffers: gst::BufferPool,
     /// Bytes of one picture.
     pub size: usize,
 }
 
-impl Pool {
+impl BufferPool {
     /// For raw pictures of this form.
     pub fn new(form: &gst::Caps) -> anyhow::Result<Self> {
         let size = caps::raw_info(form)?.size();
@@ -27,7 +27,7 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl Drop for BufferPool {
     fn drop(&mut self) {
         // Buffers that are still in the pipeline are freed when they come back.
         let _ = self.buffers.set_active(false);

@@ -11,14 +11,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Failure;
 
-use super::appsrc::Health;
+use super::appsrc::DecoderMonitor;
 use super::player::PlayerEvent;
 use super::replace::Trial;
 use crate::media::display::window::Window;
 use crate::media::pipeline::build;
 
 /// What decides about what a pipeline says.
-pub struct Hearing {
+pub struct BusHandler {
     /// Where the pipeline's file is, for a person.
     pub place: String,
     /// Whom to tell.
@@ -30,10 +30,10 @@ pub struct Hearing {
     /// Another pipeline has taken its place.
     pub retired: Arc<AtomicBool>,
     /// How its decoder does.
-    pub health: Arc<Health>,
+    pub health: Arc<DecoderMonitor>,
 }
 
-impl Hearing {
+impl BusHandler {
     /// Passes on what the pipeline says. What is returned hears when it has come to its end.
     pub fn listen(self, pipeline: &gst::Pipeline) -> mpsc::Receiver<()> {
         let (end, ended) = mpsc::channel();

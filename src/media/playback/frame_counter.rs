@@ -12,7 +12,7 @@ use gstreamer as gst;
 
 use crate::wire::caps;
 
-use super::frame_tracker::Marks;
+use super::frame_tracker::FrameTracker;
 use crate::media::display::freeze_frame;
 
 /// Counts into `shown`, and tells which pictures those are; after `enough` of them no more pass,
@@ -20,7 +20,7 @@ use crate::media::display::freeze_frame;
 pub fn attach(
     pipeline: &gst::Pipeline,
     shown: &Arc<AtomicU64>,
-    marks: Option<&Arc<Marks>>,
+    marks: Option<&Arc<FrameTracker>>,
     enough: Option<u64>,
     reached: impl Fn() + Send + Sync + 'static,
 ) {
@@ -35,7 +35,7 @@ pub fn attach(
     ) else {
         return;
     };
-    let counter = Arc::new(Counter {
+    let counter = Arc::new(FrameCounter {
         shown: Arc::clone(shown),
         marks: marks.cloned(),
         enough,
@@ -69,15 +69,15 @@ pub fn attach(
     });
 }
 
-struct Counter {
+struct FrameCounter {
     shown: Arc<AtomicU64>,
     /// Which pictures they are, where somebody wants to know.
-    marks: Option<Arc<Marks>>,
+    marks: Option<Arc<FrameTracker>>,
     enough: Option<u64>,
     reached: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Counter {
+impl FrameCounter {
     /// Lets one more pass after `before` others, or none.
     fn count(&self, before: u64, picture: Option<&gst::Buffer>) -> gst::PadProbeReturn {
         if self.enough.is_some_and(|enough| before >= enough) {

@@ -14,15 +14,15 @@ use gstreamer as gst;
 use crate::frame::FrameHeader;
 
 /// Is told of each picture that reaches the sink.
-pub type Seen = Arc<dyn Fn(&FrameHeader) + Send + Sync>;
+pub type OnShown = Arc<dyn Fn(&FrameHeader) + Send + Sync>;
 
 /// How many frames may be in a pipeline at once and still be known at its end: more than any
 /// decoder holds, and than a `queue` takes.
 const ROOM: u64 = 256;
 
 /// The frames that are in a pipeline.
-pub struct Marks {
-    seen: Seen,
+pub struct FrameTracker {
+    seen: OnShown,
     /// The kind of reference timestamp that is ours.
     kind: gst::Caps,
     recent: Mutex<Recent>,
@@ -43,9 +43,9 @@ struct Marked {
     header: FrameHeader,
 }
 
-impl Marks {
+impl FrameTracker {
     /// `seen` is called on threads of GStreamer, and must not block.
-    pub fn new(seen: Seen) -> Arc<Self> {
+    pub fn new(seen: OnShown) -> Arc<Self> {
         Arc::new(Self {
             seen,
             kind: gst::Caps::new_empty_simple("timestamp/x-vidchat-frame"),
@@ -135,16 +135,16 @@ mod tests {
     /// What was told of.
     type Told = Arc<Mutex<Vec<u32>>>;
 
-    fn marks() -> (Arc<Marks>, Told) {
+    fn marks() -> (Arc<FrameTracker>, Told) {
         gst::init().unwrap();
         let told = Told::default();
         let telling = Arc::clone(&told);
         let seen = move |header: &FrameHeader| telling.lock().unwrap().push(header.sequence);
-        (Marks::new(Arc::new(seen)), told)
+        (FrameTracker::new(Arc::new(seen)), told)
     }
 
     /// The buffer of a frame that has entered `time` nanoseconds after the start.
-    fn frame(marks: &Marks, sequence: u32, time: u64) -> gst::Buffer {
+    fn frame(marks: &FrameTracker, sequence: u32, time: u64) -> gst::Buffer {
         let header = FrameHeader {
             sequence,
             ..FrameHeader::default()

@@ -11,7 +11,7 @@ const ASK_INTERVAL: Duration = Duration::from_millis(250);
 const LEAST: u64 = 5;
 
 /// Decides on each frame in turn.
-pub struct Gate {
+pub struct KeyframeGate {
     /// Frames of half a second.
     limit: u64,
     /// The last frame's number.
@@ -30,7 +30,7 @@ pub struct Gate {
 }
 
 /// What is known when a frame comes.
-pub struct Sight {
+pub struct DecoderState {
     /// The frame can be decoded by itself.
     pub key: bool,
     /// The frame's number, counted at the source.
@@ -49,16 +49,16 @@ pub struct Sight {
 
 /// What is done with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Admission {
     /// The decoder gets it.
-    Feed,
+    AppsrcFeed,
     /// The pipeline is emptied, then the decoder gets it.
     Flush,
     /// It is left out.
     Drop,
 }
 
-impl Gate {
+impl KeyframeGate {
     /// Closed until the first key frame, for so many frames a second.
     pub fn new(fps: f64) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Gate {
     }
 
     /// What to do with the frame that has come.
-    pub fn admit(&mut self, sight: &Sight) -> Verdict {
+    pub fn admit(&mut self, sight: &DecoderState) -> Admission {
         let gap = self
             .last
             .is_some_and(|last| last.wrapping_add(1) != sight.sequence);
@@ -93,7 +93,7 @@ impl Gate {
         self.wanted |= sight.key_wanted;
         if self.closed && sight.delta && !sight.key {
             self.wanted = true;
-            return Verdict::Drop;
+            return Admission::Drop;
         }
         if sight.key {
             self.wanted = false;
@@ -101,8 +101,8 @@ impl Gate {
         self.closed = false;
         self.unanswered += 1;
         match std::mem::take(&mut self.stale) {
-            true => Verdict::Flush,
-            false => Verdict::Feed,
+            true => Admission::Flush,
+            false => Admission::AppsrcFeed,
         }
     }
 
@@ -127,14 +127,14 @@ mod tests {
 
     /// A gate at 30 frames a second with frames that come one by one.
     struct Frames {
-        gate: Gate,
-        sight: Sight,
+        gate: KeyframeGate,
+        sight: DecoderState,
         now: Instant,
     }
 
     impl Frames {
         fn new() -> Self {
-            let sight = Sight {
+            let sight = DecoderState {
                 key: false,
                 sequence: 0,
                 waiting: 0,
@@ -144,21 +144,21 @@ mod tests {
                 delta: true,
             };
             Self {
-                gate: Gate::new(30.0),
+                gate: KeyframeGate::new(30.0),
                 sight,
                 now: Instant::now(),
             }
         }
 
         /// The next frame, 1/30 s later, with what is different about it this once.
-        fn next(&mut self, differs: impl Fn(&mut Sight)) -> (Verdict, bool) {
-            let mut sight = Sight { ..self.sight };
+        fn next(&mut self, differs: impl Fn(&mut DecoderState)) -> (Admission, bool) {
+            let mut sight = DecoderState { ..self.sight };
             differs(&mut sight);
             let verdict = self.gate.admit(&sight);
             let asks = self.gate.asks(self.now);
             self.sight.sequence = sight.sequence + 1;
             self.now += Duration::from_millis(33);
-            if verdict != Verdict::Drop && !sight.broken {
+            if verdict != Admission::Drop && !sight.broken {
                 self.sight.pictures = self.sight.pictures.map(|pictures| pictures + 1);
             }
             (verdict, asks)
@@ -166,8 +166,11 @@ mod tests {
 
         fn started() -> Self {
             let mut frames = Self::new();
-            assert_eq!(frames.next(|s| s.key = true), (Verdict::Feed, false));
-            assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+            assert_eq!(
+                frames.next(|s| s.key = true),
+                (Admission::AppsrcFeed, false)
+            );
+            assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
             frames
         }
     }
@@ -176,51 +179,57 @@ mod tests {
     fn it_begins_with_a_key_frame_which_is_asked_for_a_few_times_a_second() {
         let mut frames = Frames::new();
         let asked = (0..30)
-            .filter(|_| frames.next(|_| {}) == (Verdict::Drop, true))
+            .filter(|_| frames.next(|_| {}) == (Admission::Drop, true))
             .count();
         assert_eq!(asked, 4);
-        assert_eq!(frames.next(|s| s.key = true).0, Verdict::Feed);
-        assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+        assert_eq!(frames.next(|s| s.key = true).0, Admission::AppsrcFeed);
+        assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
     }
 
     #[test]
     fn after_a_gap_it_waits_for_a_key_frame() {
         let mut frames = Frames::started();
-        assert_eq!(frames.next(|s| s.sequence += 1), (Verdict::Drop, true));
-        assert_eq!(frames.next(|_| {}), (Verdict::Drop, false));
-        assert_eq!(frames.next(|s| s.key = true), (Verdict::Feed, false));
-        let skipped_to_key = |s: &mut Sight| (s.key, s.sequence) = (true, s.sequence + 9);
-        assert_eq!(frames.next(skipped_to_key), (Verdict::Feed, false));
+        assert_eq!(frames.next(|s| s.sequence += 1), (Admission::Drop, true));
+        assert_eq!(frames.next(|_| {}), (Admission::Drop, false));
+        assert_eq!(
+            frames.next(|s| s.key = true),
+            (Admission::AppsrcFeed, false)
+        );
+        let skipped_to_key = |s: &mut DecoderState| (s.key, s.sequence) = (true, s.sequence + 9);
+        assert_eq!(frames.next(skipped_to_key), (Admission::AppsrcFeed, false));
     }
 
     #[test]
     fn a_slow_machine_skips_to_the_next_key_frame() {
         let mut frames = Frames::started();
-        assert_eq!(frames.next(|s| s.waiting = 15).0, Verdict::Feed);
-        assert_eq!(frames.next(|s| s.waiting = 16), (Verdict::Drop, true));
-        assert_eq!(frames.next(|_| {}).0, Verdict::Drop);
-        assert_eq!(frames.next(|s| s.key = true), (Verdict::Flush, false));
-        assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+        assert_eq!(frames.next(|s| s.waiting = 15).0, Admission::AppsrcFeed);
+        assert_eq!(frames.next(|s| s.waiting = 16), (Admission::Drop, true));
+        assert_eq!(frames.next(|_| {}).0, Admission::Drop);
+        assert_eq!(frames.next(|s| s.key = true), (Admission::Flush, false));
+        assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
     }
 
     #[test]
     fn a_decoder_that_failed_is_emptied_before_the_next_key_frame() {
         let mut frames = Frames::started();
-        assert_eq!(frames.next(|s| s.broken = true), (Verdict::Drop, true));
+        assert_eq!(frames.next(|s| s.broken = true), (Admission::Drop, true));
         assert_eq!(
             frames.next(|s| (s.key, s.broken) = (true, true)).0,
-            Verdict::Flush
+            Admission::Flush
         );
-        assert_eq!(frames.next(|_| {}), (Verdict::Feed, false));
+        assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
         // Pictures that need no others are all key frames.
-        let jpeg = |s: &mut Sight| (s.key, s.delta, s.broken) = (true, false, true);
-        assert_eq!(frames.next(jpeg), (Verdict::Flush, false));
+        let jpeg = |s: &mut DecoderState| (s.key, s.delta, s.broken) = (true, false, true);
+        assert_eq!(frames.next(jpeg), (Admission::Flush, false));
     }
 
     #[test]
     fn a_decoder_that_gives_nothing_or_says_so_gets_a_key_frame() {
         let mut frames = Frames::started();
-        assert_eq!(frames.next(|s| s.key_wanted = true), (Verdict::Feed, true));
+        assert_eq!(
+            frames.next(|s| s.key_wanted = true),
+            (Admission::AppsrcFeed, true)
+        );
         let silent = |frames: &mut Frames| frames.next(|s| s.pictures = Some(1));
         let asked: Vec<bool> = (0..30).map(|_| silent(&mut frames).1).collect();
         let first = asked.iter().position(|asks| *asks);

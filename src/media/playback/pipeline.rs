@@ -10,9 +10,9 @@ use gstreamer_app as gst_app;
 use crate::failure::Outcome;
 use crate::wire::Caps;
 
-use super::appsrc::{Feed, Health};
-use super::buffer_pool::Pool;
-use super::bus::{self, Hearing};
+use super::appsrc::{AppsrcFeed, DecoderMonitor};
+use super::buffer_pool::BufferPool;
+use super::bus::{self, BusHandler};
 use super::frame_counter;
 use super::player::{Player, PlayerEvent, PlayerOptions, natural_size};
 use super::replace::Trial;
@@ -23,12 +23,12 @@ use crate::media::gst::stop;
 use crate::media::pipeline::build;
 
 /// The pipeline for frames of one form.
-pub(super) struct Stage {
+pub(super) struct PlaybackPipeline {
     /// The filled file: a change of it means another pipeline.
     pub(super) text: String,
     pub(super) pipeline: gst::Pipeline,
     pub(super) frames: gst_app::AppSrc,
-    pub(super) feed: Feed,
+    pub(super) feed: AppsrcFeed,
     pub(super) terminal: Option<Terminal>,
     window: Window,
     /// Hears when the pipeline has come to its end.
@@ -38,7 +38,7 @@ pub(super) struct Stage {
     /// Another has taken its place: nobody wants to hear of it any more.
     pub(super) retired: Arc<AtomicBool>,
     /// For raw pictures, which all have one size.
-    pub(super) pool: Option<Pool>,
+    pub(super) pool: Option<BufferPool>,
 }
 
 /// What a pipeline is opened for.
@@ -57,16 +57,16 @@ impl Player {
         form: &Caps,
         gst_caps: &gst::Caps,
         place: Place,
-    ) -> Outcome<Stage> {
-        let recipe = &self.options.recipe;
-        let pipeline = build::build(recipe, &text)?;
-        let frames: gst_app::AppSrc = build::seam(recipe, &pipeline)?;
+    ) -> Outcome<PlaybackPipeline> {
+        let file = &self.options.file;
+        let pipeline = build::build(file, &text)?;
+        let frames: gst_app::AppSrc = build::seam(file, &pipeline)?;
         frames.set_format(gst::Format::Time);
         frames.set_is_live(true);
         frames.set_do_timestamp(true);
         frames.set_max_bytes(0);
-        let health = Health::watch(&pipeline, &frames);
-        let feed = Feed::new(frames.clone(), Arc::clone(&health), self.events.clone());
+        let health = DecoderMonitor::watch(&pipeline, &frames);
+        let feed = AppsrcFeed::new(frames.clone(), Arc::clone(&health), self.events.clone());
         // Before anything else goes down the pipeline.
         feed.set_form(form, gst_caps);
         let (terminal, trial) = match place {
@@ -86,8 +86,8 @@ impl Player {
         }
         self.tell_decoder(health.decoder.as_deref());
         let retired = Arc::default();
-        let hearing = Hearing {
-            place: recipe.place(None),
+        let hearing = BusHandler {
+            place: file.place(None),
             events: self.events.clone(),
             window: self.window.clone(),
             trial,
@@ -95,7 +95,7 @@ impl Player {
             health,
         };
         let ended = hearing.listen(&pipeline);
-        let stage = Stage {
+        let stage = PlaybackPipeline {
             text,
             pipeline,
             frames,
@@ -108,13 +108,13 @@ impl Player {
             retired,
         };
         if stage.pipeline.set_state(gst::State::Playing).is_err() {
-            return Err(bus::first_failure(&recipe.place(None), &stage.pipeline));
+            return Err(bus::first_failure(&file.place(None), &stage.pipeline));
         }
         Ok(stage)
     }
 
     /// Counts the pictures that this pipeline shows from here on.
-    pub(super) fn count(&self, stage: &Stage) {
+    pub(super) fn count(&self, stage: &PlaybackPipeline) {
         let events = self.events.clone();
         let (marks, pipeline) = (self.marks.as_ref(), &stage.pipeline);
         let PlayerOptions { shown, enough, .. } = &self.options;
@@ -135,7 +135,7 @@ impl Player {
     }
 }
 
-impl Drop for Stage {
+impl Drop for PlaybackPipeline {
     fn drop(&mut self) {
         if self.window.is_lost() {
             return std::mem::forget(self.pipeline.clone());

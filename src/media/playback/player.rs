@@ -13,17 +13,17 @@ use crate::frame::FrameHeader;
 use crate::wire::Caps;
 use crate::wire::caps::Value;
 
-use super::buffer_pool::Pool;
-use super::frame_tracker::{Marks, Seen};
-use super::pipeline::{Place, Stage};
+use super::buffer_pool::BufferPool;
+use super::frame_tracker::{FrameTracker, OnShown};
+use super::pipeline::{Place, PlaybackPipeline};
 use super::replace::Sample;
 use crate::media::capture::source::Outlet;
-use crate::media::display::freeze_frame::Cover;
+use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::terminal::Terminal;
-use crate::media::display::window::{Act, Window};
+use crate::media::display::window::{Window, WindowAction};
 use crate::media::gst::caps;
 use crate::media::gst::stop;
-use crate::media::pipeline::file::Recipe;
+use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 
 /// What a player tells its owner.
@@ -45,7 +45,7 @@ pub enum PlayerEvent {
 #[derive(Clone)]
 pub struct PlayerOptions {
     /// The receiving pipeline.
-    pub recipe: Recipe,
+    pub file: PipelineFile,
     /// Values for its placeholders.
     pub values: Values,
     /// The window's title.
@@ -57,16 +57,16 @@ pub struct PlayerOptions {
     /// Is told of each of those, with the header that it came in with, when it reaches the sink;
     /// when it comes in, where the sink gets no pictures. On threads of GStreamer: it must not
     /// block.
-    pub seen: Option<Seen>,
+    pub seen: Option<OnShown>,
     /// Where pictures go that reach an `appsink name=taken`.
     pub taken: Option<Arc<dyn Outlet>>,
 }
 
 impl PlayerOptions {
     /// Shows what comes, without an end, and tells nobody of it.
-    pub fn new(recipe: Recipe) -> Self {
+    pub fn new(file: PipelineFile) -> Self {
         Self {
-            recipe,
+            file,
             values: Values::default(),
             title: String::new(),
             enough: None,
@@ -83,12 +83,12 @@ pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
 /// A receiving pipeline. Dropping it stops the pipeline.
 pub struct Player {
     /// Dropped first: its sink must not draw in a window that is gone.
-    pub(super) stage: Option<Stage>,
+    pub(super) stage: Option<PlaybackPipeline>,
     pub(super) window: Window,
     pub(super) options: PlayerOptions,
     pub(super) events: UnboundedSender<PlayerEvent>,
-    pub(super) marks: Option<Arc<Marks>>,
-    pub(super) cover: Cover,
+    pub(super) marks: Option<Arc<FrameTracker>>,
+    pub(super) cover: FreezeFrame,
     /// What another pipeline is tried with, where that is wanted.
     pub(super) sample: Option<Sample>,
     /// The kind of decoder that was last told of.
@@ -99,20 +99,20 @@ impl Player {
     /// A player that opens its pipeline when it knows the caps.
     pub fn new(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
         let quit = events.clone();
-        let cover = Cover::new();
+        let cover = FreezeFrame::new();
         let redraw = cover.redrawer();
         let window = Window::new(&options.title, move |act| match act {
-            Act::Exposed => redraw(),
-            Act::Quit => {
+            WindowAction::Exposed => redraw(),
+            WindowAction::Quit => {
                 let _ = quit.send(PlayerEvent::Quit);
             }
-            Act::Lost(reason) => {
+            WindowAction::Lost(reason) => {
                 let failure = Failure::lost("lost the display").cause(reason);
                 let _ = quit.send(PlayerEvent::Failed(failure));
             }
         });
         Self {
-            marks: options.seen.clone().map(Marks::new),
+            marks: options.seen.clone().map(FrameTracker::new),
             options,
             events,
             window,
@@ -126,7 +126,7 @@ impl Player {
     /// Gets ready for frames of `form`. The pipeline goes on where it can take them.
     pub fn set_caps(&mut self, form: &Caps) -> Outcome {
         let gst_caps = caps::to_gst(form).map_err(|e| not_shown(form, &e))?;
-        let text = self.options.values.fill_recv(&self.options.recipe, form)?;
+        let text = self.options.values.fill_recv(&self.options.file, form)?;
         if self.stage.as_ref().is_none_or(|stage| stage.text != text) {
             // The terminal stays, as the window does, with what it shows.
             let terminal = self
@@ -153,7 +153,7 @@ impl Player {
         }
         stage.feed.set_form(form, gst_caps);
         stage.pool = match form.is_raw() {
-            true => Some(Pool::new(gst_caps).map_err(|e| not_shown(form, &e))?),
+            true => Some(BufferPool::new(gst_caps).map_err(|e| not_shown(form, &e))?),
             false => None,
         };
         Ok(())
@@ -244,7 +244,7 @@ impl Player {
     }
 
     /// Goes on with a pipeline that was opened for pictures of `form`.
-    pub(super) fn settle(&mut self, stage: Stage, form: &Caps) {
+    pub(super) fn settle(&mut self, stage: PlaybackPipeline, form: &Caps) {
         if stage.tried {
             self.cover.attach(&stage.pipeline, natural_size(form));
         }

@@ -14,11 +14,11 @@ use crate::failure::Outcome;
 use crate::frame::FrameHeader;
 use crate::wire::Caps;
 
-use super::pipeline::{Place, Stage};
+use super::pipeline::{Place, PlaybackPipeline};
 use super::player::{Player, PlayerEvent, not_shown};
 use crate::media::gst::caps;
 use crate::media::pipeline::build;
-use crate::media::pipeline::file::Recipe;
+use crate::media::pipeline::file::PipelineFile;
 
 /// How long a new pipeline has to show a picture or to fail. One that does neither is taken: it
 /// may well show only some of the pictures.
@@ -105,20 +105,20 @@ impl Player {
 
     /// Changes over to another pipeline, within a second or so. The window stays. Where the new
     /// one fails the old one goes on, and the failure is returned.
-    pub fn replace(&mut self, recipe: Recipe) -> Outcome {
-        self.options.values.check(&recipe)?;
+    pub fn replace(&mut self, file: PipelineFile) -> Outcome {
+        self.options.values.check(&file)?;
         let form = self.sample.as_ref().and_then(|sample| sample.form.clone());
         let (Some(form), Some(old)) = (form, &self.stage) else {
             // Nothing is shown yet.
-            self.options.recipe = recipe;
+            self.options.file = file;
             return Ok(());
         };
         let gst_caps = caps::to_gst(&form).map_err(|e| not_shown(&form, &e))?;
-        let text = self.options.values.fill_recv(&recipe, &form)?;
-        build::check(&recipe, &text)?;
+        let text = self.options.values.fill_recv(&file, &form)?;
+        build::check(&file, &text)?;
         let old_text = old.text.clone();
-        let in_place = shares(&old.pipeline, &build::build(&recipe, &text)?);
-        let old_recipe = std::mem::replace(&mut self.options.recipe, recipe);
+        let in_place = shares(&old.pipeline, &build::build(&file, &text)?);
+        let old_recipe = std::mem::replace(&mut self.options.file, file);
         if in_place {
             self.retire();
         }
@@ -130,7 +130,7 @@ impl Player {
             }
             Err(failure) => failure,
         };
-        self.options.recipe = old_recipe;
+        self.options.file = old_recipe;
         if in_place {
             // Where the old one does not work any more either, nothing does.
             if let Err(failure) = self.reopen(old_text, &form, &gst_caps) {
@@ -156,7 +156,12 @@ impl Player {
     }
 
     /// Starts a pipeline and gives it a picture, if there was one.
-    fn try_out(&self, text: String, form: &Caps, gst_caps: &gst::Caps) -> Outcome<Stage> {
+    fn try_out(
+        &self,
+        text: String,
+        form: &Caps,
+        gst_caps: &gst::Caps,
+    ) -> Outcome<PlaybackPipeline> {
         let (trial, verdict) = Trial::new();
         let stage = self.open(text, form, gst_caps, Place::Tried(trial.clone()))?;
         trial.watch(&stage.pipeline);
@@ -170,7 +175,7 @@ impl Player {
         }
     }
 
-    fn show_sample(&self, stage: &Stage) {
+    fn show_sample(&self, stage: &PlaybackPipeline) {
         let sample = self.sample.as_ref();
         let newest = sample.and_then(|sample| {
             let picture = sample.picture.lock();

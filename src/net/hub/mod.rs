@@ -18,7 +18,7 @@ use crate::wire::Caps;
 
 use self::gop::Gop;
 use super::receiver::MAX_LATENCY;
-use super::sender::viewers::Roster;
+use super::sender::viewers::Viewers;
 
 /// How far behind the newest frame a consumer may begin, so that it has a picture at once.
 const JOIN_LIMIT: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub struct Hub {
     scene: watch::Sender<Scene>,
     watching: watch::Sender<usize>,
     key_wanted: Notify,
-    roster: Arc<Roster>,
+    roster: Arc<Viewers>,
 }
 
 /// News for one consumer.
@@ -167,7 +167,7 @@ impl Hub {
     }
 
     /// Who watches.
-    pub fn roster(&self) -> &Arc<Roster> {
+    pub fn roster(&self) -> &Arc<Viewers> {
         &self.roster
     }
 

@@ -12,7 +12,7 @@ const WAITING_LIMIT: usize = 4096;
 
 /// The way to the sender. Says goodbye when it is dropped.
 #[derive(Debug)]
-pub(super) struct Uplink(Mutex<Out>);
+pub(super) struct ControlWriter(Mutex<Out>);
 
 #[derive(Debug)]
 struct Out {
@@ -21,7 +21,7 @@ struct Out {
     waiting: Vec<u8>,
 }
 
-impl Uplink {
+impl ControlWriter {
     pub fn new(half: OwnedWriteHalf) -> Self {
         Self(Mutex::new(Out {
             half,
@@ -47,7 +47,7 @@ impl Uplink {
     }
 }
 
-impl Drop for Uplink {
+impl Drop for ControlWriter {
     fn drop(&mut self) {
         self.say(&Control::bye("the viewer left"));
     }

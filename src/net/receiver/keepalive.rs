@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::wire::Control;
 
-use super::PlayError;
-use super::control_writer::Uplink;
-use super::stats::{Meter, now};
+use super::ReceiveError;
+use super::control_writer::ControlWriter;
+use super::stats::{StreamStats, now};
 use crate::net::idle_timeout;
 
 /// How often a viewer pings. Its sender takes one that says nothing for long for dead.
@@ -31,15 +31,15 @@ const FIRST_PINGS: [Duration; 4] = [
 const SILENCE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a viewer says beside watching.
-pub(super) struct Talk {
-    pub uplink: Uplink,
+pub(super) struct Keepalive {
+    pub uplink: ControlWriter,
     /// The sender has introduced itself, so it understands what is said.
     pub native: AtomicBool,
 }
 
-impl Talk {
+impl Keepalive {
     /// Pings, reports and asks for key frames until the sender is dead, which is what it returns.
-    pub async fn on(&self, meter: &Meter, life: &Life) -> PlayError {
+    pub async fn on(&self, meter: &StreamStats, life: &PeerActivity) -> ReceiveError {
         while !self.native.load(Relaxed) {
             life.greeted.notified().await;
         }
@@ -54,7 +54,7 @@ impl Talk {
                     let silent = life.silence() > SILENCE_LIMIT && !idle_timeout::has_paused(ping_at);
                     // An older sender, or one that a person wrote, need not answer.
                     if silent && life.answers.load(Relaxed) {
-                        return PlayError::Dead(SILENCE_LIMIT);
+                        return ReceiveError::Dead(SILENCE_LIMIT);
                     }
                     self.uplink.say(&Control::Ping { sent: now() });
                     ping_at = Instant::now() + pauses.next().unwrap_or(PING_INTERVAL);
@@ -70,7 +70,7 @@ impl Talk {
 }
 
 /// When something last came over the connection.
-pub(super) struct Life {
+pub(super) struct PeerActivity {
     began: Instant,
     /// Milliseconds from then on.
     heard: AtomicU64,
@@ -79,7 +79,7 @@ pub(super) struct Life {
     pub answers: AtomicBool,
 }
 
-impl Default for Life {
+impl Default for PeerActivity {
     fn default() -> Self {
         Self {
             began: Instant::now(),
@@ -90,7 +90,7 @@ impl Default for Life {
     }
 }
 
-impl Life {
+impl PeerActivity {
     fn note(&self) {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.heard.store(passed, Relaxed);
@@ -103,12 +103,12 @@ impl Life {
 }
 
 /// A stream that tells when something has come.
-pub(super) struct Watched<'a, R> {
+pub(super) struct ActivityReader<'a, R> {
     pub stream: R,
-    pub life: &'a Life,
+    pub life: &'a PeerActivity,
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Watched<'_, R> {
+impl<R: AsyncRead + Unpin> AsyncRead for ActivityReader<'_, R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

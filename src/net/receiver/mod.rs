@@ -52,7 +52,7 @@ pub trait Sink {
 
 /// How to watch.
 #[derive(Clone, Debug)]
-pub struct PlayOptions {
+pub struct ReceiveOptions {
     /// What the sender speaks.
     pub wire: Wire,
     /// The form of bare frames, which nothing on the wire tells.
@@ -67,7 +67,7 @@ pub struct PlayOptions {
     pub connect_limit: Duration,
 }
 
-impl Default for PlayOptions {
+impl Default for ReceiveOptions {
     fn default() -> Self {
         Self {
             wire: Wire::Auto,
@@ -82,7 +82,7 @@ impl Default for PlayOptions {
 
 /// Why watching ended.
 #[derive(Debug)]
-pub enum PlayError {
+pub enum ReceiveError {
     /// The connection could not be made or failed.
     Io(io::Error),
     /// The sender closed the connection without a word, in mid-message or between two.
@@ -103,7 +103,7 @@ pub enum PlayError {
     Sink(Failure),
 }
 
-impl fmt::Display for PlayError {
+impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(e) => write!(f, "{}", describe(e)),
@@ -118,9 +118,9 @@ impl fmt::Display for PlayError {
     }
 }
 
-impl std::error::Error for PlayError {}
+impl std::error::Error for ReceiveError {}
 
-impl From<ReadError> for PlayError {
+impl From<ReadError> for ReceiveError {
     fn from(e: ReadError) -> Self {
         match e {
             ReadError::Io(e) => Self::Io(e),
@@ -130,19 +130,19 @@ impl From<ReadError> for PlayError {
     }
 }
 
-impl From<io::Error> for PlayError {
+impl From<io::Error> for ReceiveError {
     fn from(e: io::Error) -> Self {
         Self::Io(e)
     }
 }
 
-impl From<WireError> for PlayError {
+impl From<WireError> for ReceiveError {
     fn from(e: WireError) -> Self {
         Self::Wire(e)
     }
 }
 
-impl From<Failure> for PlayError {
+impl From<Failure> for ReceiveError {
     fn from(failure: Failure) -> Self {
         Self::Sink(failure)
     }
@@ -158,12 +158,12 @@ pub struct Connection {
 }
 
 /// Connects to the first address of `target` that answers, and says hello.
-pub async fn connect(target: &Target, options: &PlayOptions) -> io::Result<Connection> {
+pub async fn connect(target: &Target, options: &ReceiveOptions) -> io::Result<Connection> {
     introduce(reach(target, options.connect_limit).await?, options).await
 }
 
 /// Says hello, unless bare frames are to be had, before which nothing is said.
-pub async fn introduce(mut stream: TcpStream, options: &PlayOptions) -> io::Result<Connection> {
+pub async fn introduce(mut stream: TcpStream, options: &ReceiveOptions) -> io::Result<Connection> {
     super::prepare(&stream);
     if options.wire != Wire::Bare {
         let hello = Control::Hello(Hello {

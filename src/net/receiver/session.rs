@@ -10,11 +10,11 @@ use tokio::time::{Instant, timeout};
 use crate::frame::FrameHeader;
 use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, Wire, WireError, control, pickle};
 
-use super::control_writer::Uplink;
-use super::keepalive::{Life, Talk, Watched};
-use super::stats::Meter;
+use super::control_writer::ControlWriter;
+use super::keepalive::{ActivityReader, Keepalive, PeerActivity};
+use super::stats::StreamStats;
 use crate::net::message_reader::MessageReader;
-use crate::net::receiver::{Connection, PlayError, PlayOptions, Sink};
+use crate::net::receiver::{Connection, ReceiveError, ReceiveOptions, Sink};
 
 /// How long a sender may take to say the first thing.
 const FIRST_BYTES_LIMIT: Duration = Duration::from_secs(5);
@@ -28,20 +28,20 @@ const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 /// could not go on.
 pub async fn play<S: Sink>(
     connection: Connection,
-    options: &PlayOptions,
-    meter: &Meter,
+    options: &ReceiveOptions,
+    meter: &StreamStats,
     sink: &mut S,
-) -> PlayError {
+) -> ReceiveError {
     meter.connected();
     let (read, write) = connection.stream.into_split();
-    let life = Life::default();
-    let talk = Talk {
-        uplink: Uplink::new(write),
+    let life = PeerActivity::default();
+    let talk = Keepalive {
+        uplink: ControlWriter::new(write),
         native: AtomicBool::new(false),
     };
-    let mut player = Player {
+    let mut player = Session {
         reader: MessageReader::new(
-            Watched {
+            ActivityReader {
                 stream: read,
                 life: &life,
             },
@@ -68,24 +68,24 @@ pub async fn play<S: Sink>(
 }
 
 /// What never comes.
-enum Never {}
+enum Infallible {}
 
-struct Player<'a, R, S> {
-    reader: MessageReader<Watched<'a, R>>,
-    meter: &'a Meter,
-    talk: &'a Talk,
+struct Session<'a, R, S> {
+    reader: MessageReader<ActivityReader<'a, R>>,
+    meter: &'a StreamStats,
+    talk: &'a Keepalive,
     sink: &'a mut S,
     /// The number of the last frame, for counting what was skipped.
     last: Option<u32>,
 }
 
-impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
-    async fn sniffed(&mut self, wire: Wire) -> Result<Never, PlayError> {
+impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
+    async fn sniffed(&mut self, wire: Wire) -> Result<Infallible, ReceiveError> {
         let dialect = match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
             Ok(dialect) => dialect?,
             Err(_) => {
                 return Err(match self.reader.pending() {
-                    [] => PlayError::Silent(FIRST_BYTES_LIMIT),
+                    [] => ReceiveError::Silent(FIRST_BYTES_LIMIT),
                     first => WireError::Foreign(first.to_vec()).into(),
                 });
             }
@@ -107,7 +107,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         }
     }
 
-    async fn native(&mut self) -> Result<Never, PlayError> {
+    async fn native(&mut self) -> Result<Infallible, ReceiveError> {
         let mut greeted = false;
         let mut has_caps = false;
         loop {
@@ -122,8 +122,8 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
                     Control::Bye { reason, done } => {
                         let reason = control::printable(&reason, 200);
                         return Err(match done {
-                            true => PlayError::Done(reason),
-                            false => PlayError::Bye(reason),
+                            true => ReceiveError::Done(reason),
+                            false => ReceiveError::Bye(reason),
                         });
                     }
                     _ if !greeted => return Err(WireError::NoHello.into()),
@@ -143,7 +143,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
     }
 
     /// Takes the sender's hello; true when it brought caps.
-    fn greet(&mut self, hello: &Hello) -> Result<bool, PlayError> {
+    fn greet(&mut self, hello: &Hello) -> Result<bool, ReceiveError> {
         if hello.vidchat == 0 {
             return Err(WireError::Version(hello.vidchat).into());
         }
@@ -156,7 +156,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         Ok(hello.caps.is_some())
     }
 
-    async fn bare(&mut self, caps: Option<&Caps>) -> Result<Never, PlayError> {
+    async fn bare(&mut self, caps: Option<&Caps>) -> Result<Infallible, ReceiveError> {
         let caps = caps.ok_or(WireError::FrameBeforeCaps)?;
         self.sink.hello("");
         self.sink.caps(caps)?;
@@ -173,7 +173,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
 
     /// Waits for a sender that has not heard our hello yet, and leaves what it sends until then
     /// unread.
-    async fn late_hello(&mut self) -> Result<(), PlayError> {
+    async fn late_hello(&mut self) -> Result<(), ReceiveError> {
         let waiting = async {
             while !self.turns_native().await? {
                 let length = self.bare_length().await?;
@@ -189,17 +189,17 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
 
     /// Whether the next message is none of the tutorial's dialect: the sender has heard our hello,
     /// late, and goes on in our own protocol.
-    async fn turns_native(&mut self) -> Result<bool, PlayError> {
+    async fn turns_native(&mut self) -> Result<bool, ReceiveError> {
         self.begun().await?;
         match timeout(MESSAGE_LIMIT, self.reader.is_control()).await {
             Ok(is_control) => Ok(is_control?),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+            Err(_) => Err(ReceiveError::Slow(MESSAGE_LIMIT)),
         }
     }
 
     /// The tutorial's dialect, as long as it is spoken: each message is a pickle, which brings its
     /// own form.
-    async fn pickles(&mut self) -> Result<(), PlayError> {
+    async fn pickles(&mut self) -> Result<(), ReceiveError> {
         self.sink.hello("");
         let mut message = Vec::new();
         let mut form = None;
@@ -231,39 +231,39 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         }
     }
 
-    async fn head(&mut self) -> Result<Head, PlayError> {
+    async fn head(&mut self) -> Result<Head, ReceiveError> {
         self.begun().await?;
         match timeout(MESSAGE_LIMIT, self.reader.head()).await {
-            Ok(head) => head?.ok_or(PlayError::Closed),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+            Ok(head) => head?.ok_or(ReceiveError::Closed),
+            Err(_) => Err(ReceiveError::Slow(MESSAGE_LIMIT)),
         }
     }
 
-    async fn bare_length(&mut self) -> Result<usize, PlayError> {
+    async fn bare_length(&mut self) -> Result<usize, ReceiveError> {
         self.begun().await?;
         match timeout(MESSAGE_LIMIT, self.reader.bare_length()).await {
-            Ok(length) => length?.ok_or(PlayError::Closed),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+            Ok(length) => length?.ok_or(ReceiveError::Closed),
+            Err(_) => Err(ReceiveError::Slow(MESSAGE_LIMIT)),
         }
     }
 
     /// Waits for the next message to begin. A sender may have nothing to say for as long as it
     /// likes, but it may not stop in mid-message.
-    async fn begun(&mut self) -> Result<(), PlayError> {
+    async fn begun(&mut self) -> Result<(), ReceiveError> {
         match self.reader.begins().await? {
             true => Ok(()),
-            false => Err(PlayError::Closed),
+            false => Err(ReceiveError::Closed),
         }
     }
 
-    async fn control(&mut self, length: usize) -> Result<Control, PlayError> {
+    async fn control(&mut self, length: usize) -> Result<Control, ReceiveError> {
         match timeout(MESSAGE_LIMIT, self.reader.control(length)).await {
             Ok(control) => Ok(control?),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+            Err(_) => Err(ReceiveError::Slow(MESSAGE_LIMIT)),
         }
     }
 
-    async fn frame(&mut self, header: &FrameHeader, length: usize) -> Result<(), PlayError> {
+    async fn frame(&mut self, header: &FrameHeader, length: usize) -> Result<(), ReceiveError> {
         let began = Instant::now();
         let mut buffer = self.sink.buffer(length)?;
         self.body(buffer.as_mut()).await?;
@@ -283,10 +283,10 @@ impl<R: AsyncRead + Unpin, S: Sink> Player<'_, R, S> {
         Ok(())
     }
 
-    async fn body(&mut self, body: &mut [u8]) -> Result<(), PlayError> {
+    async fn body(&mut self, body: &mut [u8]) -> Result<(), ReceiveError> {
         match timeout(MESSAGE_LIMIT, self.reader.body(body)).await {
             Ok(read) => Ok(read?),
-            Err(_) => Err(PlayError::Slow(MESSAGE_LIMIT)),
+            Err(_) => Err(ReceiveError::Slow(MESSAGE_LIMIT)),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::frame::FrameHeader;
 use crate::wire::{AgesMs, Pong, Report};
 
 use super::remote_clock::RemoteClock;
-use crate::net::age_histogram::{AgeSummary, Ages, milliseconds};
+use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
 
 /// A picture that came more quickly was in the socket as a whole, or in one packet: it tells nothing
 /// of what the path carries.
@@ -36,7 +36,7 @@ pub struct Traffic {
 
 /// What a viewer knows of its stream.
 #[derive(Debug)]
-pub struct Meter {
+pub struct StreamStats {
     /// What has come in so far.
     pub traffic: Traffic,
     origin: Instant,
@@ -49,8 +49,8 @@ struct State {
     clock: RemoteClock,
     /// Ages of the last pictures when they left the sender, as it says.
     sent: Option<AgesMs>,
-    arrived: Ages,
-    shown: Ages,
+    arrived: AgeHistogram,
+    shown: AgeHistogram,
     /// Pictures shown in this second.
     count: u64,
     /// When the last one was shown, in nanoseconds since the origin.
@@ -65,12 +65,12 @@ struct State {
     /// What the counters were when this second began, and when that was.
     before: (u64, u64, u64),
     began: Duration,
-    last: Second,
+    last: StatsInterval,
 }
 
 /// One second of a stream.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Second {
+pub struct StatsInterval {
     /// Counted from 1; 0 is before the first.
     pub number: u64,
     /// How long it really was.
@@ -98,7 +98,7 @@ pub struct Second {
     pub made: Option<f64>,
 }
 
-impl Second {
+impl StatsInterval {
     /// What others are told of it, in the units in which they read it.
     pub fn report(&self) -> Report {
         Report {
@@ -118,7 +118,7 @@ pub fn now() -> u64 {
     u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl Default for Meter {
+impl Default for StreamStats {
     fn default() -> Self {
         Self {
             traffic: Traffic::default(),
@@ -129,7 +129,7 @@ impl Default for Meter {
     }
 }
 
-impl Meter {
+impl StreamStats {
     /// A picture has reached the screen.
     pub fn shown(&self, header: &FrameHeader) {
         let now = now();
@@ -168,7 +168,7 @@ impl Meter {
     }
 
     /// Ends one second and begins the next: to be called about once a second, by one caller.
-    pub fn close_second(&self) -> Second {
+    pub fn close_second(&self) -> StatsInterval {
         let total = |count: &AtomicU64| count.load(Relaxed);
         let Traffic {
             frames,
@@ -181,7 +181,7 @@ impl Meter {
         (state.began, state.before) = (self.origin.elapsed(), totals);
         let (carried, took) = std::mem::take(&mut state.carried);
         let rate = carried as f64 * 8.0 / took.as_secs_f64();
-        state.last = Second {
+        state.last = StatsInterval {
             number: state.last.number + 1,
             span: state.began.saturating_sub(began),
             frames: totals.0 - before.0,
@@ -200,7 +200,7 @@ impl Meter {
     }
 
     /// The second that ended last.
-    pub fn last_second(&self) -> Second {
+    pub fn last_second(&self) -> StatsInterval {
         self.lock().last
     }
 
@@ -287,8 +287,8 @@ mod tests {
     }
 
     /// A meter that knows a sender whose clock is so many nanoseconds ahead.
-    fn knowing(ahead: u64) -> Meter {
-        let meter = Meter::default();
+    fn knowing(ahead: u64) -> StreamStats {
+        let meter = StreamStats::default();
         let now = now();
         meter.pong(Pong {
             sent: now,
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_the_sender_makes_is_told_by_numbers_and_times() {
-        let meter = Meter::default();
+        let meter = StreamStats::default();
         let arrived = |sequence: u32, captured_at| {
             let header = FrameHeader {
                 sequence,
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn no_age_is_made_up() {
-        let meter = Meter::default();
+        let meter = StreamStats::default();
         meter.shown(&captured(5));
         assert!(meter.close_second().age.is_none(), "no clock");
         let meter = knowing(0);

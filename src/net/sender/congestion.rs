@@ -60,7 +60,7 @@ struct Flight {
 
 /// What is on its way to one viewer, and what is known of that way.
 #[derive(Debug)]
-pub struct Window {
+pub struct CongestionWindow {
     flights: VecDeque<Flight>,
     /// Bytes and time of the last frames that were measured.
     measured: VecDeque<(usize, Duration)>,
@@ -81,7 +81,7 @@ pub struct Window {
     unknown: bool,
 }
 
-impl Window {
+impl CongestionWindow {
     /// Nothing is on its way, and nothing known.
     pub fn new(now: Instant) -> Self {
         Self {

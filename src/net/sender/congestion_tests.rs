@@ -70,7 +70,7 @@ impl Path {
     /// Sends for so long.
     fn run(&self, seconds: u64) -> Outcome {
         let began = start();
-        let mut window = Window::new(began);
+        let mut window = CongestionWindow::new(began);
         let (mut now, mut narrow, mut saved) = (began, began, self.burst);
         let mut acks: VecDeque<(Instant, Ack)> = VecDeque::new();
         let mut ages = Vec::new();
@@ -249,7 +249,7 @@ fn frames_of_a_packet_on_a_thin_link_do_not_pile_up() {
 /// that. Returns the frames of the last one.
 fn spells(bytes: usize, spells: &[(u64, u64, u64)]) -> u32 {
     let mut at = start();
-    let mut window = Window::new(at);
+    let mut window = CongestionWindow::new(at);
     let mut acks: VecDeque<(Instant, Ack)> = VecDeque::new();
     let (mut sequence, mut frames) = (0, 0);
     for (seconds, way, took) in spells {
@@ -295,7 +295,7 @@ fn a_path_that_becomes_slow_never_waits_for_what_nobody_acknowledges() {
 #[test]
 fn nothing_more_leaves_while_the_viewer_is_silent() {
     let now = start();
-    let mut window = Window::new(now);
+    let mut window = CongestionWindow::new(now);
     assert_eq!(window.room(now), Room::Now);
     window.sent(now, 1, 1000, true);
     assert_eq!(
@@ -326,7 +326,7 @@ fn nothing_more_leaves_while_the_viewer_is_silent() {
 #[test]
 fn what_a_viewer_says_that_cannot_be_changes_nothing() {
     let now = start();
-    let mut window = Window::new(now);
+    let mut window = CongestionWindow::new(now);
     window.sent(now, 7, 1000, true);
     window.acked(
         now,

@@ -12,10 +12,10 @@ use tracing::info;
 
 use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
-use super::disconnect::Left;
-use super::frame_writer::Show;
-use super::late_hello::{Late, tutorial};
-use super::viewer_link::Link;
+use super::disconnect::DisconnectReason;
+use super::frame_writer::FrameWriter;
+use super::late_hello::{LateOutcome, tutorial};
+use super::viewer_link::ViewerLink;
 use super::viewers::Entry;
 use crate::net::hub::{Hub, Seat};
 use crate::net::idle_timeout;
@@ -58,11 +58,11 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
         Spoken::Bare => bare(&mut reader, &mut write, peer, hub, options).await,
         Spoken::Pickles(bgr) => {
             match tutorial(&mut reader, &mut write, peer, (hub, bgr), options).await {
-                Ok(Late::Guest(guest)) => {
+                Ok(LateOutcome::Admitted(guest)) => {
                     is_native = true;
                     Ok(converse(guest, &mut reader, &mut write, hub, options).await)
                 }
-                Ok(Late::Left(left)) => Ok(left),
+                Ok(LateOutcome::DisconnectReason(left)) => Ok(left),
                 Err(left) => Err(left),
             }
         }
@@ -74,8 +74,8 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
             left
         }
     };
-    if is_native && matches!(left, Left::Ended(_) | Left::Full(_)) {
-        let done = matches!(left, Left::Ended(_)) && hub.is_done();
+    if is_native && matches!(left, DisconnectReason::Ended(_) | DisconnectReason::Full(_)) {
+        let done = matches!(left, DisconnectReason::Ended(_)) && hub.is_done();
         farewell(&mut stream, &left, done).await;
     }
 }
@@ -95,7 +95,7 @@ async fn is_silent(reader: &mut MessageReader<ReadHalf<'_>>) -> bool {
 
 /// Tells a peer why the connection is about to be closed, and gives it a moment to read that:
 /// what a closed socket had not read yet turns into a reset, which overtakes the last words.
-pub(super) async fn farewell(stream: &mut TcpStream, left: &Left, done: bool) {
+pub(super) async fn farewell(stream: &mut TcpStream, left: &DisconnectReason, done: bool) {
     let bye = Control::Bye {
         reason: left.to_string(),
         done,
@@ -114,20 +114,20 @@ async fn welcome(
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
-) -> Result<Guest, Left> {
+) -> Result<Admitted, DisconnectReason> {
     let hello = match timeout(options.hello_limit, greet(reader)).await {
         Ok(greeted) => greeted?,
         Err(_) => {
             return Err(match reader.pending() {
-                [] => Left::Silent(options.hello_limit),
-                first => Left::Refused(WireError::Foreign(first.to_vec())),
+                [] => DisconnectReason::Silent(options.hello_limit),
+                first => DisconnectReason::Refused(WireError::Foreign(first.to_vec())),
             });
         }
     };
     let (called, who) = named(&hello);
-    let link = Link::new(peer, called, hello.acks);
-    Ok(Guest {
-        visit: Visit::begin(link, &who, hub, options)?,
+    let link = ViewerLink::new(peer, called, hello.acks);
+    Ok(Admitted {
+        visit: ViewerSession::begin(link, &who, hub, options)?,
         hello,
         life: SILENCE_LIMIT,
     })
@@ -135,18 +135,18 @@ async fn welcome(
 
 /// Serves a viewer that speaks our own protocol, and has said hello.
 async fn converse(
-    guest: Guest,
+    guest: Admitted,
     reader: &mut MessageReader<ReadHalf<'_>>,
     write: &mut WriteHalf<'_>,
     hub: &Arc<Hub>,
     options: &ServerOptions,
-) -> Left {
-    let Guest { hello, visit, life } = guest;
+) -> DisconnectReason {
+    let Admitted { hello, visit, life } = guest;
     let mut subscription = hub.subscribe();
     let wished = hello.max_latency.map(u64::from).map(Duration::from_millis);
     let patience = wished.unwrap_or(MAX_LATENCY).min(options.max_latency);
     subscription.set_patience(patience.max(LEAST_PATIENCE));
-    let mut show = Show::new(&visit.link, subscription, options.stall_limit);
+    let mut show = FrameWriter::new(&visit.link, subscription, options.stall_limit);
     let life = hello.acks.then_some(life);
     let left = tokio::select! {
         // What it says first is a ping, whose answer is to come before any frame.
@@ -163,10 +163,10 @@ async fn bare(
     peer: SocketAddr,
     hub: &Arc<Hub>,
     options: &ServerOptions,
-) -> Result<Left, Left> {
-    let link = Link::new(peer, String::new(), false);
-    let visit = Visit::begin(link, "", hub, options)?;
-    let mut show = Show::new(&visit.link, hub.subscribe(), options.stall_limit);
+) -> Result<DisconnectReason, DisconnectReason> {
+    let link = ViewerLink::new(peer, String::new(), false);
+    let visit = ViewerSession::begin(link, "", hub, options)?;
+    let mut show = FrameWriter::new(&visit.link, hub.subscribe(), options.stall_limit);
     let left = tokio::select! {
         left = ignore(reader.stream()) => left,
         left = show.bare(write) => left,
@@ -175,31 +175,31 @@ async fn bare(
 }
 
 /// A viewer that has said hello, and watches.
-pub(super) struct Guest {
+pub(super) struct Admitted {
     hello: Hello,
-    visit: Visit,
+    visit: ViewerSession,
     /// How long it may be silent, where it promised not to be, before its first acknowledgement.
     life: Duration,
 }
 
 /// A viewer that watches.
-pub(super) struct Visit {
-    pub link: Arc<Link>,
+pub(super) struct ViewerSession {
+    pub link: Arc<ViewerLink>,
     seat: Seat,
     /// Its place on the roster.
     entry: Entry,
 }
 
-impl Visit {
+impl ViewerSession {
     /// Lets a viewer in, if there is a seat for it. `who` is what the log adds to its address.
     pub fn begin(
-        link: Link,
+        link: ViewerLink,
         who: &str,
         hub: &Arc<Hub>,
         options: &ServerOptions,
-    ) -> Result<Self, Left> {
+    ) -> Result<Self, DisconnectReason> {
         let limit = options.max_viewers;
-        let seat = hub.seat(limit).ok_or(Left::Full(limit))?;
+        let seat = hub.seat(limit).ok_or(DisconnectReason::Full(limit))?;
         let watching = seat.watching();
         info!("viewer {}{who}: joined ({watching} watching)", link.peer);
         let link = Arc::new(link);
@@ -208,7 +208,7 @@ impl Visit {
     }
 
     /// The viewer says hello late: it keeps its seat, as what it has turned out to be.
-    pub fn greeted(self, hello: Hello, hub: &Arc<Hub>, options: &ServerOptions) -> Guest {
+    pub fn greeted(self, hello: Hello, hub: &Arc<Hub>, options: &ServerOptions) -> Admitted {
         let (called, who) = named(&hello);
         info!(
             "viewer {}{who}: says hello late, goes on as a viewer of vidchat's own",
@@ -218,7 +218,7 @@ impl Visit {
         drop(entry);
         let link = Arc::new(link.turned_out(called, hello.acks));
         let entry = hub.roster().enter(Arc::clone(&link));
-        Guest {
+        Admitted {
             hello,
             visit: Self { link, seat, entry },
             // It hears our hello, after which it pings, behind all that it was sent before.
@@ -227,7 +227,7 @@ impl Visit {
     }
 
     /// The viewer has left, for this reason.
-    pub fn end(self, left: Left) -> Left {
+    pub fn end(self, left: DisconnectReason) -> DisconnectReason {
         let still = self.seat.watching() - 1;
         drop(self.seat);
         info!("viewer {}: left: {left} ({still} watching)", self.link.peer);
@@ -246,17 +246,19 @@ fn named(hello: &Hello) -> (String, String) {
 }
 
 /// Reads the viewer's first message, which has to be a hello.
-pub(super) async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<Hello, Left> {
+pub(super) async fn greet(
+    reader: &mut MessageReader<ReadHalf<'_>>,
+) -> Result<Hello, DisconnectReason> {
     if reader.dialect().await? != wire::Dialect::Native {
-        return Err(Left::Refused(WireError::NoHello));
+        return Err(DisconnectReason::Refused(WireError::NoHello));
     }
     let Some(Head::Control { length }) = reader.head().await? else {
-        return Err(Left::Refused(WireError::NoHello));
+        return Err(DisconnectReason::Refused(WireError::NoHello));
     };
     match reader.control(length).await? {
         Control::Hello(hello) if hello.vidchat >= 1 => Ok(hello),
-        Control::Hello(hello) => Err(Left::Refused(WireError::Version(hello.vidchat))),
-        _ => Err(Left::Refused(WireError::NoHello)),
+        Control::Hello(hello) => Err(DisconnectReason::Refused(WireError::Version(hello.vidchat))),
+        _ => Err(DisconnectReason::Refused(WireError::NoHello)),
     }
 }
 
@@ -266,24 +268,24 @@ pub(super) async fn greet(reader: &mut MessageReader<ReadHalf<'_>>) -> Result<He
 async fn listen(
     reader: &mut MessageReader<ReadHalf<'_>>,
     hub: &Hub,
-    link: &Link,
+    link: &ViewerLink,
     limit: Duration,
     mut life: Option<Duration>,
-) -> Left {
+) -> DisconnectReason {
     let mut heard = 0;
     let mut since = Instant::now();
     loop {
         let head = match life {
             Some(life) => match idle_timeout::within(life, reader.head()).await {
                 Some(head) => head,
-                None => return Left::Gone(life),
+                None => return DisconnectReason::Gone(life),
             },
             None => reader.head().await,
         };
         let length = match head {
             Ok(Some(Head::Control { length })) => length,
-            Ok(Some(Head::Frame { .. })) => return Left::Sends,
-            Ok(None) => return Left::Closed,
+            Ok(Some(Head::Frame { .. })) => return DisconnectReason::Sends,
+            Ok(None) => return DisconnectReason::Closed,
             Err(e) => return e.into(),
         };
         match timeout(limit, reader.control(length)).await {
@@ -295,30 +297,30 @@ async fn listen(
             Ok(Ok(Control::Report(report))) => link.reported(report),
             Ok(Ok(Control::Key)) => hub.want_key(),
             Ok(Ok(Control::Bye { reason, .. })) => {
-                return Left::Bye(control::printable(&reason, 200));
+                return DisconnectReason::Bye(control::printable(&reason, 200));
             }
             Ok(Ok(_)) => {}
             Ok(Err(e)) => return e.into(),
-            Err(_) => return Left::Slow(limit),
+            Err(_) => return DisconnectReason::Slow(limit),
         }
         heard += 1;
         if since.elapsed() >= Duration::from_secs(1) {
             (heard, since) = (0, Instant::now());
         }
         if heard > CONTROLS_A_SECOND {
-            return Left::Flood(CONTROLS_A_SECOND);
+            return DisconnectReason::Flood(CONTROLS_A_SECOND);
         }
     }
 }
 
 /// Drops whatever a viewer sends that has nothing to say.
-pub(super) async fn ignore(read: &mut ReadHalf<'_>) -> Left {
+pub(super) async fn ignore(read: &mut ReadHalf<'_>) -> DisconnectReason {
     let mut scrap = [0; 1024];
     loop {
         match read.read(&mut scrap).await {
-            Ok(0) => return Left::Closed,
+            Ok(0) => return DisconnectReason::Closed,
             Ok(_) => {}
-            Err(e) => return Left::Lost(e),
+            Err(e) => return DisconnectReason::Lost(e),
         }
     }
 }

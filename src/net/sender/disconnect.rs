@@ -12,7 +12,7 @@ use crate::net::message_reader::ReadError;
 
 /// Why a viewer is no longer one.
 #[derive(Debug)]
-pub(super) enum Left {
+pub(super) enum DisconnectReason {
     /// It closed the connection.
     Closed,
     /// It said goodbye.
@@ -39,7 +39,7 @@ pub(super) enum Left {
     Ended(Arc<str>),
 }
 
-impl fmt::Display for Left {
+impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => write!(f, "closed by the viewer"),
@@ -64,7 +64,7 @@ impl fmt::Display for Left {
     }
 }
 
-impl From<ReadError> for Left {
+impl From<ReadError> for DisconnectReason {
     fn from(e: ReadError) -> Self {
         match e {
             ReadError::Io(e) => Self::Lost(e),

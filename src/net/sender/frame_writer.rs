@@ -15,8 +15,8 @@ use crate::wire::message::encode_frame_head;
 use crate::wire::pickle::Envelope;
 use crate::wire::{self, Control, Hello};
 
-use super::disconnect::Left;
-use super::viewer_link::Link;
+use super::disconnect::DisconnectReason;
+use super::viewer_link::ViewerLink;
 use crate::net::hub::{Subscription, Update};
 
 /// How long a viewer may skip frames without a word in the log: it is opening its window.
@@ -28,13 +28,13 @@ const LAST_ROOM: Duration = Duration::from_millis(200);
 /// What is to be done next.
 enum Next {
     Say(Control),
-    Show(Update),
+    FrameWriter(Update),
     /// The viewer acknowledges nothing any more.
     Stalled,
 }
 
 /// A message of which the first bytes have left.
-struct Begun<H> {
+struct PartialMessage<H> {
     head: H,
     frame: Frame,
     tail: &'static [u8],
@@ -43,8 +43,8 @@ struct Begun<H> {
 }
 
 /// What one viewer is shown.
-pub(super) struct Show<'a> {
-    link: &'a Link,
+pub(super) struct FrameWriter<'a> {
+    link: &'a ViewerLink,
     subscription: Subscription,
     stall_limit: Duration,
     /// How many skipped frames the log has told of, and when.
@@ -53,9 +53,9 @@ pub(super) struct Show<'a> {
     begun: Instant,
 }
 
-impl<'a> Show<'a> {
+impl<'a> FrameWriter<'a> {
     /// Nothing has been shown yet. A viewer that takes nothing for `stall_limit` is given up.
-    pub fn new(link: &'a Link, subscription: Subscription, stall_limit: Duration) -> Self {
+    pub fn new(link: &'a ViewerLink, subscription: Subscription, stall_limit: Duration) -> Self {
         Self {
             link,
             subscription,
@@ -67,7 +67,7 @@ impl<'a> Show<'a> {
     }
 
     /// Introduces us, then sends caps and frames until the stream ends or the connection does.
-    pub async fn native(&mut self, write: &mut WriteHalf<'_>, name: &str) -> Left {
+    pub async fn native(&mut self, write: &mut WriteHalf<'_>, name: &str) -> DisconnectReason {
         let mut hello = Hello {
             vidchat: wire::VERSION,
             name: name.to_owned(),
@@ -85,8 +85,8 @@ impl<'a> Show<'a> {
             };
             let sent = match next {
                 Next::Say(control) => self.send(write, &control.encode()[..]).await,
-                Next::Stalled => return Left::Stalled(self.stall_limit),
-                Next::Show(update) => match update {
+                Next::Stalled => return DisconnectReason::Stalled(self.stall_limit),
+                Next::FrameWriter(update) => match update {
                     Update::Caps(caps) => {
                         control = Some(Control::Caps {
                             caps: caps.to_string(),
@@ -100,7 +100,7 @@ impl<'a> Show<'a> {
                         });
                         continue;
                     }
-                    Update::End(reason) => return Left::Ended(reason),
+                    Update::End(reason) => return DisconnectReason::Ended(reason),
                 },
             };
             if let Err(left) = sent {
@@ -123,18 +123,18 @@ impl<'a> Show<'a> {
                             return Next::Stalled;
                         },
                         reason = subscription.over(LAST_ROOM) => {
-                            return Next::Show(Update::End(reason));
+                            return Next::FrameWriter(Update::End(reason));
                         }
                     }
                 }
                 // Only now: what is taken earlier is older when it leaves.
-                Next::Show(subscription.next().await)
+                Next::FrameWriter(subscription.next().await)
             } => next,
         }
     }
 
     /// Sends each frame with nothing but its length.
-    pub async fn bare(&mut self, write: &mut WriteHalf<'_>) -> Left {
+    pub async fn bare(&mut self, write: &mut WriteHalf<'_>) -> DisconnectReason {
         loop {
             match self.subscription.next().await {
                 Update::Caps(_) | Update::Lost(_) => {}
@@ -143,7 +143,7 @@ impl<'a> Show<'a> {
                         return left;
                     }
                 }
-                Update::End(reason) => return Left::Ended(reason),
+                Update::End(reason) => return DisconnectReason::Ended(reason),
             }
         }
     }
@@ -155,7 +155,7 @@ impl<'a> Show<'a> {
         &mut self,
         write: &mut WriteHalf<'_>,
         mut said: oneshot::Receiver<Hello>,
-    ) -> Result<Hello, Left> {
+    ) -> Result<Hello, DisconnectReason> {
         let mut envelope = Envelope::new(0, 0);
         loop {
             let update = tokio::select! {
@@ -178,7 +178,7 @@ impl<'a> Show<'a> {
                     self.complete(write, begun).await?;
                 }
                 Update::Lost(_) => {}
-                Update::End(reason) => return Err(Left::Ended(reason)),
+                Update::End(reason) => return Err(DisconnectReason::Ended(reason)),
             }
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Show<'a> {
         frame: Frame,
         head: impl Fn(&Frame) -> H,
         tail: &'static [u8],
-    ) -> Result<(), Left> {
+    ) -> Result<(), DisconnectReason> {
         let begun = self.begin(write, frame, head, tail).await?;
         self.complete(write, begun).await
     }
@@ -203,7 +203,7 @@ impl<'a> Show<'a> {
         mut frame: Frame,
         head: impl Fn(&Frame) -> H,
         tail: &'static [u8],
-    ) -> Result<Begun<H>, Left> {
+    ) -> Result<PartialMessage<H>, DisconnectReason> {
         let (head, started) = loop {
             frame.header.ack = self.link.wants_ack();
             let head = head(&frame);
@@ -213,16 +213,16 @@ impl<'a> Show<'a> {
             match write.try_write_vectored(parts) {
                 Ok(count) => break (head, count),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Err(Left::Lost(e)),
+                Err(e) => return Err(DisconnectReason::Lost(e)),
             }
             match timeout(self.stall_limit, write.writable()).await {
                 Ok(Ok(())) => frame = self.subscription.refresh(frame),
-                Ok(Err(e)) => return Err(Left::Lost(e)),
-                Err(_) => return Err(Left::Stalled(self.stall_limit)),
+                Ok(Err(e)) => return Err(DisconnectReason::Lost(e)),
+                Err(_) => return Err(DisconnectReason::Stalled(self.stall_limit)),
             }
         };
         self.link.leaves(&frame, self.subscription.skipped());
-        Ok(Begun {
+        Ok(PartialMessage {
             head,
             frame,
             tail,
@@ -234,9 +234,9 @@ impl<'a> Show<'a> {
     async fn complete<H: AsRef<[u8]>>(
         &mut self,
         write: &mut WriteHalf<'_>,
-        begun: Begun<H>,
-    ) -> Result<(), Left> {
-        let Begun {
+        begun: PartialMessage<H>,
+    ) -> Result<(), DisconnectReason> {
+        let PartialMessage {
             head,
             frame,
             tail,
@@ -252,11 +252,15 @@ impl<'a> Show<'a> {
     }
 
     /// Sends all of `bytes`, within the time that a viewer may take for a message.
-    async fn send(&mut self, write: &mut WriteHalf<'_>, mut bytes: impl Buf) -> Result<(), Left> {
+    async fn send(
+        &mut self,
+        write: &mut WriteHalf<'_>,
+        mut bytes: impl Buf,
+    ) -> Result<(), DisconnectReason> {
         match timeout(self.stall_limit, write.write_all_buf(&mut bytes)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(Left::Lost(e)),
-            Err(_) => Err(Left::Stalled(self.stall_limit)),
+            Ok(Err(e)) => Err(DisconnectReason::Lost(e)),
+            Err(_) => Err(DisconnectReason::Stalled(self.stall_limit)),
         }
     }
 

@@ -15,19 +15,19 @@ use tokio::time::timeout;
 use crate::wire::{Hello, WireError};
 
 use super::ServerOptions;
-use super::connection::{Guest, Visit, greet, ignore};
-use super::disconnect::Left;
-use super::frame_writer::Show;
-use super::viewer_link::Link;
+use super::connection::{Admitted, ViewerSession, greet, ignore};
+use super::disconnect::DisconnectReason;
+use super::frame_writer::FrameWriter;
+use super::viewer_link::ViewerLink;
 use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
 
 /// What becomes of a viewer that was silent.
-pub(super) enum Late {
+pub(super) enum LateOutcome {
     /// It has said hello after all. Nothing is half said on the way to it.
-    Guest(Guest),
+    Admitted(Admitted),
     /// It has left.
-    Left(Left),
+    DisconnectReason(DisconnectReason),
 }
 
 /// Serves a viewer as a program of the tutorial, which takes pickles of BGR pictures, for as long
@@ -38,12 +38,12 @@ pub(super) async fn tutorial(
     peer: SocketAddr,
     (hub, bgr): (&Arc<Hub>, &Arc<Hub>),
     options: &ServerOptions,
-) -> Result<Late, Left> {
-    let link = Link::new(peer, "a program of the tutorial".into(), false);
-    let visit = Visit::begin(link, " (a program of the tutorial)", hub, options)?;
+) -> Result<LateOutcome, DisconnectReason> {
+    let link = ViewerLink::new(peer, "a program of the tutorial".into(), false);
+    let visit = ViewerSession::begin(link, " (a program of the tutorial)", hub, options)?;
     // Who converts the pictures sees by these seats whether anybody wants them.
     let translated = bgr.seat(usize::MAX);
-    let mut show = Show::new(&visit.link, bgr.subscribe(), options.stall_limit);
+    let mut show = FrameWriter::new(&visit.link, bgr.subscribe(), options.stall_limit);
     let (says, said) = oneshot::channel();
     let served = tokio::select! {
         left = overhear(reader, options.hello_limit, says) => Err(left),
@@ -52,8 +52,8 @@ pub(super) async fn tutorial(
     drop(translated);
     drop(show);
     Ok(match served {
-        Ok(hello) => Late::Guest(visit.greeted(hello, hub, options)),
-        Err(left) => Late::Left(visit.end(left)),
+        Ok(hello) => LateOutcome::Admitted(visit.greeted(hello, hub, options)),
+        Err(left) => LateOutcome::DisconnectReason(visit.end(left)),
     })
 }
 
@@ -64,11 +64,11 @@ async fn overhear(
     reader: &mut MessageReader<ReadHalf<'_>>,
     limit: Duration,
     says: oneshot::Sender<Hello>,
-) -> Left {
+) -> DisconnectReason {
     match reader.begins().await {
         Ok(true) => {}
-        Ok(false) => return Left::Closed,
-        Err(e) => return Left::Lost(e),
+        Ok(false) => return DisconnectReason::Closed,
+        Err(e) => return DisconnectReason::Lost(e),
     }
     match timeout(limit, greet(reader)).await {
         Ok(Ok(hello)) => {
@@ -76,9 +76,9 @@ async fn overhear(
             let _ = says.send(hello);
             pending().await
         }
-        Ok(Err(left @ (Left::Closed | Left::Lost(_)))) => left,
+        Ok(Err(left @ (DisconnectReason::Closed | DisconnectReason::Lost(_)))) => left,
         // No program of the tutorial, and no viewer that we could serve.
-        Ok(Err(left @ Left::Refused(WireError::Version(_)))) => left,
+        Ok(Err(left @ DisconnectReason::Refused(WireError::Version(_)))) => left,
         // Whatever a program of the tutorial may have to say: nobody has ever listened to it.
         Ok(Err(_)) | Err(_) => ignore(reader.stream()).await,
     }

@@ -8,7 +8,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts what repeats, and says when it is time to tell of it.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub(super) struct LogThrottle {
     state: Mutex<State>,
 }
 
@@ -19,7 +19,7 @@ struct State {
     told_at: Option<Instant>,
 }
 
-impl Repeats {
+impl LogThrottle {
     /// It has happened. Returns how often since the last line, where another one is due.
     pub fn note(&self) -> Option<u64> {
         // Two plain values, whole at any time.
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_first_is_told_at_once_and_the_others_together() {
-        let repeats = Repeats::default();
+        let repeats = LogThrottle::default();
         assert_eq!(repeats.note(), Some(1));
         assert_eq!(repeats.note(), None);
         assert_eq!(repeats.note(), None);

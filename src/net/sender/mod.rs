@@ -22,8 +22,8 @@ use tracing::{info, warn};
 use crate::failure::describe;
 use crate::wire::Wire;
 
-use self::disconnect::Left;
-use self::log_throttle::Repeats;
+use self::disconnect::DisconnectReason;
+use self::log_throttle::LogThrottle;
 use super::hub::Hub;
 
 /// Connections beyond the viewers' seats that may be open at once: those that have not said
@@ -89,7 +89,7 @@ pub async fn serve(
     let service = Arc::new(Service { hub, options });
     let Service { hub, options } = &*service;
     let mut viewers = JoinSet::new();
-    let (turned_away, unaccepted) = (Repeats::default(), Repeats::default());
+    let (turned_away, unaccepted) = (LogThrottle::default(), LogThrottle::default());
     tokio::pin!(shutdown);
     let reason = loop {
         let accepted = tokio::select! {
@@ -172,5 +172,5 @@ fn allow_connections(count: usize) {
 fn allow_connections(_count: usize) {}
 
 async fn turn_away(mut stream: TcpStream, watching: usize) {
-    connection::farewell(&mut stream, &Left::Full(watching), false).await;
+    connection::farewell(&mut stream, &DisconnectReason::Full(watching), false).await;
 }

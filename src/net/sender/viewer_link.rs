@@ -11,12 +11,12 @@ use tokio::time::{self, timeout_at};
 use crate::frame::Frame;
 use crate::wire::{Ack, AgesMs, Control, Pong, Report};
 
-use super::congestion::{Room, Window};
-use crate::net::age_histogram::Ages;
+use super::congestion::{CongestionWindow, Room};
+use crate::net::age_histogram::AgeHistogram;
 
 /// One viewer.
 #[derive(Debug)]
-pub struct Link {
+pub struct ViewerLink {
     /// Where it is.
     pub peer: SocketAddr,
     /// What it calls itself, fit to be shown; empty where it does not.
@@ -30,11 +30,11 @@ pub struct Link {
 #[derive(Debug)]
 struct State {
     /// For viewers that acknowledge what they get; the others are sent whatever their sockets take.
-    window: Option<Window>,
+    window: Option<CongestionWindow>,
     /// A ping that is not answered yet: when it was sent, and when it came.
     ping: Option<(u64, u64)>,
     /// Ages of the frames that left since they were told last.
-    sent: Ages,
+    sent: AgeHistogram,
     told: Option<AgesMs>,
     report: Option<Report>,
     progress: Progress,
@@ -65,7 +65,7 @@ pub struct Progress {
     pub report: Option<Report>,
 }
 
-impl Link {
+impl ViewerLink {
     /// A viewer that has just come; `acks` if it acknowledges frames.
     pub fn new(peer: SocketAddr, name: String, acks: bool) -> Self {
         let joined = Instant::now();
@@ -74,9 +74,9 @@ impl Link {
             name,
             joined,
             state: Mutex::new(State {
-                window: acks.then(|| Window::new(joined)),
+                window: acks.then(|| CongestionWindow::new(joined)),
                 ping: None,
-                sent: Ages::default(),
+                sent: AgeHistogram::default(),
                 told: None,
                 report: None,
                 progress: Progress::default(),
@@ -110,9 +110,11 @@ impl Link {
         let window = state.window.as_ref();
         let known = window.filter(|_| !state.clogged);
         Progress {
-            in_flight: window.map_or(0, Window::in_flight),
-            round_trip: known.map(Window::round_trip),
-            carries: window.and_then(Window::rate).map(|bytes| bytes * 8.0),
+            in_flight: window.map_or(0, CongestionWindow::in_flight),
+            round_trip: known.map(CongestionWindow::round_trip),
+            carries: window
+                .and_then(CongestionWindow::rate)
+                .map(|bytes| bytes * 8.0),
             report: state.report,
             ..state.progress
         }

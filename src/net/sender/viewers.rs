@@ -2,26 +2,26 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::viewer_link::Link;
+use super::viewer_link::ViewerLink;
 
 /// The viewers of one sender.
 #[derive(Debug, Default)]
-pub struct Roster(Mutex<Vec<Arc<Link>>>);
+pub struct Viewers(Mutex<Vec<Arc<ViewerLink>>>);
 
 /// One viewer's entry, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Entry {
-    roster: Arc<Roster>,
-    link: Arc<Link>,
+    roster: Arc<Viewers>,
+    link: Arc<ViewerLink>,
 }
 
-impl Roster {
+impl Viewers {
     /// The viewers of this moment, in the order in which they came.
-    pub fn viewers(&self) -> Vec<Arc<Link>> {
+    pub fn viewers(&self) -> Vec<Arc<ViewerLink>> {
         self.lock().clone()
     }
 
-    pub(super) fn enter(self: &Arc<Self>, link: Arc<Link>) -> Entry {
+    pub(super) fn enter(self: &Arc<Self>, link: Arc<ViewerLink>) -> Entry {
         self.lock().push(Arc::clone(&link));
         Entry {
             roster: Arc::clone(self),
@@ -29,7 +29,7 @@ impl Roster {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ViewerLink>>> {
         // A list is whole at any time.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use vidchat::cli::Cli;
 use vidchat::media::pipeline::build;
-use vidchat::media::{self, Direction, Recipe, Values};
+use vidchat::media::{self, Direction, PipelineFile, Values};
 use vidchat::wire::Caps;
 
 use crate::support::{project, run, vidchat};
@@ -261,20 +261,20 @@ fn each_shipped_pipeline_is_explained_and_no_other() {
     assert_eq!(explained, shipped);
 }
 
-/// Fills a recipe's placeholders with something for all that have no value on every machine.
-fn filled(recipe: &Recipe) -> String {
+/// Fills a pipeline file's placeholders with something for all that have no value on every machine.
+fn filled(file: &PipelineFile) -> String {
     let mut values = Values::default();
     values.set("camera", "videotestsrc is-live=true");
-    for placeholder in recipe.placeholders().expect("they are well-formed") {
+    for placeholder in file.placeholders().expect("they are well-formed") {
         let known = ["camera", "height", "decode", "encode"].contains(&placeholder.name.as_str());
         if placeholder.default.is_none() && !known {
             values.set(placeholder.name, "/dev/null");
         }
     }
     let form = Caps::parse("video/x-raw, format=I420, width=320, height=240").expect("it is good");
-    let filled = match recipe.direction {
-        Direction::Send => values.fill_send(recipe).map(|filled| filled.text),
-        Direction::Recv => values.fill_recv(recipe, &form),
+    let filled = match file.direction {
+        Direction::Send => values.fill_send(file).map(|filled| filled.text),
+        Direction::Recv => values.fill_recv(file, &form),
     };
     filled.unwrap_or_else(|failure| panic!("{failure}"))
 }
@@ -290,10 +290,10 @@ fn every_recipe_to_paste_makes_a_pipeline() {
             true => Direction::Recv,
             false => Direction::Send,
         };
-        let recipe = Recipe::new(direction, "mine", text);
-        assert!(recipe.about().len() > 10, "{} says nothing", block.lines[0]);
-        if let Err(failure) = build::check(&recipe, &filled(&recipe)) {
-            panic!("{:?}: {failure}", recipe.about());
+        let file = PipelineFile::new(direction, "mine", text);
+        assert!(file.about().len() > 10, "{} says nothing", block.lines[0]);
+        if let Err(failure) = build::check(&file, &filled(&file)) {
+            panic!("{:?}: {failure}", file.about());
         }
     }
 }

@@ -19,7 +19,7 @@ use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub};
 use vidchat::wire::Caps;
 
-use crate::media::source_loss::recipe;
+use crate::media::source_loss::pipeline_file;
 use crate::support::peers::{Seen, Stage, Viewer, within};
 use crate::support::{PATIENCE, skipped};
 
@@ -64,7 +64,12 @@ fn paced(stage: &Stage, text: &str) -> (Source, UnboundedReceiver<SourceEvent>, 
         taken: Mutex::new(taken),
     };
     let (events, heard) = unbounded_channel();
-    let source = Source::spawn(recipe(text), Values::default(), Arc::new(outlet), events);
+    let source = Source::spawn(
+        pipeline_file(text),
+        Values::default(),
+        Arc::new(outlet),
+        events,
+    );
     (source, heard, took)
 }
 
@@ -140,7 +145,7 @@ async fn a_live_pipeline_is_shown_in_order_and_what_is_skipped_is_counted() {
     media::init().expect("GStreamer is installed");
     let (events, mut heard) = unbounded_channel();
     let outlet = Arc::clone(&stage.hub) as Arc<dyn Outlet>;
-    let source = Source::spawn(recipe(text), Values::default(), outlet, events);
+    let source = Source::spawn(pipeline_file(text), Values::default(), outlet, events);
     source.open();
     let ended = async { while !matches!(heard.recv().await, Some(SourceEvent::Ended)) {} };
     within("the pipeline's end", ended).await;
@@ -208,7 +213,7 @@ async fn who_comes_after_a_pause_is_shown_no_picture_from_before_it() {
     media::init().expect("GStreamer is installed");
     let (events, mut heard) = unbounded_channel();
     let outlet = Arc::clone(&stage.hub) as Arc<dyn Outlet>;
-    let source = Source::spawn(recipe(text), Values::default(), outlet, events);
+    let source = Source::spawn(pipeline_file(text), Values::default(), outlet, events);
     source.open();
     let mut first = Viewer::join(stage.address).await;
     let before = first.frame().await.0;
@@ -238,7 +243,7 @@ async fn a_sender_that_was_stopped_leaves_no_task_and_no_thread() {
     };
     let text = format!("videotestsrc is-live=true ! {FORM},framerate=50/1 ! appsink name=frames");
     let options = SendOptions {
-        recipe: recipe(text),
+        file: pipeline_file(text),
         values: Values::default(),
         server: ServerOptions::default(),
         preview: Some(false),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::media::capture::source::Outlet;
 use vidchat::media::playback::player::PlayerOptions;
-use vidchat::media::{self, Direction, Player, Recipe};
+use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
 
 use crate::support::{PATIENCE, skipped};
@@ -123,7 +123,7 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration
     let options = PlayerOptions {
         seen: Some(Arc::new(move |header| told.lock().unwrap().push(*header))),
         taken: Some(greys.clone()),
-        ..PlayerOptions::new(Recipe::new(Direction::Recv, "mine", text))
+        ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "mine", text))
     };
     let (events, _heard) = mpsc::unbounded_channel();
     let mut player = Player::new(options, events);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vidchat::media::capture::source::SourceEvent;
 use vidchat::net::sender::ServerOptions;
 
-use crate::media::source_loss::{Feed, recipe, said, source};
+use crate::media::source_loss::{Feed, pipeline_file, said, source};
 use crate::support::peers::{Seen, Stage, Viewer};
 use crate::support::x_display::{Screen, Shot};
 use crate::support::{PATIENCE, Running, Sender, Xvfb, run_vidchat, vidchat};
@@ -54,7 +54,7 @@ async fn a_new_pipeline_takes_over_and_viewers_hear_its_form() {
     assert_eq!(changes(&mut viewer, &mut last).await, 32);
     assert!(matches!(said(&mut heard).await, SourceEvent::Opened(_)));
     for width in [64, 128] {
-        source.replace(recipe(plain(width, "")));
+        source.replace(pipeline_file(plain(width, "")));
         assert_eq!(changes(&mut viewer, &mut last).await, width as i32);
         match said(&mut heard).await {
             SourceEvent::Changed(words) => assert!(words.contains(&format!("{width}x16"))),
@@ -79,7 +79,7 @@ async fn a_new_pipeline_that_does_not_work_changes_nothing() {
         (plain(64, "! identity error-after=1"), "Failed after"),
         (plain(64, "! valve drop=true"), "no picture came within 5 s"),
     ] {
-        source.replace(recipe(text));
+        source.replace(pipeline_file(text));
         match said(&mut heard).await {
             SourceEvent::Kept(failure) => {
                 assert!(failure.why().contains(reason), "{failure}");
@@ -110,12 +110,12 @@ async fn one_that_needs_the_same_device_is_started_in_the_place_of_the_old_one()
     let mut last = 0;
     assert_eq!(changes(&mut viewer, &mut last).await, 32);
     assert!(matches!(said(&mut heard).await, SourceEvent::Opened(_)));
-    source.replace(recipe(wide(64)));
+    source.replace(pipeline_file(wide(64)));
     assert_eq!(changes(&mut viewer, &mut last).await, 64);
     let event = said(&mut heard).await;
     assert!(matches!(event, SourceEvent::Changed(_)), "{event:?}");
     // One that does not work gives the device back.
-    source.replace(recipe(feed.pipeline("! valve drop=true")));
+    source.replace(pipeline_file(feed.pipeline("! valve drop=true")));
     match said(&mut heard).await {
         SourceEvent::Kept(failure) => assert_eq!(failure.why(), "no picture came within 5 s"),
         other => panic!("{other:?}"),
@@ -130,9 +130,9 @@ async fn one_that_needs_the_same_device_is_started_in_the_place_of_the_old_one()
 async fn while_nobody_watches_the_new_one_waits_for_the_next_opening() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let (source, mut heard) = source(&stage, &plain(32, ""));
-    source.replace(recipe(plain(64, "! nosuchthing")));
+    source.replace(pipeline_file(plain(64, "! nosuchthing")));
     assert!(matches!(said(&mut heard).await, SourceEvent::Kept(_)));
-    source.replace(recipe(plain(64, "")));
+    source.replace(pipeline_file(plain(64, "")));
     assert!(matches!(said(&mut heard).await, SourceEvent::Changed(_)));
     source.open();
     let mut viewer = Viewer::join(stage.address).await;
@@ -140,7 +140,7 @@ async fn while_nobody_watches_the_new_one_waits_for_the_next_opening() {
     // One that is built and then fails is not kept for ever.
     let mut events = Vec::new();
     source.close();
-    source.replace(recipe(plain(16, "! valve drop=true")));
+    source.replace(pipeline_file(plain(16, "! valve drop=true")));
     source.open();
     while !matches!(events.last(), Some(SourceEvent::Kept(_))) {
         events.push(said(&mut heard).await);

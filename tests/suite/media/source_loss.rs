@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use vidchat::media::capture::source::{Outlet, SourceEvent};
-use vidchat::media::{self, Direction, Recipe, Source, Values};
+use vidchat::media::{self, Direction, PipelineFile, Source, Values};
 use vidchat::net::sender::ServerOptions;
 
 use crate::support::peers::{Seen, Stage, Viewer, within};
@@ -23,8 +23,8 @@ const FORM: &str = "video/x-raw,format=GRAY8,width=16,height=4,framerate=50/1";
 const PICTURE: usize = 16 * 4;
 
 /// A sending pipeline of these words.
-pub fn recipe(text: impl Into<String>) -> Recipe {
-    Recipe::new(Direction::Send, "mine", text)
+pub fn pipeline_file(text: impl Into<String>) -> PipelineFile {
+    PipelineFile::new(Direction::Send, "mine", text)
 }
 
 /// A source of `text` whose pictures go to the viewers of `stage`.
@@ -32,7 +32,7 @@ pub fn source(stage: &Stage, text: &str) -> (Source, UnboundedReceiver<SourceEve
     media::init().expect("GStreamer is installed");
     let (events, heard) = unbounded_channel();
     let outlet = Arc::clone(&stage.hub) as Arc<dyn Outlet>;
-    let source = Source::spawn(recipe(text), Values::default(), outlet, events);
+    let source = Source::spawn(pipeline_file(text), Values::default(), outlet, events);
     (source, heard)
 }
 

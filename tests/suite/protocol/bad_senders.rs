@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use vidchat::frame::FrameHeader;
-use vidchat::net::receiver::{PlayError, PlayOptions};
-use vidchat::net::{self, Meter};
+use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
+use vidchat::net::{self, StreamStats};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, FRAME_LIMIT, Wire, WireError};
 
@@ -25,15 +25,15 @@ async fn pair() -> (TcpStream, Stranger) {
 }
 
 /// How a viewer ends, and what it has seen, of a sender that says `script` and hangs up.
-async fn shown(script: &[u8]) -> (PlayError, Vec<Seen>) {
-    shown_to(script, PlayOptions::default(), |_| {}).await
+async fn shown(script: &[u8]) -> (ReceiveError, Vec<Seen>) {
+    shown_to(script, ReceiveOptions::default(), |_| {}).await
 }
 
 async fn shown_to(
     script: &[u8],
-    options: PlayOptions,
+    options: ReceiveOptions,
     change: impl FnOnce(&mut Eye),
-) -> (PlayError, Vec<Seen>) {
+) -> (ReceiveError, Vec<Seen>) {
     let (stream, mut sender) = pair().await;
     let viewer = Viewer::watch(stream, options, change);
     sender.say(script).await;
@@ -73,7 +73,7 @@ async fn other_services_are_named_by_their_first_bytes() {
         (&frame(0), "58 00 00 00 00 00 00 00 01"),
     ] {
         let (error, seen) = shown(first).await;
-        let PlayError::Wire(WireError::Foreign(_)) = error else {
+        let ReceiveError::Wire(WireError::Foreign(_)) = error else {
             panic!("{quoted}: {error:?}");
         };
         let text = error.to_string();
@@ -112,19 +112,19 @@ async fn lengths_beyond_the_limit_get_no_memory() {
         let script = [introduction(), message(length, &[start; 24])].concat();
         let (error, seen) = shown(&script).await;
         match error {
-            PlayError::Wire(e) => assert_eq!(e, WireError::TooLong { length, limit }),
+            ReceiveError::Wire(e) => assert_eq!(e, WireError::TooLong { length, limit }),
             other => panic!("{length}: {other:?}"),
         }
         assert!(!has_room(&seen), "room for {length}: {seen:?}");
     }
-    let strict = PlayOptions {
+    let strict = ReceiveOptions {
         max_frame: 1024,
-        ..PlayOptions::default()
+        ..ReceiveOptions::default()
     };
     let whole = [introduction(), frame(0), message(1025, &[1; 24])].concat();
     let (error, seen) = shown_to(&whole, strict, |_| {}).await;
     assert!(
-        matches!(error, PlayError::Wire(WireError::TooLong { .. })),
+        matches!(error, ReceiveError::Wire(WireError::TooLong { .. })),
         "{error:?}"
     );
     assert_eq!(seen.len(), 4, "hello, caps, room and one frame: {seen:?}");
@@ -163,7 +163,7 @@ async fn each_breach_of_the_protocol_ends_the_viewer_with_its_own_error() {
         let (error, seen) = shown(&script).await;
         let text = error.to_string();
         assert!(
-            matches!(error, PlayError::Wire(_)) && text.contains(expected),
+            matches!(error, ReceiveError::Wire(_)) && text.contains(expected),
             "{expected:?} is not in {text:?}"
         );
         assert!(!has_room(&seen), "{expected}: {seen:?}");
@@ -172,15 +172,15 @@ async fn each_breach_of_the_protocol_ends_the_viewer_with_its_own_error() {
 
 #[tokio::test]
 async fn what_the_sink_refuses_ends_the_viewer() {
-    let (error, seen) = shown_to(&introduction(), PlayOptions::default(), |eye| {
+    let (error, seen) = shown_to(&introduction(), ReceiveOptions::default(), |eye| {
         eye.blind = true;
     })
     .await;
-    assert!(matches!(error, PlayError::Sink(_)), "{error:?}");
+    assert!(matches!(error, ReceiveError::Sink(_)), "{error:?}");
     assert_eq!(error.to_string(), "cannot show it: it is dark");
     assert_eq!(seen.len(), 2);
     let script = [introduction(), frame(0)].concat();
-    let (error, seen) = shown_to(&script, PlayOptions::default(), |eye| {
+    let (error, seen) = shown_to(&script, ReceiveOptions::default(), |eye| {
         eye.length = Some(63);
     })
     .await;
@@ -193,7 +193,7 @@ async fn last_words_are_heard_even_before_a_hello_and_made_fit_to_be_shown() {
     let reason = format!("no\u{1b}[2J seat{}", "!".repeat(1000));
     let (error, _) = shown(&Control::bye(reason).encode()).await;
     match error {
-        PlayError::Bye(reason) => {
+        ReceiveError::Bye(reason) => {
             assert!(reason.starts_with("no[2J seat!"), "{reason}");
             assert_eq!(reason.len(), 200);
         }
@@ -210,7 +210,7 @@ async fn a_name_is_made_fit_to_be_shown() {
 #[tokio::test]
 async fn a_reset_is_a_lost_connection() {
     let (stream, mut sender) = pair().await;
-    let mut viewer = Viewer::watch(stream, PlayOptions::default(), |_| {});
+    let mut viewer = Viewer::watch(stream, ReceiveOptions::default(), |_| {});
     sender.say(&[introduction(), frame(0)].concat()).await;
     viewer.frame().await;
     socket2::SockRef::from(&sender.0)
@@ -218,20 +218,20 @@ async fn a_reset_is_a_lost_connection() {
         .expect("it is connected");
     drop(sender);
     let (error, _) = viewer.end().await;
-    assert!(matches!(error, PlayError::Io(_)), "{error:?}");
+    assert!(matches!(error, ReceiveError::Io(_)), "{error:?}");
     assert_eq!(error.to_string(), "connection reset");
 }
 
 /// How long it takes until a viewer gives up a sender that says `script` and then nothing, by a
 /// clock that runs as fast as nothing happens.
-async fn patience(script: &[u8]) -> (PlayError, Duration) {
+async fn patience(script: &[u8]) -> (ReceiveError, Duration) {
     let (stream, mut sender) = pair().await;
     sender.say(script).await;
     let (mut eye, _seen) = Eye::new();
     tokio::time::pause();
     let begun = Instant::now();
-    let meter = Meter::default();
-    let options = PlayOptions::default();
+    let meter = StreamStats::default();
+    let options = ReceiveOptions::default();
     let connection = net::introduce(stream, &options).await.unwrap();
     let error = net::play(connection, &options, &meter, &mut eye).await;
     let taken = begun.elapsed();
@@ -246,7 +246,7 @@ async fn a_sender_that_stops_is_given_up_after_a_while() {
     assert_eq!(taken.as_secs(), 5);
     let (error, _) = patience(&introduction()[..8]).await;
     assert!(
-        matches!(error, PlayError::Wire(WireError::Foreign(_))),
+        matches!(error, ReceiveError::Wire(WireError::Foreign(_))),
         "{error:?}"
     );
     let conversation = [introduction(), frame(0)].concat();
@@ -283,10 +283,10 @@ async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_pictures() {
     for length in 0..=whole.len() {
         let (error, seen) = shown(&whole[..length]).await;
         match (&error, length) {
-            (PlayError::Closed, 0) => {}
-            (PlayError::Wire(WireError::Foreign(_)), 1..=8) => {}
-            (PlayError::Closed, 9..) if length < whole.len() => {}
-            (PlayError::Bye(_), _) if length == whole.len() => {}
+            (ReceiveError::Closed, 0) => {}
+            (ReceiveError::Wire(WireError::Foreign(_)), 1..=8) => {}
+            (ReceiveError::Closed, 9..) if length < whole.len() => {}
+            (ReceiveError::Bye(_), _) if length == whole.len() => {}
             _ => panic!("after {length} of {} bytes: {error:?}", whole.len()),
         }
         let pictures = seen.iter().filter(|s| matches!(s, Seen::Frame(..))).count();
@@ -297,15 +297,15 @@ async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_pictures() {
 
 #[tokio::test]
 async fn a_sender_of_bare_frames_is_held_to_the_limits_too() {
-    let bare = |form: Option<&str>| PlayOptions {
+    let bare = |form: Option<&str>| ReceiveOptions {
         wire: Wire::Bare,
         bare_caps: form.map(caps),
         max_frame: 1000,
-        ..PlayOptions::default()
+        ..ReceiveOptions::default()
     };
     let whole = [message(2, b"ab"), message(3, b"cde")].concat();
     let (error, seen) = shown_to(&whole, bare(Some(FORM)), |_| {}).await;
-    assert!(matches!(error, PlayError::Closed), "{error:?}");
+    assert!(matches!(error, ReceiveError::Closed), "{error:?}");
     let first = FrameHeader {
         key: true,
         ..FrameHeader::default()
@@ -356,7 +356,7 @@ fn garbage_after_a_good_start_never_breaks_a_viewer() {
         let (error, seen) = runtime.block_on(within("an end", shown(&script)));
         prop_assert!(seen.len() >= 4, "{error:?} {seen:?}");
         prop_assert!(
-            !matches!(error, PlayError::Io(_) | PlayError::Sink(_)),
+            !matches!(error, ReceiveError::Io(_) | ReceiveError::Sink(_)),
             "{error:?}"
         );
     });

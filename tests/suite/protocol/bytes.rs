@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::net::receiver::PlayOptions;
+use vidchat::net::receiver::ReceiveOptions;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
 use vidchat::wire::{Caps, Control, Head, HeadBuffer, Hello};
@@ -172,9 +172,9 @@ async fn a_viewer_says_and_understands_the_bytes_of_the_document() {
     let (listener, address) = listener().await;
     let stream = TcpStream::connect(address).await.expect("it listens");
     let (mut sender, _) = listener.accept().await.expect("somebody has connected");
-    let options = PlayOptions {
+    let options = ReceiveOptions {
         name: "kitchen".into(),
-        ..PlayOptions::default()
+        ..ReceiveOptions::default()
     };
     let mut viewer = Viewer::watch(stream, options, |_| {});
     let mut heard = vec![0; golden("hello-viewer").len()];

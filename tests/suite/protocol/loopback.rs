@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use vidchat::net::message_reader::MessageReader;
-use vidchat::net::receiver::{PlayError, PlayOptions};
+use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{Control, FRAME_LIMIT, Head, Wire};
 
@@ -294,7 +294,7 @@ async fn the_end_reaches_every_viewer_with_its_reason() {
     stage.close("the camera was unplugged").await;
     for viewer in viewers {
         match viewer.end().await {
-            (PlayError::Bye(reason), rest) => {
+            (ReceiveError::Bye(reason), rest) => {
                 assert_eq!(reason, "the camera was unplugged");
                 assert_eq!(rest, []);
             }
@@ -347,10 +347,10 @@ async fn a_bare_viewer_gets_lengths_and_pictures_and_nothing_else() {
     })
     .await;
     let stream = TcpStream::connect(stage.address).await.expect("it listens");
-    let options = PlayOptions {
+    let options = ReceiveOptions {
         wire: Wire::Bare,
         bare_caps: Some(caps(FORM)),
-        ..PlayOptions::default()
+        ..ReceiveOptions::default()
     };
     let mut viewer = Viewer::watch(stream, options, |_| {});
     let mut raw = Stranger::at(stage.address).await;

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use vidchat::frame::FrameHeader;
 use vidchat::net::message_reader::MessageReader;
-use vidchat::net::receiver::{PlayError, PlayOptions};
-use vidchat::net::{self, Meter};
+use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
+use vidchat::net::{self, StreamStats};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{CONTROL_LIMIT, Control, Head, Wire, WireError};
@@ -55,10 +55,10 @@ fn unpickled(sequence: u32) -> Seen {
     Seen::Frame(header, PIXELS.to_vec())
 }
 
-fn native() -> PlayOptions {
-    PlayOptions {
+fn native() -> ReceiveOptions {
+    ReceiveOptions {
         wire: Wire::Native,
-        ..PlayOptions::default()
+        ..ReceiveOptions::default()
     }
 }
 
@@ -71,7 +71,7 @@ async fn pair() -> (TcpStream, Stranger) {
 }
 
 /// How a viewer ends, and what it has seen, of a sender that says this and hangs up.
-async fn shown(script: &[u8], options: PlayOptions) -> (PlayError, Vec<Seen>) {
+async fn shown(script: &[u8], options: ReceiveOptions) -> (ReceiveError, Vec<Seen>) {
     let (stream, mut sender) = pair().await;
     let viewer = Viewer::watch(stream, options, |_| {});
     sender.say(script).await;
@@ -83,7 +83,7 @@ async fn shown(script: &[u8], options: PlayOptions) -> (PlayError, Vec<Seen>) {
 #[tokio::test]
 async fn a_viewer_goes_over_to_the_protocol_when_a_hello_comes_between_two_pickles() {
     let (stream, mut sender) = pair().await;
-    let mut viewer = Viewer::watch(stream, PlayOptions::default(), |_| {});
+    let mut viewer = Viewer::watch(stream, ReceiveOptions::default(), |_| {});
     sender.say(&pickle().repeat(2)).await;
     let greeting = [Seen::Hello(String::new()), Seen::Caps(caps(BGR))];
     for expected in greeting.into_iter().chain([unpickled(0), unpickled(1)]) {
@@ -140,7 +140,7 @@ async fn a_viewer_goes_over_wherever_what_comes_is_split() {
     let script = [&pickle()[..], &introduction(), &last].concat();
     let (stream, mut sender) = pair().await;
     sender.0.set_nodelay(true).unwrap();
-    let mut viewer = Viewer::watch(stream, PlayOptions::default(), |_| {});
+    let mut viewer = Viewer::watch(stream, ReceiveOptions::default(), |_| {});
     for byte in script {
         sender.say(&[byte]).await;
         tokio::task::yield_now().await;
@@ -168,7 +168,7 @@ async fn what_comes_after_pickles_and_is_no_hello_ends_the_viewer() {
         (&introduction()[..30], "the sender closed the connection"),
     ] {
         let script = [&pickle(), then].concat();
-        let (error, seen) = shown(&script, PlayOptions::default()).await;
+        let (error, seen) = shown(&script, ReceiveOptions::default()).await;
         let text = error.to_string();
         assert!(text.contains(expected), "{expected:?} is not in {text:?}");
         assert_eq!(seen.last(), Some(&unpickled(0)), "{text}");
@@ -202,11 +202,11 @@ async fn a_viewer_of_the_protocol_alone_does_not_wait_for_ever() {
         tokio::time::pause();
         let begun = Instant::now();
         let connection = net::introduce(stream, &native()).await.unwrap();
-        let error = net::play(connection, &native(), &Meter::default(), &mut eye).await;
+        let error = net::play(connection, &native(), &StreamStats::default(), &mut eye).await;
         let taken = begun.elapsed();
         tokio::time::resume();
         assert!(
-            matches!(error, PlayError::Wire(WireError::NoHello)),
+            matches!(error, ReceiveError::Wire(WireError::NoHello)),
             "{error:?}"
         );
         assert_eq!(taken.as_secs(), 10);

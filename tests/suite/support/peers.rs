@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use vidchat::failure::Failure;
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::net::receiver::{PlayError, PlayOptions};
+use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::sender::ServerOptions;
-use vidchat::net::{self, Hub, Meter, Sink};
+use vidchat::net::{self, Hub, Sink, StreamStats};
 use vidchat::wire::{Caps, Control, Hello};
 
 use crate::support::PATIENCE;
@@ -208,8 +208,8 @@ impl Sink for Eye {
 /// A viewer of the library's own, in a task. It leaves when dropped.
 pub struct Viewer {
     seen: UnboundedReceiver<Seen>,
-    pub meter: Arc<Meter>,
-    playing: JoinHandle<PlayError>,
+    pub meter: Arc<StreamStats>,
+    playing: JoinHandle<ReceiveError>,
 }
 
 impl Viewer {
@@ -218,14 +218,18 @@ impl Viewer {
         let stream = within("a connection", TcpStream::connect(address))
             .await
             .expect("somebody listens");
-        Self::watch(stream, PlayOptions::default(), |_| {})
+        Self::watch(stream, ReceiveOptions::default(), |_| {})
     }
 
     /// Watches over this stream.
-    pub fn watch(stream: TcpStream, options: PlayOptions, change: impl FnOnce(&mut Eye)) -> Self {
+    pub fn watch(
+        stream: TcpStream,
+        options: ReceiveOptions,
+        change: impl FnOnce(&mut Eye),
+    ) -> Self {
         let (mut eye, seen) = Eye::new();
         change(&mut eye);
-        let meter = Arc::new(Meter::default());
+        let meter = Arc::new(StreamStats::default());
         let counted = Arc::clone(&meter);
         let playing = tokio::spawn(async move {
             match net::introduce(stream, &options).await {
@@ -266,7 +270,7 @@ impl Viewer {
     }
 
     /// Why it ended, and what was not looked at before.
-    pub async fn end(mut self) -> (PlayError, Vec<Seen>) {
+    pub async fn end(mut self) -> (ReceiveError, Vec<Seen>) {
         let error = within("the viewer's end", &mut self.playing)
             .await
             .expect("play does not panic");

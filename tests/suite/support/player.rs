@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use vidchat::frame::FrameHeader;
 use vidchat::media::playback::player::{PlayerEvent, PlayerOptions};
-use vidchat::media::{self, Direction, Player, Recipe};
+use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
 
 use crate::media::frame_identity::Picture;
@@ -38,9 +38,9 @@ impl Shown {
 
     pub fn titled(pipeline: &str, title: &str) -> Self {
         media::init().unwrap();
-        let recipe = match pipeline.contains('!') {
-            false => Recipe::find(Direction::Recv, pipeline).unwrap(),
-            true => Recipe::new(Direction::Recv, "mine", pipeline),
+        let file = match pipeline.contains('!') {
+            false => PipelineFile::find(Direction::Recv, pipeline).unwrap(),
+            true => PipelineFile::new(Direction::Recv, "mine", pipeline),
         };
         let (events, heard) = mpsc::unbounded_channel();
         let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
@@ -51,7 +51,7 @@ impl Shown {
             seen: Some(Arc::new(move |h: &FrameHeader| {
                 told.lock().unwrap().push(h.sequence)
             })),
-            ..PlayerOptions::new(recipe)
+            ..PlayerOptions::new(file)
         };
         Self {
             player: Player::new(options, events),

@@ -21,7 +21,7 @@ use self::modes::Mode;
 
 /// What is wanted of a camera.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct CameraRequest {
     /// Which one: a path, a number or a part of its name. The first that works where it is
     /// missing.
     pub device: Option<String>,
@@ -60,15 +60,15 @@ const NO_CAMERA: &str = "vidchat send --pipeline test needs no camera";
 const NO_JPEG: &str = "it offers no JPEG pictures";
 
 /// Chooses a camera and a mode. Opens each camera for a moment and leaves it closed.
-pub fn choose(wish: &Wish) -> Outcome<Camera> {
+pub fn choose(request: &CameraRequest) -> Outcome<Camera> {
     let present: Vec<&str> = ELEMENTS
         .into_iter()
         .filter(|name| gst::ElementFactory::find(name).is_some())
         .collect();
     let mut reasons = Vec::new();
     for element in &present {
-        for device in devices(element, wish)? {
-            match open(element, device.as_ref(), wish) {
+        for device in devices(element, request)? {
+            match open(element, device.as_ref(), request) {
                 Ok(Some(camera)) => return Ok(camera),
                 Ok(None) => {}
                 Err(reason) => reasons.push(match &device {
@@ -78,24 +78,24 @@ pub fn choose(wish: &Wish) -> Outcome<Camera> {
             }
         }
     }
-    Err(none_usable(wish, &present, reasons))
+    Err(none_usable(request, &present, reasons))
 }
 
 /// The same camera once more, under whatever number it has by now, in a mode for this wish. No
 /// other is taken in its place: it may look where nobody wants to be seen.
-pub fn choose_again(known: &Camera, wish: &Wish) -> Outcome<Camera> {
+pub fn choose_again(known: &Camera, request: &CameraRequest) -> Outcome<Camera> {
     let Some(identity) = &known.identity else {
         // Without an identity only the device is known, or not even that.
         let device = known.device.as_ref().map(|d| d.display().to_string());
-        return choose(&Wish {
-            device: device.or_else(|| wish.device.clone()),
-            ..wish.clone()
+        return choose(&CameraRequest {
+            device: device.or_else(|| request.device.clone()),
+            ..request.clone()
         });
     };
     let Some(node) = identity.find(Path::new(device_nodes::SYSTEM), &device_nodes::all()) else {
         return Err(unplugged(cannot_use(known)));
     };
-    match open("v4l2src", Some(&node), wish) {
+    match open("v4l2src", Some(&node), request) {
         Ok(Some(camera)) => Ok(camera),
         Ok(None) => Err(unplugged(cannot_use(known))),
         Err(reason) => Err(explain(known, &reason)),
@@ -143,11 +143,11 @@ fn unplugged(failure: Failure) -> Failure {
 }
 
 /// The devices to try for `element`; a single `None` where the element finds its own.
-fn devices(element: &str, wish: &Wish) -> Outcome<Vec<Option<PathBuf>>> {
+fn devices(element: &str, request: &CameraRequest) -> Outcome<Vec<Option<PathBuf>>> {
     if element != "v4l2src" {
         return Ok(vec![None]);
     }
-    let Some(wanted) = &wish.device else {
+    let Some(wanted) = &request.device else {
         return Ok(device_nodes::all().into_iter().map(Some).collect());
     };
     if wanted.contains('/') {
@@ -197,7 +197,11 @@ fn another() -> &'static str {
 
 /// Opens a camera and picks its mode; `None` when nothing is there that could be opened, an
 /// error with the reason when it is no camera that can be used.
-fn open(element: &str, device: Option<&PathBuf>, wish: &Wish) -> Result<Option<Camera>, String> {
+fn open(
+    element: &str,
+    device: Option<&PathBuf>,
+    request: &CameraRequest,
+) -> Result<Option<Camera>, String> {
     if let Some(device) = device {
         let opened = fs::File::options().read(true).write(true).open(device);
         opened.map_err(|e| describe_io(&e))?;
@@ -208,7 +212,7 @@ fn open(element: &str, device: Option<&PathBuf>, wish: &Wish) -> Result<Option<C
         let path = device.display().to_string();
         launch = format!("{element} device=\"{path}\"");
         builder = builder.property("device", path);
-    } else if let Some(index) = &wish.device {
+    } else if let Some(index) = &request.device {
         let index: i32 = index
             .parse()
             .map_err(|_| "--device takes a number here".to_owned())?;
@@ -230,8 +234,8 @@ fn open(element: &str, device: Option<&PathBuf>, wish: &Wish) -> Result<Option<C
     let Some(offered) = offered? else {
         return Ok(None);
     };
-    let Some(mode) = Mode::choose(&offered, wish) else {
-        return Err(match wish.jpeg {
+    let Some(mode) = Mode::choose(&offered, request) else {
+        return Err(match request.jpeg {
             true => NO_JPEG.into(),
             false => "it offers no pictures".into(),
         });
@@ -263,7 +267,7 @@ fn describe(name: &str, device: Option<&PathBuf>, launch: &str, mode: &Mode) -> 
     }
 }
 
-fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
+fn none_usable(request: &CameraRequest, present: &[&str], reasons: Vec<String>) -> Failure {
     if present.is_empty() {
         let failure = Failure::start("cannot use a camera")
             .cause(format!("GStreamer has none of: {}", ELEMENTS.join(", ")));
@@ -275,7 +279,7 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
     let denied = reasons
         .iter()
         .any(|reason| reason.contains("permission denied"));
-    let failure = match &wish.device {
+    let failure = match &request.device {
         Some(device) => Failure::start(format!("cannot use the camera {device:?}")),
         None => Failure::start("cannot find a camera"),
     };
@@ -291,7 +295,7 @@ fn none_usable(wish: &Wish, present: &[&str], reasons: Vec<String>) -> Failure {
             .found(reasons)
             .hint("sudo usermod -aG video $USER, then log in again"),
         // One that was asked for; its reason comes behind its own name.
-        false if wish.device.is_some() && reasons.len() == 1 => {
+        false if request.device.is_some() && reasons.len() == 1 => {
             let reason = reasons[0].split_once(": ").map_or("", |(_, reason)| reason);
             failure.cause(reason).found(there_are()).hint(another())
         }
@@ -308,33 +312,33 @@ mod tests {
 
     #[test]
     fn a_camera_without_jpeg_is_told_from_none_at_all() {
-        let wish = Wish {
+        let request = CameraRequest {
             device: None,
             width: 640,
             fps: 30,
             jpeg: true,
         };
         let reasons = vec![format!("/dev/video0: {NO_JPEG}")];
-        let said = none_usable(&wish, &ELEMENTS, reasons).to_string();
+        let said = none_usable(&request, &ELEMENTS, reasons).to_string();
         assert!(said.contains("/dev/video0: it offers no JPEG"), "{said}");
         assert!(
             said.contains("hint: --pipeline camera-jpeg makes"),
             "{said}"
         );
-        let said = none_usable(&wish, &ELEMENTS, Vec::new()).to_string();
+        let said = none_usable(&request, &ELEMENTS, Vec::new()).to_string();
         assert!(said.contains("none is plugged in"), "{said}");
     }
 
     #[test]
     fn the_device_that_was_asked_for_has_its_reason_in_the_first_line() {
-        let wish = Wish {
+        let request = CameraRequest {
             device: Some("3".into()),
             width: 640,
             fps: 30,
             jpeg: false,
         };
         let reasons = vec!["/dev/video3: Device '/dev/video3' is no capture device".into()];
-        let said = none_usable(&wish, &ELEMENTS, reasons).to_string();
+        let said = none_usable(&request, &ELEMENTS, reasons).to_string();
         let first =
             "error: cannot use the camera \"3\": Device '/dev/video3' is no capture device\n";
         assert!(said.starts_with(first), "{said}");

@@ -5,7 +5,7 @@ use std::fmt;
 
 use gstreamer as gst;
 
-use super::Wish;
+use super::CameraRequest;
 
 /// One of the ways in which a camera can be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,8 @@ const FAIR_WIDTH: i32 = 640;
 
 impl Mode {
     /// The mode among those that `caps` offer that comes nearest to the wish.
-    pub fn choose(caps: &gst::Caps, wish: &Wish) -> Option<Self> {
-        best(modes(caps, wish), wish)
+    pub fn choose(caps: &gst::Caps, request: &CameraRequest) -> Option<Self> {
+        best(modes(caps, request), request)
     }
 
     /// For a pipeline: `source` in this mode, and the decoder where it is compressed.
@@ -60,24 +60,24 @@ impl fmt::Display for Mode {
 }
 
 /// Every mode in `caps`, with the frame rate that suits best in each.
-fn modes(caps: &gst::Caps, wish: &Wish) -> Vec<Mode> {
+fn modes(caps: &gst::Caps, request: &CameraRequest) -> Vec<Mode> {
     let mut modes = Vec::new();
     for (structure, features) in caps.iter_with_features() {
         let formats: Vec<Option<String>> = match structure.name().as_str() {
-            "video/x-raw" if is_system_memory(features) && !wish.jpeg => {
+            "video/x-raw" if is_system_memory(features) && !request.jpeg => {
                 strings(structure, "format").into_iter().map(Some).collect()
             }
             "image/jpeg" => vec![None],
             _ => continue,
         };
-        let Some(fps) = rate(structure, wish.fps) else {
+        let Some(fps) = rate(structure, request.fps) else {
             continue;
         };
         // Caps without a pixel shape leave it open, and videoscale's wish for square pixels then
         // makes v4l2src settle on 1/2147483647.
         let square = gst::Fraction::new(1, 1);
         let pixel_shape = structure.get("pixel-aspect-ratio").unwrap_or(square);
-        for (width, height) in sizes(structure, wish) {
+        for (width, height) in sizes(structure, request) {
             for format in &formats {
                 modes.push(Mode {
                     format: format.clone(),
@@ -85,7 +85,7 @@ fn modes(caps: &gst::Caps, wish: &Wish) -> Vec<Mode> {
                     height,
                     fps,
                     pixel_shape,
-                    as_it_is: wish.jpeg,
+                    as_it_is: request.jpeg,
                 });
             }
         }
@@ -100,15 +100,15 @@ fn is_system_memory(features: &gst::CapsFeaturesRef) -> bool {
 
 /// The mode that comes nearest to the wish: fast enough before large enough, no larger than
 /// needed, the shape of the whole sensor, and a form that costs little.
-fn best(modes: Vec<Mode>, wish: &Wish) -> Option<Mode> {
-    let target = target(wish);
+fn best(modes: Vec<Mode>, request: &CameraRequest) -> Option<Mode> {
+    let target = target(request);
     let whole = modes
         .iter()
         .max_by_key(|m| i64::from(m.width) * i64::from(m.height))?;
     let shape = f64::from(whole.width) / f64::from(whole.height);
     let cost = |mode: &Mode| {
         let fps = f64::from(mode.fps.numer()) / f64::from(mode.fps.denom());
-        let wanted = f64::from(wish.fps);
+        let wanted = f64::from(request.fps);
         let form = match &mode.format {
             Some(format) => FORMATS
                 .iter()
@@ -119,7 +119,7 @@ fn best(modes: Vec<Mode>, wish: &Wish) -> Option<Mode> {
         [
             // A camera that promises 29.97 keeps a promise of 30.
             (wanted * 0.98 - fps).max(0.0),
-            f64::from((wish.width as i32 - mode.width).max(0)),
+            f64::from((request.width as i32 - mode.width).max(0)),
             f64::from(u8::from(mode.format.is_none())),
             f64::from((target - mode.width).abs()),
             (f64::from(mode.width) / f64::from(mode.height) - shape).abs(),
@@ -132,9 +132,9 @@ fn best(modes: Vec<Mode>, wish: &Wish) -> Option<Mode> {
 }
 
 /// The width that suits best. What is passed on as it is cannot be scaled afterwards.
-fn target(wish: &Wish) -> i32 {
-    let width = i32::try_from(wish.width).unwrap_or(i32::MAX);
-    match wish.jpeg {
+fn target(request: &CameraRequest) -> i32 {
+    let width = i32::try_from(request.width).unwrap_or(i32::MAX);
+    match request.jpeg {
         true => width,
         false => FAIR_WIDTH.max(width),
     }
@@ -151,8 +151,8 @@ fn strings(structure: &gst::StructureRef, field: &str) -> Vec<String> {
 }
 
 /// Width and height pairs; from a range, the size that suits best.
-fn sizes(structure: &gst::StructureRef, wish: &Wish) -> Vec<(i32, i32)> {
-    let widths = numbers(structure, "width", target(wish));
+fn sizes(structure: &gst::StructureRef, request: &CameraRequest) -> Vec<(i32, i32)> {
+    let widths = numbers(structure, "width", target(request));
     widths
         .into_iter()
         .flat_map(|width| {
@@ -205,14 +205,14 @@ mod tests {
 
     fn choice(caps: &str, width: u32, fps: u32, jpeg: bool) -> Option<String> {
         gst::init().unwrap();
-        let wish = Wish {
+        let request = CameraRequest {
             device: None,
             width,
             fps,
             jpeg,
         };
         let caps = gst::Caps::from_str(caps).unwrap();
-        Some(Mode::choose(&caps, &wish)?.launch("src"))
+        Some(Mode::choose(&caps, &request)?.launch("src"))
     }
 
     /// What the Linux kernel's test camera offers, in the order in which it does.

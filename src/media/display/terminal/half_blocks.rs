@@ -24,7 +24,7 @@ const WHITE: Rgb = [255; 3];
 
 /// An RGB picture: 3 bytes a pixel, rows `stride` bytes apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Picture<'a> {
+pub struct Image<'a> {
     /// Pixels from left to right.
     pub width: usize,
     /// Pixels from top to bottom.
@@ -84,7 +84,7 @@ impl Canvas {
     ///
     /// What is below those rows stays. The text style is plain afterwards, and the cursor
     /// anywhere.
-    pub fn draw(&mut self, picture: &Picture<'_>, columns: u16, rows: u16) -> &[u8] {
+    pub fn draw(&mut self, picture: &Image<'_>, columns: u16, rows: u16) -> &[u8] {
         self.out.clear();
         let Some(layout) = Layout::of(picture, columns, rows) else {
             self.forget();
@@ -112,11 +112,11 @@ impl Canvas {
     }
 
     /// As [`Canvas::draw`], but darker, and with `text` across the middle.
-    pub fn cover(&mut self, picture: &Picture<'_>, text: &str, columns: u16, rows: u16) -> &[u8] {
+    pub fn cover(&mut self, picture: &Image<'_>, text: &str, columns: u16, rows: u16) -> &[u8] {
         // Two fifths: white letters are brighter than any of it.
         let dark = |level: &u8| level / 5 * 2;
         let rgb: Vec<u8> = picture.rgb.iter().map(dark).collect();
-        let dark = Picture {
+        let dark = Image {
             rgb: &rgb,
             ..*picture
         };
@@ -152,7 +152,7 @@ impl Canvas {
         self.layout = None;
     }
 
-    fn draw_cells(&mut self, picture: &Picture<'_>, layout: Layout) {
+    fn draw_cells(&mut self, picture: &Image<'_>, layout: Layout) {
         let mut pen = Pen {
             noise: self.noise,
             ..Pen::default()
@@ -191,7 +191,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(picture: &Picture<'_>, columns: u16, rows: u16) -> Option<Self> {
+    fn of(picture: &Image<'_>, columns: u16, rows: u16) -> Option<Self> {
         let (widest, highest) = (usize::from(columns), usize::from(rows) * 2);
         if !is_whole(picture) || widest == 0 || highest == 0 {
             return None;
@@ -213,7 +213,7 @@ impl Layout {
     }
 
     /// The bytes of the picture's row that is shown `y` pixels from the top; empty past the last.
-    fn line<'a>(&self, picture: &Picture<'a>, y: usize) -> &'a [u8] {
+    fn line<'a>(&self, picture: &Image<'a>, y: usize) -> &'a [u8] {
         if y >= self.height {
             return &[];
         }
@@ -222,7 +222,7 @@ impl Layout {
     }
 
     /// The picture's column that is shown in this column.
-    fn across(&self, picture: &Picture<'_>, column: usize) -> usize {
+    fn across(&self, picture: &Image<'_>, column: usize) -> usize {
         scale(column, picture.width, self.width)
     }
 }
@@ -292,7 +292,7 @@ impl Pen {
     }
 }
 
-fn is_whole(picture: &Picture<'_>) -> bool {
+fn is_whole(picture: &Image<'_>) -> bool {
     let Some(line) = picture.width.checked_mul(3).filter(|l| *l > 0) else {
         return false;
     };

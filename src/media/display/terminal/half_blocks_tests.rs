@@ -13,7 +13,7 @@ fn picture(width: usize, pixels: &[Rgb]) -> (usize, Vec<u8>) {
 }
 
 fn drawn(canvas: &mut Canvas, (width, rgb): &(usize, Vec<u8>), columns: u16, rows: u16) -> String {
-    let picture = Picture {
+    let picture = Image {
         width: *width,
         height: rgb.len() / 3 / width,
         stride: width * 3,
@@ -92,7 +92,7 @@ proptest! {
     ) {
         let stride = width * 3 + padding;
         let rgb = vec![colour; (stride * height).saturating_sub(missing)];
-        let picture = Picture { width, height, stride, rgb: &rgb };
+        let picture = Image { width, height, stride, rgb: &rgb };
         let mut canvas = Canvas::new();
         let bytes = canvas.draw(&picture, columns, rows).to_vec();
         let text = String::from_utf8(bytes).unwrap();
@@ -110,7 +110,7 @@ proptest! {
 #[test]
 fn a_covered_picture_is_darker_and_its_text_is_in_the_middle() {
     let mut canvas = Canvas::new();
-    let white = Picture {
+    let white = Image {
         width: 8,
         height: 6,
         stride: 24,

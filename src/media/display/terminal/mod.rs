@@ -12,17 +12,17 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use crate::console::{self, Screen};
+use crate::console::{self, AlternateScreen};
 use crate::failure::{Failure, Outcome};
 
 use self::half_blocks::Canvas;
-use super::freeze_frame::Cover;
+use super::freeze_frame::FreezeFrame;
 
 /// A terminal that shows what one `appsink` after another gets.
 pub struct Terminal {
     slot: Arc<Slot>,
     thread: Option<JoinHandle<()>>,
-    /// See [`super::freeze_frame::Cover::live`].
+    /// See [`super::freeze_frame::FreezeFrame::live`].
     live: Arc<AtomicBool>,
 }
 
@@ -68,7 +68,7 @@ impl Terminal {
     pub fn of(
         pipeline: &gst::Pipeline,
         before: Option<Self>,
-        cover: &Cover,
+        cover: &FreezeFrame,
         shape: (u32, u32),
     ) -> Outcome<Option<Self>> {
         let sink = pipeline.by_name("blocks");
@@ -83,9 +83,9 @@ impl Terminal {
         Ok(Some(terminal))
     }
 
-    fn open(cover: &Cover) -> Outcome<Self> {
+    fn open(cover: &FreezeFrame) -> Outcome<Self> {
         check()?;
-        let screen = Screen::enter().map_err(|e| cannot_draw().cause(e))?;
+        let screen = AlternateScreen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
         let drawn = Arc::clone(&slot);
         let thread = std::thread::Builder::new()
@@ -181,7 +181,7 @@ impl Slot {
     }
 }
 
-fn draw_newest(slot: &Slot, screen: &Screen) {
+fn draw_newest(slot: &Slot, screen: &AlternateScreen) {
     let mut canvas = Canvas::new();
     while let Some(mut state) = slot.next() {
         let (columns, rows) = screen.size();
@@ -224,12 +224,12 @@ fn draw_black(
     (width, height): (u32, u32),
     text: Option<&str>,
     canvas: &mut Canvas,
-    screen: &Screen,
+    screen: &AlternateScreen,
     (columns, rows): (u16, u16),
 ) {
     // `fit` keeps to the terminal's size.
     let (width, height) = (width as usize, height as usize);
-    let black = half_blocks::Picture {
+    let black = half_blocks::Image {
         width,
         height,
         stride: width * 3,
@@ -242,7 +242,7 @@ fn draw(
     sample: &gst::Sample,
     text: Option<&str>,
     canvas: &mut Canvas,
-    screen: &Screen,
+    screen: &AlternateScreen,
     (columns, rows): (u16, u16),
 ) {
     let Some((buffer, caps)) = sample.buffer().zip(sample.caps()) else {
@@ -257,7 +257,7 @@ fn draw(
     let (Ok(rgb), Ok(stride)) = (frame.plane_data(0), usize::try_from(info.stride()[0])) else {
         return;
     };
-    let picture = half_blocks::Picture {
+    let picture = half_blocks::Image {
         width: info.width() as usize,
         height: info.height() as usize,
         stride,
