@@ -2,7 +2,7 @@
 //! key frame comes when it is asked for, and the bit rate can be changed.
 
 use super::*;
-use crate::media::pipeline::codec_bench::{Bench, all, is_key};
+use crate::media::capture::codec_bench::{Bench, all, is_key};
 
 #[test]
 fn a_codec_gives_a_frame_for_each_picture_and_a_key_frame_when_asked() {

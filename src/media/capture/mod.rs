@@ -4,6 +4,9 @@
 pub(crate) mod age;
 pub(crate) mod appsink;
 pub mod camera;
+#[cfg(test)]
+#[path = "codec_bench_tests.rs"]
+pub(crate) mod codec_bench;
 pub mod encoder;
 pub(crate) mod pipeline;
 pub(crate) mod recovery;

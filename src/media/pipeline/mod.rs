@@ -2,9 +2,6 @@
 
 pub(crate) mod alternatives;
 pub mod build;
-#[cfg(test)]
-#[path = "codec_bench_tests.rs"]
-pub(crate) mod codec_bench;
 pub mod codecs;
 pub mod decoders;
 pub mod file;

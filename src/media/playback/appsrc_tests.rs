@@ -8,9 +8,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
 use crate::frame::Frame;
+use crate::media::capture::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
 use crate::media::capture::encoder;
 use crate::media::capture::source::Outlet;
-use crate::media::pipeline::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
 use crate::media::playback::player::PlayerOptions;
 use crate::media::{Direction, PipelineFile, Player};
 
