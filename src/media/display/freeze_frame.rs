@@ -20,7 +20,7 @@ use gstreamer as gst;
 
 use super::dimmed_frame::{self, Dimmer};
 use super::window::Window;
-use crate::media::pipeline::build;
+use crate::media::gst::element;
 
 /// What may stand between the pad and the sink: it hands on each picture at once, and to the
 /// sink alone.
@@ -292,7 +292,7 @@ fn entry(sink: &gst::Element) -> Option<gst::Pad> {
     let mut pad = sink.static_pad("sink")?;
     loop {
         let before = pad.peer().and_then(|peer| peer.parent_element());
-        let converter = before.filter(|e| CONVERTERS.contains(&build::kind(e).as_str()));
+        let converter = before.filter(|e| CONVERTERS.contains(&element::kind(e).as_str()));
         match converter.and_then(|element| element.static_pad("sink")) {
             Some(earlier) => pad = earlier,
             None => return Some(pad),
