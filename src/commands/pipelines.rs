@@ -124,7 +124,7 @@ fn check(file: &PipelineFile, values: &Values) -> Outcome<Vec<String>> {
     let substitutes: &[(&str, &str)] = match file.direction {
         Direction::Send => &[
             ("camera", "videotestsrc"),
-            ("camera-jpeg", "videotestsrc ! jpegenc"),
+            ("camera-mjpeg", "videotestsrc ! jpegenc"),
             ("screen", "videotestsrc"),
         ],
         Direction::Recv => &[("window", "fakesink")],

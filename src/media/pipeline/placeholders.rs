@@ -12,7 +12,7 @@ use super::template::Lookup;
 /// The placeholder for a camera's raw frames.
 pub const CAMERA: &str = "camera";
 /// The placeholder for a camera's own JPEG frames.
-pub const CAMERA_MJPEG: &str = "camera-jpeg";
+pub const CAMERA_MJPEG: &str = "camera-mjpeg";
 
 /// A placeholder that is a number in every file.
 struct Number {
