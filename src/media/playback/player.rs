@@ -196,9 +196,9 @@ impl Player {
     /// must not pass for a live one. Call it again for another text. The next live picture takes
     /// its place by itself. Without a window or a terminal there is nothing to cover.
     pub fn cover(&mut self, text: &str) {
-        let text = self.cover.cover(text, &self.window);
+        let text = self.cover.freeze(text, &self.window);
         if let Some(terminal) = self.terminal() {
-            terminal.cover(&text);
+            terminal.freeze(&text);
         }
     }
 
