@@ -3,7 +3,7 @@
 //!
 //! The parser takes the nearest number for one that is beyond a property's bounds. And of `#!
 //! one-of`, an alternative with a word that its element does not know would be passed over, so
-//! that another encoder were taken without a word. The values that stand in a file are its
+//! that another encoder would be taken without a word. The values that stand in a file are its
 //! author's: GLib prints a warning of them.
 
 use gst::glib;
