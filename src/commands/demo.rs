@@ -7,7 +7,8 @@ use tracing::info;
 
 use crate::cli::DemoArgs;
 use crate::failure::{Failure, Outcome, describe};
-use crate::media::{self, Direction, PipelineFile, Values};
+use crate::media::pipeline::catalog;
+use crate::media::{self, Direction, Values};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::ServerOptions;
 use crate::net::{self, Target};
@@ -22,7 +23,7 @@ use super::send::{self, Banner, SendOptions};
 pub async fn run(args: DemoArgs) -> Outcome {
     media::init()?;
     let values = super::values(args.settings);
-    let sent = PipelineFile::find(Direction::Send, &args.pipeline)?;
+    let sent = catalog::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::file(None, args.display)?;
     let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::failure::{Failure, Outcome};
 use crate::media::PipelineFile;
+use crate::media::pipeline::catalog;
 
 use super::or_never;
 
@@ -88,7 +89,7 @@ impl FileWatch {
                 Some(()) = self.touched.recv() => self.whole_at = Some(Instant::now() + QUIET),
                 () = or_never(whole_at.map(sleep_until)) => {
                     self.whole_at = None;
-                    let file = PipelineFile::find(self.file.direction, &self.file.name)?;
+                    let file = catalog::find(self.file.direction, &self.file.name)?;
                     if file.text != self.file.text {
                         self.file = file.clone();
                         return Ok(file);

@@ -6,9 +6,8 @@ use crate::cli::{PipelinesAction, PipelinesArgs};
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::build;
-use crate::media::pipeline::codecs;
-use crate::media::pipeline::file;
-use crate::media::{self, Direction, PipelineFile, Values};
+use crate::media::pipeline::catalog;
+use crate::media::{self, Direction, PipelineFile, Values, capture, playback};
 use crate::wire::Caps;
 
 /// A form of frames to check receiving pipelines with.
@@ -52,17 +51,17 @@ fn list() {
     let mut out = String::new();
     for direction in DIRECTIONS {
         out.push_str(&format!("vidchat {direction} --pipeline …\n"));
-        for file in PipelineFile::all(direction) {
+        for file in catalog::all(direction) {
             out.push_str(&entry(&file.name, &file));
         }
         if direction == Direction::Send {
             out.push_str("vidchat send --pipeline SOURCE-CODEC, such as camera-h264\n");
-            for codec in codecs::all() {
+            for codec in catalog::all_codecs() {
                 out.push_str(&entry(&format!("SOURCE-{}", codec.name), &codec));
             }
         }
     }
-    if let Some(folder) = file::own_folder(Direction::Send)
+    if let Some(folder) = catalog::own_folder(Direction::Send)
         .as_deref()
         .and_then(Path::parent)
     {
@@ -87,7 +86,7 @@ fn entry(name: &str, file: &PipelineFile) -> String {
 fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
     let found: Vec<Outcome<PipelineFile>> = DIRECTIONS
         .into_iter()
-        .map(|direction| PipelineFile::find(direction, name))
+        .map(|direction| catalog::find(direction, name))
         .collect();
     let is_file = |file: &PipelineFile| file.path.is_some();
     let mut good: Vec<PipelineFile> = found.iter().flatten().cloned().collect();
@@ -102,10 +101,7 @@ fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
     }
     match (good.is_empty(), found.into_iter().next()) {
         (true, Some(Err(_))) if is_unknown(name) => {
-            let names: Vec<_> = DIRECTIONS
-                .into_iter()
-                .flat_map(PipelineFile::names)
-                .collect();
+            let names: Vec<_> = DIRECTIONS.into_iter().flat_map(catalog::names).collect();
             Err(Failure::start(format!("cannot find the pipeline {name:?}"))
                 .cause("there is none of that name")
                 .found([format!("there are: {}", names.join(", "))])
@@ -118,7 +114,7 @@ fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
 
 /// Whether nothing has this name, as against something that cannot be read or put together.
 fn is_unknown(name: &str) -> bool {
-    !name.contains('/') && !name.ends_with(".gst") && codecs::find(name).is_none()
+    !catalog::is_path(name) && catalog::find_composed(name).is_none()
 }
 
 /// Builds a pipeline with a test picture or a sink for what a machine may lack: a file is checked,
@@ -128,7 +124,7 @@ fn check(file: &PipelineFile, values: &Values) -> Outcome<Vec<String>> {
     let substitutes: &[(&str, &str)] = match file.direction {
         Direction::Send => &[
             ("camera", "videotestsrc"),
-            ("camera-jpeg", "videotestsrc ! jpegenc"),
+            ("camera-mjpeg", "videotestsrc ! jpegenc"),
             ("screen", "videotestsrc"),
         ],
         Direction::Recv => &[("window", "fakesink")],
@@ -144,11 +140,11 @@ fn check(file: &PipelineFile, values: &Values) -> Outcome<Vec<String>> {
         }
     }
     let text = match file.direction {
-        Direction::Send => values.fill_send(file)?.text,
+        Direction::Send => capture::placeholders::fill(&values, file)?.text,
         Direction::Recv => {
             let sample =
                 Caps::parse(SAMPLE).map_err(|e| Failure::start("cannot check").cause(e))?;
-            values.fill_recv(file, &sample)?
+            playback::placeholders::fill(&values, file, &sample)?
         }
     };
     build::check(file, &text)?;

@@ -11,8 +11,9 @@ use std::time::Duration;
 use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
 use crate::console;
 use crate::failure::{Failure, Outcome, Status, describe};
+use crate::media::display::sink;
 use crate::media::display::terminal;
-use crate::media::display::window;
+use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile, Values};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::{self, Target};
@@ -80,7 +81,7 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
     let name = match (name, display) {
         (Some(name), _) => name,
         (None, Display::Window) => {
-            window::sink()?;
+            sink::window()?;
             "window"
         }
         (None, Display::Terminal) => {
@@ -88,7 +89,7 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
             "terminal"
         }
         (None, Display::None) => "none",
-        (None, Display::Auto) => match window::sink() {
+        (None, Display::Auto) => match sink::window() {
             Ok(_) => "window",
             Err(_) if console::can_draw() => "terminal",
             Err(failure) => {
@@ -97,7 +98,7 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
             }
         },
     };
-    PipelineFile::find(Direction::Recv, name)
+    catalog::find(Direction::Recv, name)
 }
 
 /// Why there is no connection, and what to do about it.

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::failure::{Failure, Outcome};
 use crate::frame::Frame;
-use crate::media::capture::source::Outlet;
+use crate::media::FrameSink;
 use crate::media::playback::player::{PlayerEvent, PlayerOptions};
 use crate::media::{Direction, PipelineFile, Player};
 use crate::net::{Hub, Subscription, Update};
@@ -119,8 +119,8 @@ struct BgrPacker {
     size: Mutex<(usize, usize)>,
 }
 
-impl Outlet for BgrPacker {
-    fn caps(&self, caps: Caps) {
+impl FrameSink for BgrPacker {
+    fn announce(&self, caps: Caps) {
         let (width, height) = caps.size().unwrap_or_default();
         let size = (
             width.unsigned_abs() as usize * 3,
@@ -130,7 +130,7 @@ impl Outlet for BgrPacker {
         self.bgr.announce(caps);
     }
 
-    fn frame(&self, mut frame: Frame) {
+    fn publish(&self, mut frame: Frame) {
         let (row, rows) = *self.size.lock().unwrap_or_else(PoisonError::into_inner);
         frame.data = packed(frame.data, row, rows);
         // Anything else would be a message that its length does not fit.
@@ -144,7 +144,7 @@ impl Outlet for BgrPacker {
     }
 
     // Its own source, the hub, loses nothing; and the dialect has no word for it.
-    fn lost(&self, _reason: &str) {}
+    fn lose(&self, _reason: &str) {}
 }
 
 fn packed(data: Bytes, row: usize, rows: usize) -> Bytes {

@@ -11,11 +11,11 @@ use tracing::{info, warn};
 
 use crate::failure::{Failure, Outcome, Status};
 use crate::frame::Frame;
-use crate::media::Source;
-use crate::media::capture::source::{Outlet, SourceEvent};
-use crate::media::display::window;
+use crate::media::capture::events::SourceEvent;
+use crate::media::display::sink;
 use crate::media::pipeline::file::Directive;
 use crate::media::playback::player::PlayerEvent;
+use crate::media::{FrameSink, Source};
 use crate::net::Hub;
 use crate::wire::Caps;
 
@@ -60,7 +60,7 @@ impl Broadcast {
     pub fn new(hub: &Arc<Hub>, options: SendOptions, translator: Option<BgrConverter>) -> Self {
         let (events, heard) = mpsc::unbounded_channel();
         let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);
-        let outlet = Arc::clone(hub) as Arc<dyn Outlet>;
+        let outlet = Arc::clone(hub) as Arc<dyn FrameSink>;
         Self {
             hub: Arc::clone(hub),
             source: Source::spawn(options.file, options.values, outlet, events),
@@ -94,7 +94,7 @@ impl Broadcast {
                 Err(failure.hint("leave --preview out to send without a window here"))
             }
             Err(failure) => {
-                if window::display_is_named() {
+                if sink::display_is_named() {
                     warn!("preview: none: {}", failure.summary());
                 }
                 Ok(())
@@ -235,21 +235,21 @@ impl Broadcast {
     }
 }
 
-impl Outlet for Hub {
-    fn caps(&self, caps: Caps) {
-        self.announce(caps);
+impl FrameSink for Hub {
+    fn announce(&self, caps: Caps) {
+        Hub::announce(self, caps);
     }
 
-    fn frame(&self, frame: Frame) {
-        self.publish(frame);
+    fn publish(&self, frame: Frame) {
+        Hub::publish(self, frame);
     }
 
     fn clear(&self) {
         Hub::clear(self);
     }
 
-    fn lost(&self, reason: &str) {
-        self.lose(reason);
+    fn lose(&self, reason: &str) {
+        Hub::lose(self, reason);
     }
 }
 

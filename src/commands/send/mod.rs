@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::cli::SendArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
+use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile, Values};
 use crate::net::sender::ServerOptions;
 use crate::net::{self, Hub, TcpListener};
@@ -137,7 +138,7 @@ fn with_tutorial(
 
 fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
     let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
-    let file = PipelineFile::find(Direction::Send, name)?;
+    let file = catalog::find(Direction::Send, name)?;
     let mut values = super::values(args.pipeline.settings);
     let short = [
         ("width", args.width.map(|width| width.to_string())),

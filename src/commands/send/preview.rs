@@ -7,9 +7,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::{Failure, Outcome};
-use crate::media::display::window;
+use crate::media::display::sink;
+use crate::media::pipeline::catalog;
 use crate::media::playback::player::{PlayerEvent, PlayerOptions};
-use crate::media::{Direction, PipelineFile, Player};
+use crate::media::{Direction, Player};
 use crate::net::{Hub, Update};
 
 const TITLE: &str = "TRANSMITTING VIDEO";
@@ -22,10 +23,10 @@ pub struct Preview {
 impl Preview {
     /// Opens the window when the first frame is there; an error where there is no display.
     pub fn open(hub: &Arc<Hub>, events: UnboundedSender<PlayerEvent>) -> Outcome<Self> {
-        window::sink()?;
+        sink::window()?;
         let options = PlayerOptions {
             title: TITLE.into(),
-            ..PlayerOptions::new(PipelineFile::find(Direction::Recv, "window")?)
+            ..PlayerOptions::new(catalog::find(Direction::Recv, "window")?)
         };
         let (hub, runtime) = (Arc::clone(hub), Handle::current());
         let thread = std::thread::Builder::new()

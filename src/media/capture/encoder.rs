@@ -1,12 +1,13 @@
-//! The encoder of a sending pipeline: which one it is, its bit rate, and what is fair to begin
-//! with.
+//! The encoder of a capture pipeline: its kind, its bit rate, and its key frames.
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
-/// Where encoders keep their bit rate, and how many bits a second one of its unit is. What is not
-/// named here has none, or none that can be changed while it runs.
+use crate::media::gst::element;
+
+/// The property of each encoder that holds its bit rate, and the bits a second in one of its unit.
+/// Other encoders have no bit rate, or none that can be changed while they run.
 const RATES: [(&str, &str, u32); 34] = [
     ("x264enc", "bitrate", 1000),
     ("openh264enc", "bitrate", 1),
@@ -48,12 +49,12 @@ const RATES: [(&str, &str, u32); 34] = [
 #[derive(Clone, Debug)]
 pub struct Encoder {
     element: gst::Element,
-    /// Its kind, such as `x264enc`.
-    pub kind: String,
+    kind: String,
     /// The property that holds its bit rate, and the bits a second of its unit.
     rate: Option<(&'static str, u32)>,
-    /// What says the form of its pictures, where it has to be misled: see `av1.gst`.
-    caps: Option<gst::Element>,
+    /// The `capssetter` before an encoder that makes no key frame when it is asked for one: see
+    /// `av1.gst`.
+    caps_setter: Option<gst::Element>,
 }
 
 impl Encoder {
@@ -71,18 +72,23 @@ impl Encoder {
                 let rate = found
                     .map(|(_, property, unit)| (property, unit))
                     .filter(|(property, _)| element.has_property(property));
-                let caps = (kind == "av1enc")
+                let caps_setter = (kind == "av1enc")
                     .then(|| setter_before(&element))
                     .flatten();
                 return Some(Self {
                     element,
                     kind,
                     rate,
-                    caps,
+                    caps_setter,
                 });
             }
         }
         None
+    }
+
+    /// Its kind, such as `x264enc`.
+    pub fn kind(&self) -> &str {
+        &self.kind
     }
 
     /// Its bit rate in kbit/s; `None` where it has none that can be changed.
@@ -96,7 +102,7 @@ impl Encoder {
         u32::try_from(u64::from(value) * u64::from(unit) / 1000).ok()
     }
 
-    /// Has it make so many kbit/s from here on; does nothing where it cannot.
+    /// Changes its bit rate, in kbit/s, where it can be changed.
     pub fn set_bitrate(&self, kbit: u32) {
         let Some((property, unit)) = self.rate else {
             return;
@@ -115,20 +121,20 @@ impl Encoder {
     }
 }
 
-/// Has the next picture encoded so that it can be decoded by itself, by the encoder that was found
-/// or by whatever else hears of it. `frames` is where the pipeline ends.
+/// Asks for a key frame: from `encoder`, or else from any element before `frames`, the end of the
+/// pipeline.
 pub fn ask_for_key(encoder: Option<&Encoder>, frames: &impl IsA<gst::Element>) {
-    let Some(setter) = encoder.and_then(|encoder| encoder.caps.as_ref()) else {
+    let Some(setter) = encoder.and_then(|encoder| encoder.caps_setter.as_ref()) else {
         let event = gst_video::UpstreamForceKeyUnitEvent::builder()
             .all_headers(true)
             .build();
         frames.send_event(event);
         return;
     };
-    // It makes no difference to anything else by which of the two numbers time is counted.
+    // Other caps make the encoder begin anew. No other element minds which of two rates they name.
     let caps = setter.property::<gst::Caps>("caps");
-    let counted = |caps: &gst::Caps| caps.structure(0)?.get::<gst::Fraction>("framerate").ok();
-    let other = match counted(&caps) {
+    let rate = |caps: &gst::Caps| caps.structure(0)?.get::<gst::Fraction>("framerate").ok();
+    let other = match rate(&caps) {
         Some(rate) if rate == gst::Fraction::new(1000, 1) => gst::Fraction::new(1001, 1),
         _ => gst::Fraction::new(1000, 1),
     };
@@ -139,22 +145,7 @@ pub fn ask_for_key(encoder: Option<&Encoder>, frames: &impl IsA<gst::Element>) {
 /// The `capssetter` right before an encoder.
 fn setter_before(encoder: &gst::Element) -> Option<gst::Element> {
     let before = encoder.static_pad("sink")?.peer()?.parent_element()?;
-    (crate::media::pipeline::build::kind(&before) == "capssetter").then_some(before)
-}
-
-/// The kbit/s that make a fair picture: 550 for 320 by 240 at 30 frames a second, and less for
-/// each pixel where there are more of them, as neighbours are more alike.
-pub fn fair_bitrate(width: u32, height: u32, fps: u32) -> u32 {
-    let pixels = f64::from(width) * f64::from(height) * f64::from(fps);
-    let rate = 550.0 * (pixels / (320.0 * 240.0 * 30.0)).powf(0.75);
-    ((rate / 10.0).round() as u32 * 10).max(50)
-}
-
-/// The threads for one picture: each takes some time to wake, so small pictures have one.
-pub fn fair_threads(width: u32, height: u32) -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let useful = width.saturating_mul(height) / (640 * 360);
-    useful.clamp(1, u32::try_from(processors).unwrap_or(1).min(8))
+    (element::kind(&before) == "capssetter").then_some(before)
 }
 
 #[cfg(test)]

@@ -1,13 +1,19 @@
-//! The sending end: the source pipeline, its camera and encoder, and how it comes back after a
-//! failure.
+//! The sending end: the capture pipeline, its camera and encoder, and its recovery after a failure.
 
 pub(crate) mod age;
 pub(crate) mod appsink;
+pub(crate) mod backlog;
 pub mod camera;
+#[cfg(test)]
+#[path = "codec_bench_tests.rs"]
+pub(crate) mod codec_bench;
 pub mod encoder;
+pub mod events;
+pub(crate) mod handover;
 pub(crate) mod pipeline;
+pub mod placeholders;
 pub(crate) mod recovery;
-pub(crate) mod replace;
-pub(crate) mod screen;
+pub mod screen;
 pub mod source;
 pub(crate) mod source_thread;
+pub(crate) mod stall;

@@ -1,4 +1,4 @@
-//! One sending pipeline from its start to its stop. `runner` decides when there is one.
+//! One capture pipeline from its start to its stop. `source_thread` decides when there is one.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -12,176 +12,231 @@ use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
 use super::age::{AgeEstimator, Timing};
-use super::appsink::{AppsinkReader, Handover};
-use super::camera;
+use super::appsink::AppsinkReader;
 use super::camera::Camera;
 use super::encoder::{self, Encoder};
-use super::recovery::{Stall, patience};
-use super::source_thread::Input;
+use super::events::{PipelineEvent, SourceInput};
+use super::handover::Handover;
+use super::placeholders::Filled;
+use super::stall::{StallCheck, StallDetector, stall_limit};
+use crate::media::gst::bus::{self, ElementError};
+use crate::media::gst::element;
 use crate::media::gst::stop;
 use crate::media::pipeline::build;
-use crate::media::pipeline::file::PipelineFile;
-use crate::media::pipeline::placeholders::Filled;
-
-/// What a pipeline has to say.
-pub enum PipelineEvent {
-    /// The first frame got through the gate, and has this form.
-    FirstFrame(Caps),
-    /// It came to its end.
-    End,
-    /// It failed.
-    Error {
-        message: String,
-        debug: Option<String>,
-    },
-}
+use crate::media::pipeline::file::{Directive, PipelineFile};
+use crate::media::pipeline::property_check;
 
 /// A pipeline that was started.
 pub struct CapturePipeline {
-    /// By which its notices and frames are known.
-    pub number: u32,
-    /// The file that it was made of.
-    pub file: PipelineFile,
-    /// The camera, where the file asked for one.
-    pub camera: Option<Camera>,
-    /// What encodes, where something does.
-    pub encoder: Option<Encoder>,
-    /// It makes pictures at its own pace, as a camera does; a file or a pipe does not.
-    pub live: bool,
-    /// Until when the first picture has to be there; `None` once it is.
-    pub deadline: Option<Instant>,
-    /// Looks whether pictures come, once there was one.
-    pub stall: Option<Stall>,
-    /// How long no picture is too long.
-    pub patience: Duration,
-    /// What is sent, in words, once it is known.
-    pub words: String,
+    number: u32,
+    file: PipelineFile,
+    camera: Option<Camera>,
+    encoder: Option<Encoder>,
+    /// Whether it makes frames at its own pace, as a camera does. A file or a pipe does not.
+    live: bool,
+    progress: Progress,
     pipeline: gst::Pipeline,
     frames: gst_app::AppSink,
-    gate: Arc<Handover>,
+    handover: Arc<Handover>,
+}
+
+/// The state of a pipeline's frames.
+enum Progress {
+    /// The first frame has to come by this time.
+    Starting { deadline: Instant },
+    /// Frames come, or should. The text describes their origin and their caps.
+    Flowing {
+        stall: StallDetector,
+        description: String,
+    },
 }
 
 impl CapturePipeline {
-    /// Starts the pipeline `number`, which has `limit` for its first picture.
+    /// Starts the pipeline `number`, which has `limit` for its first frame.
+    ///
+    /// # Errors
+    ///
+    /// Where the text makes no pipeline, or where the pipeline does not start.
     pub fn start(
         file: &PipelineFile,
         filled: Filled,
         number: u32,
-        gate: &Arc<Handover>,
-        inputs: &Sender<Input>,
+        handover: &Arc<Handover>,
+        inputs: &Sender<SourceInput>,
         limit: Duration,
     ) -> Outcome<Self> {
         let pipeline = build::build(file, &filled.text)?;
         let frames: gst_app::AppSink = build::seam(file, &pipeline)?;
         frames.set_max_buffers(1);
         frames.set_drop(true);
-        let capture = AgeEstimator::watch(&pipeline);
-        let tap = AppsinkReader::new(Arc::clone(gate), number, Arc::clone(&capture));
-        frames.set_callbacks(callbacks(tap, inputs.clone()));
-        listen(&pipeline, number, inputs.clone());
-        let mut opening = Self {
+        let ages = AgeEstimator::watch(&pipeline);
+        let reader = AppsinkReader::new(Arc::clone(handover), number, Arc::clone(&ages));
+        frames.set_callbacks(callbacks(reader, number, inputs.clone()));
+        forward_messages(&pipeline, number, inputs.clone());
+        let mut started = Self {
             number,
             file: file.clone(),
             camera: filled.camera,
             encoder: Encoder::find(&pipeline),
             live: false,
-            deadline: Some(Instant::now() + limit),
-            stall: None,
-            patience: limit,
-            words: String::new(),
+            progress: Progress::Starting {
+                deadline: Instant::now() + limit,
+            },
             pipeline,
             frames,
-            gate: Arc::clone(gate),
+            handover: Arc::clone(handover),
         };
-        gate.admit(number);
-        match opening.play(&capture) {
-            Ok(()) => Ok(opening),
+        handover.admit(number);
+        match started.play(&ages) {
+            Ok(()) => Ok(started),
             Err(failure) => {
-                opening.stop();
+                started.stop();
                 Err(failure)
             }
         }
     }
 
-    fn play(&mut self, capture: &AgeEstimator) -> Outcome {
-        // A live source is its own clock; waiting for a picture's time would only make it older.
-        // A file has to be paced, unless it says otherwise.
+    fn play(&mut self, ages: &AgeEstimator) -> Outcome {
+        // A live source is its own clock; waiting for a frame's time would only make it older. A
+        // file has to be paced, unless it says otherwise.
         self.live = match self.pipeline.set_state(gst::State::Paused) {
             Ok(change) => change == gst::StateChangeSuccess::NoPreroll,
-            Err(_) => return Err(self.first_failure()),
+            Err(_) => return Err(self.start_failure()),
         };
         if self.live {
             self.frames.set_property("sync", false);
+            ages.set_timing(Timing::Live);
+        } else if self.frames.property("sync") {
+            ages.set_timing(Timing::Paced);
+        } else {
+            ages.set_timing(Timing::Unpaced);
         }
-        capture.is(match self.live {
-            true => Timing::Live,
-            false if self.frames.property("sync") => Timing::Paced,
-            false => Timing::Unpaced,
-        });
         match self.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(()),
-            Err(_) => Err(self.first_failure()),
+            Err(_) => Err(self.start_failure()),
         }
     }
 
-    /// The first picture is there.
-    pub fn has_begun(&mut self, form: &Caps) {
-        let rate = form.framerate();
-        self.deadline = None;
-        self.patience = patience(rate, self.camera.is_some());
-        self.stall = Some(Stall::after(
-            self.patience,
-            self.gate.count(),
-            Instant::now(),
-        ));
-        let from = match &self.camera {
-            Some(camera) => camera.description.clone(),
+    /// The number by which its events and frames are known.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The file that it was made of.
+    pub fn file(&self) -> &PipelineFile {
+        &self.file
+    }
+
+    /// The camera, where the file asked for one.
+    pub fn camera(&self) -> Option<&Camera> {
+        self.camera.as_ref()
+    }
+
+    /// The encoder, where there is one.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        self.encoder.as_ref()
+    }
+
+    /// Whether it makes frames at its own pace, as a camera does. A file or a pipe does not.
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Whether its first frame has not come yet.
+    pub fn is_starting(&self) -> bool {
+        self.deadline().is_some()
+    }
+
+    /// The time by which its first frame has to come; `None` once it is there.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.progress {
+            Progress::Starting { deadline } => Some(deadline),
+            Progress::Flowing { .. } => None,
+        }
+    }
+
+    /// The time of the next check for a stall.
+    pub fn next_check(&self) -> Option<Instant> {
+        match &self.progress {
+            Progress::Starting { .. } => None,
+            Progress::Flowing { stall, .. } => Some(stall.next()),
+        }
+    }
+
+    /// Checks for a stall, where a check is due.
+    pub fn check_stall(&mut self, now: Instant) -> StallCheck {
+        let count = self.handover.count();
+        match &mut self.progress {
+            Progress::Flowing { stall, .. } if stall.next() <= now => stall.check(count, now),
+            _ => StallCheck::Flowing,
+        }
+    }
+
+    /// The time without a frame that makes a stall.
+    pub fn stall_limit(&self) -> Duration {
+        match &self.progress {
+            Progress::Starting { .. } => Duration::ZERO,
+            Progress::Flowing { stall, .. } => stall.limit(),
+        }
+    }
+
+    /// The origin of its frames and their caps, for a person; empty before the first frame.
+    pub fn description(&self) -> &str {
+        match &self.progress {
+            Progress::Starting { .. } => "",
+            Progress::Flowing { description, .. } => description,
+        }
+    }
+
+    /// The first frame is there, with these caps.
+    pub fn has_begun(&mut self, caps: &Caps) {
+        let rate = caps.framerate();
+        let limit = stall_limit(rate, self.camera.is_some());
+        let origin = match &self.camera {
+            Some(camera) => camera.description().to_owned(),
             None => self.file.place(None),
         };
         let rate = rate.map_or(String::new(), |fps| {
             format!(" at {} fps", (fps * 100.0).round() / 100.0)
         });
-        self.words = format!("{from}, sent as {}{rate}", form.describe());
+        self.progress = Progress::Flowing {
+            stall: StallDetector::new(limit, self.handover.count(), Instant::now()),
+            description: format!("{origin}, sent as {}{rate}", caps.describe()),
+        };
     }
 
-    /// Begins again from the start, if it can.
+    /// Begins again from the start, where the file asks for that and the pipeline can.
     pub fn rewind(&self) -> bool {
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
-        self.pipeline
-            .seek_simple(flags, gst::ClockTime::ZERO)
-            .is_ok()
+        let rewinds = || self.pipeline.seek_simple(flags, gst::ClockTime::ZERO);
+        self.file.has(Directive::Loop) && rewinds().is_ok()
     }
 
-    /// Asks the encoder for a picture that can be decoded by itself.
+    /// Asks the encoder for a key frame.
     pub fn want_key(&self) {
         encoder::ask_for_key(self.encoder.as_ref(), &self.frames);
     }
 
-    /// Has the encoder make so many kbit/s.
+    /// Changes the bit rate of the encoder, in kbit/s.
     pub fn set_bitrate(&self, kbit: u32) {
         if let Some(encoder) = &self.encoder {
             encoder.set_bitrate(kbit);
         }
     }
 
-    /// Whether its end is one that was asked for. What is live has no end by itself, unless it
-    /// was told how many pictures to make.
+    /// Whether its end was asked for. A live source has no end by itself, unless it was told how
+    /// many frames to make.
     pub fn may_end(&self) -> bool {
         let counts = |element: gst::Element| {
             element.has_property_with_type("num-buffers", i32::static_type())
                 && element.property::<i32>("num-buffers") >= 0
         };
-        !self.live
-            || self
-                .pipeline
-                .iterate_sources()
-                .into_iter()
-                .flatten()
-                .any(counts)
+        let mut sources = self.pipeline.iterate_sources().into_iter().flatten();
+        !self.live || sources.any(counts)
     }
 
     /// Whether a pipeline of `text` would need a device that this one holds.
-    pub fn holds_what_is_needed_by(&self, text: &str) -> bool {
+    pub fn holds_device_for(&self, text: &str) -> bool {
         let Ok(other) = build::build(&self.file, text) else {
             return false;
         };
@@ -189,85 +244,70 @@ impl CapturePipeline {
         devices(&other).iter().any(|device| held.contains(device))
     }
 
-    /// Stops it. No frame of it gets through after that, even if it hangs.
+    /// Stops it. No frame of it passes the hand-over after that, even if it hangs.
     pub fn stop(self) {
-        self.gate.shut(self.number);
+        self.handover.shut(self.number);
         if !stop::stop(&self.pipeline) {
             let limit = stop::LIMIT.as_secs();
             tracing::warn!("source: does not stop within {limit} s, is left behind");
         }
     }
 
-    /// What an error of the pipeline means.
-    pub fn explain(&self, message: &str, debug: Option<&str>) -> Failure {
-        match &self.camera {
-            Some(camera) => camera::explain(camera, message),
-            None => Failure::start(format!("the pipeline {} failed", self.file.place(None)))
-                .cause(message.trim_end_matches('.'))
-                .found(build::details(debug))
-                .hint(self.remedy(message)),
+    /// The failure for an error of the pipeline.
+    pub fn explain(&self, error: &ElementError) -> Failure {
+        if let Some(camera) = &self.camera {
+            return camera.explain(error);
         }
-    }
-
-    /// What helps against an error of a pipeline without a camera.
-    fn remedy(&self, message: &str) -> String {
-        let remedy = build::remedy_of_failure(message);
-        match self.file.placeholder_of("location") {
+        let failure = build::failed(&self.file.place(None), error);
+        let message = error.message();
+        match property_check::placeholder_of(&self.file.text, "location") {
             Some(name) if message.contains("not found") => {
-                format!("--set {name}=PATH takes a file that is there; {remedy}")
+                let remedy = build::remedy_of_failure(message);
+                failure.hint(format!(
+                    "--set {name}=PATH takes a file that is there; {remedy}"
+                ))
             }
-            _ => remedy,
+            _ => failure,
         }
     }
 
-    /// Why a pipeline did not start: the error that it has left on its bus.
-    fn first_failure(&self) -> Failure {
-        let bus = self.pipeline.bus();
-        let message = bus.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-        match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Error(error)) => {
-                self.explain(error.error().message(), error.debug().as_deref())
-            }
-            _ => self.explain("it does not start", None),
-        }
+    fn start_failure(&self) -> Failure {
+        self.explain(&bus::start_error(&self.pipeline))
     }
 }
 
-/// Passes on what the pipeline says. Errors stay on the bus too, for `first_failure`.
-fn listen(pipeline: &gst::Pipeline, number: u32, inputs: Sender<Input>) {
+/// Forwards the messages of a pipeline. Errors stay on the bus too, for [`bus::start_error`].
+fn forward_messages(pipeline: &gst::Pipeline, number: u32, inputs: Sender<SourceInput>) {
     let Some(bus) = pipeline.bus() else {
         return;
     };
     bus.set_sync_handler(move |_, message| {
-        let notice = match message.view() {
+        let event = match message.view() {
             gst::MessageView::Eos(_) => PipelineEvent::End,
-            gst::MessageView::Error(error) => PipelineEvent::Error {
-                message: error.error().message().to_owned(),
-                debug: error.debug().map(Into::into),
-            },
+            gst::MessageView::Error(error) => PipelineEvent::Error(ElementError::of(error)),
             _ => return gst::BusSyncReply::Drop,
         };
-        let _ = inputs.send(Input::Pipeline(number, notice));
+        let _ = inputs.send(SourceInput::Pipeline(number, event));
         gst::BusSyncReply::Pass
     });
 }
 
-fn callbacks(mut tap: AppsinkReader, inputs: Sender<Input>) -> gst_app::AppSinkCallbacks {
-    let number = tap.number;
-    let notify = move |notice| {
-        let _ = inputs.send(Input::Pipeline(number, notice));
+fn callbacks(
+    mut reader: AppsinkReader,
+    number: u32,
+    inputs: Sender<SourceInput>,
+) -> gst_app::AppSinkCallbacks {
+    let notify = move |event| {
+        let _ = inputs.send(SourceInput::Pipeline(number, event));
     };
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            match tap.take(sink, &sample) {
+            match reader.take(sink, &sample) {
                 Ok(Some(first)) => notify(PipelineEvent::FirstFrame(first)),
                 Ok(None) => {}
                 Err(e) => {
-                    notify(PipelineEvent::Error {
-                        message: e.to_string(),
-                        debug: None,
-                    });
+                    notify(PipelineEvent::Error(ElementError::new(&e.to_string())));
                     return Err(gst::FlowError::Error);
                 }
             }
@@ -276,7 +316,7 @@ fn callbacks(mut tap: AppsinkReader, inputs: Sender<Input>) -> gst_app::AppSinkC
         .build()
 }
 
-/// What a pipeline's sources take for themselves alone: devices, ports, descriptors.
+/// The devices, ports and descriptors that a pipeline's sources hold for themselves alone.
 fn devices(pipeline: &gst::Pipeline) -> Vec<(String, String)> {
     const NAMES: [&str; 6] = [
         "device",
@@ -288,7 +328,7 @@ fn devices(pipeline: &gst::Pipeline) -> Vec<(String, String)> {
     ];
     let sources = pipeline.iterate_sources().into_iter().flatten();
     let of_source = |source: gst::Element| {
-        let kind = build::kind(&source);
+        let kind = element::kind(&source);
         let named = |name: &&str| source.has_property(name);
         let values: Vec<_> = NAMES
             .into_iter()

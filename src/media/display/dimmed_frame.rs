@@ -1,4 +1,4 @@
-//! A picture made darker, with a line of text on it: what a viewer sees while there is no live one.
+//! Darkens a frame and writes a line of text on it, for the freeze frame.
 //!
 //! `appsrc ! videoconvert ! videobalance ! textoverlay ! videoscale ! videoconvert ! appsink`, a
 //! small pipeline of its own, so that the stream's decoder and its state are left alone.
@@ -10,8 +10,8 @@ use gstreamer_app as gst_app;
 
 use crate::media::gst::caps;
 
-/// Each where it is installed. What stays of the colours still tells what was to be seen, and
-/// white letters are brighter than any of it.
+/// The elements, each used where it is installed. Enough of the colours stays to recognise the
+/// frame, and white letters are brighter than any of it.
 const STEPS: [(&str, &str); 2] = [
     (
         "videobalance",
@@ -24,10 +24,10 @@ const STEPS: [(&str, &str); 2] = [
     ),
 ];
 
-/// How long one picture may take.
+/// The time that one frame may take.
 const LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
 
-/// Darkens pictures of one form. Dropping it ends its pipeline.
+/// Darkens frames of the same caps. Dropping it ends its pipeline.
 pub struct Dimmer {
     pipeline: gst::Pipeline,
     bright: gst_app::AppSrc,
@@ -35,13 +35,18 @@ pub struct Dimmer {
     from: gst::Caps,
     to: gst::Caps,
     darker: bool,
-    /// How many pictures it was given: textoverlay takes none without a time.
+    /// The number of frames so far, as the time of the next one: textoverlay takes no frame without a
+    /// time.
     count: u64,
 }
 
 impl Dimmer {
-    /// For raw pictures of the form `from`, which shall have the form `to` then, and that alone
-    /// unless `darker`.
+    /// Makes raw frames with the caps `to` of frames with the caps `from`. Unless `darker`, it does
+    /// nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Where `from` are no raw caps, or where an element is not installed.
     pub fn new(from: &gst::Caps, to: &gst::Caps, darker: bool) -> anyhow::Result<Self> {
         let info = caps::raw_info(from)?;
         let wanted =
@@ -81,30 +86,31 @@ impl Dimmer {
         Ok(dimmer)
     }
 
-    /// Whether it was made for the same.
+    /// Whether it was made for these caps and this darkness.
     pub fn is_for(&self, from: &gst::Caps, to: &gst::Caps, darker: bool) -> bool {
         self.from == *from && self.to == *to && self.darker == darker
     }
 
-    /// A darker copy of `picture` with `text` in its middle, without a time of its own.
-    pub fn dim(&mut self, picture: &gst::Buffer, text: &str) -> anyhow::Result<gst::Buffer> {
+    /// A darker copy of `frame` with `text` in its middle, without a time of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where the pipeline gives no frame in time.
+    pub fn dim(&mut self, frame: &gst::Buffer, text: &str) -> anyhow::Result<gst::Buffer> {
         if let Some(element) = self.pipeline.by_name("text") {
-            // It reads Pango's markup.
+            // The element reads Pango's markup.
             let text = glib::markup_escape_text(text);
             element.set_property("text", text.as_str());
         }
-        // Shares the picture's memory.
-        let mut picture = picture.copy();
-        timed(
-            &mut picture,
-            Some(gst::ClockTime::from_mseconds(self.count)),
-        );
+        // The copy shares the frame's memory.
+        let mut frame = frame.copy();
+        set_time(&mut frame, Some(gst::ClockTime::from_mseconds(self.count)));
         self.count += 1;
-        self.bright.push_buffer(picture)?;
+        self.bright.push_buffer(frame)?;
         let sample = self.dark.try_pull_sample(LIMIT).context("nothing came")?;
         let mut dark = sample.buffer_owned().context("nothing came of it")?;
         drop(sample);
-        timed(&mut dark, None);
+        set_time(&mut dark, None);
         Ok(dark)
     }
 }
@@ -115,37 +121,42 @@ impl Drop for Dimmer {
     }
 }
 
-/// A black picture of this size, with its form.
+/// A black frame of this size, with its caps.
+///
+/// # Errors
+///
+/// Where no frame can have this size.
 pub fn black((width, height): (u32, u32)) -> anyhow::Result<(gst::Buffer, gst::Caps)> {
     use gstreamer_video::{VideoFormat, VideoInfo};
     let info = VideoInfo::builder(VideoFormat::Rgb, width, height).build()?;
-    let picture = gst::Buffer::from_slice(vec![0; info.size()]);
-    Ok((picture, info.to_caps()?))
+    let frame = gst::Buffer::from_slice(vec![0; info.size()]);
+    Ok((frame, info.to_caps()?))
 }
 
-fn timed(picture: &mut gst::Buffer, time: Option<gst::ClockTime>) {
-    let picture = picture.make_mut();
-    picture.set_pts(time);
-    picture.set_dts(None);
-    picture.set_duration(None);
+fn set_time(frame: &mut gst::Buffer, time: Option<gst::ClockTime>) {
+    let frame = frame.make_mut();
+    frame.set_pts(time);
+    frame.set_dts(None);
+    frame.set_duration(None);
 }
 
-/// How large the letters are, in pixels, in a picture of this size: about thirty of them fit
-/// across. Longer text is wrapped.
+/// The size of the letters in pixels, for a frame of this size: about thirty of them fit across.
+/// Longer text is wrapped.
 fn letters(width: u32, height: u32) -> u32 {
     (height / 13).min(width / 19).max(9)
 }
 
-/// `from` at the frame rate of `to`: converters change everything but that, and complain.
+/// `from` at the frame rate of `to`. Converters change everything but the rate, and refuse another
+/// one.
 fn paced_as(from: &gst::Caps, to: &gst::Caps) -> gst::Caps {
     let mut paced = from.clone();
     let rate = to
         .structure(0)
-        .and_then(|form| form.get::<gst::Fraction>("framerate").ok());
-    if let Some(form) = paced.make_mut().structure_mut(0) {
+        .and_then(|fields| fields.get::<gst::Fraction>("framerate").ok());
+    if let Some(fields) = paced.make_mut().structure_mut(0) {
         match rate {
-            Some(rate) => form.set("framerate", rate),
-            None => form.remove_field("framerate"),
+            Some(rate) => fields.set("framerate", rate),
+            None => fields.remove_field("framerate"),
         }
     }
     paced
@@ -157,19 +168,16 @@ mod tests {
 
     const SIZES: [(u32, u32); 2] = [(320, 240), (1280, 720)];
 
-    /// The levels of a grey picture of this size after it was dimmed with `text`.
+    /// The levels of a grey frame of this size after it was dimmed with `text`.
     fn dimmed((width, height): (u32, u32), text: &str) -> Vec<u8> {
         gst::init().unwrap();
-        let form = |format| {
-            gst::Caps::builder("video/x-raw")
-                .field("format", format)
-                .field("width", width as i32)
-                .field("height", height as i32)
-                .field("framerate", gst::Fraction::new(30, 1))
-                .build()
-        };
-        let form = form("GRAY8");
-        let mut dimmer = Dimmer::new(&form, &form, true).unwrap();
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "GRAY8")
+            .field("width", width as i32)
+            .field("height", height as i32)
+            .field("framerate", gst::Fraction::new(30, 1))
+            .build();
+        let mut dimmer = Dimmer::new(&caps, &caps, true).unwrap();
         let bright = gst::Buffer::from_slice(vec![200; (width * height) as usize]);
         let dark = dimmer.dim(&bright, text).unwrap();
         assert_eq!(dark.pts(), None);
@@ -182,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dimmed_picture_is_darker_and_its_text_is_in_the_middle() {
+    fn a_dimmed_frame_is_darker_and_its_text_is_in_the_middle() {
         for (width, height) in SIZES {
             let levels = dimmed((width, height), "reconnecting to desk (12 s)");
             let row = |y: u32| &levels[(y * width) as usize..((y + 1) * width) as usize];

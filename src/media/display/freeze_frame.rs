@@ -1,29 +1,29 @@
-//! What a window shows while there is no live picture: the last one, darker, with a text that
-//! says why.
+//! The freeze frame: the last frame, darker and with a text on it, while no live frame comes.
 //!
-//! A probe in front of the sink keeps the newest raw picture. A thread, "cover", darkens it and
-//! chains it into the same pad, which works while the rest of the pipeline sits idle and leaves a
-//! decoder's state alone. Whoever holds that pad's stream lock decides what is shown next: the
-//! thread looks under it whether a live picture came meanwhile, so a covered one never comes
-//! after it. Sizes and formats are those of the live picture, and the converters between the pad
-//! and the sink treat both the same.
+//! A probe in front of the sink keeps the newest raw frame. A thread, "freeze", darkens it and
+//! chains it into the same pad. That works while the rest of the pipeline is idle, and leaves a
+//! decoder's state alone. The holder of that pad's stream lock decides which frame is shown next.
+//! Under this lock the thread checks whether a live frame came meanwhile, so a freeze frame never
+//! comes after it. Its size and format are those of the live frames, and the converters between the
+//! pad and the sink treat both alike.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use gst::prelude::*;
 use gstreamer as gst;
+use parking_lot::{Condvar, Mutex};
 
 use super::dimmed_frame::{self, Dimmer};
 use super::window::Window;
-use crate::media::pipeline::build;
+use crate::media::gst::element;
 
-/// What may stand between the pad and the sink: it hands on each picture at once, and to the
-/// sink alone.
+/// The elements that may stand between the pad and the sink. Each hands every frame on at once, and
+/// to the sink alone.
 const CONVERTERS: [&str; 4] = [
     "videoconvert",
     "videoscale",
@@ -31,21 +31,20 @@ const CONVERTERS: [&str; 4] = [
     "capsfilter",
 ];
 
-/// How long the thread may take to end before it is left to the end of the process.
+/// The time that the thread has to end before it is left to the end of the process.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
 thread_local! {
-    static COVERING: Cell<bool> = const { Cell::new(false) };
+    static DRAWING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether what passes on this thread is a covered picture, and no live one.
-pub fn is_covering() -> bool {
-    COVERING.get()
+/// Whether the frame that passes on this thread is a freeze frame, and not a live one.
+pub fn is_drawing() -> bool {
+    DRAWING.get()
 }
 
-/// The sink that shows pictures to a person; `None` for files, pipes, and whatever else takes
-/// them.
-pub fn display(pipeline: &gst::Pipeline) -> Option<gst::Element> {
+/// The sink that shows frames to a person; `None` for files, pipes, and other sinks.
+pub fn display_sink(pipeline: &gst::Pipeline) -> Option<gst::Element> {
     let shows = |sink: &gst::Element| {
         let factory = sink.factory()?;
         let class = factory.metadata("klass")?;
@@ -55,10 +54,10 @@ pub fn display(pipeline: &gst::Pipeline) -> Option<gst::Element> {
     sinks.find(|sink| shows(sink) == Some(true))
 }
 
-/// Covers the pictures of one pipeline after another. Dropping it ends its thread.
+/// The freeze frame of one pipeline after another. Dropping it ends its thread.
 pub struct FreezeFrame {
     shared: Arc<Shared>,
-    /// Hears the end of the thread, which begins when there is something to do.
+    /// Gets a message at the end of the thread, which starts with the first freeze frame.
     thread: Option<Receiver<()>>,
 }
 
@@ -66,46 +65,68 @@ pub struct FreezeFrame {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// A picture has been given to the player since the text was last set.
+    /// Whether a frame has come from the network since the text was last set.
     live: Arc<AtomicBool>,
+}
+
+/// The frame on the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Shown {
+    /// A live frame, or nothing yet.
+    #[default]
+    Live,
+    /// The last frame of the pipeline before, as it was: no live one came from the present
+    /// pipeline.
+    Kept,
+    /// The last frame, darker and with this text.
+    Frozen(String),
+}
+
+/// The task of the thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Task {
+    #[default]
+    Wait,
+    Draw,
+    End,
 }
 
 #[derive(Default)]
 struct State {
-    /// What to say; `None` while live pictures are shown.
-    text: Option<String>,
-    /// The thread has something to do.
-    due: bool,
-    /// What is shown as it was is an old picture: no live one came since the pipeline is another.
-    kept: bool,
-    /// Changes with all that makes a covered picture in the making out of date.
-    turn: u64,
-    /// The newest raw picture with its form. It stays from one pipeline to the next.
+    shown: Shown,
+    task: Task,
+    /// Changes with everything that makes a freeze frame in the making out of date.
+    version: u64,
+    /// The newest raw frame with its caps. It stays from one pipeline to the next.
     newest: Option<(gst::Buffer, gst::Caps)>,
-    /// Where pictures go in.
-    target: Option<glib::WeakRef<gst::Pad>>,
-    /// The form that pictures there have, once it is known, and whether they can be kept.
-    form: Option<gst::Caps>,
-    plain: bool,
-    /// The size of pictures where there was none yet.
+    /// The pad that freeze frames go into.
+    pad: Option<glib::WeakRef<gst::Pad>>,
+    /// The caps of the frames at the pad, once they are known.
+    caps: Option<PadCaps>,
+    /// The size in pixels of a freeze frame where no frame has come yet.
     natural: (u32, u32),
-    ended: bool,
 }
 
-/// A picture to be put in front of the sink.
+struct PadCaps {
+    caps: gst::Caps,
+    /// Whether these frames can be kept and darkened.
+    in_memory: bool,
+}
+
+/// A frame to draw.
 struct Job {
-    turn: u64,
-    text: Option<String>,
-    kept: bool,
+    version: u64,
+    shown: Shown,
     pad: gst::Pad,
     /// `None` for black.
-    picture: Option<(gst::Buffer, gst::Caps)>,
-    form: Option<gst::Caps>,
+    frame: Option<(gst::Buffer, gst::Caps)>,
+    /// The caps at the pad, once they are known.
+    caps: Option<gst::Caps>,
     natural: (u32, u32),
 }
 
 impl FreezeFrame {
-    /// Covers nothing yet.
+    /// A freeze frame that shows nothing yet.
     pub fn new() -> Self {
         Self {
             shared: Arc::default(),
@@ -113,52 +134,59 @@ impl FreezeFrame {
         }
     }
 
-    /// Set this whenever a picture is given to the player. Those that were given before the text
-    /// do not take it away, however late they come out of a decoder.
+    /// Set this with every frame from the network. Frames that came before the text do not end the
+    /// freeze frame, however late they leave a decoder.
     pub fn live(&self) -> &Arc<AtomicBool> {
         &self.shared.live
     }
 
-    /// Works on this pipeline from here on, whose pictures measure `natural` pixels.
+    /// Works on this pipeline from here on, whose frames measure `natural` pixels.
     pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
-        let pad = display(pipeline).and_then(|sink| entry(&sink));
+        let pad = display_sink(pipeline).and_then(|sink| entry(&sink));
         if let Some(pad) = &pad {
             let shared = Arc::clone(&self.shared);
-            let what = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-            pad.add_probe(what, move |_, info| {
+            let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+            pad.add_probe(data, move |_, info| {
                 match &info.data {
-                    Some(gst::PadProbeData::Buffer(picture)) => shared.passed(picture),
-                    Some(gst::PadProbeData::Event(event)) => shared.told(event),
+                    Some(gst::PadProbeData::Buffer(frame)) => shared.frame_passes(frame),
+                    Some(gst::PadProbeData::Event(event)) => shared.event_passes(event),
                     _ => {}
                 }
                 gst::PadProbeReturn::Ok
             });
         }
-        let mut state = self.shared.lock();
-        state.form = pad.as_ref().and_then(|pad| pad.current_caps());
-        state.target = pad.as_ref().map(ObjectExt::downgrade);
+        let mut state = self.shared.state.lock();
+        let caps = pad.as_ref().and_then(|pad| pad.current_caps());
+        state.caps = caps.map(PadCaps::new);
+        state.pad = pad.as_ref().map(ObjectExt::downgrade);
         state.natural = natural;
-        state.kept = state.newest.is_some();
+        if !matches!(state.shown, Shown::Frozen(_)) {
+            state.shown = match state.newest {
+                Some(_) => Shown::Kept,
+                None => Shown::Live,
+            };
+        }
     }
 
-    /// Shows what was shown before the pipeline, which runs now, until there is something new.
+    /// Shows the frame from before the pipeline, which runs now, until there is a live one.
     pub fn resume(&mut self, window: &Window) {
-        let mut state = self.shared.lock();
-        self.shared.again(&mut state);
-        let due = state.due;
+        let mut state = self.shared.state.lock();
+        self.shared.redraw(&mut state);
+        let is_due = state.task == Task::Draw;
         drop(state);
-        if due {
+        if is_due {
             self.start(window);
         }
     }
 
-    /// Covers what is shown, or changes the text. Returns what of it can be seen.
-    pub fn cover(&mut self, text: &str, window: &Window) -> String {
-        let text = plain(text);
+    /// Shows the last frame darker and with this text, or changes the text. Returns the visible
+    /// part of the text.
+    pub fn freeze(&mut self, text: &str, window: &Window) -> String {
+        let text = visible(text);
         self.shared.live.store(false, Relaxed);
-        let mut state = self.shared.lock();
-        state.text = Some(text.clone());
-        self.shared.again(&mut state);
+        let mut state = self.shared.state.lock();
+        state.shown = Shown::Frozen(text.clone());
+        self.shared.redraw(&mut state);
         drop(state);
         self.start(window);
         text
@@ -172,127 +200,141 @@ impl FreezeFrame {
         let (end, ended) = mpsc::channel();
         let (shared, window) = (Arc::clone(&self.shared), window.clone());
         let started = std::thread::Builder::new()
-            .name("cover".into())
+            .name("freeze".into())
             .spawn(move || {
                 run(&shared, &window);
-                // What the window's last owner does has to be done before the end is told.
+                // The window may close with its last owner, and that comes before the end.
                 drop(window);
                 let _ = end.send(());
             });
         match started {
             Ok(_) => self.thread = Some(ended),
-            Err(e) => tracing::debug!("cover: {e}"),
+            Err(e) => tracing::debug!("freeze frame: {e}"),
         }
     }
 
-    /// The text that covers the picture now.
+    /// The text on the frame, while it is frozen.
     pub fn text(&self) -> Option<String> {
-        self.shared.lock().text.clone()
+        match &self.shared.state.lock().shown {
+            Shown::Frozen(text) => Some(text.clone()),
+            Shown::Live | Shown::Kept => None,
+        }
     }
 
-    /// Draws what is no live picture again, since the window has another size perhaps.
+    /// Draws the frame again unless it is live, for a window whose size may have changed.
     pub fn redrawer(&self) -> impl Fn() + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
-        move || shared.again(&mut shared.lock())
+        move || shared.redraw(&mut shared.state.lock())
     }
 }
 
 impl Drop for FreezeFrame {
     fn drop(&mut self) {
-        self.shared.lock().ended = true;
+        self.shared.state.lock().task = Task::End;
         self.shared.changed.notify_one();
         if let Some(ended) = self.thread.take() {
-            // A sink may hold it for ever, when its display hangs.
+            // A sink may hold the thread for ever, when its display hangs.
             let _ = ended.recv_timeout(END_LIMIT);
         }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each of the fields is whole at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has the thread draw the frame anew, unless it is live.
+    fn redraw(&self, state: &mut State) {
+        if state.shown != Shown::Live {
+            state.version += 1;
+            self.wake(state);
+        }
     }
 
-    /// Has what is no live picture drawn anew, if there is any.
-    fn again(&self, state: &mut State) {
-        if state.text.is_some() || state.kept {
-            state.turn += 1;
-            state.due = true;
+    fn wake(&self, state: &mut State) {
+        if state.task != Task::End {
+            state.task = Task::Draw;
             self.changed.notify_one();
         }
     }
 
-    /// A picture is on its way to the sink, under the pad's stream lock.
-    fn passed(&self, picture: &gst::Buffer) {
-        if is_covering() {
+    /// A frame is on its way to the sink, under the pad's stream lock.
+    fn frame_passes(&self, frame: &gst::Buffer) {
+        if is_drawing() {
             return;
         }
-        let mut state = self.lock();
-        let form = state.form.clone().filter(|_| state.plain);
-        state.newest = form.map(|form| (picture.clone(), form));
-        state.turn += 1;
-        state.kept = false;
-        if state.text.is_none() {
-            return;
-        }
-        if self.live.load(Relaxed) {
-            state.text = None;
-            state.due = true;
-            self.changed.notify_one();
-        } else {
-            self.again(&mut state);
+        let mut state = self.state.lock();
+        let caps = state.caps.as_ref().filter(|caps| caps.in_memory);
+        let caps = caps.map(|caps| caps.caps.clone());
+        state.newest = caps.map(|caps| (frame.clone(), caps));
+        state.version += 1;
+        match state.shown {
+            Shown::Live => {}
+            Shown::Kept => state.shown = Shown::Live,
+            Shown::Frozen(_) if self.live.load(Relaxed) => {
+                state.shown = Shown::Live;
+                // For the window's title.
+                self.wake(&mut state);
+            }
+            Shown::Frozen(_) => self.redraw(&mut state),
         }
     }
 
-    fn told(&self, event: &gst::Event) {
+    fn event_passes(&self, event: &gst::Event) {
         if let gst::EventView::Caps(event) = event.view() {
-            let mut state = self.lock();
-            let form = event.caps_owned();
-            state.plain = is_plain(&form);
-            state.form = Some(form);
-            if !is_covering() {
-                self.again(&mut state);
+            let mut state = self.state.lock();
+            state.caps = Some(PadCaps::new(event.caps_owned()));
+            if !is_drawing() {
+                self.redraw(&mut state);
             }
         }
     }
 
-    /// Waits for something to do: `Ok(None)` where there is no display, `Err` at the end.
+    /// Waits for something to draw; `Ok(None)` where there is no display, `Err` at the end.
     fn next(&self) -> Result<Option<Job>, ()> {
-        let mut state = self.lock();
-        while !state.due && !state.ended {
-            let changed = self.changed.wait(state);
-            state = changed.unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.ended {
+        let mut state = self.state.lock();
+        self.changed
+            .wait_while(&mut state, |state| state.task == Task::Wait);
+        if state.task == Task::End {
             return Err(());
         }
-        state.due = false;
-        let pad = state.target.as_ref().and_then(glib::WeakRef::upgrade);
+        state.task = Task::Wait;
+        let pad = state.pad.as_ref().and_then(glib::WeakRef::upgrade);
         Ok(pad.map(|pad| Job {
-            turn: state.turn,
-            text: state.text.clone(),
-            kept: state.kept,
+            version: state.version,
+            shown: state.shown.clone(),
             pad,
-            picture: state.newest.clone(),
-            form: state.form.clone(),
+            frame: state.newest.clone(),
+            caps: state.caps.as_ref().map(|caps| caps.caps.clone()),
             natural: state.natural,
         }))
     }
 }
 
-/// Text for one place on the screen, whoever wrote it: no control characters, and not without end.
-fn plain(text: &str) -> String {
+impl PadCaps {
+    /// Frames in other memory than the ordinary one, a graphics card's for example, cannot be
+    /// darkened here, and are not held back from their decoder.
+    fn new(caps: gst::Caps) -> Self {
+        let raw = caps.structure(0).is_some_and(|s| s.name() == "video/x-raw");
+        let in_memory = caps.features(0).is_none_or(|features| {
+            features.is_empty() || features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY)
+        });
+        Self {
+            in_memory: raw && in_memory,
+            caps,
+        }
+    }
+}
+
+/// Text for one place on the screen: without control characters, and of limited length.
+fn visible(text: &str) -> String {
     let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     visible.take(200).collect()
 }
 
-/// The pad in front of the sink where pictures go in, before they are converted for it.
+/// The pad in front of the sink at which frames go in, before they are converted for it.
 fn entry(sink: &gst::Element) -> Option<gst::Pad> {
     let mut pad = sink.static_pad("sink")?;
     loop {
         let before = pad.peer().and_then(|peer| peer.parent_element());
-        let converter = before.filter(|e| CONVERTERS.contains(&build::kind(e).as_str()));
+        let converter = before.filter(|e| CONVERTERS.contains(&element::kind(e).as_str()));
         match converter.and_then(|element| element.static_pad("sink")) {
             Some(earlier) => pad = earlier,
             None => return Some(pad),
@@ -300,96 +342,90 @@ fn entry(sink: &gst::Element) -> Option<gst::Pad> {
     }
 }
 
-/// Whether pictures of this form lie in ordinary memory. Others, a graphics card's for one,
-/// cannot be darkened here, and are not held back from their decoder.
-fn is_plain(form: &gst::Caps) -> bool {
-    let raw = form.structure(0).is_some_and(|s| s.name() == "video/x-raw");
-    raw && form.features(0).is_none_or(|features| {
-        features.is_empty() || features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY)
-    })
-}
-
 fn run(shared: &Shared, window: &Window) {
     let mut dimmer = None;
     while let Ok(job) = shared.next() {
         let Some(job) = job else { continue };
         if let Err(e) = show(shared, window, &job, &mut dimmer) {
-            tracing::debug!("cover: {e:#}");
+            tracing::debug!("freeze frame: {e:#}");
             dimmer = None;
         }
-        if job.text.is_none() {
+        let frozen = matches!(job.shown, Shown::Frozen(_));
+        if !frozen {
             dimmer = None;
         }
-        // Now there is a window, if there ever is.
-        window.waits(job.text.is_some());
+        // By now there is a window, if there ever is one.
+        window.waits(frozen);
     }
 }
 
-/// Draws what is to be seen, and puts it before the sink.
+/// Draws the frame of a job, and puts it in front of the sink.
 fn show(
     shared: &Shared,
     window: &Window,
     job: &Job,
     dimmer: &mut Option<Dimmer>,
 ) -> anyhow::Result<()> {
-    if job.text.is_none() && !job.kept {
-        return Ok(());
-    }
-    let (picture, from) = match &job.picture {
-        Some(picture) => picture.clone(),
+    let text = match &job.shown {
+        Shown::Live => return Ok(()),
+        Shown::Kept => None,
+        Shown::Frozen(text) => Some(text.as_str()),
+    };
+    let (frame, from) = match &job.frame {
+        Some(frame) => frame.clone(),
         None => dimmed_frame::black(job.natural)?,
     };
-    let to = job.form.as_ref().unwrap_or(&from);
-    let darker = job.text.is_some();
-    let picture = if !darker && *to == from {
-        picture
+    let to = job.caps.as_ref().unwrap_or(&from);
+    let darker = text.is_some();
+    let frame = if !darker && *to == from {
+        frame
     } else {
         if dimmer.as_ref().is_none_or(|d| !d.is_for(&from, to, darker)) {
             *dimmer = Some(Dimmer::new(&from, to, darker)?);
         }
         let dimmer = dimmer.as_mut().context("there is none")?;
-        dimmer.dim(&picture, job.text.as_deref().unwrap_or_default())?
+        dimmer.dim(&frame, text.unwrap_or_default())?
     };
-    COVERING.set(true);
-    let put = put(shared, window, job, to, picture);
-    COVERING.set(false);
+    DRAWING.set(true);
+    let put = put(shared, window, job, to, frame);
+    DRAWING.set(false);
     put
 }
 
-/// Chains the picture into the pad, unless something newer came meanwhile.
+/// Chains the frame into the pad, unless something newer came meanwhile.
 fn put(
     shared: &Shared,
     window: &Window,
     job: &Job,
-    form: &gst::Caps,
-    mut picture: gst::Buffer,
+    caps: &gst::Caps,
+    mut frame: gst::Buffer,
 ) -> anyhow::Result<()> {
-    let inside = picture.make_mut();
-    // Without a time, no sink waits for it.
+    let inside = frame.make_mut();
+    // No sink waits for a frame without a time.
     inside.set_pts(None);
     inside.set_dts(None);
     inside.set_flags(gst::BufferFlags::empty());
-    // Nothing live passes while this is held.
+    // No live frame passes while this is held.
     let _order = job.pad.stream_lock();
-    if shared.lock().turn != job.turn || window.is_lost() {
+    if shared.state.lock().version != job.version || window.is_lost() {
         return Ok(());
     }
-    introduce(&job.pad, form, job.form.is_some())?;
-    match job.pad.chain(picture) {
+    introduce(&job.pad, caps, job.caps.is_some())?;
+    match job.pad.chain(frame) {
         Ok(_) | Err(gst::FlowError::Flushing | gst::FlowError::Eos) => Ok(()),
         Err(e) => Err(e).context("not taken"),
     }
 }
 
-/// Says what has to be said before a picture, as far as the stream has not come yet: it may stand
-/// between its form, `told`, and its segment. It says the rest itself when it gets there.
-fn introduce(pad: &gst::Pad, form: &gst::Caps, told: bool) -> anyhow::Result<()> {
+/// Sends the events that have to come before a frame and that the stream has not sent yet. The
+/// stream may stand between its caps, where `has_caps`, and its segment; it sends the rest itself.
+fn introduce(pad: &gst::Pad, caps: &gst::Caps, has_caps: bool) -> anyhow::Result<()> {
     if pad.sticky_event::<gst::event::StreamStart>(0).is_none() {
-        pad.send_event(gst::event::StreamStart::new("cover"));
+        pad.send_event(gst::event::StreamStart::new("freeze-frame"));
     }
-    if !told {
-        anyhow::ensure!(pad.query_accept_caps(form), "{form} is not taken");
-        pad.send_event(gst::event::Caps::new(form));
+    if !has_caps {
+        anyhow::ensure!(pad.query_accept_caps(caps), "{caps} is not taken");
+        pad.send_event(gst::event::Caps::new(caps));
     }
     if pad.sticky_event::<gst::event::Segment>(0).is_none() {
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();

@@ -2,6 +2,7 @@
 
 pub(crate) mod dimmed_frame;
 pub(crate) mod freeze_frame;
+pub mod sink;
 pub mod terminal;
 pub mod window;
 pub(crate) mod x11;

@@ -1,105 +1,25 @@
-//! What `${window}` stands for, and how a window behaves.
-//!
-//! GStreamer's own choice, `autovideosink`, prefers `glimagesink`, which without a graphics card
-//! costs over ten times the processor time of X11's own way, and where there is no display at
-//! all it shows nothing and says so only in a warning. So the sink is chosen here.
+//! The window of the pipelines that show video, whichever sink draws in it.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
-use crate::failure::{Failure, Outcome};
-
 use super::x11::{WindowEvent, X11Window};
+use crate::media::gst::element;
 use crate::media::pipeline::build;
 
-/// Sinks to try: the variable that tells of their display, the element, and how it is put into a
-/// pipeline. `ximagesink` cannot scale, but asks for pictures of its window's size, which videoscale makes.
-const SINKS: [(&str, &str, &str); 6] = [
-    ("DISPLAY", "xvimagesink", "xvimagesink sync=false"),
-    (
-        "DISPLAY",
-        "ximagesink",
-        "videoscale add-borders=true ! ximagesink sync=false",
-    ),
-    ("WAYLAND_DISPLAY", "waylandsink", "waylandsink sync=false"),
-    ("WAYLAND_DISPLAY", "glimagesink", "glimagesink sync=false"),
-    ("", "d3d11videosink", "d3d11videosink sync=false"),
-    ("", "osxvideosink", "osxvideosink sync=false"),
-];
-
-/// The element for a window on this machine's display; an error where there is none.
-pub fn sink() -> Outcome<String> {
-    static CHOSEN: OnceLock<Outcome<String>> = OnceLock::new();
-    CHOSEN.get_or_init(choose).clone()
-}
-
-/// Whether there is an X display that can be opened.
-pub fn display_answers() -> bool {
-    X11Window::display_reachable()
-}
-
-/// Whether the environment names a display, be there one or not.
-pub fn display_is_named() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"]
-        .into_iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
-fn choose() -> Outcome<String> {
-    #[cfg(all(unix, not(target_os = "macos")))]
-    crate::media::gst::ffi::survive_display();
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let mut tried = Vec::new();
-    for (variable, element, launch) in SINKS {
-        if !(variable.is_empty() || set(variable)) {
-            continue;
-        }
-        let Ok(made) = gst::ElementFactory::make(element).build() else {
-            if !variable.is_empty() {
-                tried.push(format!("{element} is not installed"));
-            }
-            continue;
-        };
-        let opens = made.set_state(gst::State::Ready).is_ok();
-        let _ = made.set_state(gst::State::Null);
-        if opens {
-            return Ok(launch.to_owned());
-        }
-        tried.push(format!("{element} cannot open the display"));
-    }
-    let failure = Failure::start("cannot open a window");
-    Err(
-        match ["DISPLAY", "WAYLAND_DISPLAY"]
-            .into_iter()
-            .find(|name| set(name))
-        {
-            Some(name) => failure
-                .cause(format!(
-                    "the display {:?} ({name}) does not answer",
-                    std::env::var_os(name).unwrap_or_default()
-                ))
-                .found(tried)
-                .hint("--display terminal shows the video in a terminal"),
-            None => failure.cause("there is no display").hint(
-                "--display terminal shows the video in a terminal, --display none shows nothing",
-            ),
-        },
-    )
-}
-
-/// What a person does to a window.
+/// An action on a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowAction {
-    /// Pressed q, or closed it.
+    /// The person pressed q or closed it.
     Quit,
-    /// Uncovered it or gave it another size; the sink has drawn its picture again.
+    /// It was uncovered or has another size. The sink has drawn its frame again.
     Exposed,
-    /// Nothing: the display went away, for this reason.
+    /// The display went away, for this reason.
     Lost(String),
 }
 
@@ -117,9 +37,9 @@ pub struct Window {
 #[derive(Default)]
 struct Shared {
     own: Option<X11Window>,
-    /// The size in pixels at which the picture is shown one to one.
+    /// The size in pixels at which the frame is shown one to one.
     natural: (u32, u32),
-    /// What it was before. A window manager may not have come further yet.
+    /// The size before that. A window manager may not have applied the new one yet.
     before: (u32, u32),
     /// The title says that the person has to wait.
     waits: bool,
@@ -139,14 +59,14 @@ impl Window {
         }
     }
 
-    /// Tells of a new pipeline, whose pictures measure `natural` pixels.
+    /// Tells of a new pipeline, whose frames measure `natural` pixels.
     pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
         self.resize(natural);
         self.name(pipeline);
         self.watch_keys(pipeline);
     }
 
-    /// Pictures measure `natural` pixels from here on. A window that a person has given another
+    /// Frames measure `natural` pixels from here on. A window that a person has given another
     /// size keeps it.
     pub fn resize(&self, natural: (u32, u32)) {
         let mut shared = lock(&self.shared);
@@ -192,7 +112,7 @@ impl Window {
         else {
             return;
         };
-        if !["ximagesink", "xvimagesink"].contains(&build::kind(sink).as_str()) {
+        if !["ximagesink", "xvimagesink"].contains(&element::kind(sink).as_str()) {
             return;
         }
         let Some(overlay) = sink.dynamic_cast_ref::<gst_video::VideoOverlay>() else {
@@ -279,7 +199,7 @@ impl Window {
     }
 }
 
-/// A thread, "expose", that has the sink draw its picture again when asked to, until nobody can
+/// A thread, "expose", that has the sink draw its frame again when asked to, until nobody can
 /// ask any more. One of its own: where the display goes away meanwhile it never comes back, and
 /// the window's thread has to tell of that.
 fn exposer(
@@ -297,12 +217,12 @@ fn exposer(
             });
         });
     if let Err(e) = started {
-        tracing::debug!("window: drawn again only with the next picture: {e}");
+        tracing::debug!("window: drawn again only with the next frame: {e}");
     }
     ask
 }
 
-/// Has the sink draw its picture again: it does not hear of the window's events itself.
+/// Has the sink draw its frame again: it does not hear of the window's events itself.
 ///
 /// The lock is given back before the sink is called: it holds locks of its own while it asks us
 /// for a window.

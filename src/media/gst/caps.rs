@@ -8,6 +8,10 @@ use crate::wire::Caps;
 use crate::wire::caps::Value;
 
 /// GStreamer caps for frames from the network, built field by field from checked values.
+///
+/// # Errors
+///
+/// Where raw caps name no pixel format that GStreamer knows, or no possible size.
 pub fn to_gst(caps: &Caps) -> Result<gst::Caps> {
     let mut built = gst::Caps::new_empty_simple(caps.media_type());
     let fields = built.get_mut().context("new caps have one owner")?;
@@ -24,14 +28,18 @@ pub fn to_gst(caps: &Caps) -> Result<gst::Caps> {
     Ok(built)
 }
 
-/// What a viewer needs to know of `caps`; an error where they are no video that can be sent.
+/// The part of `caps` that a viewer needs.
+///
+/// # Errors
+///
+/// Where `caps` are no video, or video that vidchat cannot send.
 pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
     let structure = caps.structure(0).context("the caps are empty")?;
     let media_type = structure.name();
     if !media_type.starts_with("video/") && !media_type.starts_with("image/") {
         bail!("the pipeline ends in {media_type}, which is not video");
     }
-    // For files, whose readers begin at their start: each key frame says all of it again.
+    // Only files need this field, as their readers begin at the start. Each key frame repeats it.
     let mut caps = caps.to_owned();
     if let Some(fields) = caps.make_mut().structure_mut(0) {
         fields.remove_field("streamheader");
@@ -40,6 +48,10 @@ pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
 }
 
 /// The layout of raw frames.
+///
+/// # Errors
+///
+/// Where `caps` describe no raw video, or no known pixel format.
 pub fn raw_info(caps: &gst::CapsRef) -> Result<gst_video::VideoInfo> {
     let info = gst_video::VideoInfo::from_caps(caps)
         .map_err(|_| anyhow!("the caps {caps} describe no raw video"))?;
@@ -70,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_files_need_is_left_out() {
+    fn fields_that_only_files_need_are_left_out() {
         gst::init().unwrap();
         let vp8 = gst::Caps::builder("video/x-vp8")
             .field("streamheader", gst::Buffer::from_slice(*b"OVP80"))

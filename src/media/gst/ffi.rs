@@ -1,4 +1,4 @@
-//! The few calls that Rust cannot check, each with the reason why it is needed and sound.
+//! The few calls that Rust cannot check, each with the reasons why it is needed and sound.
 
 #![allow(unsafe_code)]
 
@@ -7,30 +7,29 @@ use gstreamer_video::prelude::*;
 
 /// Has `v4l2src` give its camera back when it stops.
 ///
-/// Up to version 1.24 it otherwise leaks an open descriptor of the camera each time: measured,
-/// one for each start and stop, and with it a camera that was unplugged can never be opened again
-/// by this process. The element reads the variable with `getenv`, so it has to be in the
-/// process's own environment.
+/// Otherwise, up to version 1.24, it leaks an open descriptor of the camera: measured, one for each
+/// start and stop. While one is open, this process can never open a camera again that was unplugged.
+/// The element reads the variable with `getenv`, so it has to be in the process's own environment.
 ///
-/// To be called before there is a second thread.
+/// Call this before there is a second thread.
 pub fn drain_cameras() {
-    // SAFETY: there is one thread, so nobody reads the environment while it is written.
+    // SAFETY: there is one thread, so none reads the environment while it is written.
     unsafe { std::env::set_var("GST_V4L2_FORCE_DRAIN", "1") };
 }
 
 /// Keeps Xlib, which X11 sinks use, from ending the process.
 ///
-/// When the display goes away or a window is destroyed by someone else, Xlib's own handlers call
+/// When the display goes away, or another program destroys a window, Xlib's own handlers call
 /// `exit`: measured, a sender lost its viewers because the display of its preview was gone. With
-/// these, a thread that was drawing on a display that is gone waits for ever, and a window that
-/// is gone is not drawn in. Our own connection to the display tells of either.
+/// the handlers here, a thread that draws on a lost display waits for ever, and nothing is drawn
+/// in a lost window. Our own connection to the display reports either loss.
 #[cfg(all(unix, not(target_os = "macos")))]
 pub fn survive_display() {
     use std::ffi::c_int;
     use std::sync::Once;
     use x11_dl::xlib::{Display, XErrorEvent, Xlib};
 
-    // To return would be to allow Xlib to end the process.
+    // Where this handler returns, Xlib ends the process.
     unsafe extern "C" fn wait_for_ever(_: *mut Display) -> c_int {
         loop {
             std::thread::park();
@@ -46,8 +45,8 @@ pub fn survive_display() {
         let Ok(xlib) = Xlib::open() else {
             return;
         };
-        // SAFETY: both are functions of the type that Xlib asks for, they touch none of their
-        // arguments, and they live as long as the process, as does the library: it is never
+        // SAFETY: both functions have the type that Xlib asks for and touch none of their
+        // arguments. They live as long as the process, and so does the library, which is never
         // closed.
         unsafe {
             (xlib.XSetIOErrorHandler)(Some(wait_for_ever));
@@ -58,7 +57,7 @@ pub fn survive_display() {
 
 /// Has an X11 sink draw into the window `id`.
 pub fn draw_into(overlay: &gst_video::VideoOverlay, id: u32) {
-    // SAFETY: the function is unsafe for the platforms whose handles are addresses. The handle of
+    // SAFETY: the function is unsafe for platforms whose handles are addresses. The handle of
     // `ximagesink` and `xvimagesink` is a number that the X server checks.
     unsafe { overlay.set_window_handle(id as usize) };
 }

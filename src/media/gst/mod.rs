@@ -1,7 +1,10 @@
-//! The small things of GStreamer that both ends share: caps, bus errors, install hints, and the few
-//! `unsafe` calls.
+//! The parts of GStreamer that both ends use: caps, errors on the bus, probing, install hints, and
+//! the few `unsafe` calls.
 
+pub(crate) mod bus;
 pub mod caps;
+pub(crate) mod element;
 pub(crate) mod ffi;
 pub mod install_hint;
+pub mod probe;
 pub(crate) mod stop;

@@ -1,5 +1,5 @@
-//! Stopping a pipeline that may hang: on a driver that does not answer, or on a pipe that nobody
-//! reads. That must not hold up whoever stops it.
+//! Stops a pipeline that may hang, on a driver that does not answer or on a pipe that nobody reads,
+//! without holding the caller up.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use gst::prelude::*;
 use gstreamer as gst;
 
-/// How long a pipeline may take to stop before it is left to itself.
+/// The time that a pipeline has to stop before it is left to itself.
 pub const LIMIT: Duration = Duration::from_secs(2);
 
-/// Stops a pipeline; false where it has not stopped in time. It is then left to a thread of its
-/// own, which may last to the end of the process.
+/// Stops a pipeline; false where it has not stopped in time. A thread then still waits for it,
+/// perhaps to the end of the process.
 pub fn stop(pipeline: &gst::Pipeline) -> bool {
     if let Some(bus) = pipeline.bus() {
         bus.unset_sync_handler();
@@ -25,7 +25,7 @@ pub fn stop(pipeline: &gst::Pipeline) -> bool {
             let _ = done.send(());
         });
     match (thread, stopped.recv_timeout(LIMIT)) {
-        // It has said its last word, so this takes no time, and no thread is left.
+        // The thread has sent its message and ends at once, so no thread is left.
         (Ok(thread), Ok(())) => thread.join().is_ok(),
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! A pipeline from a pipeline file, and what is wrong with the file where that fails.
+//! Builds a pipeline of a pipeline file, and explains the mistake in the file where that fails.
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -6,13 +6,19 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{self, Direction, PipelineFile};
+use super::file::{Direction, PipelineFile};
+use crate::media::gst::bus::ElementError;
+use crate::media::gst::element;
 use crate::media::gst::install_hint;
 
 /// The name of the element at which frames leave or enter a pipeline.
 pub const SEAM: &str = "frames";
 
-/// Makes a pipeline of `text`, which is `recipe` with its placeholders filled.
+/// Makes a pipeline of `text`, which is `file` with its placeholders filled.
+///
+/// # Errors
+///
+/// Where the text is empty or has a mistake, or where an element is not installed.
 pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
     let words: Vec<&str> = text.split_whitespace().collect();
     tracing::debug!("pipeline {}: {}", file.place(None), words.join(" "));
@@ -22,7 +28,7 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
                 .cause("there is no element in it")
                 .hint(format!(
                     "vidchat pipelines show {} shows what one looks like",
-                    file::sample(file.direction)
+                    file.direction.example()
                 )),
         );
     }
@@ -31,8 +37,7 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
     let parsed = gst::parse::launch_full(text, Some(&mut context), flags);
     // The parser also counts elements as missing whose properties it could not set.
     let missing = context.missing_elements();
-    let absent = |name: &&String| gst::ElementFactory::find(name).is_none();
-    if let Some(element) = missing.iter().find(absent) {
+    if let Some(element) = missing.iter().find(|kind| !element::is_installed(kind)) {
         return Err(missing_element(file, text, element));
     }
     let element = parsed.map_err(|e| invalid(file, text, e.message()))?;
@@ -49,6 +54,10 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
 }
 
 /// The element at which frames leave (`appsink`) or enter (`appsrc`) the pipeline.
+///
+/// # Errors
+///
+/// Where the pipeline has no element of that name, or one of another kind.
 pub fn seam<E: IsA<gst::Element>>(file: &PipelineFile, pipeline: &gst::Pipeline) -> Outcome<E> {
     let wanted = match file.direction {
         Direction::Send => "appsink",
@@ -57,7 +66,7 @@ pub fn seam<E: IsA<gst::Element>>(file: &PipelineFile, pipeline: &gst::Pipeline)
     let found = pipeline.by_name(SEAM);
     let cause = match &found {
         None => format!("it has no element named {SEAM:?}"),
-        Some(element) => format!("its element {SEAM:?} is {}", kind(element)),
+        Some(found) => format!("its element {SEAM:?} is {}", element::kind(found)),
     };
     found.and_then(|e| e.downcast::<E>().ok()).ok_or_else(|| {
         let hint = match file.direction {
@@ -74,7 +83,11 @@ pub fn seam<E: IsA<gst::Element>>(file: &PipelineFile, pipeline: &gst::Pipeline)
     })
 }
 
-/// An error if `text` makes no pipeline that vidchat can use for `recipe`'s direction.
+/// Checks that `text` makes a pipeline which vidchat can use for the direction of `file`.
+///
+/// # Errors
+///
+/// As [`build`] and [`seam`].
 pub fn check(file: &PipelineFile, text: &str) -> Outcome {
     let pipeline = build(file, text)?;
     match file.direction {
@@ -83,23 +96,15 @@ pub fn check(file: &PipelineFile, text: &str) -> Outcome {
     }
 }
 
-/// What an element adds to its error: `debug` without where in its source the error was made.
-pub fn details(debug: Option<&str>) -> impl Iterator<Item = String> {
-    debug
-        .into_iter()
-        .flat_map(|text| text.lines().skip(1))
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
+/// The failure of a pipeline that was built and then failed. `place` is its file, for a person.
+pub fn failed(place: &str, error: &ElementError) -> Failure {
+    Failure::start(format!("the pipeline {place} failed"))
+        .cause(error.message())
+        .found(error.details())
+        .hint(remedy_of_failure(error.message()))
 }
 
-/// What kind of element this is, such as `v4l2src`.
-pub fn kind(element: &gst::Element) -> String {
-    element
-        .factory()
-        .map_or_else(|| "an element of its own".into(), |f| f.name().to_string())
-}
-
-/// An error for an element that this machine's GStreamer lacks.
+/// The failure for an element that this machine's GStreamer lacks.
 fn missing_element(file: &PipelineFile, text: &str, element: &str) -> Failure {
     let failure = Failure::start(format!(
         "the pipeline {} needs the GStreamer element {element:?}",
@@ -124,7 +129,7 @@ fn invalid(file: &PipelineFile, text: &str, message: &str) -> Failure {
         .hint(remedy(file, message))
 }
 
-/// What helps against an error of GStreamer's parser.
+/// The hint for an error of GStreamer's parser.
 fn remedy(file: &PipelineFile, message: &str) -> String {
     if let Some(element) = unlinked(message) {
         return format!(
@@ -140,12 +145,12 @@ fn remedy(file: &PipelineFile, message: &str) -> String {
         }
         _ => format!(
             "vidchat pipelines show {} shows one that works",
-            file::sample(file.direction)
+            file.direction.example()
         ),
     }
 }
 
-/// What helps where a pipeline was built and then failed.
+/// The hint for a pipeline that was built and then failed.
 pub fn remedy_of_failure(message: &str) -> String {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if has(&["not found", "ould not open", "No such file"]) {
@@ -158,8 +163,8 @@ pub fn remedy_of_failure(message: &str) -> String {
     }
 }
 
-/// What a message of GStreamer's parser names in quotes: the innermost things first, since
-/// `no property "x" in element "y"` is about x.
+/// The words in quotes in a message of GStreamer's parser, in their order: `no property "x" in
+/// element "y"` is about x.
 fn quoted(message: &str) -> impl Iterator<Item = &str> {
     message
         .split('"')
@@ -168,15 +173,15 @@ fn quoted(message: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// The kind of the element that does not take what the one before it gives. The parser numbers
-/// those that have no name.
+/// The kind of the element that does not take the caps of the one before it. The parser numbers
+/// elements that have no name.
 fn unlinked(message: &str) -> Option<&str> {
     let (_, pair) = message.split_once("could not link ")?;
     let second = pair.split_once(" to ")?.1.split([',', ' ']).next()?;
     Some(second.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
-/// The first line, counted from 1, in which `word` stands by itself.
+/// The first line in which `word` stands by itself, counted from 1.
 fn line_of(text: &str, word: &str) -> Option<usize> {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     text.lines()
@@ -189,7 +194,8 @@ fn line_of(text: &str, word: &str) -> Option<usize> {
         .map(|index| index + 1)
 }
 
-/// Where a syntax error is: GStreamer's parser does not say, so each element is parsed alone.
+/// The line of a syntax error. GStreamer's parser does not name it, so each element is parsed
+/// alone.
 fn syntax_line(text: &str) -> Option<usize> {
     let mut line = 1;
     for part in text.split('!') {

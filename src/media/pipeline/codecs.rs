@@ -1,55 +1,21 @@
-//! Names such as `camera-h264`: a source's file and a codec's file put together.
+//! Puts a source's file and a codec's file together, for names such as `camera-h264`.
 //!
-//! So each codec is described once, and goes with every source, the person's own ones as well.
-
-use std::collections::BTreeMap;
+//! So each codec is described once, and goes with every source, a person's own included.
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{Direction, PipelineFile, folder_of, numbered, read_folder};
-use super::template::strip_comment;
+use super::file::{Direction, PipelineFile};
+use super::text::{numbered, strip_comment};
 
-/// The place for a codec in a source's file. It is filled with nothing where there is none.
+/// The place for a codec in a source's file. Without a codec it stays empty.
 pub const PLACE: &str = "${encode}";
 
-/// The folder of codec files, beside those of the two directions.
-const FOLDER: &str = "encode";
-
-/// The codec files that are part of the program: name and text.
-const SHIPPED: [(&str, &str); 6] = [
-    ("av1", include_str!("../../../pipelines/encode/av1.gst")),
-    ("h264", include_str!("../../../pipelines/encode/h264.gst")),
-    ("h265", include_str!("../../../pipelines/encode/h265.gst")),
-    ("jpeg", include_str!("../../../pipelines/encode/jpeg.gst")),
-    ("vp8", include_str!("../../../pipelines/encode/vp8.gst")),
-    ("vp9", include_str!("../../../pipelines/encode/vp9.gst")),
-];
-
-/// Every codec that has a name: the person's own, then those of the program that they do not
-/// hide. Each is a part of a sending pipeline.
-pub fn all() -> Vec<PipelineFile> {
-    let shipped = SHIPPED
-        .into_iter()
-        .map(|(name, text)| PipelineFile::new(Direction::Send, name, text));
-    let mut found: BTreeMap<String, PipelineFile> =
-        shipped.map(|codec| (codec.name.clone(), codec)).collect();
-    for codec in read_folder(Direction::Send, folder_of(FOLDER)) {
-        found.insert(codec.name.clone(), codec);
-    }
-    found.into_values().collect()
-}
-
-/// The pipeline that `name` means where it is a source and a codec, `SOURCE-CODEC`; `None` where
-/// it is no such name.
-pub fn find(name: &str) -> Option<Outcome<PipelineFile>> {
-    let (source, codec) = name.rsplit_once('-')?;
-    let codec = all().into_iter().find(|known| known.name == codec)?;
-    let source = PipelineFile::named(Direction::Send, source)?;
-    Some(source.and_then(|source| compose(name, &source, &codec)))
-}
-
-/// One file of two: `codec` in the place that `source` has for it.
-fn compose(name: &str, source: &PipelineFile, codec: &PipelineFile) -> Outcome<PipelineFile> {
+/// One file of two, called `name`: `source` with `codec` in the place for it.
+///
+/// # Errors
+///
+/// Where `source` has no place for a codec.
+pub fn compose(name: &str, source: &PipelineFile, codec: &PipelineFile) -> Outcome<PipelineFile> {
     let mut text = format!("# {} {}\n", source.about(), codec.about());
     let mut placed = false;
     for (number, line) in numbered(&source.text) {
@@ -81,7 +47,7 @@ fn compose(name: &str, source: &PipelineFile, codec: &PipelineFile) -> Outcome<P
     Ok(PipelineFile::new(Direction::Send, name, text))
 }
 
-/// A codec's file without the line that says what it does.
+/// A codec's file without its first line, the sentence about it.
 fn body(codec: &PipelineFile) -> &str {
     match codec.text.split_once('\n') {
         Some((first, rest)) if first.starts_with("# ") => rest,
@@ -126,22 +92,5 @@ mod tests {
         let said = compose("s-x", &source, &codec).unwrap_err().to_string();
         assert!(said.contains("no place for a codec"), "{said}");
         assert!(said.contains("hint: write ! ${encode} before"), "{said}");
-    }
-
-    #[test]
-    fn every_shipped_source_goes_with_every_shipped_codec() {
-        for source in ["camera", "test", "screen", "file"] {
-            for (codec, _) in SHIPPED {
-                let name = format!("{source}-{codec}");
-                let file = find(&name).unwrap().unwrap();
-                assert!(file.about().ends_with('.'), "{name}: {}", file.about());
-                assert!(!file.text.contains(PLACE), "{name}");
-                let names = file.placeholders().unwrap();
-                assert!(names.iter().any(|known| known.name == "fps"), "{name}");
-            }
-        }
-        for name in ["camera", "nobody-h264", "camera-h266", "h264"] {
-            assert!(find(name).is_none(), "{name}");
-        }
     }
 }

@@ -1,14 +1,13 @@
-//! What `${decode}` stands for: the elements that make raw pictures of the incoming frames.
+//! The decoders that `${decode}` stands for.
 
 use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
-use super::alternatives::{elements, usable};
-use crate::media::gst::install_hint;
+use crate::media::gst::probe::{self, Probe};
 
-/// For each media type: what has to come first, and the decoders, the best first: hardware before
-/// software. All of them give a picture out for every picture in, at once: one thread each, as
-/// several would each hold a frame back.
+/// The decoders of each media type, the best first: hardware before software. The second field
+/// comes before each of them. Every decoder gives a frame for each frame, at once, so each has one
+/// thread: several would each hold a frame back.
 const DECODERS: [(&str, &str, &[&str]); 7] = [
     ("image/jpeg", "", &["jpegdec", "avdec_mjpeg"]),
     ("image/png", "", &["pngdec"]),
@@ -83,39 +82,56 @@ const DECODERS: [(&str, &str, &[&str]); 7] = [
     ),
 ];
 
-/// For every decoder: it drops no picture for being late, and no error is one too many.
-const PATIENT: &str = "qos=false max-errors=-1";
+/// For every decoder: it drops no frame for being late, and goes on after any number of errors.
+const TOLERANT: &str = "qos=false max-errors=-1";
 
-/// Behind a decoder that must miss nothing: a picture that was not shown in time makes room for
-/// the next.
+/// Behind a decoder that must miss nothing: a decoded frame that was not shown in time makes room
+/// for the next.
 const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
 
 /// The elements that decode frames of `caps`; empty for raw video, which needs none.
+///
+/// # Errors
+///
+/// Where no decoder for these caps works on this machine.
 pub fn decoder(caps: &Caps) -> Outcome<String> {
-    let Some((_, parser, decoders)) = DECODERS
-        .into_iter()
-        .find(|(media_type, ..)| *media_type == caps.media_type())
-    else {
+    let chains = chains(caps.media_type());
+    if chains.is_empty() {
         return Ok(String::new());
-    };
-    let mut reasons = Vec::new();
-    for decoder in decoders {
-        let decoder = format!("{parser}{decoder} {PATIENT}");
-        match usable(&decoder) {
-            Ok(()) if caps.is_delta() => return Ok(format!("{decoder} ! {NEWEST}")),
-            Ok(()) => return Ok(decoder),
-            Err(reason) => reasons.push(reason),
+    }
+    match probe::choose(probes(caps.media_type())) {
+        Ok(decoder) if caps.is_delta() => Ok(format!("{decoder} ! {NEWEST}")),
+        Ok(decoder) => Ok(decoder),
+        Err(failed) => {
+            let failure = Failure::start(format!("cannot decode {:?}", caps.media_type()))
+                .cause("no decoder for it can be used")
+                .found(probe::lines(&failed));
+            Err(
+                match probe::install_hint(chains.iter().map(String::as_str)) {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                },
+            )
         }
     }
-    let failure = Failure::start(format!("cannot decode {:?}", caps.media_type()))
-        .cause("no decoder for it can be used")
-        .found(reasons);
-    // The last ones are those that need no hardware.
-    let names = decoders.iter().rev().flat_map(|text| elements(text));
-    match names.into_iter().find_map(install_hint::install_hint) {
-        Some(hint) => Err(failure.hint(hint)),
-        None => Err(failure),
-    }
+}
+
+/// Tries the decoders of a media type, the best first. Each is tried when the iterator gets there.
+pub fn probes(media_type: &str) -> impl Iterator<Item = Probe<String>> {
+    let chains = chains(media_type).into_iter();
+    chains.map(|chain| probe::chain(&chain, probe::NO_HARDWARE))
+}
+
+/// The decoders of a media type with all that comes before and with their properties.
+fn chains(media_type: &str) -> Vec<String> {
+    let found = DECODERS
+        .into_iter()
+        .find(|(known, ..)| *known == media_type);
+    let (_, parser, decoders) = found.unwrap_or_default();
+    let decoders = decoders.iter();
+    decoders
+        .map(|decoder| format!("{parser}{decoder} {TOLERANT}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -129,11 +145,11 @@ mod tests {
         let raw = Caps::parse("video/x-raw, format=I420, width=2, height=2").unwrap();
         assert_eq!(decoder(&raw).unwrap(), "");
         let jpeg = Caps::parse("image/jpeg").unwrap();
-        assert_eq!(decoder(&jpeg).unwrap(), format!("jpegdec {PATIENT}"));
+        assert_eq!(decoder(&jpeg).unwrap(), format!("jpegdec {TOLERANT}"));
     }
 
     #[test]
-    fn only_pictures_are_dropped_where_frames_need_each_other() {
+    fn only_decoded_frames_are_dropped_where_frames_need_each_other() {
         gst::init().unwrap();
         for (media_type, delta) in [
             ("video/x-h264", true),

@@ -1,8 +1,8 @@
-//! Pipeline files: where they are, what they are called, what they say of themselves.
+//! A pipeline file: its name, its text, and the directives in it.
 //!
-//! `template` fills their placeholders, and `build` makes a pipeline of that.
+//! `catalog` finds files by their names, `template` fills their placeholders, and `build` makes a
+//! pipeline of the result.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome, describe};
 
-use super::codecs;
+use super::template::{self, Lookup, Placeholder, TemplateError};
+use super::text::numbered;
 
-/// Which end a pipeline is for.
+/// The end that a pipeline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Ends in `appsink name=frames`.
@@ -24,75 +25,41 @@ pub enum Direction {
 /// A pipeline file, with its placeholders still open.
 #[derive(Clone, Debug)]
 pub struct PipelineFile {
-    /// As the person named it: a bare name or a path.
+    /// The name that the person gave: a bare name or a path.
     pub name: String,
-    /// Which end it is for.
+    /// The end that the pipeline is for.
     pub direction: Direction,
-    /// Where it was read from; `None` for those that are part of the program.
+    /// The place that the file was read from; `None` for a file that is part of the program.
     pub path: Option<PathBuf>,
     /// The file, word for word.
     pub text: String,
 }
 
-/// Something that the file says to vidchat itself, in a line that begins with `#!`.
+/// An instruction of the file to vidchat itself, in a line that begins with `#!`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
     /// `#! loop`: at the end, begin again.
     Loop,
-    /// `#! keep-open`: goes on while nobody watches.
+    /// `#! keep-open`: stays open while nobody watches.
     KeepOpen,
     /// `#! one-of`: of the lines that follow, the first that works here.
     OneOf,
 }
 
-/// The files that are part of the program: direction, name, text.
-const SHIPPED: [(Direction, &str, &str); 8] = [
-    (
-        Direction::Send,
-        "camera",
-        include_str!("../../../pipelines/send/camera.gst"),
-    ),
-    (
-        Direction::Send,
-        "camera-mjpeg",
-        include_str!("../../../pipelines/send/camera-mjpeg.gst"),
-    ),
-    (
-        Direction::Send,
-        "test",
-        include_str!("../../../pipelines/send/test.gst"),
-    ),
-    (
-        Direction::Send,
-        "screen",
-        include_str!("../../../pipelines/send/screen.gst"),
-    ),
-    (
-        Direction::Send,
-        "file",
-        include_str!("../../../pipelines/send/file.gst"),
-    ),
-    (
-        Direction::Recv,
-        "window",
-        include_str!("../../../pipelines/recv/window.gst"),
-    ),
-    (
-        Direction::Recv,
-        "terminal",
-        include_str!("../../../pipelines/recv/terminal.gst"),
-    ),
-    (
-        Direction::Recv,
-        "none",
-        include_str!("../../../pipelines/recv/none.gst"),
-    ),
-];
-
-/// A pipeline file of more bytes than this is something else.
+/// The largest pipeline file, in bytes. A larger file is something else.
 const FILE_LIMIT: u64 = 64 * 1024;
-/// So many other files are named where one is not there.
+/// The most files that are listed where the named one is missing.
 const LISTED: usize = 10;
+
+impl Direction {
+    /// The name of a pipeline that is a good start for a person's own.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Send => "camera",
+            Self::Recv => "window",
+        }
+    }
+}
 
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +71,7 @@ impl fmt::Display for Direction {
 }
 
 impl PipelineFile {
-    /// A pipeline that is no file of its own.
+    /// A pipeline that comes from no file of its own.
     pub fn new(direction: Direction, name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -114,65 +81,12 @@ impl PipelineFile {
         }
     }
 
-    /// Finds the pipeline that `name` means: a path where it has a `/` or ends in `.gst`,
-    /// otherwise a name, the person's own before those that are part of the program, and a file
-    /// of that very name before a source and a codec.
-    pub fn find(direction: Direction, name: &str) -> Outcome<Self> {
-        if name.contains(['/', std::path::MAIN_SEPARATOR]) || name.ends_with(".gst") {
-            return Self::read(direction, name, Path::new(name));
-        }
-        let composed = || match direction {
-            Direction::Send => codecs::find(name),
-            Direction::Recv => None,
-        };
-        if let Some(found) = Self::named(direction, name).or_else(composed) {
-            return found;
-        }
-        let names = Self::names(direction);
-        Err(Failure::start(format!("cannot find the pipeline {name:?}"))
-            .cause(format!(
-                "there is none of that name for vidchat {direction}"
-            ))
-            .found([format!("there are: {}", names.join(", "))])
-            .hint("give a path with a / in it to use a file: --pipeline ./mine.gst"))
-    }
-
-    /// The file of that very name, the person's own before that of the program.
-    pub(super) fn named(direction: Direction, name: &str) -> Option<Outcome<Self>> {
-        let mine = own_folder(direction).map(|folder| folder.join(format!("{name}.gst")));
-        if let Some(path) = mine.filter(|path| path.exists()) {
-            return Some(Self::read(direction, name, &path));
-        }
-        shipped(direction).find(|file| file.name == name).map(Ok)
-    }
-
-    /// Every name that [`PipelineFile::find`] knows, with a pattern for those that have a codec.
-    pub fn names(direction: Direction) -> Vec<String> {
-        let mut names: Vec<String> = Self::all(direction).into_iter().map(|r| r.name).collect();
-        if direction == Direction::Send {
-            names.extend(
-                codecs::all()
-                    .into_iter()
-                    .map(|c| format!("SOURCE-{}", c.name)),
-            );
-        }
-        names
-    }
-
-    /// Every pipeline that has a name: the person's own, then those of the program that they do
-    /// not hide.
-    pub fn all(direction: Direction) -> Vec<Self> {
-        let mut found = BTreeMap::new();
-        for file in shipped(direction) {
-            found.insert(file.name.clone(), file);
-        }
-        for file in read_folder(direction, own_folder(direction)) {
-            found.insert(file.name.clone(), file);
-        }
-        found.into_values().collect()
-    }
-
-    fn read(direction: Direction, name: &str, path: &Path) -> Outcome<Self> {
+    /// Reads the file at `path`, which the person called `name`.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is missing, may not be read, is too large, or is no text.
+    pub fn read(direction: Direction, name: &str, path: &Path) -> Outcome<Self> {
         let cannot = |e: io::Error| unreadable(direction, path, &e);
         let size = fs::metadata(path).map_err(cannot)?.len();
         if size > FILE_LIMIT {
@@ -188,13 +102,13 @@ impl PipelineFile {
         })
     }
 
-    /// What the pipeline does: the first line of the file.
+    /// A sentence about the pipeline: the first line of the file.
     pub fn about(&self) -> &str {
         let first = self.text.lines().next().unwrap_or_default();
         first.trim_start_matches(['#', '!']).trim()
     }
 
-    /// Where an error was made, for a person: `"camera"` or `"./mine.gst"`, with the line.
+    /// The file as an error names it: `"camera"` or `"./mine.gst"`, with the line.
     pub fn place(&self, line: Option<usize>) -> String {
         let name = match &self.path {
             Some(path) => path.display().to_string(),
@@ -211,13 +125,56 @@ impl PipelineFile {
         self.directives().any(|(_, word)| word == directive.word())
     }
 
+    /// The placeholders, each at its first place.
+    ///
+    /// # Errors
+    ///
+    /// Where a placeholder is malformed.
+    pub fn placeholders(&self) -> Outcome<Vec<Placeholder>> {
+        template::placeholders(&self.text).map_err(|e| self.not_filled(e))
+    }
+
+    /// The text for GStreamer, with every placeholder filled by `lookup` or by its default.
+    ///
+    /// # Errors
+    ///
+    /// Where the file has an unknown directive, where a placeholder is malformed or without a
+    /// value, or where `lookup` fails.
+    pub fn fill(&self, lookup: &mut Lookup<'_>) -> Outcome<String> {
+        self.check_directives()?;
+        template::fill(&self.text, lookup).map_err(|e| self.not_filled(e))
+    }
+
+    /// One line of the text, filled in the same way.
+    ///
+    /// # Errors
+    ///
+    /// Where a placeholder is malformed or without a value, or where `lookup` fails.
+    pub fn fill_line(&self, number: usize, lookup: &mut Lookup<'_>) -> Outcome<String> {
+        let line = self.text.lines().nth(number - 1).unwrap_or_default();
+        template::fill_line(line, number, lookup).map_err(|e| self.not_filled(e))
+    }
+
+    fn not_filled(&self, error: TemplateError) -> Failure {
+        match error {
+            TemplateError::Malformed { line, cause } => self.wrong(line, &cause).hint(
+                "write ${name} or ${name:-default}, with letters, digits, - and _ in the name",
+            ),
+            TemplateError::NoValue { line, name } => Failure::start(format!(
+                "the pipeline {} needs a value for {name:?}",
+                self.place(Some(line))
+            ))
+            .hint(format!("--set {name}=VALUE")),
+            TemplateError::Lookup(failure) => failure,
+        }
+    }
+
     fn directives(&self) -> impl Iterator<Item = (usize, &str)> {
         numbered(&self.text)
             .filter_map(|(number, line)| Some((number, line.trim().strip_prefix("#!")?.trim())))
     }
 
-    /// An error if there is a directive that nobody knows.
-    pub(super) fn check_directives(&self) -> Outcome<()> {
+    fn check_directives(&self) -> Outcome<()> {
         let known = [Directive::Loop, Directive::KeepOpen, Directive::OneOf].map(Directive::word);
         match self.directives().find(|(_, word)| !known.contains(word)) {
             None => Ok(()),
@@ -230,8 +187,8 @@ impl PipelineFile {
         }
     }
 
-    /// Something is wrong with the file.
-    pub(super) fn wrong(&self, line: usize, cause: &str) -> Failure {
+    /// The failure of a file with a mistake in this line.
+    fn wrong(&self, line: usize, cause: &str) -> Failure {
         Failure::start(format!(
             "the pipeline {} is not valid",
             self.place(Some(line))
@@ -240,7 +197,17 @@ impl PipelineFile {
     }
 }
 
-/// Why a file cannot be read, and what to do about it.
+impl Directive {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Loop => "loop",
+            Self::KeepOpen => "keep-open",
+            Self::OneOf => "one-of",
+        }
+    }
+}
+
+/// The failure of a file that cannot be read.
 fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
     let shown = path.display();
     let cause = match e.kind() {
@@ -253,7 +220,7 @@ fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let sample = sample(direction);
+    let sample = direction.example();
     match e.kind() {
         io::ErrorKind::NotFound if folder.is_dir() => {
             let mut others = pipelines_in(folder);
@@ -273,70 +240,13 @@ fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
     }
 }
 
-/// The names of the pipeline files in a folder, in their order.
+/// The names of the pipeline files in a folder, sorted.
 fn pipelines_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut found: Vec<String> = names.filter(|name| name.ends_with(".gst")).collect();
     found.sort();
     found
-}
-
-/// The name of a pipeline that is a good start for a person's own.
-pub(super) fn sample(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Send => "camera",
-        Direction::Recv => "window",
-    }
-}
-
-impl Directive {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Loop => "loop",
-            Self::KeepOpen => "keep-open",
-            Self::OneOf => "one-of",
-        }
-    }
-}
-
-/// Where a person keeps pipelines of their own.
-pub fn own_folder(direction: Direction) -> Option<PathBuf> {
-    folder_of(&direction.to_string())
-}
-
-/// The person's folder of this name, beside those of the other kinds of files.
-pub(super) fn folder_of(kind: &str) -> Option<PathBuf> {
-    let config = match std::env::var_os("XDG_CONFIG_HOME") {
-        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => std::env::home_dir()?.join(".config"),
-    };
-    Some(config.join("vidchat").join("pipelines").join(kind))
-}
-
-/// The files in a folder of a person's own that can be read.
-pub(super) fn read_folder(direction: Direction, folder: Option<PathBuf>) -> Vec<PipelineFile> {
-    let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
-    let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
-    let read = |path: PathBuf| {
-        let name = path.file_stem().and_then(|stem| stem.to_str())?.to_owned();
-        let is_pipeline = path.extension().is_some_and(|extension| extension == "gst");
-        is_pipeline.then(|| PipelineFile::read(direction, &name, &path).ok())?
-    };
-    paths.filter_map(read).collect()
-}
-
-fn shipped(direction: Direction) -> impl Iterator<Item = PipelineFile> {
-    SHIPPED
-        .into_iter()
-        .filter(move |(of, ..)| *of == direction)
-        .map(|(direction, name, text)| PipelineFile::new(direction, name, text))
-}
-
-pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line))
 }
 
 #[cfg(test)]
@@ -351,13 +261,18 @@ mod tests {
     }
 
     #[test]
-    fn every_shipped_file_says_what_it_does() {
-        for direction in [Direction::Send, Direction::Recv] {
-            for file in shipped(direction) {
-                assert!(file.text.starts_with("# "), "{}", file.name);
-                assert!(file.about().ends_with('.'), "{}", file.name);
-                assert!(file.text.contains("name=frames"), "{}", file.name);
-            }
+    fn mistakes_are_named_with_their_line_and_a_hint() {
+        let said = |text: &str| {
+            let file = PipelineFile::new(Direction::Send, "mine", text);
+            file.fill(&mut |_| None).unwrap_err().to_string()
+        };
+        for (text, parts) in [
+            ("#\nsrc location=${file}", ["(line 2)", "--set file="]),
+            ("#\n#! jump\na", ["(line 2)", "there are: #! loop"]),
+            ("a\nb ! ${c", ["(line 2)", "hint: write ${name}"]),
+        ] {
+            let said = said(text);
+            assert!(parts.iter().all(|part| said.contains(part)), "{said}");
         }
     }
 }

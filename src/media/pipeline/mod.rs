@@ -1,13 +1,13 @@
 //! Pipeline files: finding, reading, filling and building them. Nothing here runs a pipeline.
 
-pub(crate) mod alternatives;
+pub mod alternatives;
 pub mod build;
-#[cfg(test)]
-#[path = "codec_bench_tests.rs"]
-pub(crate) mod codec_bench;
+pub mod catalog;
 pub mod codecs;
 pub mod decoders;
+pub mod encoder_defaults;
 pub mod file;
 pub mod placeholders;
 pub(crate) mod property_check;
 pub mod template;
+pub(crate) mod text;

@@ -1,165 +1,127 @@
-//! What a property does not take, named before GStreamer's parser meets it.
+//! Checks the values that a person gave with `--set` against the properties that they go into,
+//! before GStreamer's parser meets them.
 //!
-//! The parser takes the nearest for a number that is beyond a property's bounds, and has GLib print
-//! a warning of it. And of `#! one-of`, a way with a value that its element does not know is passed
-//! over, so that another encoder would be taken without a word.
+//! The parser takes the nearest number for one that is beyond a property's bounds. And of `#!
+//! one-of`, an alternative with a word that its element does not know would be passed over, so
+//! that another encoder would be taken without a word. The values that stand in a file are its
+//! author's: GLib prints a warning of them.
 
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Failure;
 
-use super::file::{PipelineFile, numbered};
-use super::template::strip_comment;
+use super::template;
+use super::text::{numbered, strip_comment};
 
-/// A property with its value, as a file has it.
+/// A property whose value is a placeholder and nothing else.
 struct Setting<'t> {
-    /// Counted from 1.
+    /// The line in the file, counted from 1.
     line: usize,
     element: &'t str,
     property: &'t str,
-    /// The value with its placeholders still open.
-    raw: &'t str,
+    placeholder: template::Placeholder,
 }
 
-/// A value that its property does not take.
-pub(crate) struct InvalidProperty {
-    /// Counted from 1.
-    pub(crate) line: usize,
+/// A value of a person's that its property does not take.
+pub(crate) struct InvalidValue {
     /// The kind of element that has the property.
-    pub(crate) element: String,
-    /// The property, and its value.
+    element: String,
     property: String,
+    /// The placeholder that the person gave a value.
+    name: String,
     value: String,
-    takes: AllowedValues,
-    /// The placeholder that is all of the value, where the person gave it one; and one that works.
-    given: Option<(String, String)>,
+    /// A value that the property takes.
+    usual: String,
+    allowed: AllowedValues,
 }
 
-/// What a property takes.
+/// The values that a property takes.
 enum AllowedValues {
     Number { least: String, most: String },
     Words(Vec<String>),
 }
 
-impl PipelineFile {
-    /// What is wrong with the values in the lines that `counts` says yes to. `said` is what the
-    /// person gave for a placeholder; what vidchat itself finds for one is not looked at.
-    pub(crate) fn misfit(
-        &self,
-        said: &dyn Fn(&str) -> Option<String>,
-        counts: impl Fn(usize) -> bool,
-    ) -> Option<InvalidProperty> {
-        let all = settings(&self.text).into_iter();
-        all.filter(|setting| counts(setting.line))
-            .find_map(|setting| self.judge(&setting, said))
-    }
-
-    /// The placeholder that gives this property of an element its value.
-    pub(crate) fn placeholder_of(&self, property: &str) -> Option<String> {
-        let all = settings(&self.text).into_iter();
-        let mut of = all.filter(|setting| setting.property == property);
-        of.find_map(|setting| {
-            let alone = PipelineFile::new(self.direction, &self.name, setting.raw);
-            Some(alone.placeholders().ok()?.into_iter().next()?.name)
+/// The first value that does not fit its property, in the lines for which `counts` holds. `given`
+/// has the values that the person gave.
+pub(crate) fn invalid_value(
+    text: &str,
+    given: &dyn Fn(&str) -> Option<String>,
+    counts: impl Fn(usize) -> bool,
+) -> Option<InvalidValue> {
+    let settings = settings(text).into_iter();
+    settings
+        .filter(|setting| counts(setting.line))
+        .find_map(|setting| {
+            let value = given(&setting.placeholder.name)?;
+            setting.check(&value)
         })
-    }
+}
 
-    fn judge(
-        &self,
-        setting: &Setting<'_>,
-        said: &dyn Fn(&str) -> Option<String>,
-    ) -> Option<InvalidProperty> {
-        let spec = spec(setting.element, setting.property)?;
-        let takes = AllowedValues::of(&spec)?;
-        let alone = PipelineFile::new(self.direction, &self.name, setting.raw);
-        // It fails where vidchat finds the value.
-        let value = alone.fill(&mut |name| said(name).map(Ok)).ok()?;
-        let value = value.trim().trim_matches('"').to_owned();
-        if fits(&value, &spec) {
+/// The placeholder that gives this property of some element its value.
+pub(crate) fn placeholder_of(text: &str, property: &str) -> Option<String> {
+    let mut settings = settings(text).into_iter();
+    let setting = settings.find(|setting| setting.property == property)?;
+    Some(setting.placeholder.name)
+}
+
+impl Setting<'_> {
+    fn check(self, value: &str) -> Option<InvalidValue> {
+        let spec = spec(self.element, self.property)?;
+        let allowed = AllowedValues::of(&spec)?;
+        if fits(value, &spec) {
             return None;
         }
-        let given = alone.placeholders().ok()?.into_iter().find(|placeholder| {
-            setting.raw.starts_with(&format!("${{{}", placeholder.name))
-                && setting.raw.ends_with('}')
-                && said(&placeholder.name).is_some()
-        });
-        let given = given.map(|placeholder| {
-            let usual = placeholder.default.filter(|text| fits(text, &spec));
-            (placeholder.name, usual.unwrap_or_else(|| default(&spec)))
-        });
-        Some(InvalidProperty {
-            line: setting.line,
-            element: setting.element.to_owned(),
-            property: setting.property.to_owned(),
-            value,
-            takes,
-            given,
+        let usual = self.placeholder.default.filter(|text| fits(text, &spec));
+        Some(InvalidValue {
+            element: self.element.to_owned(),
+            property: self.property.to_owned(),
+            name: self.placeholder.name,
+            value: value.to_owned(),
+            usual: usual.unwrap_or_else(|| default(&spec)),
+            allowed,
         })
-    }
-
-    /// An error where a value in the lines that `counts` says yes to is not taken.
-    pub(crate) fn check_values(
-        &self,
-        said: &dyn Fn(&str) -> Option<String>,
-        counts: impl Fn(usize) -> bool,
-    ) -> Outcome {
-        match self.misfit(said, counts) {
-            None => Ok(()),
-            Some(misfit) => Err(misfit.failure(self)),
-        }
     }
 }
 
-impl InvalidProperty {
-    /// Whether the person gave the value.
-    pub(crate) fn is_given(&self) -> bool {
-        self.given.is_some()
+impl InvalidValue {
+    /// The kind of element that has the property.
+    pub(crate) fn element(&self) -> &str {
+        &self.element
     }
 
-    /// What a person is told of it, with what is taken instead.
-    pub(crate) fn failure(self, file: &PipelineFile) -> Failure {
+    /// The failure for the person, with the values that are taken instead.
+    pub(crate) fn failure(self) -> Failure {
         let Self {
-            line,
             element,
             property,
+            name,
             value,
-            takes,
-            given,
+            usual,
+            allowed,
         } = self;
-        let failure = match &given {
-            Some((name, _)) => Failure::usage(format!("{name} {value:?} is not valid")),
-            None => Failure::start(format!(
-                "the pipeline {} is not valid",
-                file.place(Some(line))
-            )),
+        let taker = if name == property {
+            element
+        } else {
+            format!("{property} of {element}")
         };
-        let of = match &given {
-            Some((name, _)) if *name == property => element.clone(),
-            _ => format!("{property} of {element}"),
-        };
-        let not = match given {
-            Some(_) => String::new(),
-            None => format!(", not {value:?}"),
-        };
-        let failure = match takes {
+        let failure = Failure::usage(format!("{name} {value:?} is not valid"));
+        let failure = match allowed {
             AllowedValues::Number { least, most } => {
-                failure.cause(format!("{of} takes {least} to {most}{not}"))
+                failure.cause(format!("{taker} takes {least} to {most}"))
             }
             AllowedValues::Words(words) => failure
-                .cause(format!("{of} does not know {value:?}"))
+                .cause(format!("{taker} does not know {value:?}"))
                 .found([format!("it knows: {}", words.join(", "))]),
         };
-        failure.hint(match given {
-            Some((name, usual)) => format!("--set {name}={usual}"),
-            None => format!("gst-inspect-1.0 {element} explains its properties"),
-        })
+        failure.hint(format!("--set {name}={usual}"))
     }
 }
 
 impl AllowedValues {
-    /// Nothing where it is neither a number nor one of a few words: the parser knows better.
+    /// `None` for a property that is neither a number nor one of a few words: GStreamer's parser
+    /// says more about those.
     fn of(spec: &glib::ParamSpec) -> Option<Self> {
         if let Some(spec) = spec.downcast_ref::<glib::ParamSpecEnum>() {
             let class = spec.enum_class();
@@ -170,7 +132,7 @@ impl AllowedValues {
     }
 }
 
-/// The least and the most that a property takes, in words and for reckoning.
+/// The least and the greatest number that a property takes, as text and as numbers.
 fn bounds(spec: &glib::ParamSpec) -> Option<(String, String, f64, f64)> {
     macro_rules! of {
         ($($kind:ty),*) => {
@@ -191,7 +153,7 @@ fn bounds(spec: &glib::ParamSpec) -> Option<(String, String, f64, f64)> {
     None
 }
 
-/// Whether the parser would take `text` as it is.
+/// Whether the parser takes `text` unchanged.
 fn fits(text: &str, spec: &glib::ParamSpec) -> bool {
     let Ok(value) = glib::Value::deserialize_with_pspec(text, spec) else {
         return false;
@@ -208,8 +170,8 @@ fn default(spec: &glib::ParamSpec) -> String {
     text.map_or_else(|_| "VALUE".into(), Into::into)
 }
 
-/// The property of an element of this kind; `None` where there is none that could be set, or no
-/// such element.
+/// A property of this kind of element; `None` where the property or the element does not exist, or
+/// where the property cannot be set.
 fn spec(element: &str, property: &str) -> Option<glib::ParamSpec> {
     let factory = gst::ElementFactory::find(element)?.load().ok()?;
     let factory = factory.downcast::<gst::ElementFactory>().ok()?;
@@ -220,24 +182,28 @@ fn spec(element: &str, property: &str) -> Option<glib::ParamSpec> {
         .then_some(spec)
 }
 
-/// The properties that are given in a file, in its order.
+/// The properties of a text whose value is a placeholder, in their order.
 fn settings(text: &str) -> Vec<Setting<'_>> {
     let mut found = Vec::new();
     let mut element = None;
     for (line, text) in numbered(text) {
         for word in words(strip_comment(text)) {
             match word.split_once('=') {
-                Some((property, raw)) if !property.contains(['/', '"', '$']) => {
-                    if let Some(element) = element {
-                        found.push(Setting {
-                            line,
-                            element,
-                            property,
-                            raw,
-                        });
-                    }
+                Some((property, value)) if !property.contains(['/', '"', '$']) => {
+                    let placeholder = template::sole_placeholder(value.trim_matches('"'));
+                    found.extend(
+                        element
+                            .zip(placeholder)
+                            .map(|(element, placeholder)| Setting {
+                                line,
+                                element,
+                                property,
+                                placeholder,
+                            }),
+                    );
                 }
-                // An element, or what is none: a `!`, caps, the name of another element.
+                // An element, or else a `!`, caps, or the name of another element. `spec` finds
+                // no property of those.
                 _ => element = Some(word),
             }
         }
@@ -263,42 +229,45 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Direction;
 
-    /// What is said of a file, with `n` and `w` given.
+    /// The failure of a text, with `n` and `w` given.
     fn said(text: &str, n: &str, w: &str) -> Option<String> {
         gst::init().unwrap();
-        let file = PipelineFile::new(Direction::Send, "mine", text);
         let given = |name: &str| match name {
             "n" => Some(n.to_owned()),
             "w" => Some(w.to_owned()),
             _ => None,
         };
-        let failure = file.check_values(&given, |_| true).err()?;
-        Some(failure.to_string())
+        let invalid = invalid_value(text, &given, |_| true)?;
+        Some(invalid.failure().to_string())
     }
 
     #[test]
-    fn what_the_parser_takes_is_taken() {
+    fn a_value_that_its_property_takes_passes_and_so_do_the_files_own() {
         for text in [
             "# A comment n=x\nvideotestsrc pattern=${w} horizontal-speed=${n} ! fakesink",
             "videotestsrc\n  pattern=${w}\n  num-buffers=${n:-3}\n  ! video/x-raw,width=${w}",
-            "videotestsrc pattern=18 is-live=maybe name=\"a b\" nosuch=1 ! fakesink",
-            "${source:-videotestsrc pattern=nope} ! nosuchelement pattern=nope",
-            "videotestsrc horizontal-speed=${speed} ! fakesink",
-            "compositor name=c sink_0::xpos=a  videotestsrc ! c.sink_0 pattern=nope",
-            "identity sleep-time=${n}000",
+            "videotestsrc pattern=nope name=\"a b\" nosuch=${n} ! fakesink",
+            "${source:-videotestsrc pattern=${n}} ! nosuchelement pattern=${n}",
+            "videotestsrc horizontal-speed=${speed:-x} ! fakesink",
+            "compositor name=c sink_0::xpos=${w}  videotestsrc ! c.sink_0 pattern=${n}",
+            "identity drop-probability=${n}000",
         ] {
             assert_eq!(said(text, "7", "ball"), None, "{text}");
         }
     }
 
     #[test]
-    fn what_was_given_is_named_with_what_is_taken() {
+    fn a_value_that_its_property_refuses_is_named_with_what_is_taken() {
         let n = "error: n \"-3\" is not valid: num-buffers of videotestsrc takes -1 to 2147483647\n\
                  hint: --set n=5";
+        for text in [
+            "videotestsrc num-buffers=${n:-5} pattern=${w}",
+            "videotestsrc num-buffers=\"${n:-5}\" pattern=${w}",
+        ] {
+            assert_eq!(said(text, "-3", "ball").as_deref(), Some(n));
+        }
         let text = "videotestsrc num-buffers=${n:-5} pattern=${w}";
-        assert_eq!(said(text, "-3", "ball").as_deref(), Some(n));
         let w = said(text, "3", "bal").unwrap();
         for part in [
             "error: w \"bal\" is not valid: pattern of videotestsrc does not know \"bal\"\n",
@@ -306,19 +275,6 @@ mod tests {
             "\nhint: --set w=smpte",
         ] {
             assert!(w.contains(part), "{part:?} is not in {w}");
-        }
-    }
-
-    #[test]
-    fn what_the_file_has_is_named_with_its_line() {
-        for text in [
-            "#\nvideotestsrc ! video/x-raw,width=3\n  ! identity drop-probability=${n}000 ! fakesink",
-            "#\n\nidentity drop-probability=-3000",
-        ] {
-            let expected = "error: the pipeline \"mine\" (line 3) is not valid: drop-probability \
-                            of identity takes 0 to 1, not \"-3000\"\n\
-                            hint: gst-inspect-1.0 identity explains its properties";
-            assert_eq!(said(text, "-3", "").as_deref(), Some(expected), "{text}");
         }
     }
 }

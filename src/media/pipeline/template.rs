@@ -1,134 +1,173 @@
-//! Filling the placeholders of a pipeline file. Text in, text out.
+//! Fills the placeholders of a pipeline's text. Text in, text out.
 //!
-//! Knows nothing of GStreamer, so that all of it can be tested with strings.
+//! This file knows neither GStreamer nor files, so all of it can be tested with strings.
 
 use crate::failure::{Failure, Outcome};
 
-use super::file::{PipelineFile, numbered};
+use super::text::{numbered, strip_comment};
 
 /// A placeholder, `${name}` or `${name:-default}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placeholder {
     pub name: String,
     pub default: Option<String>,
-    /// Counted from 1.
+    /// The line that it stands in, counted from 1.
     pub line: usize,
 }
 
-/// Defaults may hold placeholders, so deep and no deeper.
+/// Gives a placeholder its value; `None` leaves the placeholder to its default.
+pub type Lookup<'l> = dyn FnMut(&str) -> Option<Outcome<String>> + 'l;
+
+/// The reason why a text cannot be filled. Lines count from 1.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// A placeholder is not written as it has to be.
+    #[error("{cause}")]
+    Malformed { line: usize, cause: String },
+    /// A placeholder has neither a value nor a default.
+    #[error("{name:?} has no value")]
+    NoValue { line: usize, name: String },
+    /// The lookup of a value failed.
+    #[error("{0}")]
+    Lookup(#[source] Failure),
+}
+
+/// Maximum nesting of placeholders in defaults.
 const NESTING_LIMIT: usize = 8;
 
-impl PipelineFile {
-    /// The placeholders, each where it is first met.
-    pub fn placeholders(&self) -> Outcome<Vec<Placeholder>> {
-        let mut found: Vec<Placeholder> = Vec::new();
-        for (number, line) in numbered(&self.text) {
-            let mut rest = strip_comment(line);
-            while let Some((_, placeholder, after)) = self.next_placeholder(rest, number)? {
-                if !found.iter().any(|known| known.name == placeholder.name) {
-                    found.push(placeholder);
-                }
-                rest = after;
+/// The placeholders of `text`, each at its first place.
+///
+/// # Errors
+///
+/// Where a placeholder is malformed.
+pub fn placeholders(text: &str) -> Result<Vec<Placeholder>, TemplateError> {
+    let mut found: Vec<Placeholder> = Vec::new();
+    for (number, line) in numbered(text) {
+        let mut rest = strip_comment(line);
+        while let Some((_, placeholder, after)) = next_placeholder(rest, number)? {
+            if !found.iter().any(|known| known.name == placeholder.name) {
+                found.push(placeholder);
             }
-        }
-        Ok(found)
-    }
-
-    /// The text for GStreamer: without comments, each placeholder filled by `value` or by its
-    /// default. It has as many lines as the file, so that a line of one is that line of the
-    /// other.
-    pub fn fill(&self, value: &mut dyn FnMut(&str) -> Option<Outcome<String>>) -> Outcome<String> {
-        self.check_directives()?;
-        let mut text = String::with_capacity(self.text.len());
-        for (number, line) in numbered(&self.text) {
-            self.fill_into(&mut text, strip_comment(line), number, 0, value)?;
-            text.push('\n');
-        }
-        Ok(join_emptied(&text))
-    }
-
-    fn fill_into(
-        &self,
-        out: &mut String,
-        line: &str,
-        number: usize,
-        depth: usize,
-        value: &mut dyn FnMut(&str) -> Option<Outcome<String>>,
-    ) -> Outcome<()> {
-        if depth > NESTING_LIMIT {
-            return Err(self.misplaced(number, "placeholders are nested too deeply"));
-        }
-        let mut rest = line;
-        while let Some((before, placeholder, after)) = self.next_placeholder(rest, number)? {
-            out.push_str(before);
             rest = after;
-            let quoted = in_quotes(out);
-            match (value(&placeholder.name), &placeholder.default) {
-                (Some(filled), _) => {
-                    let filled = filled?.replace(['\n', '\r'], " ");
-                    match filled.as_str() {
-                        "" if !quoted => out.push(EMPTIED),
-                        _ if quoted => push_escaped(out, &filled),
-                        _ => out.push_str(&filled),
-                    }
-                }
-                (None, Some(default)) if default.is_empty() && !quoted => out.push(EMPTIED),
-                (None, Some(default)) => self.fill_into(out, default, number, depth + 1, value)?,
-                (None, None) => {
-                    let name = placeholder.name;
-                    return Err(Failure::start(format!(
-                        "the pipeline {} needs a value for {name:?}",
-                        self.place(Some(number))
-                    ))
-                    .hint(format!("--set {name}=VALUE")));
-                }
-            }
         }
-        out.push_str(rest);
-        Ok(())
     }
+    Ok(found)
+}
 
-    /// A placeholder is not written as it has to be.
-    fn misplaced(&self, line: usize, cause: &str) -> Failure {
-        self.wrong(line, cause)
-            .hint("write ${name} or ${name:-default}, with letters, digits, - and _ in the name")
-    }
-
-    /// Splits `text` at its first placeholder: what is before, the placeholder, what is after.
-    fn next_placeholder<'t>(
-        &self,
-        text: &'t str,
-        line: usize,
-    ) -> Outcome<Option<(&'t str, Placeholder, &'t str)>> {
-        let Some(start) = text.find("${") else {
-            return Ok(None);
-        };
-        let inner = &text[start + 2..];
-        let Some(end) = matching_brace(inner) else {
-            return Err(self.misplaced(line, "a ${ without its }"));
-        };
-        let (name, default) = match inner[..end].split_once(":-") {
-            Some((name, default)) => (name, Some(default.to_owned())),
-            None => (&inner[..end], None),
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || !name.chars().all(plain) {
-            return Err(self.misplaced(line, &format!("{name:?} is no name for a placeholder")));
-        }
-        let placeholder = Placeholder {
-            name: name.to_owned(),
-            default,
-            line,
-        };
-        Ok(Some((&text[..start], placeholder, &inner[end + 1..])))
+/// The placeholder that is all of `text`.
+pub(crate) fn sole_placeholder(text: &str) -> Option<Placeholder> {
+    match next_placeholder(text, 1) {
+        Ok(Some(("", placeholder, ""))) => Some(placeholder),
+        _ => None,
     }
 }
 
-/// Stands for a placeholder that was filled with nothing, until its `!` is taken out as well.
+/// The text for GStreamer: without comments, and with every placeholder filled by `lookup` or by
+/// its default. Each line keeps its number.
+///
+/// # Errors
+///
+/// Where a placeholder is malformed or without a value, or where `lookup` fails.
+pub fn fill(text: &str, lookup: &mut Lookup<'_>) -> Result<String, TemplateError> {
+    let mut filled = String::with_capacity(text.len());
+    for (number, line) in numbered(text) {
+        fill_into(&mut filled, strip_comment(line), number, 0, lookup)?;
+        filled.push('\n');
+    }
+    Ok(join_emptied(&filled))
+}
+
+/// Fills one line of a text, the line `number`.
+///
+/// # Errors
+///
+/// As [`fill`].
+pub fn fill_line(
+    line: &str,
+    number: usize,
+    lookup: &mut Lookup<'_>,
+) -> Result<String, TemplateError> {
+    let mut filled = String::with_capacity(line.len());
+    fill_into(&mut filled, strip_comment(line), number, 0, lookup)?;
+    Ok(join_emptied(&filled))
+}
+
+fn fill_into(
+    out: &mut String,
+    line: &str,
+    number: usize,
+    depth: usize,
+    lookup: &mut Lookup<'_>,
+) -> Result<(), TemplateError> {
+    if depth > NESTING_LIMIT {
+        return Err(malformed(number, "placeholders are nested too deeply"));
+    }
+    let mut rest = line;
+    while let Some((before, placeholder, after)) = next_placeholder(rest, number)? {
+        out.push_str(before);
+        rest = after;
+        let quoted = in_quotes(out);
+        match (lookup(&placeholder.name), &placeholder.default) {
+            (Some(value), _) => {
+                let value = value.map_err(TemplateError::Lookup)?;
+                let value = value.replace(['\n', '\r'], " ");
+                match value.as_str() {
+                    "" if !quoted => out.push(EMPTIED),
+                    _ if quoted => push_escaped(out, &value),
+                    _ => out.push_str(&value),
+                }
+            }
+            (None, Some(default)) if default.is_empty() && !quoted => out.push(EMPTIED),
+            (None, Some(default)) => fill_into(out, default, number, depth + 1, lookup)?,
+            (None, None) => {
+                let name = placeholder.name;
+                return Err(TemplateError::NoValue { line: number, name });
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+fn malformed(line: usize, cause: impl Into<String>) -> TemplateError {
+    let cause = cause.into();
+    TemplateError::Malformed { line, cause }
+}
+
+/// Splits `text` at its first placeholder: the text before, the placeholder, the text after.
+fn next_placeholder(
+    text: &str,
+    line: usize,
+) -> Result<Option<(&str, Placeholder, &str)>, TemplateError> {
+    let Some(start) = text.find("${") else {
+        return Ok(None);
+    };
+    let inner = &text[start + 2..];
+    let Some(end) = matching_brace(inner) else {
+        return Err(malformed(line, "a ${ without its }"));
+    };
+    let (name, default) = match inner[..end].split_once(":-") {
+        Some((name, default)) => (name, Some(default.to_owned())),
+        None => (&inner[..end], None),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || !name.chars().all(plain) {
+        let cause = format!("{name:?} is no name for a placeholder");
+        return Err(malformed(line, cause));
+    }
+    let placeholder = Placeholder {
+        name: name.to_owned(),
+        default,
+        line,
+    };
+    Ok(Some((&text[..start], placeholder, &inner[end + 1..])))
+}
+
+/// Stands for a placeholder with an empty value, until its `!` is removed as well.
 const EMPTIED: char = '\u{0}';
 
-/// Takes out what was filled with nothing, together with the `!` after it (or before it, at the
-/// end), so that `a ! ${decode} ! b` becomes `a ! b`.
+/// Removes each placeholder with an empty value together with the `!` after it (or before it, at
+/// the end), so that `a ! ${decode} ! b` becomes `a ! b`.
 fn join_emptied(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut parts = text.split(EMPTIED);
@@ -146,21 +185,7 @@ fn join_emptied(text: &str) -> String {
     out
 }
 
-/// A comment begins with a `#` at the start of a word, outside of quotes.
-pub(super) fn strip_comment(line: &str) -> &str {
-    let mut quoted = false;
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        match c {
-            '"' if before != '\\' => quoted = !quoted,
-            '#' if !quoted && before.is_whitespace() => return &line[..at],
-            _ => {}
-        }
-        before = c;
-    }
-    line
-}
-
+/// Whether the last line of `out` ends inside of quotes.
 fn in_quotes(out: &str) -> bool {
     let line = out.rsplit('\n').next().unwrap_or_default();
     let mut quoted = false;
@@ -181,7 +206,7 @@ fn push_escaped(out: &mut String, value: &str) {
     }
 }
 
-/// Where the `}` is that closes what `inner` begins in.
+/// The place of the `}` that closes the placeholder which `inner` is the inside of.
 fn matching_brace(inner: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, c) in inner.char_indices() {
@@ -198,20 +223,14 @@ fn matching_brace(inner: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Direction;
-
-    fn file(text: &str) -> PipelineFile {
-        PipelineFile::new(Direction::Send, "mine", text)
-    }
-
     fn filled(text: &str, values: &[(&str, &str)]) -> Result<String, String> {
-        file(text)
-            .fill(&mut |name| {
-                let found = values.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| Ok((*value).to_owned()))
-            })
+        let mut lookup = |name: &str| {
+            let found = values.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| Ok((*value).to_owned()))
+        };
+        fill(text, &mut lookup)
             .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
-            .map_err(|failure| failure.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -228,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_with_nothing_takes_its_link_along() {
+    fn an_empty_value_takes_its_link_along() {
         for (text, expected) in [
             ("a ! ${x} ! b", "a ! b"),
             ("a ! ${x:-}\n ! b", "a ! b"),
@@ -253,18 +272,29 @@ mod tests {
     #[test]
     fn comments_end_a_line_and_lines_keep_their_number() {
         let text = "# what it does\nsrc # a comment\n ! a text=\"no # comment\" color=#ff ! b\n";
-        let filled = file(text).fill(&mut |_| None).unwrap();
+        let filled = fill(text, &mut |_| None).unwrap();
         assert_eq!(filled, "\nsrc \n ! a text=\"no # comment\" color=#ff ! b\n");
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named_with_its_line() {
-        let missing = filled("#\nsrc location=${file}", &[]).unwrap_err();
+    fn a_missing_value_is_named_with_its_line() {
+        let text = "#\nsrc location=${file}";
+        let error = fill(text, &mut |_| None).unwrap_err();
+        let expected = |line: usize, name: &str| line == 2 && name == "file";
         assert!(
-            missing.contains("(line 2)") && missing.contains("--set file="),
-            "{missing}"
+            matches!(&error, TemplateError::NoValue { line, name } if expected(*line, name)),
+            "{error:?}"
         );
-        for text in ["a ! ${b", "${} ! c", "${a b} ! c", "#! jump\na"] {
+        let line = fill_line("src location=${file}", 7, &mut |_| None).unwrap_err();
+        assert!(
+            matches!(line, TemplateError::NoValue { line: 7, .. }),
+            "{line:?}"
+        );
+    }
+
+    #[test]
+    fn malformed_placeholders_are_refused() {
+        for text in ["a ! ${b", "${} ! c", "${a b} ! c"] {
             assert!(filled(text, &[]).is_err(), "{text}");
         }
         let endless = "${a:-".repeat(20) + &"}".repeat(20);

@@ -166,7 +166,7 @@ impl DecoderMonitor {
     pub fn watch(pipeline: &gst::Pipeline, frames: &gst_app::AppSrc) -> Arc<Self> {
         let decoder = decoder_of(pipeline);
         let health = Arc::new(Self {
-            decoder: decoder.as_ref().map(crate::media::pipeline::build::kind),
+            decoder: decoder.as_ref().map(crate::media::gst::element::kind),
             ..Self::default()
         });
         if let Some(pad) = decoder.and_then(|decoder| decoder.static_pad("src")) {

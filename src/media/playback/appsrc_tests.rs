@@ -8,9 +8,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
 use crate::frame::Frame;
+use crate::media::capture::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
 use crate::media::capture::encoder;
-use crate::media::capture::source::Outlet;
-use crate::media::pipeline::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
+use crate::media::frame_sink::FrameSink;
 use crate::media::playback::player::PlayerOptions;
 use crate::media::{Direction, PipelineFile, Player};
 
@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Taken(Mutex<Sender<Bytes>>);
 
-impl Outlet for Taken {
-    fn caps(&self, _caps: Caps) {}
-    fn frame(&self, frame: Frame) {
+impl FrameSink for Taken {
+    fn announce(&self, _caps: Caps) {}
+    fn publish(&self, frame: Frame) {
         let _ = self.0.lock().unwrap().send(frame.data);
     }
     fn clear(&self) {}
-    fn lost(&self, _reason: &str) {}
+    fn lose(&self, _reason: &str) {}
 }
 
 /// A codec, a player of its frames, and the pictures that come out.
@@ -54,7 +54,7 @@ impl Line {
             ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "mine", pipeline))
         };
         let mut player = Player::new(options, told);
-        player.set_caps(&bench.form()).unwrap();
+        player.set_caps(&bench.caps()).unwrap();
         let mut line = Self {
             bench,
             player,
@@ -83,16 +83,16 @@ impl Line {
     /// Waits for the picture of the last frame, which has to be that of the bench's `count`.
     fn expect(&self, count: u64) {
         let mean = self.difference(count);
-        let kind = &self.bench.encoder.kind;
+        let kind = self.bench.encoder.kind();
         assert!(mean < 12.0, "{kind}: picture {count} is off by {mean:.1}");
     }
 
     /// How far the next picture is off the bench's `count`th, in steps of luma.
     fn difference(&self, count: u64) -> f64 {
-        let kind = &self.bench.encoder.kind;
+        let kind = self.bench.encoder.kind();
         let picture = self.pictures.recv_timeout(PATIENCE);
         let picture = picture.unwrap_or_else(|_| panic!("{kind}: no picture {count}"));
-        let expected = codec_bench::picture(count - 1);
+        let expected = codec_bench::raw_frame(count - 1);
         let lumas = picture[..WIDTH * HEIGHT].iter().zip(&expected);
         let wrong: u64 = lumas.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         wrong as f64 / (WIDTH * HEIGHT) as f64
@@ -104,7 +104,7 @@ impl Line {
         while let Ok(event) = self.events.try_recv() {
             match event {
                 PlayerEvent::NeedKey => asked = true,
-                event => panic!("{}: {event:?}", self.bench.encoder.kind),
+                event => panic!("{}: {event:?}", self.bench.encoder.kind()),
             }
         }
         asked
@@ -112,7 +112,7 @@ impl Line {
 
     /// Goes on until a key frame is asked for, gives one, and expects its picture.
     fn recover(&mut self) {
-        let kind = self.bench.encoder.kind.clone();
+        let kind = self.bench.encoder.kind().to_owned();
         let started = Instant::now();
         while !self.asked() {
             assert!(started.elapsed() < PATIENCE, "{kind}: nothing is asked for");
@@ -189,7 +189,7 @@ fn a_codec_on_a_slow_machine_skips_what_waits_and_goes_on_with_a_key_frame() {
     let slow = PIPELINE.replace("! ${decode}", "! identity sleep-time=100000 ! ${decode}");
     for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
         let mut line = Line::through(&codec, &slow);
-        let kind = line.bench.encoder.kind.clone();
+        let kind = line.bench.encoder.kind().to_owned();
         let fed = (0..100).position(|_| {
             let frame = line.bench.next();
             line.show(&frame, |_| {});

@@ -9,12 +9,14 @@ use gst::prelude::*;
 use gstreamer as gst;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Status};
 
 use super::appsrc::DecoderMonitor;
 use super::player::PlayerEvent;
 use super::replace::Trial;
 use crate::media::display::window::Window;
+use crate::media::gst::bus::{ElementError, start_error};
+use crate::media::gst::element;
 use crate::media::pipeline::build;
 
 /// What decides about what a pipeline says.
@@ -82,12 +84,7 @@ impl BusHandler {
 
 /// Why a pipeline of `place` did not start: the error that it has left on its bus.
 pub fn first_failure(place: &str, pipeline: &gst::Pipeline) -> Failure {
-    let bus = pipeline.bus();
-    let message = bus.and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-    match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => failed(place, error),
-        _ => failed_for(place, "it does not start"),
-    }
+    failed(place, &start_error(pipeline))
 }
 
 /// What an error of the pipeline means.
@@ -102,13 +99,13 @@ fn judge(place: &str, message: &gst::MessageRef, error: &gst::message::Error) ->
     if closed && from_sink {
         return PlayerEvent::Quit;
     }
-    PlayerEvent::Failed(failed(place, error))
+    PlayerEvent::Failed(failed(place, &ElementError::of(error)))
 }
 
 /// `autovideosink` only warns when it finds no display, and then throws every picture away.
 fn no_display(message: &gst::MessageRef) -> Option<PlayerEvent> {
     let element = message.src()?.downcast_ref::<gst::Element>()?;
-    (build::kind(element) == "autovideosink").then(|| {
+    (element::kind(element) == "autovideosink").then(|| {
         let failure = Failure::start("cannot open a window")
             .cause("autovideosink found no display")
             .hint("--display terminal shows the video in a terminal");
@@ -116,12 +113,6 @@ fn no_display(message: &gst::MessageRef) -> Option<PlayerEvent> {
     })
 }
 
-fn failed(place: &str, error: &gst::message::Error) -> Failure {
-    failed_for(place, error.error().message()).found(build::details(error.debug().as_deref()))
-}
-
-fn failed_for(place: &str, cause: &str) -> Failure {
-    Failure::lost(format!("the pipeline {place} failed"))
-        .cause(cause.trim_end_matches('.'))
-        .hint(build::remedy_of_failure(cause))
+fn failed(place: &str, error: &ElementError) -> Failure {
+    build::failed(place, error).with_status(Status::Lost)
 }

@@ -25,7 +25,7 @@ pub fn attach(
     reached: impl Fn() + Send + Sync + 'static,
 ) {
     let first = || pipeline.iterate_sinks().next().ok().flatten();
-    let Some(sink) = freeze_frame::display(pipeline).or_else(first) else {
+    let Some(sink) = freeze_frame::display_sink(pipeline).or_else(first) else {
         return;
     };
     let source = pipeline.by_name(crate::media::pipeline::build::SEAM);
@@ -64,7 +64,7 @@ pub fn attach(
             }
             gst::PadProbeReturn::Ok
         }
-        _ if muxed.load(Relaxed) || freeze_frame::is_covering() => gst::PadProbeReturn::Ok,
+        _ if muxed.load(Relaxed) || freeze_frame::is_drawing() => gst::PadProbeReturn::Ok,
         _ => counter.count(counter.shown.load(Relaxed), info.buffer()),
     });
 }

@@ -7,5 +7,6 @@ pub(crate) mod frame_counter;
 pub(crate) mod frame_tracker;
 pub(crate) mod keyframe_gate;
 pub(crate) mod pipeline;
+pub mod placeholders;
 pub mod player;
 pub(crate) mod replace;

@@ -16,11 +16,12 @@ use crate::wire::caps::Value;
 use super::buffer_pool::BufferPool;
 use super::frame_tracker::{FrameTracker, OnShown};
 use super::pipeline::{Place, PlaybackPipeline};
+use super::placeholders;
 use super::replace::Sample;
-use crate::media::capture::source::Outlet;
 use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::terminal::Terminal;
 use crate::media::display::window::{Window, WindowAction};
+use crate::media::frame_sink::FrameSink;
 use crate::media::gst::caps;
 use crate::media::gst::stop;
 use crate::media::pipeline::file::PipelineFile;
@@ -59,7 +60,7 @@ pub struct PlayerOptions {
     /// block.
     pub seen: Option<OnShown>,
     /// Where pictures go that reach an `appsink name=taken`.
-    pub taken: Option<Arc<dyn Outlet>>,
+    pub taken: Option<Arc<dyn FrameSink>>,
 }
 
 impl PlayerOptions {
@@ -126,7 +127,7 @@ impl Player {
     /// Gets ready for frames of `form`. The pipeline goes on where it can take them.
     pub fn set_caps(&mut self, form: &Caps) -> Outcome {
         let gst_caps = caps::to_gst(form).map_err(|e| not_shown(form, &e))?;
-        let text = self.options.values.fill_recv(&self.options.file, form)?;
+        let text = placeholders::fill(&self.options.values, &self.options.file, form)?;
         if self.stage.as_ref().is_none_or(|stage| stage.text != text) {
             // The terminal stays, as the window does, with what it shows.
             let terminal = self
@@ -195,9 +196,9 @@ impl Player {
     /// must not pass for a live one. Call it again for another text. The next live picture takes
     /// its place by itself. Without a window or a terminal there is nothing to cover.
     pub fn cover(&mut self, text: &str) {
-        let text = self.cover.cover(text, &self.window);
+        let text = self.cover.freeze(text, &self.window);
         if let Some(terminal) = self.terminal() {
-            terminal.cover(&text);
+            terminal.freeze(&text);
         }
     }
 

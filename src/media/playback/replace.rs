@@ -15,8 +15,10 @@ use crate::frame::FrameHeader;
 use crate::wire::Caps;
 
 use super::pipeline::{Place, PlaybackPipeline};
+use super::placeholders;
 use super::player::{Player, PlayerEvent, not_shown};
 use crate::media::gst::caps;
+use crate::media::gst::element;
 use crate::media::pipeline::build;
 use crate::media::pipeline::file::PipelineFile;
 
@@ -114,7 +116,7 @@ impl Player {
             return Ok(());
         };
         let gst_caps = caps::to_gst(&form).map_err(|e| not_shown(&form, &e))?;
-        let text = self.options.values.fill_recv(&file, &form)?;
+        let text = placeholders::fill(&self.options.values, &file, &form)?;
         build::check(&file, &text)?;
         let old_text = old.text.clone();
         let in_place = shares(&old.pipeline, &build::build(&file, &text)?);
@@ -197,7 +199,7 @@ fn shares(one: &gst::Pipeline, other: &gst::Pipeline) -> bool {
 fn ends(pipeline: &gst::Pipeline) -> Vec<String> {
     let sinks = pipeline.iterate_sinks().into_iter().flatten();
     let end = |sink: gst::Element| {
-        if sink.is::<gst_video::VideoOverlay>() || build::kind(&sink) == "autovideosink" {
+        if sink.is::<gst_video::VideoOverlay>() || element::kind(&sink) == "autovideosink" {
             return Some("the window".to_owned());
         }
         if sink.name() == "blocks" {

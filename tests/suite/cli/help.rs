@@ -285,7 +285,7 @@ fn a_check_says_what_of_the_machine_it_did_not_try() {
         ("camera", "good for vidchat send, but not tried: ${camera}"),
         (
             "camera-mjpeg",
-            "good for vidchat send, but not tried: ${camera-jpeg}",
+            "good for vidchat send, but not tried: ${camera-mjpeg}",
         ),
         ("screen", "good for vidchat send, but not tried: ${screen}"),
         ("test", "good for vidchat send"),

@@ -165,7 +165,7 @@ fn both_ends_tell_why_there_is_no_picture() {
     for stats in [sent, received] {
         let line = stats.line("the loss", |line| line["state"] == "camera lost");
         let reason = line["reason"].as_str().unwrap_or_default();
-        assert_eq!(reason, "no picture for 2 s", "{line}");
+        assert_eq!(reason, "no frame for 2 s", "{line}");
     }
     camera.pause(false);
     for stats in [sent, received] {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use vidchat::cli::Cli;
 use vidchat::media::pipeline::build;
-use vidchat::media::{self, Direction, PipelineFile, Values};
+use vidchat::media::{self, Direction, PipelineFile, Values, capture, playback};
 use vidchat::wire::Caps;
 
 use crate::support::{project, run, vidchat};
@@ -273,8 +273,8 @@ fn filled(file: &PipelineFile) -> String {
     }
     let form = Caps::parse("video/x-raw, format=I420, width=320, height=240").expect("it is good");
     let filled = match file.direction {
-        Direction::Send => values.fill_send(file).map(|filled| filled.text),
-        Direction::Recv => values.fill_recv(file, &form),
+        Direction::Send => capture::placeholders::fill(&values, file).map(|filled| filled.text),
+        Direction::Recv => playback::placeholders::fill(&values, file, &form),
     };
     filled.unwrap_or_else(|failure| panic!("{failure}"))
 }

@@ -226,7 +226,7 @@ fn camera_vm_that_is_lost_in_many_ways_and_comes_back_each_time() {
             Some(failed),
             0,
         ),
-        ("stalled", "no picture for 2 s", None, 0),
+        ("stalled", "no frame for 2 s", None, 0),
         ("another number", unplugged, None, 7),
         ("gone while nobody watched", unplugged, None, 7),
     ] {

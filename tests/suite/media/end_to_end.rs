@@ -13,8 +13,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 use vidchat::commands::send::{self, Banner, SendOptions};
 use vidchat::frame::Frame;
-use vidchat::media::capture::source::{Outlet, SourceEvent};
-use vidchat::media::{self, Source, Values};
+use vidchat::media::capture::events::SourceEvent;
+use vidchat::media::{self, FrameSink, Source, Values};
 use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub};
 use vidchat::wire::Caps;
@@ -33,12 +33,12 @@ struct Paced {
     taken: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Outlet for Paced {
-    fn caps(&self, caps: Caps) {
+impl FrameSink for Paced {
+    fn announce(&self, caps: Caps) {
         self.hub.announce(caps);
     }
 
-    fn frame(&self, frame: Frame) {
+    fn publish(&self, frame: Frame) {
         self.hub.publish(frame);
         let taken = self.taken.lock().expect("no other call has panicked");
         let answer = taken.recv_timeout(PATIENCE);
@@ -50,7 +50,7 @@ impl Outlet for Paced {
         self.hub.clear();
     }
 
-    fn lost(&self, reason: &str) {
+    fn lose(&self, reason: &str) {
         self.hub.lose(reason);
     }
 }
@@ -144,7 +144,7 @@ async fn a_live_pipeline_is_shown_in_order_and_what_is_skipped_is_counted() {
     stage.watched_by(1).await;
     media::init().expect("GStreamer is installed");
     let (events, mut heard) = unbounded_channel();
-    let outlet = Arc::clone(&stage.hub) as Arc<dyn Outlet>;
+    let outlet = Arc::clone(&stage.hub) as Arc<dyn FrameSink>;
     let source = Source::spawn(pipeline_file(text), Values::default(), outlet, events);
     source.open();
     let ended = async { while !matches!(heard.recv().await, Some(SourceEvent::Ended)) {} };
@@ -212,7 +212,7 @@ async fn who_comes_after_a_pause_is_shown_no_picture_from_before_it() {
     let text = format!("videotestsrc is-live=true ! {FORM},framerate=50/1 ! appsink name=frames");
     media::init().expect("GStreamer is installed");
     let (events, mut heard) = unbounded_channel();
-    let outlet = Arc::clone(&stage.hub) as Arc<dyn Outlet>;
+    let outlet = Arc::clone(&stage.hub) as Arc<dyn FrameSink>;
     let source = Source::spawn(pipeline_file(text), Values::default(), outlet, events);
     source.open();
     let mut first = Viewer::join(stage.address).await;

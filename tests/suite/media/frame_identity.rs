@@ -11,7 +11,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::mpsc;
 
 use vidchat::frame::{Frame, FrameHeader};
-use vidchat::media::capture::source::Outlet;
+use vidchat::media::FrameSink;
 use vidchat::media::playback::player::PlayerOptions;
 use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
@@ -100,13 +100,13 @@ pub fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
 #[derive(Default)]
 struct Greys(Mutex<Vec<u8>>);
 
-impl Outlet for Greys {
-    fn caps(&self, _: Caps) {}
-    fn frame(&self, frame: Frame) {
+impl FrameSink for Greys {
+    fn announce(&self, _: Caps) {}
+    fn publish(&self, frame: Frame) {
         self.0.lock().unwrap().push(frame.data[0]);
     }
     fn clear(&self) {}
-    fn lost(&self, _: &str) {}
+    fn lose(&self, _: &str) {}
 }
 
 /// Sends pictures of this encoder through a receiving pipeline, and looks whether the headers at

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use vidchat::media::capture::source::SourceEvent;
+use vidchat::media::capture::events::SourceEvent;
 use vidchat::net::sender::ServerOptions;
 
 use crate::media::source_loss::{Feed, pipeline_file, said, source};
@@ -77,7 +77,7 @@ async fn a_new_pipeline_that_does_not_work_changes_nothing() {
         (plain(64, "! nosuchthing"), "it is not installed"),
         ("videotestsrc ! fakesink".into(), "no element named"),
         (plain(64, "! identity error-after=1"), "Failed after"),
-        (plain(64, "! valve drop=true"), "no picture came within 5 s"),
+        (plain(64, "! valve drop=true"), "no frame came within 5 s"),
     ] {
         source.replace(pipeline_file(text));
         match said(&mut heard).await {
@@ -117,7 +117,7 @@ async fn one_that_needs_the_same_device_is_started_in_the_place_of_the_old_one()
     // One that does not work gives the device back.
     source.replace(pipeline_file(feed.pipeline("! valve drop=true")));
     match said(&mut heard).await {
-        SourceEvent::Kept(failure) => assert_eq!(failure.why(), "no picture came within 5 s"),
+        SourceEvent::Kept(failure) => assert_eq!(failure.why(), "no frame came within 5 s"),
         other => panic!("{other:?}"),
     }
     let event = said(&mut heard).await;

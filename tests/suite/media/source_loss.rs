@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use vidchat::media::capture::source::{Outlet, SourceEvent};
-use vidchat::media::{self, Direction, PipelineFile, Source, Values};
+use vidchat::media::capture::events::SourceEvent;
+use vidchat::media::{self, Direction, FrameSink, PipelineFile, Source, Values};
 use vidchat::net::sender::ServerOptions;
 
 use crate::support::peers::{Seen, Stage, Viewer, within};
@@ -31,7 +31,7 @@ pub fn pipeline_file(text: impl Into<String>) -> PipelineFile {
 pub fn source(stage: &Stage, text: &str) -> (Source, UnboundedReceiver<SourceEvent>) {
     media::init().expect("GStreamer is installed");
     let (events, heard) = unbounded_channel();
-    let outlet = Arc::clone(&stage.hub) as Arc<dyn Outlet>;
+    let outlet = Arc::clone(&stage.hub) as Arc<dyn FrameSink>;
     let source = Source::spawn(pipeline_file(text), Values::default(), outlet, events);
     (source, heard)
 }
@@ -150,7 +150,7 @@ async fn a_live_source_that_stands_still_is_lost_and_comes_back_with_its_picture
     let mut viewer = Viewer::join(stage.address).await;
     let before = viewer.frame().await.0;
     feed.pause(true);
-    assert_eq!(lost(&mut heard).await, "no picture for 2 s");
+    assert_eq!(lost(&mut heard).await, "no frame for 2 s");
     feed.pause(false);
     opened(&mut heard).await;
     while viewer.frame().await.0.sequence <= before.sequence + 120 {}
@@ -193,7 +193,7 @@ async fn a_pipe_that_pauses_is_told_but_goes_on_where_it_was() {
     assert_eq!(viewer.frame().await.1, [1; PICTURE]);
     // It pauses in the middle of a picture.
     give(&mut feed, &[2; PICTURE / 2]);
-    assert_eq!(lost(&mut heard).await, "no picture for 2 s");
+    assert_eq!(lost(&mut heard).await, "no frame for 2 s");
     give(&mut feed, &[2; PICTURE / 2]);
     opened(&mut heard).await;
     assert_eq!(viewer.frame().await.1, [2; PICTURE]);

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use vidchat::frame::FrameHeader;
+use vidchat::media::pipeline::catalog;
 use vidchat::media::playback::player::{PlayerEvent, PlayerOptions};
 use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
@@ -39,7 +40,7 @@ impl Shown {
     pub fn titled(pipeline: &str, title: &str) -> Self {
         media::init().unwrap();
         let file = match pipeline.contains('!') {
-            false => PipelineFile::find(Direction::Recv, pipeline).unwrap(),
+            false => catalog::find(Direction::Recv, pipeline).unwrap(),
             true => PipelineFile::new(Direction::Recv, "mine", pipeline),
         };
         let (events, heard) = mpsc::unbounded_channel();

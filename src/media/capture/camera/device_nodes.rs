@@ -1,9 +1,9 @@
-//! The device nodes of cameras on Linux, and what the kernel tells of them.
+//! The device nodes of cameras on Linux, and the facts that the kernel has about them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the kernel tells about its devices.
+/// The folder in which the kernel describes its devices.
 pub const SYSTEM: &str = "/sys";
 
 /// The system's video devices, in the order of their numbers.
@@ -28,7 +28,7 @@ pub fn all() -> Vec<PathBuf> {
         .collect()
 }
 
-/// What the kernel calls the camera behind a device.
+/// The kernel's name for the camera behind a device.
 pub fn name(node: &Path) -> String {
     let file = node.file_name().unwrap_or_default();
     let path = Path::new(SYSTEM).join("class/video4linux").join(file);
@@ -39,11 +39,11 @@ pub fn name(node: &Path) -> String {
         .to_owned()
 }
 
-/// Who has `device` open, as far as this user may know.
+/// The programs that have `device` open, as far as this user may know.
 pub fn holders(device: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        // What is no number is not a process, or is this one by another name.
+        // Other names are no processes, or this process by another name.
         let number = process.file_name().to_str().and_then(|n| n.parse().ok());
         let Some(number) = number.filter(|number: &u32| *number != std::process::id()) else {
             continue;

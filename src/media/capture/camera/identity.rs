@@ -1,32 +1,33 @@
-//! Which camera it was: what stays the same when a camera is unplugged and comes back.
+//! The identity of a camera: the facts that stay the same when it is unplugged and comes back.
 //!
-//! Its number does not. Read from the kernel's own files, so neither udev nor its links are
-//! needed.
+//! Its number does not stay the same. The facts come from the kernel's own files, so neither udev
+//! nor its links are needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A video device of the system, as told apart from others.
+/// The facts that tell a video device from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Vendor, product and serial number of a USB device that has one.
     serial: Option<String>,
     /// Vendor and product of a USB device.
     model: Option<String>,
-    /// Which part of a USB device it is: some have two cameras.
+    /// The part of the USB device. Some devices have two cameras.
     part: Option<String>,
-    /// Where it is plugged in: the device's place in the kernel's tree.
+    /// The port that it is plugged into: the device's place in the kernel's tree.
     port: Option<PathBuf>,
-    /// What the kernel calls it.
+    /// The kernel's name for it.
     name: String,
-    /// Which of the device's nodes it is: a camera often has one more, for metadata.
+    /// The number of the node among the device's nodes. A camera often has a second one, for
+    /// metadata.
     index: String,
 }
 
 impl Identity {
-    /// Who is behind `node`, such as `/dev/video0`. `system` is the kernel's tree, `/sys`.
+    /// The camera behind `node`, such as `/dev/video0`. `system` is the kernel's tree, `/sys`.
     pub fn of(system: &Path, node: &Path) -> Option<Self> {
-        // A link of udev's leads to the node.
+        // The person may have named a link of udev's.
         let node = fs::canonicalize(node).unwrap_or_else(|_| node.to_owned());
         let folder = system.join("class/video4linux").join(node.file_name()?);
         let name = word(&folder.join("name"))?;
@@ -51,8 +52,8 @@ impl Identity {
         })
     }
 
-    /// Which of `nodes` is this camera: by its serial number, otherwise where it was plugged in,
-    /// otherwise by its name where only one has it. Another camera is never taken for it.
+    /// The one of `nodes` that is this camera: by its serial number, otherwise by its port, otherwise
+    /// by its name where only one camera has it. Another camera is never taken for it.
     pub fn find(&self, system: &Path, nodes: &[PathBuf]) -> Option<PathBuf> {
         let others: Vec<(&PathBuf, Self)> = nodes
             .iter()
@@ -74,7 +75,7 @@ impl Identity {
             .or_else(|| one(&|_| true))
     }
 
-    /// Whether nothing speaks against `other` being the same camera.
+    /// Whether no fact tells `other` from this camera.
     fn may_be(&self, other: &Self) -> bool {
         self.name == other.name
             && self.index == other.index

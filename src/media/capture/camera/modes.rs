@@ -1,13 +1,13 @@
-//! What a camera offers, as its caps say it, and which of that to take.
+//! The modes that a camera offers in its caps, and the choice of one.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use gstreamer as gst;
 
-use super::CameraRequest;
+use super::request::CameraRequest;
 
-/// One of the ways in which a camera can be run.
+/// A mode of a camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mode {
     /// The pixel format; `None` for JPEG.
@@ -15,25 +15,26 @@ pub struct Mode {
     width: i32,
     height: i32,
     fps: gst::Fraction,
-    /// How much wider than high a pixel is.
+    /// The width of a pixel by its height.
     pixel_shape: gst::Fraction,
-    /// JPEG that is passed on as it is.
-    as_it_is: bool,
+    /// JPEG frames are passed on without decoding.
+    passes_jpeg: bool,
 }
 
-/// Pixel formats that cost little to make I420 of, the cheapest first.
+/// Pixel formats that cost little to convert to I420, the cheapest first.
 const FORMATS: [&str; 7] = ["I420", "YV12", "NV12", "NV21", "YUY2", "UYVY", "YVYU"];
 
-/// Smaller modes than this are often cropped or squashed, so a picture is made of no less.
-const FAIR_WIDTH: i32 = 640;
+/// The least width in pixels for frames that are scaled. Smaller modes are often cropped or
+/// squashed.
+const LEAST_WIDTH: i32 = 640;
 
 impl Mode {
-    /// The mode among those that `caps` offer that comes nearest to the wish.
+    /// The mode in `caps` that comes nearest to the request.
     pub fn choose(caps: &gst::Caps, request: &CameraRequest) -> Option<Self> {
         best(modes(caps, request), request)
     }
 
-    /// For a pipeline: `source` in this mode, and the decoder where it is compressed.
+    /// The text for a pipeline: `source` in this mode, and the decoder where frames are compressed.
     pub fn launch(&self, source: &str) -> String {
         let (n, d) = (self.fps.numer(), self.fps.denom());
         let (pn, pd) = (self.pixel_shape.numer(), self.pixel_shape.denom());
@@ -43,7 +44,7 @@ impl Mode {
         );
         match &self.format {
             Some(format) => format!("{source} ! video/x-raw,format={format},{size}"),
-            None if self.as_it_is => format!("{source} ! image/jpeg,{size}"),
+            None if self.passes_jpeg => format!("{source} ! image/jpeg,{size}"),
             None => format!("{source} ! image/jpeg,{size} ! jpegdec"),
         }
     }
@@ -52,19 +53,19 @@ impl Mode {
 /// For a person: `640x360 YUY2 at 30 fps`.
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let form = self.format.as_deref().unwrap_or("JPEG");
+        let format = self.format.as_deref().unwrap_or("JPEG");
         let fps = f64::from(self.fps.numer()) / f64::from(self.fps.denom());
         let fps = (fps * 100.0).round() / 100.0;
-        write!(f, "{}x{} {form} at {fps} fps", self.width, self.height)
+        write!(f, "{}x{} {format} at {fps} fps", self.width, self.height)
     }
 }
 
-/// Every mode in `caps`, with the frame rate that suits best in each.
+/// Every mode in `caps`, each with the frame rate that suits best.
 fn modes(caps: &gst::Caps, request: &CameraRequest) -> Vec<Mode> {
     let mut modes = Vec::new();
     for (structure, features) in caps.iter_with_features() {
         let formats: Vec<Option<String>> = match structure.name().as_str() {
-            "video/x-raw" if is_system_memory(features) && !request.jpeg => {
+            "video/x-raw" if is_system_memory(features) && !request.mjpeg => {
                 strings(structure, "format").into_iter().map(Some).collect()
             }
             "image/jpeg" => vec![None],
@@ -73,8 +74,8 @@ fn modes(caps: &gst::Caps, request: &CameraRequest) -> Vec<Mode> {
         let Some(fps) = rate(structure, request.fps) else {
             continue;
         };
-        // Caps without a pixel shape leave it open, and videoscale's wish for square pixels then
-        // makes v4l2src settle on 1/2147483647.
+        // Caps without a pixel shape leave it open. As videoscale asks for square pixels, v4l2src
+        // then takes 1/2147483647.
         let square = gst::Fraction::new(1, 1);
         let pixel_shape = structure.get("pixel-aspect-ratio").unwrap_or(square);
         for (width, height) in sizes(structure, request) {
@@ -85,7 +86,7 @@ fn modes(caps: &gst::Caps, request: &CameraRequest) -> Vec<Mode> {
                     height,
                     fps,
                     pixel_shape,
-                    as_it_is: request.jpeg,
+                    passes_jpeg: request.mjpeg,
                 });
             }
         }
@@ -98,8 +99,8 @@ fn is_system_memory(features: &gst::CapsFeaturesRef) -> bool {
         || features.contains("memory:SystemMemory")
 }
 
-/// The mode that comes nearest to the wish: fast enough before large enough, no larger than
-/// needed, the shape of the whole sensor, and a form that costs little.
+/// The mode that comes nearest to the request: fast enough before large enough, no larger than
+/// needed, the shape of the whole sensor, and a pixel format that costs little.
 fn best(modes: Vec<Mode>, request: &CameraRequest) -> Option<Mode> {
     let target = target(request);
     let whole = modes
@@ -109,7 +110,7 @@ fn best(modes: Vec<Mode>, request: &CameraRequest) -> Option<Mode> {
     let cost = |mode: &Mode| {
         let fps = f64::from(mode.fps.numer()) / f64::from(mode.fps.denom());
         let wanted = f64::from(request.fps);
-        let form = match &mode.format {
+        let format = match &mode.format {
             Some(format) => FORMATS
                 .iter()
                 .position(|f| f == format)
@@ -117,13 +118,13 @@ fn best(modes: Vec<Mode>, request: &CameraRequest) -> Option<Mode> {
             None => FORMATS.len() + 1,
         };
         [
-            // A camera that promises 29.97 keeps a promise of 30.
+            // A camera that promises 29.97 fps is fast enough for 30.
             (wanted * 0.98 - fps).max(0.0),
             f64::from((request.width as i32 - mode.width).max(0)),
             f64::from(u8::from(mode.format.is_none())),
             f64::from((target - mode.width).abs()),
             (f64::from(mode.width) / f64::from(mode.height) - shape).abs(),
-            form as f64,
+            format as f64,
             fps,
         ]
     };
@@ -131,12 +132,13 @@ fn best(modes: Vec<Mode>, request: &CameraRequest) -> Option<Mode> {
     modes.iter().min_by(|a, b| order(a, b)).cloned()
 }
 
-/// The width that suits best. What is passed on as it is cannot be scaled afterwards.
+/// The width that suits best. JPEG frames that are passed on cannot be scaled afterwards.
 fn target(request: &CameraRequest) -> i32 {
     let width = i32::try_from(request.width).unwrap_or(i32::MAX);
-    match request.jpeg {
-        true => width,
-        false => FAIR_WIDTH.max(width),
+    if request.mjpeg {
+        width
+    } else {
+        LEAST_WIDTH.max(width)
     }
 }
 
@@ -163,8 +165,8 @@ fn sizes(structure: &gst::StructureRef, request: &CameraRequest) -> Vec<(i32, i3
         .collect()
 }
 
-/// The values of a field that is a number, a list of them, or a range, of which it takes the
-/// value nearest to `target`.
+/// The values of a field that is a number, a list of numbers, or a range. Of a range, only the value
+/// nearest to `target`.
 fn numbers(structure: &gst::StructureRef, field: &str, target: i32) -> Vec<i32> {
     if let Ok(one) = structure.get::<i32>(field) {
         return vec![one];
@@ -179,7 +181,7 @@ fn numbers(structure: &gst::StructureRef, field: &str, target: i32) -> Vec<i32> 
     values.filter_map(|value| value.get().ok()).collect()
 }
 
-/// The slowest rate that reaches `wanted` frames a second, or the fastest.
+/// The slowest rate that reaches `wanted` frames a second, or else the fastest.
 fn rate(structure: &gst::StructureRef, wanted: u32) -> Option<gst::Fraction> {
     let enough = gst::Fraction::new(i32::try_from(wanted).ok()?, 1);
     if let Ok(one) = structure.get::<gst::Fraction>("framerate") {
@@ -203,19 +205,19 @@ mod tests {
         choice(caps, width, fps, false).unwrap()
     }
 
-    fn choice(caps: &str, width: u32, fps: u32, jpeg: bool) -> Option<String> {
+    fn choice(caps: &str, width: u32, fps: u32, mjpeg: bool) -> Option<String> {
         gst::init().unwrap();
         let request = CameraRequest {
             device: None,
             width,
             fps,
-            jpeg,
+            mjpeg,
         };
         let caps = gst::Caps::from_str(caps).unwrap();
         Some(Mode::choose(&caps, &request)?.launch("src"))
     }
 
-    /// What the Linux kernel's test camera offers, in the order in which it does.
+    /// The caps of the Linux kernel's test camera, in its order.
     const VIVID: &str = "video/x-raw,format=YUY2,width=3840,height=2160,framerate={1/1,2/1};\
         video/x-raw,format=YUY2,width=1280,height=720,framerate={1/1,12/1,25/2};\
         video/x-raw,format=YUY2,width=640,height=480,framerate={10/1,25/1};\

@@ -1,10 +1,10 @@
-//! Draws pictures as text: each cell of the terminal shows two pixels, one above the other, in
+//! Draws images as text: each cell of the terminal shows two pixels, one above the other, in
 //! 24-bit colours.
 //!
-//! A terminal takes much less than a camera gives, so only what changed is written, as tersely
-//! as plain escape sequences allow.
+//! A terminal takes much less than a camera gives, so only changes are written, as tersely as plain
+//! escape sequences allow.
 
-/// Has the terminal show nothing of what follows until [`SHOW`], where it knows how.
+/// Has the terminal hold the output that follows back until [`SHOW`], where it knows how.
 const HOLD: &[u8] = b"\x1b[?2026h";
 const SHOW: &[u8] = b"\x1b[?2026l";
 const PLAIN: &[u8] = b"\x1b[0m";
@@ -14,15 +14,15 @@ const CLEAR_UP_TO_HERE: &[u8] = b"\x1b[1J";
 const UPPER_HALF: &[u8] = "\u{2580}".as_bytes();
 const BACKGROUND_ONLY: &[u8] = b" ";
 
-/// By how many of 256 levels a colour differs from one frame of a camera to the next although
-/// nothing moves; nobody sees such a difference either.
+/// The difference in 256 levels that a colour has from one frame of a camera to the next although
+/// nothing moves. It is too small to see.
 const NOISE: u8 = 3;
 
 type Rgb = [u8; 3];
 const BLACK: Rgb = [0; 3];
 const WHITE: Rgb = [255; 3];
 
-/// An RGB picture: 3 bytes a pixel, rows `stride` bytes apart.
+/// An RGB image: 3 bytes a pixel, rows `stride` bytes apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     /// Pixels from left to right.
@@ -36,7 +36,7 @@ pub struct Image<'a> {
 }
 
 /// The largest width and height in pixels, both even, that fit into so many cells and keep
-/// `aspect`, which is width by height of the picture as displayed. A cell is 1 pixel wide and 2
+/// `aspect`, which is width by height of the image as displayed. A cell is 1 pixel wide and 2
 /// high. `(0, 0)` where nothing fits.
 pub fn fit(aspect: f64, columns: u16, rows: u16) -> (u32, u32) {
     let widest = u32::from(columns) / 2 * 2;
@@ -54,19 +54,19 @@ pub fn fit(aspect: f64, columns: u16, rows: u16) -> (u32, u32) {
     }
 }
 
-/// What is on the screen, and how to turn it into the next picture.
+/// The content of the screen, from which the next image is drawn.
 #[derive(Debug, Default)]
 pub struct Canvas {
     noise: u8,
-    /// Where `cells` are; `None` where nothing is known of the screen.
+    /// The place of `cells`; `None` where the content of the screen is unknown.
     layout: Option<Layout>,
-    /// The colours as written, row by row; `None` for a cell that was not.
+    /// The colours as written, row by row; `None` for a cell that was not written.
     cells: Vec<Option<Cell>>,
     out: Vec<u8>,
 }
 
 impl Canvas {
-    /// A canvas that leaves alone what changed too little to see.
+    /// A canvas that leaves out changes that are too small to see.
     pub fn new() -> Self {
         Self::with_noise(NOISE)
     }
@@ -79,14 +79,13 @@ impl Canvas {
         }
     }
 
-    /// The bytes that have the terminal show `picture` in the middle of its first `columns` and
-    /// `rows`; none where it does already. A picture too large for them is shrunk.
+    /// The bytes that have the terminal show `image` in the middle of its first `columns` and
+    /// `rows`; none where it does already. A larger image is shrunk.
     ///
-    /// What is below those rows stays. The text style is plain afterwards, and the cursor
-    /// anywhere.
-    pub fn draw(&mut self, picture: &Image<'_>, columns: u16, rows: u16) -> &[u8] {
+    /// Rows below those stay. The text style is plain afterwards, and the cursor anywhere.
+    pub fn draw(&mut self, image: &Image<'_>, columns: u16, rows: u16) -> &[u8] {
         self.out.clear();
-        let Some(layout) = Layout::of(picture, columns, rows) else {
+        let Some(layout) = Layout::of(image, columns, rows) else {
             self.forget();
             return &self.out;
         };
@@ -101,7 +100,7 @@ impl Canvas {
             move_to(&mut self.out, rows.into(), columns.into());
             self.out.extend_from_slice(CLEAR_UP_TO_HERE);
         }
-        self.draw_cells(picture, layout);
+        self.draw_cells(image, layout);
         if self.out.len() == before {
             self.out.clear();
         } else {
@@ -112,13 +111,13 @@ impl Canvas {
     }
 
     /// As [`Canvas::draw`], but darker, and with `text` across the middle.
-    pub fn cover(&mut self, picture: &Image<'_>, text: &str, columns: u16, rows: u16) -> &[u8] {
+    pub fn draw_dimmed(&mut self, image: &Image<'_>, text: &str, columns: u16, rows: u16) -> &[u8] {
         // Two fifths: white letters are brighter than any of it.
         let dark = |level: &u8| level / 5 * 2;
-        let rgb: Vec<u8> = picture.rgb.iter().map(dark).collect();
+        let rgb: Vec<u8> = image.rgb.iter().map(dark).collect();
         let dark = Image {
             rgb: &rgb,
-            ..*picture
+            ..*image
         };
         self.draw(&dark, columns, rows);
         let width = usize::from(columns).saturating_sub(2);
@@ -143,31 +142,31 @@ impl Canvas {
         }
         self.out.extend_from_slice(PLAIN);
         self.out.extend_from_slice(SHOW);
-        // What was written over has to be drawn again, and it may be more than the picture.
+        // The text may cover more than the image, so everything is drawn again after it.
         self.forget();
     }
 
-    /// Has the next picture drawn in full, whatever is on the screen by then.
+    /// Has the next image drawn in full, whatever the screen shows by then.
     pub fn forget(&mut self) {
         self.layout = None;
     }
 
-    fn draw_cells(&mut self, picture: &Image<'_>, layout: Layout) {
+    fn draw_cells(&mut self, image: &Image<'_>, layout: Layout) {
         let mut pen = Pen {
             noise: self.noise,
             ..Pen::default()
         };
         for (row, cells) in self.cells.chunks_mut(layout.width).enumerate() {
-            let upper = layout.line(picture, row * 2);
-            let lower = layout.line(picture, row * 2 + 1);
+            let upper = layout.line(image, row * 2);
+            let lower = layout.line(image, row * 2 + 1);
             for (column, cell) in cells.iter_mut().enumerate() {
-                let x = layout.across(picture, column);
+                let x = layout.across(image, column);
                 let wanted = Cell {
                     upper: pixel(upper, x),
                     lower: pixel(lower, x),
                 };
-                // What is really there counts, not the last picture: colours that drift are
-                // written in the end.
+                // The colours on the screen count, not those of the last image: so colours that
+                // drift are written in the end.
                 if cell.is_none_or(|shown| !wanted.is_like(shown, self.noise)) {
                     pen.go(&mut self.out, layout.top + row, layout.left + column);
                     *cell = Some(pen.draw(&mut self.out, wanted));
@@ -177,7 +176,7 @@ impl Canvas {
     }
 }
 
-/// Where a picture is on the screen.
+/// The place of an image on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
     columns: u16,
@@ -191,12 +190,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(picture: &Image<'_>, columns: u16, rows: u16) -> Option<Self> {
+    fn of(image: &Image<'_>, columns: u16, rows: u16) -> Option<Self> {
         let (widest, highest) = (usize::from(columns), usize::from(rows) * 2);
-        if !is_whole(picture) || widest == 0 || highest == 0 {
+        if !is_whole(image) || widest == 0 || highest == 0 {
             return None;
         }
-        let (mut width, mut height) = (picture.width, picture.height);
+        let (mut width, mut height) = (image.width, image.height);
         if width > widest || height > highest {
             let (fit_width, fit_height) = fit(width as f64 / height as f64, columns, rows);
             width = usize::try_from(fit_width).ok().filter(|w| *w > 0)?;
@@ -212,18 +211,18 @@ impl Layout {
         })
     }
 
-    /// The bytes of the picture's row that is shown `y` pixels from the top; empty past the last.
-    fn line<'a>(&self, picture: &Image<'a>, y: usize) -> &'a [u8] {
+    /// The bytes of the image's row that is shown `y` pixels from the top; empty past the last.
+    fn line<'a>(&self, image: &Image<'a>, y: usize) -> &'a [u8] {
         if y >= self.height {
             return &[];
         }
-        let start = scale(y, picture.height, self.height) * picture.stride;
-        picture.rgb.get(start..).unwrap_or_default()
+        let start = scale(y, image.height, self.height) * image.stride;
+        image.rgb.get(start..).unwrap_or_default()
     }
 
-    /// The picture's column that is shown in this column.
-    fn across(&self, picture: &Image<'_>, column: usize) -> usize {
-        scale(column, picture.width, self.width)
+    /// The image's column that is shown in this column.
+    fn across(&self, image: &Image<'_>, column: usize) -> usize {
+        scale(column, image.width, self.width)
     }
 }
 
@@ -240,7 +239,7 @@ impl Cell {
     }
 }
 
-/// Where the terminal's cursor is and which colours it writes in, as far as known.
+/// The terminal's cursor and the colours that it writes in, as far as they are known.
 #[derive(Default)]
 struct Pen {
     noise: u8,
@@ -266,8 +265,8 @@ impl Pen {
         self.at = Some((row, column));
     }
 
-    /// Writes a cell and says how it looks then: a colour that the terminal writes in already
-    /// will do where it is close enough.
+    /// Writes a cell and returns its colours. A colour that the terminal already writes in is used
+    /// where it is close enough.
     fn draw(&mut self, out: &mut Vec<u8>, wanted: Cell) -> Cell {
         let Cell { upper, lower } = wanted;
         let will_do = |pen: Option<Rgb>, colour| pen.filter(|p| is_like(*p, colour, self.noise));
@@ -292,19 +291,19 @@ impl Pen {
     }
 }
 
-fn is_whole(picture: &Image<'_>) -> bool {
-    let Some(line) = picture.width.checked_mul(3).filter(|l| *l > 0) else {
+fn is_whole(image: &Image<'_>) -> bool {
+    let Some(line) = image.width.checked_mul(3).filter(|l| *l > 0) else {
         return false;
     };
-    let above = picture
+    let above = image
         .height
         .checked_sub(1)
-        .and_then(|h| h.checked_mul(picture.stride));
+        .and_then(|h| h.checked_mul(image.stride));
     let needed = above.and_then(|a| a.checked_add(line));
-    picture.stride >= line && needed.is_some_and(|n| n <= picture.rgb.len())
+    image.stride >= line && needed.is_some_and(|n| n <= image.rgb.len())
 }
 
-/// Where `at` of `shown` pixels is among `all`.
+/// The pixel among `all` that is shown as the pixel `at` of `shown`.
 fn scale(at: usize, all: usize, shown: usize) -> usize {
     if all == shown {
         return at;
@@ -333,7 +332,7 @@ fn move_to(out: &mut Vec<u8>, row: usize, column: usize) {
     out.push(b'H');
 }
 
-/// Changes the colours that there are.
+/// Changes the colours that are given.
 fn colours(out: &mut Vec<u8>, foreground: Option<Rgb>, background: Option<Rgb>) {
     let mut lead: &[u8] = b"\x1b[";
     for (which, colour) in [(b"38;2", foreground), (b"48;2", background)] {

@@ -8,23 +8,23 @@ const RED: Rgb = [255, 0, 0];
 const GREEN: Rgb = [0, 255, 0];
 const BLUE: Rgb = [0, 0, 255];
 
-fn picture(width: usize, pixels: &[Rgb]) -> (usize, Vec<u8>) {
+fn image(width: usize, pixels: &[Rgb]) -> (usize, Vec<u8>) {
     (width, pixels.concat())
 }
 
 fn drawn(canvas: &mut Canvas, (width, rgb): &(usize, Vec<u8>), columns: u16, rows: u16) -> String {
-    let picture = Image {
+    let image = Image {
         width: *width,
         height: rgb.len() / 3 / width,
         stride: width * 3,
         rgb,
     };
-    String::from_utf8(canvas.draw(&picture, columns, rows).to_vec()).unwrap()
+    String::from_utf8(canvas.draw(&image, columns, rows).to_vec()).unwrap()
 }
 
 #[test]
 fn two_by_two_pixels_are_two_cells() {
-    let four = picture(2, &[RED, GREEN, BLUE, WHITE]);
+    let four = image(2, &[RED, GREEN, BLUE, WHITE]);
     assert_eq!(
         drawn(&mut Canvas::new(), &four, 2, 1),
         "\x1b[?2026h\x1b[0m\x1b[1;2H\x1b[1J\
@@ -35,12 +35,12 @@ fn two_by_two_pixels_are_two_cells() {
 }
 
 #[test]
-fn what_did_not_change_is_not_written() {
+fn an_unchanged_image_is_not_written() {
     let mut canvas = Canvas::new();
-    let before = picture(2, &[RED, GREEN, BLUE, WHITE]);
+    let before = image(2, &[RED, GREEN, BLUE, WHITE]);
     drawn(&mut canvas, &before, 2, 1);
     assert_eq!(drawn(&mut canvas, &before, 2, 1), "");
-    let after = picture(2, &[RED, BLUE, BLUE, WHITE]);
+    let after = image(2, &[RED, BLUE, BLUE, WHITE]);
     assert_eq!(
         drawn(&mut canvas, &after, 2, 1),
         "\x1b[?2026h\x1b[1;2H\x1b[38;2;0;0;255;48;2;255;255;255m\u{2580}\x1b[0m\x1b[?2026l"
@@ -50,7 +50,7 @@ fn what_did_not_change_is_not_written() {
 #[test]
 fn noise_is_left_alone_and_drift_is_not() {
     let mut canvas = Canvas::new();
-    let level = |value: u8| picture(1, &[[value; 3], [value; 3]]);
+    let level = |value: u8| image(1, &[[value; 3], [value; 3]]);
     drawn(&mut canvas, &level(100), 1, 1);
     assert_eq!(drawn(&mut canvas, &level(103), 1, 1), "");
     assert_eq!(drawn(&mut canvas, &level(97), 1, 1), "");
@@ -62,7 +62,7 @@ fn noise_is_left_alone_and_drift_is_not() {
 #[test]
 fn another_size_of_the_terminal_draws_it_all_again_in_the_middle() {
     let mut canvas = Canvas::new();
-    let dot = picture(1, &[RED, RED]);
+    let dot = image(1, &[RED, RED]);
     drawn(&mut canvas, &dot, 1, 1);
     let again = drawn(&mut canvas, &dot, 5, 3);
     assert!(again.contains("\x1b[2;3H"), "{again:?}");
@@ -81,7 +81,7 @@ fn the_shape_is_kept() {
 
 proptest! {
     #[test]
-    fn any_picture_in_any_terminal_is_drawn_within_it(
+    fn any_image_in_any_terminal_is_drawn_within_it(
         width in 0usize..40,
         height in 0usize..40,
         padding in 0usize..8,
@@ -92,9 +92,9 @@ proptest! {
     ) {
         let stride = width * 3 + padding;
         let rgb = vec![colour; (stride * height).saturating_sub(missing)];
-        let picture = Image { width, height, stride, rgb: &rgb };
+        let image = Image { width, height, stride, rgb: &rgb };
         let mut canvas = Canvas::new();
-        let bytes = canvas.draw(&picture, columns, rows).to_vec();
+        let bytes = canvas.draw(&image, columns, rows).to_vec();
         let text = String::from_utf8(bytes).unwrap();
         let cells = text.chars().filter(|c| matches!(c, ' ' | '\u{2580}')).count();
         prop_assert!(cells <= usize::from(columns) * usize::from(rows));
@@ -108,7 +108,7 @@ proptest! {
 }
 
 #[test]
-fn a_covered_picture_is_darker_and_its_text_is_in_the_middle() {
+fn a_dimmed_image_is_darker_and_its_text_is_in_the_middle() {
     let mut canvas = Canvas::new();
     let white = Image {
         width: 8,
@@ -117,20 +117,20 @@ fn a_covered_picture_is_darker_and_its_text_is_in_the_middle() {
         rgb: &[255; 144],
     };
     let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let covered = shown(canvas.cover(&white, "gone", 8, 3));
-    assert!(covered.contains("48;2;102;102;102m"), "{covered:?}");
+    let dimmed = shown(canvas.draw_dimmed(&white, "gone", 8, 3));
+    assert!(dimmed.contains("48;2;102;102;102m"), "{dimmed:?}");
     let text = "\x1b[2;2H\x1b[38;2;255;255;255;48;2;0;0;0m gone \x1b[0m\x1b[?2026l";
-    assert!(covered.ends_with(text), "{covered:?}");
+    assert!(dimmed.ends_with(text), "{dimmed:?}");
     // As often as it is asked for, and nothing of it is left then.
-    assert_eq!(shown(canvas.cover(&white, "gone", 8, 3)), covered);
+    assert_eq!(shown(canvas.draw_dimmed(&white, "gone", 8, 3)), dimmed);
     let live = shown(canvas.draw(&white, 8, 3));
     assert_eq!(live.matches(' ').count(), 24, "{live:?}");
     // Longer text has more lines, as many as there is room for.
-    let covered = shown(canvas.cover(&white, "gone for a while now", 8, 3));
+    let dimmed = shown(canvas.draw_dimmed(&white, "gone for a while now", 8, 3));
     for line in [" gone f ", " or a w ", " hile n "] {
-        assert!(covered.contains(line), "{covered:?}");
+        assert!(dimmed.contains(line), "{dimmed:?}");
     }
     for (columns, rows) in [(0, 0), (1, 1), (2, 9), (3, 1)] {
-        canvas.cover(&white, "gone", columns, rows);
+        canvas.draw_dimmed(&white, "gone", columns, rows);
     }
 }

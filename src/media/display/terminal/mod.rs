@@ -1,16 +1,17 @@
-//! A picture in the terminal: a thread, "terminal", that draws the newest one whenever the
-//! terminal has taken the last.
+//! Video in the terminal: a thread, "terminal", draws the newest frame whenever the terminal has
+//! taken the one before.
 
 pub mod half_blocks;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::console::{self, AlternateScreen};
 use crate::failure::{Failure, Outcome};
@@ -18,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 use self::half_blocks::Canvas;
 use super::freeze_frame::FreezeFrame;
 
-/// A terminal that shows what one `appsink` after another gets.
+/// A terminal that shows the frames of one `appsink` after another.
 pub struct Terminal {
     slot: Arc<Slot>,
     thread: Option<JoinHandle<()>>,
@@ -26,7 +27,7 @@ pub struct Terminal {
     live: Arc<AtomicBool>,
 }
 
-/// The newest picture, for the drawing thread.
+/// The newest frame, for the drawing thread.
 #[derive(Default)]
 struct Slot {
     state: Mutex<State>,
@@ -36,24 +37,29 @@ struct Slot {
 #[derive(Default)]
 struct State {
     newest: Option<gst::Sample>,
-    /// What covers it.
+    /// The text of the freeze frame; `None` while frames are live.
     text: Option<String>,
-    /// It is not drawn yet.
+    /// Whether there is something to draw.
     due: bool,
-    /// The capsfilter that decides the size of pictures.
+    /// The capsfilter that decides the size of frames.
     fit: Option<gst::Element>,
-    /// Which size it was asked for.
+    /// The size that it was last set to.
     asked: Option<(u32, u32)>,
-    /// Width and height of the picture as it should look.
+    /// The width and height that give a frame its right shape.
     shape: (u32, u32),
     ended: bool,
 }
 
-/// An error where there is no terminal to draw in.
+/// Checks that there is a terminal to draw in.
+///
+/// # Errors
+///
+/// Where standard error is no terminal.
 pub fn check() -> Outcome {
-    match console::can_draw() {
-        true => Ok(()),
-        false => Err(cannot_draw().cause("standard error is no terminal")),
+    if console::can_draw() {
+        Ok(())
+    } else {
+        Err(cannot_draw().cause("standard error is no terminal"))
     }
 }
 
@@ -63,12 +69,16 @@ fn cannot_draw() -> Failure {
 }
 
 impl Terminal {
-    /// What draws the pictures that reach an `appsink name=blocks` of `pipeline`: what drew those
-    /// of the pipeline before, with what it shows, or a new one, which takes the terminal over.
+    /// The terminal for the frames that reach an `appsink name=blocks` of `pipeline`: the one of the
+    /// pipeline before, with the frame on it, or a new one. `None` where there is no such `appsink`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no terminal to draw in.
     pub fn of(
         pipeline: &gst::Pipeline,
         before: Option<Self>,
-        cover: &FreezeFrame,
+        freeze_frame: &FreezeFrame,
         shape: (u32, u32),
     ) -> Outcome<Option<Self>> {
         let sink = pipeline.by_name("blocks");
@@ -77,13 +87,13 @@ impl Terminal {
         };
         let terminal = match before {
             Some(terminal) => terminal,
-            None => Self::open(cover)?,
+            None => Self::open(freeze_frame)?,
         };
         terminal.attach(&sink, pipeline.by_name("fit"), shape);
         Ok(Some(terminal))
     }
 
-    fn open(cover: &FreezeFrame) -> Outcome<Self> {
+    fn open(freeze_frame: &FreezeFrame) -> Outcome<Self> {
         check()?;
         let screen = AlternateScreen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
@@ -95,16 +105,15 @@ impl Terminal {
         let terminal = Self {
             slot,
             thread: Some(thread),
-            live: Arc::clone(cover.live()),
+            live: Arc::clone(freeze_frame.live()),
         };
-        terminal.slot.lock().text = cover.text();
+        terminal.slot.state.lock().text = freeze_frame.text();
         Ok(terminal)
     }
 
-    /// Draws what `sink` gets from here on. `fit` is the capsfilter that decides the size of those
-    /// pictures.
+    /// Draws the frames of `sink` from here on. `fit` is the capsfilter that decides their size.
     fn attach(&self, sink: &gst_app::AppSink, fit: Option<gst::Element>, shape: (u32, u32)) {
-        let mut state = self.slot.lock();
+        let mut state = self.slot.state.lock();
         (state.fit, state.asked, state.shape) = (fit, None, shape);
         state.due = state.text.is_some();
         self.slot.changed.notify_one();
@@ -117,7 +126,7 @@ impl Terminal {
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    let mut state = slot.lock();
+                    let mut state = slot.state.lock();
                     state.newest = Some(sample);
                     if live.load(Relaxed) {
                         state.text = None;
@@ -129,22 +138,22 @@ impl Terminal {
         );
     }
 
-    /// Covers what is drawn with this text, until a live picture comes.
-    pub fn cover(&self, text: &str) {
-        let mut state = self.slot.lock();
+    /// Draws the last frame darker and with this text, until a live frame comes.
+    pub fn freeze(&self, text: &str) {
+        let mut state = self.slot.state.lock();
         state.text = Some(text.to_owned());
         self.slot.draw(&mut state);
     }
 
-    /// Pictures have the shape of so many pixels, which are square, from here on.
+    /// Frames have the shape of this many square pixels from here on.
     pub fn set_aspect(&self, shape: (u32, u32)) {
-        self.slot.lock().shape = shape;
+        self.slot.state.lock().shape = shape;
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.slot.lock().ended = true;
+        self.slot.state.lock().ended = true;
         self.slot.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -153,11 +162,6 @@ impl Drop for Terminal {
 }
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each of the fields is whole at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn draw(&self, state: &mut State) {
         state.due = true;
         self.changed.notify_one();
@@ -165,7 +169,7 @@ impl Slot {
 
     /// Waits for something to draw; `None` at the end.
     fn next(&self) -> Option<MutexGuard<'_, State>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.ended {
                 return None;
@@ -173,10 +177,7 @@ impl Slot {
             if std::mem::take(&mut state.due) {
                 return Some(state);
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
     }
 }
@@ -200,8 +201,7 @@ fn draw_newest(slot: &Slot, screen: &AlternateScreen) {
     }
 }
 
-/// Has pictures come in the size that is drawn; those that are on their way are drawn as they
-/// are.
+/// Has frames come in the size that is drawn. Frames on their way are scaled when they are drawn.
 fn ask_for(fit: Option<&gst::Element>, (width, height): (u32, u32)) {
     let (Some(fit), Ok(width), Ok(height)) = (fit, i32::try_from(width), i32::try_from(height))
     else {
@@ -219,7 +219,7 @@ fn ask_for(fit: Option<&gst::Element>, (width, height): (u32, u32)) {
     fit.set_property("caps", caps);
 }
 
-/// Where there has been no picture yet.
+/// Draws black, where no frame has come yet.
 fn draw_black(
     (width, height): (u32, u32),
     text: Option<&str>,
@@ -235,7 +235,7 @@ fn draw_black(
         stride: width * 3,
         rgb: &vec![0; width * height * 3],
     };
-    screen.draw(canvas.cover(&black, text.unwrap_or_default(), columns, rows));
+    screen.draw(canvas.draw_dimmed(&black, text.unwrap_or_default(), columns, rows));
 }
 
 fn draw(
@@ -257,14 +257,14 @@ fn draw(
     let (Ok(rgb), Ok(stride)) = (frame.plane_data(0), usize::try_from(info.stride()[0])) else {
         return;
     };
-    let picture = half_blocks::Image {
+    let image = half_blocks::Image {
         width: info.width() as usize,
         height: info.height() as usize,
         stride,
         rgb,
     };
     screen.draw(match text {
-        Some(text) => canvas.cover(&picture, text, columns, rows),
-        None => canvas.draw(&picture, columns, rows),
+        Some(text) => canvas.draw_dimmed(&image, text, columns, rows),
+        None => canvas.draw(&image, columns, rows),
     });
 }

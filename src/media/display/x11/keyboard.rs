@@ -1,4 +1,4 @@
-//! What a key of the keyboard means on X11, by the layout that its server has.
+//! The meaning of keys on X11, by the server's keyboard layout.
 
 use x11rb::connection::Connection;
 use x11rb::errors::ReplyError;
@@ -22,9 +22,9 @@ impl Keys {
         Ok(Self { first, map })
     }
 
-    /// What was typed, in lower case; `None` with Ctrl, Alt or Super, and for arrows and the like.
+    /// The typed character, in lower case; `None` with Ctrl, Alt or Super, and for arrows and the like.
     ///
-    /// Always group 0: who switches between Latin and another script has Latin there as a rule.
+    /// Always from group 0, which has the Latin letters on most machines with several scripts.
     pub fn typed(&self, press: &KeyPressEvent) -> Option<char> {
         // Mod1 is Alt and Mod4 Super, as a rule; Mod2, below, is Num Lock.
         if press

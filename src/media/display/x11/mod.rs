@@ -32,7 +32,7 @@ use x11rb::wrapper::ConnectionExt as _;
 use self::keyboard::Keys;
 use self::wm_properties::Atoms;
 
-/// What the person, or the X server, did to the window.
+/// An action of the person, or of the X server, on the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowEvent {
     /// The client area has a new size. While an edge is dragged, not each of them is told.
@@ -159,7 +159,7 @@ impl Drop for X11Window {
     }
 }
 
-/// What the window and its thread both use.
+/// The parts that the window and its thread share.
 struct Shared {
     conn: RustConnection,
     id: Window,

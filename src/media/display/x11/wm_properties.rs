@@ -1,5 +1,5 @@
-//! What a window manager is told of a window on X11, and whether there is one: the properties of
-//! ICCCM and EWMH.
+//! The properties that describe a window to a window manager on X11, after ICCCM and EWMH, and
+//! whether there is a window manager.
 
 use anyhow::Result;
 use x11rb::connection::Connection;
@@ -25,7 +25,7 @@ x11rb::atom_manager! {
 /// Smaller than this, the window can hardly be found or grabbed.
 const MIN_SIZE: (i32, i32) = (64, 48);
 
-/// Says everything that a window manager wants to know before the window is mapped, but its title.
+/// Sets every property that a window manager needs before the window is mapped, except its title.
 pub fn describe(conn: &RustConnection, id: Window, atoms: &Atoms) -> Result<()> {
     let class = b"vidchat\0vidchat\0"; // instance and class
     conn.change_property8(

@@ -1,4 +1,4 @@
-//! For the tests: each codec between pictures that are made here and frames that are looked at.
+//! For the tests: each codec between raw frames that are made here and encoded frames to look at.
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -7,25 +7,26 @@ use gstreamer_app as gst_app;
 use crate::wire::Caps;
 
 use crate::media::capture::encoder::Encoder;
+use crate::media::capture::placeholders;
 use crate::media::gst::caps;
 use crate::media::pipeline::build;
-use crate::media::pipeline::codecs;
+use crate::media::pipeline::catalog;
 use crate::media::{PipelineFile, Values};
 
 pub const WIDTH: usize = 320;
 pub const HEIGHT: usize = 240;
 pub const FPS: u64 = 30;
 
-/// The longest that a picture is waited for; it takes some milliseconds.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
+/// The longest wait for a frame, which takes some milliseconds.
+const FRAME_LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(20);
 
 /// A codec, running.
 pub struct Bench {
     pipeline: gst::Pipeline,
-    pictures: gst_app::AppSrc,
+    raw: gst_app::AppSrc,
     pub frames: gst_app::AppSink,
     pub encoder: Encoder,
-    /// Pictures that were put in.
+    /// The number of raw frames that were put in.
     pub count: u64,
 }
 
@@ -35,7 +36,7 @@ impl Bench {
         gst::init().unwrap();
         let mut file = codec.clone();
         file.text = format!(
-            "appsrc name=pictures format=time \
+            "appsrc name=raw format=time \
              caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 ! \n\
              {}\n ! appsink name=frames sync=false",
             codec.text
@@ -43,11 +44,11 @@ impl Bench {
         let mut values = Values::default();
         values.set("width", WIDTH.to_string());
         values.set("height", HEIGHT.to_string());
-        let filled = values.fill_send(&file).unwrap();
+        let filled = placeholders::fill(&values, &file).unwrap();
         let pipeline = build::build(&file, &filled.text).unwrap();
-        let pictures = pipeline.by_name("pictures").unwrap();
+        let raw = pipeline.by_name("raw").unwrap();
         let bench = Self {
-            pictures: pictures.downcast().unwrap(),
+            raw: raw.downcast().unwrap(),
             frames: build::seam(&file, &pipeline).unwrap(),
             encoder: Encoder::find(&pipeline).unwrap(),
             count: 0,
@@ -57,23 +58,23 @@ impl Bench {
         bench
     }
 
-    /// Puts one picture in and returns what comes out for it, before there is another.
+    /// Puts one raw frame in and returns the encoded frame for it, before there is another.
     pub fn next(&mut self) -> gst::Buffer {
         let time = gst::ClockTime::SECOND * self.count / FPS;
-        let mut buffer = gst::Buffer::from_slice(picture(self.count));
+        let mut buffer = gst::Buffer::from_slice(raw_frame(self.count));
         let fields = buffer.get_mut().unwrap();
         fields.set_pts(time);
         fields.set_duration(gst::ClockTime::SECOND / FPS);
-        self.pictures.push_buffer(buffer).unwrap();
+        self.raw.push_buffer(buffer).unwrap();
         self.count += 1;
-        let kind = &self.encoder.kind;
-        let sample = self.frames.try_pull_sample(PATIENCE);
-        let sample = sample.unwrap_or_else(|| panic!("{kind} holds picture {} back", self.count));
+        let kind = self.encoder.kind();
+        let sample = self.frames.try_pull_sample(FRAME_LIMIT);
+        let sample = sample.unwrap_or_else(|| panic!("{kind} holds frame {} back", self.count));
         sample.buffer_owned().unwrap()
     }
 
-    /// What the frames are, once there was one.
-    pub fn form(&self) -> Caps {
+    /// The caps of the encoded frames, once there was one.
+    pub fn caps(&self) -> Caps {
         let pad = self.frames.static_pad("sink").unwrap();
         caps::from_gst(&pad.current_caps().unwrap()).unwrap()
     }
@@ -93,22 +94,22 @@ impl Drop for Bench {
     }
 }
 
-/// A pattern that moves, with some noise on it, so that it can always be more exact.
-pub fn picture(count: u64) -> Vec<u8> {
+/// A raw frame: a pattern that moves, with noise on it, so that no bit rate is more than enough.
+pub fn raw_frame(count: u64) -> Vec<u8> {
     let mut noise = 12345 + count as u32;
-    let mut picture = vec![128; WIDTH * HEIGHT * 3 / 2];
-    for (at, luma) in picture[..WIDTH * HEIGHT].iter_mut().enumerate() {
+    let mut frame = vec![128; WIDTH * HEIGHT * 3 / 2];
+    for (at, luma) in frame[..WIDTH * HEIGHT].iter_mut().enumerate() {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let (x, y) = (at % WIDTH + count as usize * 2, at / WIDTH);
         *luma = (40 + (x & 63) + ((y * 2) & 63) + (noise >> 29) as usize) as u8;
     }
-    picture
+    frame
 }
 
 /// The shipped codecs, and those whose second choice is here too without their first.
 pub fn all() -> Vec<PipelineFile> {
     gst::init().unwrap();
-    let mut all = codecs::all();
+    let mut all = catalog::all_codecs();
     let second = all.iter().find(|codec| codec.name == "h264").cloned();
     if let Some(mut codec) = second
         && gst::ElementFactory::find("openh264enc").is_some()

@@ -1,0 +1,220 @@
+//! The pipeline and codec files that have a name: a person's own, and those that are part of the
+//! program.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Outcome};
+
+use super::codecs;
+use super::file::{Direction, PipelineFile};
+
+/// The files that are part of the program: direction, name, text.
+const SHIPPED: [(Direction, &str, &str); 8] = [
+    (
+        Direction::Send,
+        "camera",
+        include_str!("../../../pipelines/send/camera.gst"),
+    ),
+    (
+        Direction::Send,
+        "camera-mjpeg",
+        include_str!("../../../pipelines/send/camera-mjpeg.gst"),
+    ),
+    (
+        Direction::Send,
+        "test",
+        include_str!("../../../pipelines/send/test.gst"),
+    ),
+    (
+        Direction::Send,
+        "screen",
+        include_str!("../../../pipelines/send/screen.gst"),
+    ),
+    (
+        Direction::Send,
+        "file",
+        include_str!("../../../pipelines/send/file.gst"),
+    ),
+    (
+        Direction::Recv,
+        "window",
+        include_str!("../../../pipelines/recv/window.gst"),
+    ),
+    (
+        Direction::Recv,
+        "terminal",
+        include_str!("../../../pipelines/recv/terminal.gst"),
+    ),
+    (
+        Direction::Recv,
+        "none",
+        include_str!("../../../pipelines/recv/none.gst"),
+    ),
+];
+
+/// The codec files that are part of the program: name and text.
+const SHIPPED_CODECS: [(&str, &str); 6] = [
+    ("av1", include_str!("../../../pipelines/encode/av1.gst")),
+    ("h264", include_str!("../../../pipelines/encode/h264.gst")),
+    ("h265", include_str!("../../../pipelines/encode/h265.gst")),
+    ("jpeg", include_str!("../../../pipelines/encode/jpeg.gst")),
+    ("vp8", include_str!("../../../pipelines/encode/vp8.gst")),
+    ("vp9", include_str!("../../../pipelines/encode/vp9.gst")),
+];
+
+/// The folder of a person's own codec files, beside those of the two directions.
+const CODEC_FOLDER: &str = "encode";
+
+/// Finds the pipeline of this name. A name with a `/` or with `.gst` at its end is a path. Other
+/// names mean, in this order: a person's own file, a file of the program, a source and a codec.
+///
+/// # Errors
+///
+/// Where nothing has this name, or where the file cannot be read.
+pub fn find(direction: Direction, name: &str) -> Outcome<PipelineFile> {
+    if is_path(name) {
+        return PipelineFile::read(direction, name, Path::new(name));
+    }
+    let composed = || match direction {
+        Direction::Send => find_composed(name),
+        Direction::Recv => None,
+    };
+    if let Some(found) = find_file(direction, name).or_else(composed) {
+        return found;
+    }
+    let names = names(direction);
+    Err(Failure::start(format!("cannot find the pipeline {name:?}"))
+        .cause(format!(
+            "there is none of that name for vidchat {direction}"
+        ))
+        .found([format!("there are: {}", names.join(", "))])
+        .hint("give a path with a / in it to use a file: --pipeline ./mine.gst"))
+}
+
+/// Whether a name is the path of a file.
+pub fn is_path(name: &str) -> bool {
+    name.contains(['/', std::path::MAIN_SEPARATOR]) || name.ends_with(".gst")
+}
+
+/// The file of exactly this name, a person's own before that of the program.
+fn find_file(direction: Direction, name: &str) -> Option<Outcome<PipelineFile>> {
+    let own = own_folder(direction).map(|folder| folder.join(format!("{name}.gst")));
+    if let Some(path) = own.filter(|path| path.exists()) {
+        return Some(PipelineFile::read(direction, name, &path));
+    }
+    shipped(direction).find(|file| file.name == name).map(Ok)
+}
+
+/// The pipeline that `name` means as a source and a codec, `SOURCE-CODEC`; `None` where the name
+/// names no codec or no source.
+///
+/// # Errors
+///
+/// Where the source's file cannot be read, or has no place for a codec.
+pub fn find_composed(name: &str) -> Option<Outcome<PipelineFile>> {
+    let (source, codec) = name.rsplit_once('-')?;
+    let codec = all_codecs().into_iter().find(|known| known.name == codec)?;
+    let source = find_file(Direction::Send, source)?;
+    Some(source.and_then(|source| codecs::compose(name, &source, &codec)))
+}
+
+/// The names that [`find`] knows, with a pattern for those that end in a codec.
+pub fn names(direction: Direction) -> Vec<String> {
+    let files = all(direction).into_iter();
+    let mut names: Vec<String> = files.map(|file| file.name).collect();
+    if direction == Direction::Send {
+        let codecs = all_codecs().into_iter();
+        names.extend(codecs.map(|codec| format!("SOURCE-{}", codec.name)));
+    }
+    names
+}
+
+/// Every pipeline that has a name. A person's own file hides a file of the program.
+pub fn all(direction: Direction) -> Vec<PipelineFile> {
+    merge(
+        shipped(direction),
+        read_folder(direction, own_folder(direction)),
+    )
+}
+
+/// Every codec that has a name. A person's own file hides a file of the program. Each is a part of
+/// a sending pipeline.
+pub fn all_codecs() -> Vec<PipelineFile> {
+    let shipped = SHIPPED_CODECS
+        .into_iter()
+        .map(|(name, text)| PipelineFile::new(Direction::Send, name, text));
+    merge(shipped, read_folder(Direction::Send, folder(CODEC_FOLDER)))
+}
+
+/// Both by name; `own` comes before `shipped`.
+fn merge(shipped: impl Iterator<Item = PipelineFile>, own: Vec<PipelineFile>) -> Vec<PipelineFile> {
+    let named = shipped.chain(own).map(|file| (file.name.clone(), file));
+    named.collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// The folder of a person's own pipelines.
+pub fn own_folder(direction: Direction) -> Option<PathBuf> {
+    folder(&direction.to_string())
+}
+
+fn folder(kind: &str) -> Option<PathBuf> {
+    let config = match std::env::var_os("XDG_CONFIG_HOME") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => std::env::home_dir()?.join(".config"),
+    };
+    Some(config.join("vidchat").join("pipelines").join(kind))
+}
+
+/// The files of a folder that can be read.
+fn read_folder(direction: Direction, folder: Option<PathBuf>) -> Vec<PipelineFile> {
+    let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+    let paths = entries.into_iter().flatten().flatten().map(|e| e.path());
+    let read = |path: PathBuf| {
+        let name = path.file_stem().and_then(|stem| stem.to_str())?.to_owned();
+        let is_pipeline = path.extension().is_some_and(|extension| extension == "gst");
+        is_pipeline.then(|| PipelineFile::read(direction, &name, &path).ok())?
+    };
+    paths.filter_map(read).collect()
+}
+
+fn shipped(direction: Direction) -> impl Iterator<Item = PipelineFile> {
+    SHIPPED
+        .into_iter()
+        .filter(move |(of, ..)| *of == direction)
+        .map(|(direction, name, text)| PipelineFile::new(direction, name, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_file_says_what_it_does() {
+        for direction in [Direction::Send, Direction::Recv] {
+            for file in shipped(direction) {
+                assert!(file.text.starts_with("# "), "{}", file.name);
+                assert!(file.about().ends_with('.'), "{}", file.name);
+                assert!(file.text.contains("name=frames"), "{}", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_shipped_source_goes_with_every_shipped_codec() {
+        for source in ["camera", "test", "screen", "file"] {
+            for (codec, _) in SHIPPED_CODECS {
+                let name = format!("{source}-{codec}");
+                let file = find_composed(&name).unwrap().unwrap();
+                assert!(file.about().ends_with('.'), "{name}: {}", file.about());
+                assert!(!file.text.contains(codecs::PLACE), "{name}");
+                let names = file.placeholders().unwrap();
+                assert!(names.iter().any(|known| known.name == "fps"), "{name}");
+            }
+        }
+        for name in ["camera", "nobody-h264", "camera-h266", "h264"] {
+            assert!(find_composed(name).is_none(), "{name}");
+        }
+    }
+}
