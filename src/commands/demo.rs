@@ -26,8 +26,9 @@ pub async fn run(args: DemoArgs) -> Outcome {
     values.check(&sent)?;
     let shown = recv::recipe(None, args.display)?;
     let listener = place::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
-    let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
-    let port = listener.local_addr().map_err(cannot)?.port();
+    let cannot = |cause: String| Failure::start("cannot run the demo").cause(cause);
+    let address = listener.local_addr().map_err(|e| cannot(describe(&e)))?;
+    let port = address.port();
     let target = Target {
         host: Ipv4Addr::LOCALHOST.to_string(),
         port: Some(port),
@@ -70,7 +71,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let receiver = async move {
         let connection = net::connect(&target, &receiving.play)
             .await
-            .map_err(cannot)?;
+            .map_err(|e| cannot(e.to_string()))?;
         let ending = session::watch(connection, receiving, async move { quit.asked().await }).await;
         // The sender ends when this is gone.
         drop(stop);

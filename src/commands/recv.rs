@@ -2,12 +2,13 @@
 //! one connection after another, is in `session`.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
 use crate::console;
 use crate::media::{self, Direction, Recipe, Values, terminal, window};
-use crate::net::client::{PlayError, PlayOptions};
+use crate::net::client::{ConnectError, PlayError, PlayOptions};
 use crate::net::{self, Target};
 use crate::report::{Failure, Outcome, Status, describe};
 use crate::wire::{Wire, WireError};
@@ -96,9 +97,39 @@ pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
 }
 
 /// Why there is no connection, and what to do about it.
-fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
+fn cannot_connect(target: &Target, error: &ConnectError) -> Failure {
+    let (host, _) = target.parts();
     let failure = Failure::start(format!("cannot connect to \"{target}\""));
+    match error {
+        ConnectError::Unreached(tried) => match tried.iter().max_by_key(|(_, e)| telling(e)) {
+            Some((_, e)) => unreached(failure, target, e).found(tries(host, tried)),
+            None => unknown(failure),
+        },
+        // What the resolver says differs from system to system.
+        ConnectError::Lookup(_) => unknown(failure),
+        ConnectError::Greeting(e) => failure
+            .cause(describe(e))
+            .hint(format!("vidchat send on {host:?} prints what to type here")),
+    }
+}
+
+fn unknown(failure: Failure) -> Failure {
+    failure
+        .cause("no machine of that name was found")
+        .hint("vidchat send prints its addresses: type one of those")
+}
+
+/// How much an error of one address tells of the host: that a machine is there is the most.
+fn telling(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => 2,
+        io::ErrorKind::TimedOut => 1,
+        _ => 0,
+    }
+}
+
+fn unreached(failure: Failure, target: &Target, error: &io::Error) -> Failure {
+    let (host, port) = target.parts();
     match error.kind() {
         io::ErrorKind::ConnectionRefused => failure
             .cause(format!("nothing listens at port {port} there"))
@@ -111,13 +142,23 @@ fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
             .cause(describe(error))
             .hint("are both machines on the same network? vidchat send prints its addresses"),
-        // What the resolver says differs from system to system, and so does its error's kind.
-        _ if error.raw_os_error().is_none() => failure
-            .cause("there is no machine of that name")
-            .hint("vidchat send prints its addresses: type one of those"),
         _ => failure
             .cause(describe(error))
             .hint(format!("vidchat send on {host:?} prints what to type here")),
+    }
+}
+
+/// The addresses that a name stands for, each with what came of it.
+fn tries(host: &str, tried: &[(SocketAddr, io::Error)]) -> Vec<String> {
+    let shown = |(address, e): &(SocketAddr, io::Error)| {
+        let ip = address.ip();
+        format!("tried {ip}: {}", describe(e))
+    };
+    // An address stands for itself, whatever way it was written.
+    let is_address = host.contains(':') || host.parse::<Ipv4Addr>().is_ok();
+    match is_address {
+        true => Vec::new(),
+        false => tried.iter().map(shown).collect(),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod link;
 mod listen;
 pub mod meter;
 mod play;
+mod reach;
 pub mod reader;
 mod repeats;
 pub mod roster;
