@@ -22,6 +22,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::report::{Failure, Outcome, describe};
+
 /// How many lines of log are kept while a picture covers the terminal.
 const KEPT_LINES: usize = 200;
 /// How many writes may wait for the terminal.
@@ -82,12 +84,26 @@ pub fn line(text: &str) {
 }
 
 /// Prints what a command was asked for, such as a list, on standard output.
-pub fn output(text: &str) {
+pub fn output(text: &str) -> Outcome {
     let mut stdout = io::stdout().lock();
-    // A reader that has seen enough, such as head, is no error.
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    printed(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    )
+}
+
+/// What it means that printing on standard output ended so.
+pub fn printed(result: io::Result<()>) -> Outcome {
+    match result {
+        // A reader that has seen enough, such as head, is no error.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::start("cannot write to standard output")
+                .cause(describe(&e))
+                .hint("look at where > sends it: is there room, and may it be written to?"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Starts the log: what happens, at the least; with `verbosity` details, then everything.
@@ -115,7 +131,7 @@ pub fn log(verbosity: u8) {
 /// the most important first; where not all of them fit, the last one stays and those before it go.
 pub fn status(text: &str) {
     let mut state = lock();
-    if !io::stderr().is_terminal() || state.status == text {
+    if !can_draw() || state.status == text {
         return;
     }
     let (columns, _) = size();
@@ -140,9 +156,22 @@ fn cut(line: &str, columns: u16) -> String {
     parts.join(GAP).chars().take(most).collect()
 }
 
-/// Whether a picture can be drawn in this terminal.
+/// Whether something can be drawn in place in this terminal: a picture, a status line.
 pub fn can_draw() -> bool {
-    io::stderr().is_terminal()
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether there is a terminal, and it shows text alone.
+pub fn is_dumb() -> bool {
+    io::stderr().is_terminal() && !knows_escapes()
+}
+
+/// Whether terminals of this one's name know escape sequences; others show them as letters.
+pub fn knows_escapes() -> bool {
+    let name = std::env::var_os("TERM").unwrap_or_default();
+    // Windows has no names for terminals.
+    let nameless = cfg!(unix) && name.is_empty();
+    !(nameless || name == "dumb" || name == "unknown")
 }
 
 /// The terminal as a screen for a picture, until this is dropped.

@@ -2,14 +2,30 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use vidchat::report::Outcome;
 use vidchat::{cli::Cli, commands, console, media};
 
 fn main() -> ExitCode {
     media::drain_cameras();
-    let cli = Cli::parse();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(answer) => return answered(&answer),
+    };
     console::log(cli.verbose);
     media::on_main_thread(|| run(cli))
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    // clap itself looks at NO_COLOR, and at what is a terminal.
+    let colours = match console::knows_escapes() {
+        true => ColorChoice::Auto,
+        false => ColorChoice::Never,
+    };
+    let command = Cli::command().color(colours);
+    command
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
 fn run(cli: Cli) -> ExitCode {
@@ -28,6 +44,18 @@ fn run(cli: Cli) -> ExitCode {
     // A thread that hangs in a driver must not keep the program from ending.
     runtime.shutdown_background();
     console::restore();
+    report(ending)
+}
+
+/// What clap answers itself: help, the version, and wrong usage.
+fn answered(answer: &clap::Error) -> ExitCode {
+    match (answer.print(), answer.use_stderr()) {
+        (_, true) => ExitCode::from(2),
+        (printed, false) => report(console::printed(printed)),
+    }
+}
+
+fn report(ending: Outcome) -> ExitCode {
     match ending {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -16,15 +16,11 @@ const DIRECTIONS: [Direction; 2] = [Direction::Send, Direction::Recv];
 /// Lists, shows or checks.
 pub fn run(args: PipelinesArgs) -> Outcome {
     match args.action {
-        None | Some(PipelinesAction::List) => {
-            list();
-            Ok(())
-        }
+        None | Some(PipelinesAction::List) => list(),
         Some(PipelinesAction::Show { pipeline }) => {
             let found = find(&pipeline)?;
             let texts: Vec<&str> = found.iter().map(|recipe| recipe.text.as_str()).collect();
-            console::output(&texts.join("\n"));
-            Ok(())
+            console::output(&texts.join("\n"))
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
@@ -38,14 +34,14 @@ pub fn run(args: PipelinesArgs) -> Outcome {
                 console::output(&format!(
                     "{}: good for vidchat {}{but}\n",
                     recipe.name, recipe.direction
-                ));
+                ))?;
             }
             Ok(())
         }
     }
 }
 
-fn list() {
+fn list() -> Outcome {
     let mut out = String::new();
     for direction in DIRECTIONS {
         out.push_str(&format!("vidchat {direction} --pipeline …\n"));
@@ -68,7 +64,7 @@ fn list() {
             folder.display()
         ));
     }
-    console::output(&out);
+    console::output(&out)
 }
 
 /// A line of the list.

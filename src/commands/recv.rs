@@ -87,6 +87,10 @@ pub fn recipe(name: Option<&str>, display: Display) -> Outcome<Recipe> {
         (None, Display::Auto) => match window::sink() {
             Ok(_) => "window",
             Err(_) if console::can_draw() => "terminal",
+            Err(_) if console::is_dumb() => {
+                terminal::check()?;
+                "terminal"
+            }
             Err(failure) => {
                 return Err(failure
                     .hint("run it in a terminal to see the video there, or give --display none"));

@@ -49,9 +49,15 @@ struct State {
 
 /// An error where there is no terminal to draw in.
 pub fn check() -> Outcome {
-    match console::can_draw() {
-        true => Ok(()),
-        false => Err(cannot_draw().cause("standard error is no terminal")),
+    match (console::can_draw(), console::is_dumb()) {
+        (true, _) => Ok(()),
+        (_, true) => {
+            let name = std::env::var("TERM").unwrap_or_default();
+            Err(cannot_draw()
+                .cause(format!("TERM is {name:?}, a terminal for text alone"))
+                .hint("where it can show more: TERM=xterm-256color before the command"))
+        }
+        _ => Err(cannot_draw().cause("standard error is no terminal")),
     }
 }
 

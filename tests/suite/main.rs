@@ -27,6 +27,7 @@ mod loopback;
 mod losses;
 mod missing;
 mod mistakes;
+mod output;
 mod peers;
 mod proxy;
 mod recovery;
