@@ -82,8 +82,8 @@ pub(super) fn plain(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// This machine's addresses that others can connect to, those most likely to work first.
-/// `bound` is what the listener is bound to.
+/// This machine's addresses that others can connect to, those most likely to work first; none on a
+/// machine without a network. `bound` is what the listener is bound to.
 pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
         return vec![bound];
@@ -97,8 +97,10 @@ pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
         .collect();
     found.sort_by_key(IpAddr::is_ipv6);
     found.dedup();
-    if found.is_empty() {
-        found.push(Ipv4Addr::LOCALHOST.into());
+    // An address that a machine gives to itself leads to those at the same cable alone.
+    let by_itself = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_link_local());
+    if !found.iter().all(by_itself) {
+        found.retain(|ip| !by_itself(ip));
     }
     found
 }
@@ -159,6 +161,6 @@ mod tests {
         let one = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
         assert_eq!(reachable(one), [one]);
         let all = reachable(Ipv4Addr::UNSPECIFIED.into());
-        assert!(!all.is_empty() && all.iter().all(IpAddr::is_ipv4));
+        assert!(all.iter().all(|ip| ip.is_ipv4() && !ip.is_loopback()));
     }
 }

@@ -1,8 +1,10 @@
 //! Flags do what their help says: ports and addresses, sizes and rates, limits, and the log.
 
 use std::fs;
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, TcpListener};
 use std::process::Command;
+
+use vidchat::net::address::reachable;
 
 use crate::support::{Ended, Running, Sender, run, skipped, vidchat};
 
@@ -22,6 +24,9 @@ fn recv(args: &[&str]) -> Ended {
 fn a_sender_invites_to_all_its_addresses_and_each_is_good() {
     let mut sender = sender_at(&["--port", "0"], &[]);
     let mut invited = vec![sender.process.seen().last().unwrap().clone()];
+    if reachable(Ipv6Addr::UNSPECIFIED.into()).is_empty() {
+        return skipped("this machine has no network");
+    }
     assert_eq!(
         sender.process.seen()[sender.process.seen().len() - 2],
         "On the other machine, type:"
@@ -59,6 +64,45 @@ fn a_sender_for_this_machine_alone_says_so() {
         assert_eq!(seen[1], "On this machine, in another terminal, type:");
         let typed = format!("    vidchat recv 127.0.0.1:{}", sender.port);
         assert_eq!(seen[2], typed, "{address}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_sender_without_a_network_says_that_nobody_can_reach_it() {
+    let possible = Command::new("unshare")
+        .args(["--net", "ip", "link"])
+        .output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        return skipped("no network namespaces");
+    }
+    for bind in [&[][..], &["--bind", "0.0.0.0"]] {
+        let mut command = Command::new("unshare");
+        // A network of its own, in which nothing is but the loopback.
+        command
+            .args([
+                "--net",
+                "sh",
+                "-c",
+                "ip link set lo up && exec \"$@\"",
+                "sh",
+            ])
+            .arg(env!("CARGO_BIN_EXE_vidchat"))
+            .args(["send", "--port", "0"])
+            .args(TEST)
+            .args(bind);
+        let sender = Sender::start_as(&mut command);
+        let seen = sender.process.seen();
+        assert_eq!(
+            seen[1..],
+            [
+                "No other machine can reach this one: it has no address on a network. Connect it \
+                 to one, and start vidchat send again."
+                    .to_owned(),
+                "On this machine, in another terminal, type:".to_owned(),
+                format!("    vidchat recv 127.0.0.1:{}", sender.port),
+            ]
+        );
     }
 }
 
