@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use vidchat::report::Outcome;
-use vidchat::{cli::Cli, commands, console, media};
+use vidchat::{cli::Cli, commands, console, media, usage};
 
 fn main() -> ExitCode {
     media::drain_cameras();
@@ -49,6 +49,11 @@ fn run(cli: Cli) -> ExitCode {
 
 /// What clap answers itself: help, the version, and wrong usage.
 fn answered(answer: &clap::Error) -> ExitCode {
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let args: Vec<String> = args.collect();
+    if let Some(failure) = usage::failure(answer, &args) {
+        return report(Err(failure));
+    }
     match (answer.print(), answer.use_stderr()) {
         (_, true) => ExitCode::from(2),
         (printed, false) => report(console::printed(printed)),

@@ -25,7 +25,7 @@ pub fn run(args: PipelinesArgs) -> Outcome {
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
             let values = super::values(settings);
-            for recipe in find(&pipeline.to_string_lossy())? {
+            for recipe in find(&pipeline)? {
                 let substituted = check(&recipe, &values)?;
                 let but = match substituted.is_empty() {
                     true => String::new(),

@@ -3,9 +3,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
-use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
+use crate::cli::{Display, MAX_FRAME, RecvArgs};
 use crate::console;
 use crate::media::{self, Direction, Recipe, Values, terminal, window};
 use crate::net::client::{ConnectError, PlayError, PlayOptions};
@@ -36,13 +35,24 @@ pub struct RecvOptions {
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
 pub async fn run(args: RecvArgs) -> Outcome {
+    if args.caps.is_some() && args.wire != Wire::Bare {
+        return Err(Failure::usage("--caps is for --wire bare alone")
+            .cause("any other sender says what form its frames have")
+            .hint("leave --caps out"));
+    }
+    let chosen = args.pipeline.pipeline.as_deref();
+    let values = super::values(args.pipeline.settings);
+    // What is wrong here is said before anything else is tried; a display needs GStreamer.
+    if chosen.is_some() || matches!(args.display, Display::Terminal | Display::None) {
+        values.check(&recipe(chosen, args.display)?)?;
+    }
     let target = args.target.with_port(args.port);
     let play = PlayOptions {
         wire: args.wire,
         bare_caps: args.caps,
         max_frame: args.max_frame,
         name: super::own_name(),
-        max_latency: Duration::from_millis(u64::from(args.max_latency)),
+        max_latency: args.max_latency,
         ..PlayOptions::default()
     };
     let stats = Stats::open(&args.stats)?;
@@ -53,8 +63,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     );
     let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
-    let recipe = recipe(args.pipeline.pipeline.as_deref(), args.display)?;
-    let values = super::values(args.pipeline.settings);
+    let recipe = recipe(chosen, args.display)?;
     values.check(&recipe)?;
     let watched = args.watch.then(|| Watch::open(&recipe)).transpose()?;
     let options = RecvOptions {
@@ -234,7 +243,7 @@ fn after(goodbye: &PlayError, host: &str, reconnect: bool) -> String {
 /// What to do where a sender does not keep to the protocol.
 fn against(error: &PlayError, host: &str, wire: Wire) -> String {
     match error {
-        PlayError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
+        PlayError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
             format!("where its pictures are that large: --max-frame {length}")
         }
         PlayError::Wire(WireError::NoHello) if wire == Wire::Native => {

@@ -128,6 +128,17 @@ fn the_port_may_be_part_of_the_host_or_a_flag() {
 }
 
 #[test]
+fn a_latency_has_a_unit_or_is_in_milliseconds() {
+    let here = ["--bind", "127.0.0.1", "--port", "0"];
+    for latency in ["150", "150ms", "0.15s"] {
+        let sender = sender_at(&here, &["--max-latency", latency]);
+        let args = [&sender.target(), "--max-latency", latency, "--frames", "2"];
+        let ended = recv(&args);
+        assert_eq!(ended.code(), 0, "{latency}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn width_rate_and_pattern_reach_the_picture() {
     for (args, opened) in [
         (&[][..], "sent as 320x240 I420 at 30 fps"),

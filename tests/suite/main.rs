@@ -41,5 +41,6 @@ mod support;
 mod terminal;
 mod tunnel;
 mod tutorial;
+mod usage;
 mod watch;
 mod wire;
