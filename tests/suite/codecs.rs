@@ -1,6 +1,7 @@
 //! Each codec that comes with vidchat, from one program to the other: the picture that comes out
 //! is the one that went in.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -102,6 +103,40 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
             .filter(|line| line.starts_with("INFO encoder: "));
         // It is opened for each viewer, and named once.
         assert_eq!(encoders.count(), usize::from(name != "test"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_height_that_follows_from_the_width_is_one_that_the_codec_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.gst");
+    // As the camera's pipeline does it: of 16 to 9, 200 pixels wide are 112.5 high.
+    let scaled = "video/x-raw,width=${width:-200},pixel-aspect-ratio=1/1";
+    for codec in ["h264", "h265"] {
+        let shown = run_vidchat(["pipelines", "show", &format!("test-{codec}")]).stdout;
+        let (_, encoder) = shown.split_once("\"Sans, 24\"").expect("it has a clock");
+        let source = "videotestsrc is-live=true ! video/x-raw,width=1280,height=720";
+        let text = format!("# Wide.\n{source}\n  ! videoscale\n  ! {scaled}\n  {encoder}");
+        fs::write(&path, text).unwrap();
+        if run_vidchat([
+            OsStr::new("pipelines"),
+            OsStr::new("check"),
+            path.as_os_str(),
+        ])
+        .code()
+            != 0
+        {
+            skipped(&format!("there is no encoder for {codec}"));
+            continue;
+        }
+        let path = path.to_str().unwrap();
+        let sender = Sender::start(["--no-preview", "--pipeline", path]);
+        let opened = sender
+            .process
+            .seen()
+            .iter()
+            .any(|line| line.contains(" 200x112 "));
+        assert!(opened, "{codec}: {:#?}", sender.process.seen());
     }
 }
 

@@ -172,6 +172,23 @@ fn a_number_that_is_none_or_beyond_its_bounds() {
 }
 
 #[test]
+fn an_odd_size_where_the_codec_takes_even_ones() {
+    for (codec, name, value, even) in [("h264", "width", "321", 322), ("h265", "height", "17", 18)]
+    {
+        let (pipeline, set) = (format!("test-{codec}"), format!("{name}={value}"));
+        let said = format!(
+            "error: {name} \"{value}\" is not valid: this codec takes an even number of pixels\n\
+             hint: --set {name}={even}"
+        );
+        send_fails(&["--pipeline", &pipeline, "--set", &set], 2, &said);
+    }
+    for pipeline in ["test", "test-jpeg", "test-vp8"] {
+        let ended = run_vidchat(["pipelines", "check", pipeline, "--set", "width=321"]);
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_value_that_its_property_does_not_take() {
     for (pipeline, set, said) in [
         (
