@@ -16,7 +16,7 @@ use vidchat::media::source::Outlet;
 use vidchat::media::{self, Direction, Player, Recipe};
 use vidchat::wire::Caps;
 
-use crate::support::{PATIENCE, skipped};
+use crate::support::{PATIENCE, skipped_in_part};
 
 /// How many pictures each test sends.
 const COUNT: u32 = 25;
@@ -55,7 +55,7 @@ pub fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
     let form = "video/x-raw,format=I420,width=64,height=48,framerate=30/1";
     let text = format!("appsrc name=in caps={form} format=time ! {encoder} ! appsink name=out");
     let Ok(pipeline) = gst::parse::launch(&text) else {
-        skipped(&format!("there is no {encoder}"));
+        skipped_in_part(&format!("there is no {encoder}"));
         return None;
     };
     let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();

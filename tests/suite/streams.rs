@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Running, Sender, run, skipped, vidchat};
+use crate::support::{Running, Sender, run, skipped_in_part, vidchat};
 
 /// Bytes of a picture of 320 by 240 pixels in I420.
 const PICTURE: usize = 320 * 240 * 3 / 2;
@@ -202,7 +202,7 @@ fn a_video_file_begins_again_at_its_end() {
             .arg("-q")
             .args(launch.split_whitespace()));
         if made.code() != 0 {
-            skipped(&format!("gst-launch-1.0 makes no {name}: {}", made.stderr));
+            skipped_in_part(&format!("gst-launch-1.0 makes no {name}: {}", made.stderr));
             continue;
         }
         let set = format!("file={}", clip.display());

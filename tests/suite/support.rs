@@ -1,7 +1,8 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use wait_timeout::ChildExt;
 
-/// The bound of every wait: far more than anything takes, so it is met only by what hangs.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The bound of every wait for one thing: far more than it takes on a slow machine beside other
+/// work, so it is met only by what hangs. Nothing bounds a test as a whole but nextest, much later.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a viewer says of a sender that was killed: the system closes its connections, and resets
 /// those on which it had not read everything yet, which is a matter of luck.
@@ -98,7 +100,7 @@ impl Running {
         self.line_within(part, PATIENCE)
     }
 
-    /// As [`Running::line_with`], with a bound of its own.
+    /// As [`Running::line_with`], with a longer bound.
     pub fn line_within(&mut self, part: &str, patience: Duration) -> String {
         let until = Instant::now() + patience;
         loop {
@@ -113,7 +115,7 @@ impl Running {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("no {part:?} in time, only {:#?}", self.seen)
+                    panic!("no {part:?} within {patience:?}, only {:#?}", self.seen)
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("ended without {part:?}: {:#?}", self.seen)
@@ -154,26 +156,22 @@ impl Running {
     pub fn wait(mut self) -> Ended {
         let status = self.child.wait_timeout(PATIENCE).expect("waiting works");
         let Some(status) = status else {
-            panic!("still running after {PATIENCE:?}: {:#?}", self.drain());
+            self.seen.extend(self.lines.try_iter());
+            panic!("still running after {PATIENCE:?}: {:#?}", self.seen);
         };
         let stdout = self
             .stdout
             .take()
             .map(|thread| thread.join().expect("the reader ends"));
-        self.drain();
+        // At its end: its only writer is gone.
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
         Ended {
             status,
             stdout: stdout.unwrap_or_default(),
             stderr: self.seen.join("\n"),
         }
-    }
-
-    /// Reads what is left of standard error, which is at its end, or soon is.
-    fn drain(&mut self) -> &[String] {
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(1)) {
-            self.seen.push(line);
-        }
-        &self.seen
     }
 }
 
@@ -279,13 +277,35 @@ impl Drop for Xvfb {
     }
 }
 
-/// Says aloud that a test could not do its work on this machine.
+/// Says aloud that a test cannot do its work on this machine.
 pub fn skipped(reason: &str) {
+    left_out("skipped", reason);
+}
+
+/// Says aloud that a test cannot do a part of its work on this machine.
+pub fn skipped_in_part(reason: &str) {
+    left_out("in part", reason);
+}
+
+/// Tells `scripts/test`, which prints what was left out after the run: a runner shows nothing of a
+/// test that did not fail.
+fn left_out(how_much: &str, reason: &str) {
     eprintln!("SKIPPED: {reason}");
     assert!(
         std::env::var_os("VIDCHAT_TESTS_ALL").is_none(),
         "VIDCHAT_TESTS_ALL is set, and {reason}"
     );
+    let Some(path) = std::env::var_os("VIDCHAT_TESTS_SKIPPED") else {
+        return;
+    };
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let test = std::env::var("NEXTEST_TEST_NAME").ok();
+    let test = test.or_else(|| std::thread::current().name().map(str::to_owned));
+    let line = format!("{how_much}\t{}\t{reason}\n", test.unwrap_or_default());
+    // In one write, as other tests append to it too.
+    let file = File::options().create(true).append(true).open(&path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .unwrap_or_else(|e| panic!("cannot note in {path:?} that a test was skipped: {e}"));
 }
 
 /// The project's folder.
