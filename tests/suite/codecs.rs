@@ -74,15 +74,12 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
         // The second one joins in the middle of what the first one gets.
         for viewer in 1..=2 {
             let target = sender.target();
-            let ended = vidchat()
-                .args(["recv", &target, "--frames", "20", "--pipeline"])
-                .arg(&out)
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&ended.stderr);
-            assert_eq!(ended.status.code(), Some(0), "{name}: {said}");
+            let arguments = ["recv", &target, "--frames", "20", "--pipeline"];
+            let ended = run(vidchat().args(arguments).arg(&out));
+            let said = &ended.stderr;
+            assert_eq!(ended.code(), 0, "{name}: {said}");
             assert_eq!(said.contains("INFO decoder: "), name != "test", "{said}");
-            let picture = &ended.stdout[ended.stdout.len() - PICTURE..];
+            let picture = &ended.bytes[ended.bytes.len() - PICTURE..];
             for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
                 let found = mean(picture, bar);
                 let off = found

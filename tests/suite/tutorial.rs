@@ -1,14 +1,17 @@
 //! The Python tutorial's own programs, in real Python with real NumPy and OpenCV, on the other
 //! side. `scripts/python-peers` makes the environments.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::support::{
-    PATIENCE, Running, Sender, Xvfb, project, run, skipped, skipped_in_part, vidchat,
+    PATIENCE, Running, Sender, Xvfb, bounded, first_line, project, run, skipped, skipped_in_part,
+    vidchat,
 };
 
 /// A test pattern with known pixels, in a form that both kinds of viewers get unchanged.
@@ -98,10 +101,7 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("stdout is piped"))
-            .read_line(&mut line)
-            .expect("the server tells its port");
+        let line = first_line("the server tells its port", &mut process);
         let port = line.trim().parse().expect("a port");
         Self { process, port }
     }
@@ -121,26 +121,18 @@ fn pipeline(folder: &tempfile::TempDir, text: &str) -> String {
 }
 
 /// The bytes of `count` frames as `vidchat recv` shows them to a pipeline.
-fn frames_of(target: &str, count: u64, form: &str) -> Vec<u8> {
+fn frames_of(target: &str, count: u64, form: &str) -> Bytes {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     let sink = pipeline(
         &folder,
         &format!("appsrc name=frames ! ${{decode}} ! videoconvert ! {form} ! fdsink fd=1"),
     );
-    let output = vidchat()
-        .args([
-            "recv",
-            target,
-            "--pipeline",
-            &sink,
-            "--frames",
-            &count.to_string(),
-        ])
-        .output()
-        .expect("vidchat starts");
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{errors}");
-    output.stdout
+    let count = count.to_string();
+    let ended = run(vidchat()
+        .args(["recv", target, "--pipeline", &sink])
+        .args(["--frames", &count]));
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    ended.bytes
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -212,10 +204,7 @@ fn a_tutorial_client_that_stops_reading_harms_nobody() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(stalled.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    let line = first_line("the client stalls", &mut stalled);
     assert_eq!(line, "stalled\n");
     sender
         .process
@@ -239,7 +228,7 @@ fn a_tutorial_client_that_stops_reading_harms_nobody() {
         assert_eq!(native.code(), 0, "{native:?}");
     }
     drop(stalled.stdin.take());
-    stalled.wait().unwrap();
+    bounded("the stalled client's end", move || stalled.wait()).unwrap();
 }
 
 #[test]
@@ -304,7 +293,7 @@ fn what_a_server_wants_to_run_is_named_and_not_run() {
     let expected = format!("error: \"{target}\" sent a pickle that calls os.system: refused");
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     assert!(!trace.exists());
-    drop(server.join());
+    drop(bounded("the viewer came", || server.join()));
 }
 
 #[test]
