@@ -16,7 +16,7 @@ use crate::media::{Direction, Player, Recipe, encode};
 const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
     ! video/x-raw,format=I420 ! appsink name=taken";
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Taken(Mutex<Sender<Bytes>>);
 

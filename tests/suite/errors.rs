@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Sender, run, run_vidchat, skipped};
+use crate::support::{PATIENCE, Sender, bounded, run, run_vidchat, skipped};
 
 /// Runs vidchat, which has to end with `status` and to say exactly `said`, which has a hint.
 pub fn fails(args: &[&str], status: i32, said: &str) {
@@ -139,7 +139,7 @@ fn a_service_that_is_no_sender() {
              hint: vidchat send on \"127.0.0.1\" prints what to type here"
         ),
     );
-    drop(server.join());
+    drop(bounded("the viewer came", || server.join()));
 }
 
 #[test]
@@ -148,6 +148,8 @@ fn a_service_that_hangs_up_at_the_first_word() {
     let target = listener.local_addr().unwrap().to_string();
     let server = std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = peer.read(&mut [0; 4096]);
         // All of it is read: what is not would make a reset of the end.
         peer.set_read_timeout(Some(Duration::from_millis(200)))
             .unwrap();
@@ -162,7 +164,7 @@ fn a_service_that_hangs_up_at_the_first_word() {
              type here"
         ),
     );
-    drop(server.join());
+    drop(bounded("the viewer came", || server.join()));
 }
 
 #[test]
