@@ -22,8 +22,10 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How many lines of log are kept while a picture covers the terminal.
-const KEPT_LINES: usize = 200;
+mod kept;
+
+use kept::Kept;
+
 /// How many writes may wait for the terminal.
 const BACKLOG: usize = 256;
 /// How long the terminal may take for the last lines.
@@ -36,7 +38,7 @@ static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
     screen: false,
     status: String::new(),
-    kept: Vec::new(),
+    kept: Kept::new(),
     lost: 0,
 });
 
@@ -48,7 +50,7 @@ struct State {
     /// The line at the bottom.
     status: String,
     /// Lines that wait until the picture is gone.
-    kept: Vec<String>,
+    kept: Kept,
     /// Writes that the terminal was too slow for.
     lost: u64,
 }
@@ -64,10 +66,7 @@ enum Output {
 pub fn line(text: &str) {
     let mut state = lock();
     if state.screen {
-        state.kept.push(text.to_owned());
-        let surplus = state.kept.len().saturating_sub(KEPT_LINES);
-        state.kept.drain(..surplus);
-        return;
+        return state.kept.add(text);
     }
     let mut out = String::new();
     if !state.status.is_empty() {
@@ -371,7 +370,8 @@ fn uncover(state: &mut State) {
     let new_line = new_line();
     let kept: String = state
         .kept
-        .drain(..)
+        .take()
+        .into_iter()
         .flat_map(|text| {
             text.lines()
                 .map(|line| format!("{line}{new_line}"))
