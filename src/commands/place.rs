@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::console;
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
 use crate::report::{Failure, Outcome, describe};
 use crate::wire::{Caps, Wire};
@@ -48,7 +49,8 @@ pub fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String 
         false => "On the other machine, type:",
     };
     format!(
-        "{place}{}\nq or Ctrl-C ends it.",
-        commands.collect::<String>()
+        "{place}{}\n{}",
+        commands.collect::<String>(),
+        console::way_out_line()
     )
 }

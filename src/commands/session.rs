@@ -237,7 +237,7 @@ impl<'s, 'a> Board<'s, 'a> {
                 parts.join(console::GAP)
             }
         };
-        console::status(&[&text, "(q quits)"].join(console::GAP));
+        console::status(&[text, format!("({})", console::way_out())].join(console::GAP));
     }
 
     /// Tells of the second that has just ended.

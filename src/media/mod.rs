@@ -48,6 +48,8 @@ pub mod window;
 mod x11;
 
 pub use foreign::drain_cameras;
+#[cfg(unix)]
+pub use foreign::stop_process;
 pub use player::Player;
 pub use recipe::{Direction, Recipe};
 pub use source::Source;

@@ -18,6 +18,7 @@ mod forms;
 mod golden;
 mod hostile;
 mod impostor;
+mod jobs;
 mod late;
 mod layers;
 mod liar;
