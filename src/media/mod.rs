@@ -14,6 +14,7 @@ mod counter;
 mod cover;
 pub mod decode;
 mod dim;
+mod display;
 pub mod encode;
 mod feed;
 mod foreign;

@@ -42,4 +42,5 @@ mod terminal;
 mod tunnel;
 mod tutorial;
 mod watch;
+mod wayland;
 mod wire;
