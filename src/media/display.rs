@@ -63,7 +63,7 @@ impl Display {
             Self::X11 => {
                 #[cfg(all(unix, not(target_os = "macos")))]
                 super::foreign::survive_display();
-                open_x11().map(Held::X11)
+                open_x11().map(|opened| Held::X11(Box::new(opened)))
             }
             Self::Wayland => wayland::open().map(Held::Wayland),
         };
@@ -101,7 +101,7 @@ impl Drop for Watched {
 
 /// An open connection.
 enum Held {
-    X11(RustConnection),
+    X11(Box<RustConnection>),
     Wayland(wayland::Queue),
 }
 

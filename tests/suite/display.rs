@@ -279,7 +279,7 @@ fn a_display_without_other_clients_shows_each_window_of_either_end() {
         assert_eq!(ended.code(), 0, "window {number}: {ended:?}");
     }
     for _ in 0..5 {
-        let mut sender = previewing_sender(&display);
+        let sender = previewing_sender(&display);
         Screen::of(&display).window("TRANSMITTING VIDEO");
         sender.process.signal("INT");
         assert_eq!(sender.process.wait().code(), 0);

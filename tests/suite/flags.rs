@@ -122,7 +122,9 @@ fn one_viewer_too_many_is_told_so() {
     let told = "the sender has no seat left (1 watching)\n\
                 hint: vidchat send --max-viewers 500 on \"127.0.0.1\" has room for more";
     assert!(ended.stderr.ends_with(told), "{}", ended.stderr);
-    sender.process.line_with("WARN listener: turned away 1 ");
+    sender
+        .process
+        .line_with("WARN listener: turned away a viewer: 1 watching of 1 connected; vidchat send");
     drop(first);
     sender.process.line_with("(0 watching)");
     let ended = recv(&[&target, "--frames", "1"]);

@@ -35,6 +35,7 @@ mod screen;
 mod seen;
 mod shown;
 mod signals;
+mod slow;
 mod stats;
 mod streams;
 mod support;
