@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::cli::DemoArgs;
+use crate::console;
 use crate::media::{self, Direction, Recipe, Values};
 use crate::net::client::PlayOptions;
 use crate::net::server::ServerOptions;
@@ -38,9 +39,11 @@ pub async fn run(args: DemoArgs) -> Outcome {
         "terminal" => "shown in the terminal",
         _ => "shown nowhere",
     };
+    let mut quit = Quit::listen()?;
     info!(
-        "demo: {:?} over TCP at {target}, {place}; q quits",
-        sent.name
+        "demo: {:?} over TCP at {target}, {place}; {}",
+        sent.name,
+        console::way_out()
     );
     let sending = SendOptions {
         recipe: sent,
@@ -66,7 +69,6 @@ pub async fn run(args: DemoArgs) -> Outcome {
         stats: None,
         watch: None,
     };
-    let mut quit = Quit::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
         let connection = net::connect(&target, &receiving.play)

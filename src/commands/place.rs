@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::console;
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
 use crate::report::{Failure, Outcome, describe};
 use crate::wire::{Caps, Wire};
@@ -59,7 +60,8 @@ pub fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String 
         (false, false) => "On the other machine, type:",
     };
     format!(
-        "{place}{}\nq or Ctrl-C ends it.",
-        commands.collect::<String>()
+        "{place}{}\n{}",
+        commands.collect::<String>(),
+        console::way_out_line()
     )
 }

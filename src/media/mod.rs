@@ -14,6 +14,7 @@ mod counter;
 mod cover;
 pub mod decode;
 mod dim;
+mod display;
 pub mod encode;
 mod feed;
 mod foreign;
@@ -48,6 +49,8 @@ pub mod window;
 mod x11;
 
 pub use foreign::drain_cameras;
+#[cfg(unix)]
+pub use foreign::stop_process;
 pub use player::Player;
 pub use recipe::{Direction, Recipe};
 pub use source::Source;

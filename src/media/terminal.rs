@@ -38,6 +38,8 @@ struct State {
     text: Option<String>,
     /// It is not drawn yet.
     due: bool,
+    /// Nothing is known of what the terminal shows.
+    anew: bool,
     /// The capsfilter that decides the size of pictures.
     fit: Option<gst::Element>,
     /// Which size it was asked for.
@@ -89,9 +91,10 @@ impl Terminal {
 
     fn open(cover: &Cover) -> Outcome<Self> {
         check()?;
-        let screen = Screen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
-        let drawn = Arc::clone(&slot);
+        let (drawn, again) = (Arc::clone(&slot), Arc::clone(&slot));
+        let screen =
+            Screen::enter(move || again.draw_anew()).map_err(|e| cannot_draw().cause(e))?;
         let thread = std::thread::Builder::new()
             .name("terminal".into())
             .spawn(move || draw_newest(&drawn, &screen))
@@ -167,6 +170,13 @@ impl Slot {
         self.changed.notify_one();
     }
 
+    /// Has the whole picture drawn again, as the terminal was used by somebody else.
+    fn draw_anew(&self) {
+        let mut state = self.lock();
+        state.anew = true;
+        self.draw(&mut state);
+    }
+
     /// Waits for something to draw; `None` at the end.
     fn next(&self) -> Option<MutexGuard<'_, State>> {
         let mut state = self.lock();
@@ -194,6 +204,9 @@ fn draw_newest(slot: &Slot, screen: &Screen) {
         let anew = state.asked.replace(wanted) != Some(wanted);
         let fit = state.fit.clone().filter(|_| anew);
         let (sample, text) = (state.newest.clone(), state.text.clone());
+        if std::mem::take(&mut state.anew) {
+            canvas.forget();
+        }
         drop(state);
         ask_for(fit.as_ref(), wanted);
         let text = text.as_deref();

@@ -26,6 +26,7 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
+use super::display::x11_reason;
 use super::hints::{self, Atoms};
 use super::keys::Keys;
 
@@ -122,11 +123,6 @@ impl X11Window {
         let _ = hints::set_title(&shared.conn, shared.id, &shared.atoms, title);
         let _ = shared.conn.flush();
     }
-
-    /// Whether there is an X server behind `$DISPLAY` that lets us in.
-    pub fn display_reachable() -> bool {
-        x11rb::connect(None).is_ok()
-    }
 }
 
 impl Drop for X11Window {
@@ -212,7 +208,10 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
         if let Err(error) = self.listen()
             && !self.shared.ending.load(Ordering::SeqCst)
         {
-            (self.on_event)(WindowEvent::Lost(error.to_string()));
+            (self.on_event)(WindowEvent::Lost(match &error {
+                ReplyError::ConnectionError(error) => x11_reason(error),
+                error => error.to_string(),
+            }));
         }
     }
 
