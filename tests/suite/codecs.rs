@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::bars::DARKER_BARS;
-use crate::support::{Sender, run, run_vidchat, skipped_in_part, vidchat};
+use crate::support::{Sender, in_one_try, run, run_vidchat, skipped_in_part, vidchat};
 
 const WIDTH: usize = 320;
 const PICTURE: usize = WIDTH * 240 * 3;
@@ -48,6 +48,19 @@ fn mean(picture: &[u8], bar: usize) -> [f64; 3] {
     sum.map(|sum| sum / count)
 }
 
+/// Whether the picture shows the bars in their colours; what is wrong otherwise.
+fn are_bars(picture: &[u8]) -> Result<(), String> {
+    for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
+        let found = mean(picture, bar);
+        let pairs = found.iter().zip(expected);
+        let off = pairs.map(|(f, e)| (f - f64::from(e)).abs());
+        if off.fold(0.0, f64::max) >= TOLERANCE {
+            return Err(format!("bar {bar}: {found:.0?} and not {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -76,23 +89,15 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
         for viewer in 1..=2 {
             let target = sender.target();
             let arguments = ["recv", &target, "--frames", "20", "--pipeline"];
-            let ended = run(vidchat().args(arguments).arg(&out));
-            let said = &ended.stderr;
-            assert_eq!(ended.code(), 0, "{name}: {said}");
-            assert_eq!(said.contains("INFO decoder: "), name != "test", "{said}");
-            let picture = &ended.bytes[ended.bytes.len() - PICTURE..];
-            for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
-                let found = mean(picture, bar);
-                let off = found
-                    .iter()
-                    .zip(expected)
-                    .map(|(f, e)| (f - f64::from(e)).abs());
-                let off = off.fold(0.0, f64::max);
-                assert!(
-                    off < TOLERANCE,
-                    "{name}, viewer {viewer}, bar {bar}: {found:.0?} and not {expected:?}"
-                );
-            }
+            // An encoder that has little of the processor makes coarse pictures at first.
+            in_one_try(|| {
+                let ended = run(vidchat().args(arguments).arg(&out));
+                let said = &ended.stderr;
+                assert_eq!(ended.code(), 0, "{name}: {said}");
+                assert_eq!(said.contains("INFO decoder: "), name != "test", "{said}");
+                let picture = &ended.bytes[ended.bytes.len() - PICTURE..];
+                are_bars(picture).map_err(|wrong| format!("{name}, viewer {viewer}, {wrong}"))
+            });
         }
         let lines = sender.process.seen();
         let encoders = lines
