@@ -9,6 +9,8 @@ pub mod playback;
 
 pub use capture::source::Source;
 pub use gst::ffi::drain_cameras;
+#[cfg(unix)]
+pub use gst::ffi::stop_process;
 pub use pipeline::file::{Direction, PipelineFile};
 pub use pipeline::placeholders::Values;
 pub use playback::player::Player;

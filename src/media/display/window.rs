@@ -14,6 +14,7 @@ use gstreamer_video as gst_video;
 
 use crate::failure::{Failure, Outcome};
 
+use super::connection::{Display, DisplayWatch};
 use super::x11::{WindowEvent, X11Window};
 use crate::media::pipeline::build;
 
@@ -40,7 +41,7 @@ pub fn sink() -> Outcome<String> {
 
 /// Whether there is an X display that can be opened.
 pub fn display_answers() -> bool {
-    X11Window::display_reachable()
+    Display::X11.hold()
 }
 
 /// Whether the environment names a display, be there one or not.
@@ -51,10 +52,12 @@ pub fn display_is_named() -> bool {
 }
 
 fn choose() -> Outcome<String> {
-    #[cfg(all(unix, not(target_os = "macos")))]
-    crate::media::gst::ffi::survive_display();
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let mut tried = Vec::new();
+    // An X server may begin anew when the last of its clients leaves, such as a sink that was tried.
+    if set("DISPLAY") {
+        Display::X11.hold();
+    }
     for (variable, element, launch) in SINKS {
         if !(variable.is_empty() || set(variable)) {
             continue;
@@ -123,8 +126,10 @@ struct Shared {
     before: (u32, u32),
     /// The title says that the person has to wait.
     waits: bool,
-    /// The display went away.
-    lost: bool,
+    /// The display that went away.
+    lost: Option<Display>,
+    /// Hears of that, where the window is a sink's own.
+    watched: Option<DisplayWatch>,
     /// The sinks that drew into our window; the last one that is left does.
     sinks: Vec<glib::WeakRef<gst_video::VideoOverlay>>,
 }
@@ -175,14 +180,23 @@ impl Window {
         }
     }
 
-    /// Whether the display went away. A sink that draws then, or is stopped, is ended by Xlib
-    /// together with the whole process, so it has to be left alone.
+    /// Whether the display went away, so that there is nothing to draw on.
     pub fn is_lost(&self) -> bool {
-        lock(&self.shared).lost
+        lock(&self.shared).lost.is_some()
     }
 
-    /// Gives our window to an X11 sink that asks for one; called on the bus, in time.
+    /// Whether its sink must not even be stopped: Xlib has a thread wait for ever that speaks to a
+    /// display which is gone.
+    pub fn is_stuck(&self) -> bool {
+        lock(&self.shared).lost == Some(Display::X11)
+    }
+
+    /// Gives our window to an X11 sink that asks for one, and looks after the display of one that
+    /// opens its own; called on the bus, in time.
     pub fn prepare(&self, message: &gst::MessageRef) {
+        if let Some(display) = display_of(message) {
+            self.watch(display);
+        }
         if !gst_video::is_video_overlay_prepare_window_handle_message(message) {
             return;
         }
@@ -209,6 +223,22 @@ impl Window {
         }
     }
 
+    /// Tells of the loss of a display that a sink draws on.
+    fn watch(&self, display: Display) {
+        if lock(&self.shared).watched.is_some() {
+            return;
+        }
+        let (shared, acted) = (Arc::downgrade(&self.shared), Arc::clone(&self.acted));
+        let watched = display.watch(move |reason| {
+            // Where the window is closed, nobody misses the display.
+            if let Some(shared) = shared.upgrade() {
+                lock(&shared).lost = Some(display);
+                acted(WindowAction::Lost(reason));
+            }
+        });
+        lock(&self.shared).watched = watched;
+    }
+
     /// The id of our window, which is opened where it is not yet.
     fn own_id(&self) -> Option<u32> {
         if let Some(own) = &lock(&self.shared).own {
@@ -225,7 +255,7 @@ impl Window {
                 let _ = exposed.try_send(());
             }
             WindowEvent::Lost(reason) => {
-                lock(&shared).lost = true;
+                lock(&shared).lost = Some(Display::X11);
                 acted(WindowAction::Lost(reason));
             }
         });
@@ -276,6 +306,25 @@ impl Window {
             }
             gst::PadProbeReturn::Ok
         });
+    }
+}
+
+/// The display on which a sink is about to open a window of its own, as its message tells.
+fn display_of(message: &gst::MessageRef) -> Option<Display> {
+    if gst_video::is_video_overlay_prepare_window_handle_message(message) {
+        let sink = message.src()?.downcast_ref::<gst::Element>()?;
+        return (build::kind(sink) == "waylandsink").then_some(Display::Wayland);
+    }
+    // OpenGL's sinks take either.
+    let gst::MessageView::HaveContext(have) = message.view() else {
+        return None;
+    };
+    let context = have.context();
+    let display = context.structure().get::<glib::Object>("gst.gl.GLDisplay");
+    match display.ok()?.type_().name() {
+        "GstGLDisplayWayland" => Some(Display::Wayland),
+        "GstGLDisplayX11" => Some(Display::X11),
+        _ => None,
     }
 }
 

@@ -17,7 +17,7 @@ pub const HEIGHT: usize = 240;
 pub const FPS: u64 = 30;
 
 /// The longest that a picture is waited for; it takes some milliseconds.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
+const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(120);
 
 /// A codec, running.
 pub struct Bench {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::failure::{Failure, Outcome};
+use crate::limits::{self, Number};
 use crate::wire::Caps;
 
 use super::decoders;
@@ -12,53 +13,28 @@ use crate::media::capture::encoder;
 use crate::media::capture::screen;
 use crate::media::display::window;
 
-/// A placeholder that is a number in whatever file it stands.
-struct Number {
-    name: &'static str,
-    least: u32,
-    most: u32,
-    /// One that works, for whoever does not know what to type.
-    usual: u32,
-}
-
-/// The numbers that vidchat itself reckons with. `--width` and `--fps` have the same bounds. What
-/// else a file has is checked against the properties that it goes into: see `bounds`.
-const NUMBERS: [Number; 7] = [
-    Number::new("width", 1, 16_384, 320),
-    Number::new("height", 1, 16_384, 240),
-    Number::new("fps", 1, 1000, 30),
-    Number::new("rate", 1, 1000, 30),
-    // In kbit/s, and in bit/s it has to be less than 2^31 for some encoders.
-    Number::new("bitrate", 1, 2_000_000, 1000),
-    Number::new("gop", 1, 1_000_000, 300),
-    Number::new("threads", 1, 64, 1),
+/// The numbers that vidchat itself reckons with. What else a file has is checked against the
+/// properties that it goes into: see `bounds`.
+const NUMBERS: [Number<u32>; 7] = [
+    limits::WIDTH,
+    limits::HEIGHT,
+    limits::FPS,
+    limits::RATE,
+    limits::BITRATE,
+    limits::GOP,
+    limits::THREADS,
 ];
 
-impl Number {
-    const fn new(name: &'static str, least: u32, most: u32, usual: u32) -> Self {
-        Self {
-            name,
-            least,
-            most,
-            usual,
-        }
-    }
+/// In the files of codecs whose encoders take even sizes alone.
+const EVEN_SIDES: &str = "width=(int)[2,8192,2],height=(int)[2,8192,2]";
 
-    /// `text` as this number; an error says what it takes.
-    fn read(&self, text: &str) -> Outcome<u32> {
-        let Self {
-            name,
-            least,
-            most,
-            usual,
-        } = self;
-        match text.parse() {
-            Ok(number) if (*least..=*most).contains(&number) => Ok(number),
-            _ => Err(Failure::usage(format!("{name} {text:?} is not valid"))
-                .cause(format!("it takes a whole number from {least} to {most}"))
-                .hint(format!("--set {name}={usual}"))),
-        }
-    }
+/// `text` as the value of a placeholder that is a number.
+fn read(number: &Number<u32>, text: &str) -> Outcome<u32> {
+    let name = number.name;
+    number.read(text).map_err(|invalid| {
+        let failure = Failure::usage(format!("{name} {text:?} is not valid"));
+        invalid.explain(failure, &format!("--set {name}="))
+    })
 }
 
 /// Values for a pipeline's placeholders.
@@ -80,6 +56,11 @@ impl Values {
     /// Gives `name` a value, which comes before anything else.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.set.insert(name.into(), value.into());
+    }
+
+    /// The value that was given to `name`.
+    pub fn get(&self, name: &str) -> Option<&String> {
+        self.set.get(name)
     }
 
     /// Gives `name` a value where it has none yet; false where it has one.
@@ -112,7 +93,18 @@ impl Values {
         let numbers = NUMBERS.iter();
         numbers
             .filter_map(|number| Some((number, self.set.get(number.name)?)))
-            .try_for_each(|(number, text)| number.read(text).map(drop))
+            .try_for_each(|(number, text)| {
+                let side = ["width", "height"].contains(&number.name);
+                match read(number, text)? {
+                    odd if side && odd % 2 == 1 && file.text.contains(EVEN_SIDES) => {
+                        let name = number.name;
+                        Err(Failure::usage(format!("{name} {text:?} is not valid"))
+                            .cause("this codec takes an even number of pixels")
+                            .hint(format!("--set {name}={}", odd + 1)))
+                    }
+                    _ => Ok(()),
+                }
+            })
     }
 
     /// Fills a sending pipeline with this machine's camera, where it asks for one.
@@ -216,7 +208,8 @@ impl Values {
     /// The height of a picture of four to three.
     fn default_height(&self, file: &PipelineFile) -> Outcome<String> {
         let width: u32 = self.number(file, "width")?.unwrap_or(320);
-        Ok((width * 3 / 4 / 2 * 2).max(2).to_string())
+        let height = (width * 3 / 4 / 2 * 2).max(limits::HEIGHT.least);
+        Ok(height.to_string())
     }
 
     /// The number that a placeholder will be filled with, one of [`NUMBERS`].
@@ -229,7 +222,7 @@ impl Values {
             return Ok(None);
         };
         let known = NUMBERS.iter().find(|number| number.name == name);
-        known.map(|number| number.read(&text)).transpose()
+        known.map(|number| read(number, &text)).transpose()
     }
 }
 

@@ -77,7 +77,8 @@ impl PipelineFile {
         // It fails where vidchat finds the value.
         let value = alone.fill(&mut |name| said(name).map(Ok)).ok()?;
         let value = value.trim().trim_matches('"').to_owned();
-        if fits(&value, &spec) {
+        // Of an empty value GStreamer's parser makes the next word of the line.
+        if !value.is_empty() && fits(&value, &spec) {
             return None;
         }
         let given = alone.placeholders().ok()?.into_iter().find(|placeholder| {

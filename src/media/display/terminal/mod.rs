@@ -40,6 +40,8 @@ struct State {
     text: Option<String>,
     /// It is not drawn yet.
     due: bool,
+    /// Nothing is known of what the terminal shows.
+    anew: bool,
     /// The capsfilter that decides the size of pictures.
     fit: Option<gst::Element>,
     /// Which size it was asked for.
@@ -51,9 +53,15 @@ struct State {
 
 /// An error where there is no terminal to draw in.
 pub fn check() -> Outcome {
-    match console::can_draw() {
-        true => Ok(()),
-        false => Err(cannot_draw().cause("standard error is no terminal")),
+    match (console::can_draw(), console::is_dumb()) {
+        (true, _) => Ok(()),
+        (_, true) => {
+            let name = std::env::var("TERM").unwrap_or_default();
+            Err(cannot_draw()
+                .cause(format!("TERM is {name:?}, a terminal for text alone"))
+                .hint("where it can show more: TERM=xterm-256color before the command"))
+        }
+        _ => Err(cannot_draw().cause("standard error is no terminal")),
     }
 }
 
@@ -85,9 +93,10 @@ impl Terminal {
 
     fn open(cover: &FreezeFrame) -> Outcome<Self> {
         check()?;
-        let screen = AlternateScreen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
-        let drawn = Arc::clone(&slot);
+        let (drawn, again) = (Arc::clone(&slot), Arc::clone(&slot));
+        let screen = AlternateScreen::enter(move || again.draw_anew())
+            .map_err(|e| cannot_draw().cause(e))?;
         let thread = std::thread::Builder::new()
             .name("terminal".into())
             .spawn(move || draw_newest(&drawn, &screen))
@@ -163,6 +172,13 @@ impl Slot {
         self.changed.notify_one();
     }
 
+    /// Has the whole picture drawn again, as the terminal was used by somebody else.
+    fn draw_anew(&self) {
+        let mut state = self.lock();
+        state.anew = true;
+        self.draw(&mut state);
+    }
+
     /// Waits for something to draw; `None` at the end.
     fn next(&self) -> Option<MutexGuard<'_, State>> {
         let mut state = self.lock();
@@ -190,6 +206,9 @@ fn draw_newest(slot: &Slot, screen: &AlternateScreen) {
         let anew = state.asked.replace(wanted) != Some(wanted);
         let fit = state.fit.clone().filter(|_| anew);
         let (sample, text) = (state.newest.clone(), state.text.clone());
+        if std::mem::take(&mut state.anew) {
+            canvas.forget();
+        }
         drop(state);
         ask_for(fit.as_ref(), wanted);
         let text = text.as_deref();
