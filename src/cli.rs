@@ -1,18 +1,55 @@
 //! The command line: which flags there are. What they do is in `commands`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::fmt::Display as Shown;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::net::{DEFAULT_PORT, Target};
+use crate::failure::Invalid;
+use crate::limits::{self, Number};
+use crate::net::{DEFAULT_PORT, Target, address};
 use crate::wire::{Caps, FRAME_LIMIT, Wire};
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
-/// The most that `--max-frame` takes, in bytes.
-pub const LONGEST_FRAME: u64 = 1 << 32;
+/// A port to connect to.
+const PORT: Number<u16> = Number {
+    name: "port",
+    least: 1,
+    most: u16::MAX,
+    usual: DEFAULT_PORT,
+    unit: "",
+};
+/// A port to listen at: 0 is any that is free.
+const OWN_PORT: Number<u16> = Number { least: 0, ..PORT };
+/// Viewers at once.
+const VIEWERS: Number<usize> = Number {
+    name: "max-viewers",
+    least: 1,
+    most: 100_000,
+    usual: 250,
+    unit: "",
+};
+/// Pictures until the end: those of a year, at the most.
+const FRAMES: Number<u64> = Number {
+    name: "frames",
+    least: 1,
+    most: 1_000_000_000,
+    usual: 100,
+    unit: "",
+};
+/// The longest message that is accepted.
+pub const MAX_FRAME: Number<u64> = Number {
+    name: "max-frame",
+    least: 1024,
+    most: 1 << 32,
+    usual: FRAME_LIMIT,
+    unit: "bytes",
+};
 
 /// Live video from one machine to another.
 ///
@@ -122,24 +159,27 @@ pub struct SendArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Width of the picture in pixels; the height follows [default: 320].
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
+          value_parser = number(&limits::WIDTH))]
     pub width: Option<u32>,
     /// Frames a second, at the most [default: 30].
-    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true,
+          value_parser = number(&limits::FPS))]
     pub fps: Option<u32>,
     /// Which camera: its device, its number or a part of its name.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::own)]
     pub bind: Option<IpAddr>,
     /// The port to listen at; 0 takes any that is free.
-    #[arg(long, default_value_t = DEFAULT_PORT)]
+    #[arg(long, default_value_t = DEFAULT_PORT, allow_negative_numbers = true,
+          value_parser = number(&OWN_PORT))]
     pub port: u16,
     /// How many may watch at once.
-    #[arg(long, value_name = "COUNT", default_value_t = 250,
-          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = VIEWERS.usual,
+          allow_negative_numbers = true, value_parser = number(&VIEWERS))]
     pub max_viewers: usize,
     /// Show the sent picture here too, or fail where there is no display.
     #[arg(long, conflicts_with = "no_preview")]
@@ -158,9 +198,10 @@ pub struct SendArgs {
     #[arg(long, value_enum, default_value_t)]
     pub wire: Wire,
     /// How far behind the newest picture a viewer may fall before pictures are left out; what
-    /// viewers ask for themselves counts where it is less.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=60_000))]
-    pub max_latency: Option<u32>,
+    /// viewers ask for themselves counts where it is less. A time such as 200ms or 1s.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true,
+          value_parser = limits::latency)]
+    pub max_latency: Option<Duration>,
     #[command(flatten)]
     pub stats: StatsArgs,
 }
@@ -192,10 +233,12 @@ pub struct RecvArgs {
     #[arg(long, requires = "pipeline")]
     pub watch: bool,
     /// The sender's port, where HOST does not name one.
-    #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = DEFAULT_PORT, allow_negative_numbers = true,
+          value_parser = number(&PORT))]
     pub port: u16,
     /// Stop after so many pictures.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
+          value_parser = number(&FRAMES))]
     pub frames: Option<u64>,
     /// Where to show the video.
     #[arg(long, value_enum, default_value_t, conflicts_with = "pipeline")]
@@ -205,17 +248,17 @@ pub struct RecvArgs {
     #[arg(long, value_enum, default_value_t)]
     pub wire: Wire,
     /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
-    #[arg(long, value_name = "CAPS", requires = "wire", required_if_eq("wire", "bare"),
-          value_parser = parse_caps)]
+    #[arg(long, value_name = "CAPS", required_if_eq("wire", "bare"), value_parser = parse_caps)]
     pub caps: Option<Caps>,
     /// The longest message that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
-          value_parser = clap::value_parser!(u64).range(1024..=LONGEST_FRAME))]
+          allow_negative_numbers = true, value_parser = number(&MAX_FRAME))]
     pub max_frame: u64,
-    /// How old a picture may be on the screen, in milliseconds: what would be older is left out.
-    #[arg(long, value_name = "MS", default_value_t = 200,
-          value_parser = clap::value_parser!(u32).range(20..=60_000))]
-    pub max_latency: u32,
+    /// How old a picture may be on the screen: what would be older is left out. A time such as
+    /// 200ms or 1s.
+    #[arg(long, value_name = "TIME", default_value = "200ms", allow_hyphen_values = true,
+          value_parser = limits::latency)]
+    pub max_latency: Duration,
     /// End when the connection is lost, instead of connecting again.
     #[arg(long)]
     pub no_reconnect: bool,
@@ -236,7 +279,8 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t)]
     pub display: Display,
     /// Stop after so many pictures.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
+          value_parser = number(&FRAMES))]
     pub frames: Option<u64>,
 }
 
@@ -262,36 +306,32 @@ pub enum PipelinesAction {
     Check {
         /// A name or a path.
         #[arg(value_name = "NAME|PATH")]
-        pipeline: PathBuf,
+        pipeline: String,
         /// Fill a placeholder; may be given more than once.
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
         settings: Vec<(String, String)>,
     },
 }
 
-fn parse_setting(text: &str) -> Result<(String, String), String> {
+/// What reads a number of the table.
+fn number<T>(number: &'static Number<T>) -> impl Fn(&str) -> Result<T, Invalid> + Clone
+where
+    T: Copy + Shown + FromStr + PartialOrd,
+{
+    |text| number.read(text)
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), Invalid> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("it takes NAME=VALUE, such as width=640".into()),
+        _ => Err(Invalid::new("it takes a name, a = and a value").instead("width=640")),
     }
 }
 
-/// An address of this machine. A name may have several, and it is not known which is meant, but for
-/// the one that every machine has.
-fn parse_address(text: &str) -> Result<IpAddr, String> {
-    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-    match inner.unwrap_or(text) {
-        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-        address => address.parse().map_err(|_| {
-            "it takes an address of this machine, such as 192.168.1.7, or 127.0.0.1 for this \
-             machine alone"
-                .into()
-        }),
-    }
-}
-
-fn parse_caps(text: &str) -> Result<Caps, String> {
-    Caps::parse(text).map_err(|e| e.to_string())
+fn parse_caps(text: &str) -> Result<Caps, Invalid> {
+    Caps::parse(text).map_err(|e| {
+        Invalid::new(e.to_string()).hint("vidchat send --wire bare prints the --caps to type here")
+    })
 }
 
 #[cfg(test)]

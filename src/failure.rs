@@ -150,6 +150,78 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Why a value that a person typed is not valid, and what to type in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    cause: String,
+    found: Vec<String>,
+    hint: Option<Hint>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hint {
+    /// The value to type in the place of the other.
+    Instead(String),
+    /// Anything else that helps.
+    Words(String),
+}
+
+impl Invalid {
+    /// What such a value has to be.
+    pub fn new(cause: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            found: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// What was found on this machine.
+    pub fn found(mut self, found: impl Into<String>) -> Self {
+        self.found.push(found.into());
+        self
+    }
+
+    /// The value to type in its place.
+    pub fn instead(mut self, value: impl Into<String>) -> Self {
+        self.hint = Some(Hint::Instead(value.into()));
+        self
+    }
+
+    /// What to do, where no other value is known.
+    pub fn hint(mut self, words: impl Into<String>) -> Self {
+        self.hint = Some(Hint::Words(words.into()));
+        self
+    }
+
+    /// Adds it to `failure`, whose value would be typed behind `before`.
+    pub fn explain(self, failure: Failure, before: &str) -> Failure {
+        let failure = failure.cause(self.cause).found(self.found);
+        match self.hint {
+            Some(Hint::Instead(value)) => failure.hint(format!("{before}{}", quoted(&value))),
+            Some(Hint::Words(words)) => failure.hint(words),
+            None => failure,
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// A value as a shell takes it.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,%@+[]".contains(c);
+    match value.chars().all(plain) {
+        true => value.to_owned(),
+        false => format!("\"{value}\""),
+    }
+}
+
 /// An I/O error as a person says it, without the number that the system has for it.
 pub fn describe(e: &io::Error) -> String {
     match e.kind() {

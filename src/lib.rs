@@ -9,6 +9,8 @@ pub mod commands;
 pub mod console;
 pub mod failure;
 pub mod frame;
+pub mod limits;
 pub mod media;
 pub mod net;
+pub mod usage;
 pub mod wire;

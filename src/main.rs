@@ -2,15 +2,31 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use vidchat::console;
-use vidchat::{cli::Cli, commands, media};
+use vidchat::failure::Outcome;
+use vidchat::{cli::Cli, commands, media, usage};
 
 fn main() -> ExitCode {
     media::drain_cameras();
-    let cli = Cli::parse();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(answer) => return answered(&answer),
+    };
     console::log(cli.verbose);
     media::on_main_thread(|| run(cli))
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    // clap itself looks at NO_COLOR, and at what is a terminal.
+    let colours = match console::knows_escapes() {
+        true => ColorChoice::Auto,
+        false => ColorChoice::Never,
+    };
+    let command = Cli::command().color(colours);
+    command
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
 fn run(cli: Cli) -> ExitCode {
@@ -29,6 +45,23 @@ fn run(cli: Cli) -> ExitCode {
     // A thread that hangs in a driver must not keep the program from ending.
     runtime.shutdown_background();
     console::restore();
+    report(ending)
+}
+
+/// What clap answers itself: help, the version, and wrong usage.
+fn answered(answer: &clap::Error) -> ExitCode {
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let args: Vec<String> = args.collect();
+    if let Some(failure) = usage::failure(answer, &args) {
+        return report(Err(failure));
+    }
+    match (answer.print(), answer.use_stderr()) {
+        (_, true) => ExitCode::from(2),
+        (printed, false) => report(console::printed(printed)),
+    }
+}
+
+fn report(ending: Outcome) -> ExitCode {
     match ending {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

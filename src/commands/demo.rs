@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::cli::DemoArgs;
+use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, Values};
@@ -27,8 +28,9 @@ pub async fn run(args: DemoArgs) -> Outcome {
     values.check(&sent)?;
     let shown = recv::file(None, args.display)?;
     let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
-    let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
-    let port = listener.local_addr().map_err(cannot)?.port();
+    let cannot = |cause: String| Failure::start("cannot run the demo").cause(cause);
+    let address = listener.local_addr().map_err(|e| cannot(describe(&e)))?;
+    let port = address.port();
     let target = Target {
         host: Ipv4Addr::LOCALHOST.to_string(),
         port: Some(port),
@@ -38,9 +40,11 @@ pub async fn run(args: DemoArgs) -> Outcome {
         "terminal" => "shown in the terminal",
         _ => "shown nowhere",
     };
+    let mut quit = Quit::listen()?;
     info!(
-        "demo: {:?} over TCP at {target}, {place}; q quits",
-        sent.name
+        "demo: {:?} over TCP at {target}, {place}; {}",
+        sent.name,
+        console::way_out()
     );
     let sending = SendOptions {
         file: sent,
@@ -66,12 +70,11 @@ pub async fn run(args: DemoArgs) -> Outcome {
         stats: None,
         watch: None,
     };
-    let mut quit = Quit::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
         let connection = net::connect(&target, &receiving.play)
             .await
-            .map_err(cannot)?;
+            .map_err(|e| cannot(e.to_string()))?;
         let ending = session::watch(connection, receiving, async move { quit.asked().await }).await;
         // The sender ends when this is gone.
         drop(stop);

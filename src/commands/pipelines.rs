@@ -18,20 +18,16 @@ const DIRECTIONS: [Direction; 2] = [Direction::Send, Direction::Recv];
 /// Lists, shows or checks.
 pub fn run(args: PipelinesArgs) -> Outcome {
     match args.action {
-        None | Some(PipelinesAction::List) => {
-            list();
-            Ok(())
-        }
+        None | Some(PipelinesAction::List) => list(),
         Some(PipelinesAction::Show { pipeline }) => {
             let found = find(&pipeline)?;
             let texts: Vec<&str> = found.iter().map(|file| file.text.as_str()).collect();
-            console::output(&texts.join("\n"));
-            Ok(())
+            console::output(&texts.join("\n"))
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
             let values = super::values(settings);
-            for file in find(&pipeline.to_string_lossy())? {
+            for file in find(&pipeline)? {
                 let substituted = check(&file, &values)?;
                 let but = match substituted.is_empty() {
                     true => String::new(),
@@ -40,14 +36,14 @@ pub fn run(args: PipelinesArgs) -> Outcome {
                 console::output(&format!(
                     "{}: good for vidchat {}{but}\n",
                     file.name, file.direction
-                ));
+                ))?;
             }
             Ok(())
         }
     }
 }
 
-fn list() {
+fn list() -> Outcome {
     let mut out = String::new();
     for direction in DIRECTIONS {
         out.push_str(&format!("vidchat {direction} --pipeline …\n"));
@@ -70,7 +66,7 @@ fn list() {
             folder.display()
         ));
     }
-    console::output(&out);
+    console::output(&out)
 }
 
 /// A line of the list.

@@ -1,64 +1,151 @@
-//! The wish of the person at this machine to end the program.
+//! The wish of the person at this machine to end the program, or to stop it for a while.
 
 use std::future::pending;
+use std::time::Duration;
 
-use crate::console::{Key, Keyboard};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::console::{self, Key, Keyboard};
 use crate::failure::{Failure, Outcome};
+
+/// How often it is looked whether a shell has given us its terminal: not every shell tells.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Waits for q, Ctrl-C or a signal to stop. The keyboard is given back when this is dropped.
 pub struct Quit {
     keys: Option<Keyboard>,
+    looks: Interval,
     #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 2],
+    signals: Signals,
+}
+
+/// What is asked of the program.
+enum Asked {
+    Quit,
+    /// By a signal: to stop until it is told to go on.
+    Stop,
+    /// By a key: the same, for all programs of this job.
+    StopJob,
+    /// It goes on, perhaps with another terminal.
+    GoOn,
+    Look,
+    Nothing,
 }
 
 impl Quit {
-    /// Begins to listen. Keys are read only where standard input is this terminal's keyboard.
+    /// Begins to listen. Keys are read only while standard input is this terminal's keyboard.
     pub fn listen() -> Outcome<Self> {
-        // Hanging up is left to the system: who started us with nohup wants us to go on, and for
-        // everybody else the terminal is gone.
-        #[cfg(unix)]
-        let signals = {
-            use tokio::signal::unix::{SignalKind, signal};
-            // Both from here on: what is only waited for later would end the process until then.
-            let listen = |kind| {
-                signal(kind).map_err(|e| Failure::start("cannot listen to signals").cause(e))
-            };
-            [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-            ]
-        };
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
-            keys: Keyboard::open(),
             #[cfg(unix)]
-            signals,
+            signals: Signals::listen()?,
+            keys: Keyboard::open(),
+            looks,
         })
     }
 
     /// Completes when the program is to end. Nothing is lost when the wait is given up.
     pub async fn asked(&mut self) {
+        loop {
+            match self.next().await {
+                Asked::Quit => return,
+                Asked::Nothing => {}
+                Asked::Look => self.settle(false),
+                Asked::GoOn => {
+                    self.keys = None;
+                    self.settle(true);
+                }
+                #[cfg(unix)]
+                Asked::StopJob => {
+                    let job = rustix::process::Signal::TSTP;
+                    // Comes back to us as a signal.
+                    let _ = rustix::process::kill_current_process_group(job);
+                }
+                #[cfg(unix)]
+                Asked::Stop => {
+                    if let Some(keys) = self.keys.take() {
+                        keys.close();
+                    }
+                    console::suspend();
+                    crate::media::stop_process();
+                    self.settle(true);
+                }
+                #[cfg(not(unix))]
+                Asked::Stop | Asked::StopJob => {}
+            }
+        }
+    }
+
+    /// Takes what is ours of the terminal now.
+    fn settle(&mut self, anew: bool) {
+        if self.keys.is_none() {
+            self.keys = Keyboard::open();
+        }
+        console::settle(anew);
+    }
+
+    async fn next(&mut self) -> Asked {
         let pressed = async {
             match &mut self.keys {
-                Some(keys) => while keys.next().await != Key::Quit {},
+                Some(keys) => match keys.next().await {
+                    Key::Quit => Asked::Quit,
+                    Key::Suspend => Asked::StopJob,
+                    Key::Other => Asked::Nothing,
+                },
                 None => pending().await,
             }
         };
         #[cfg(unix)]
-        let told = {
-            let [interrupted, terminated] = &mut self.signals;
-            async {
-                tokio::select! {
-                    _ = interrupted.recv() => {}
-                    _ = terminated.recv() => {}
-                }
-            }
-        };
+        let told = self.signals.next();
         #[cfg(not(unix))]
-        let told = tokio::signal::ctrl_c();
+        let told = async {
+            let _ = tokio::signal::ctrl_c().await;
+            Asked::Quit
+        };
         tokio::select! {
-            () = pressed => {}
-            _ = told => {}
+            asked = pressed => asked,
+            asked = told => asked,
+            _ = self.looks.tick(), if console::waits_for_terminal() => Asked::Look,
+        }
+    }
+}
+
+/// The signals that ask for something.
+#[cfg(unix)]
+struct Signals {
+    interrupted: tokio::signal::unix::Signal,
+    terminated: tokio::signal::unix::Signal,
+    stopped: tokio::signal::unix::Signal,
+    continued: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// All from here on: one that is only waited for later would end or stop the process until
+    /// then. Hanging up is left to the system: a program that was started with nohup is to go on,
+    /// and for any other the terminal is gone.
+    fn listen() -> Outcome<Self> {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |number: Signal| {
+            signal(SignalKind::from_raw(number.as_raw()))
+                .map_err(|e| Failure::start("cannot listen to signals").cause(e))
+        };
+        Ok(Self {
+            interrupted: listen(Signal::INT)?,
+            terminated: listen(Signal::TERM)?,
+            stopped: listen(Signal::TSTP)?,
+            continued: listen(Signal::CONT)?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.interrupted.recv() => Asked::Quit,
+            _ = self.terminated.recv() => Asked::Quit,
+            _ = self.stopped.recv() => Asked::Stop,
+            _ = self.continued.recv() => Asked::GoOn,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use tracing::{info, warn};
 
 use crate::cli::StatsArgs;
 use crate::console;
@@ -33,18 +34,25 @@ impl StatsWriter {
         std::thread::Builder::new()
             .name("stats".into())
             .spawn(move || {
-                let mut begun = false;
+                let (mut begun, mut missing) = (false, false);
                 for line in written {
-                    match &mut file {
-                        // A full disk is no reason to end what is watched.
+                    let ending = match &mut file {
                         Some(file) => {
                             if !std::mem::replace(&mut begun, true) {
                                 let _ = file.set_len(0);
                             }
-                            let _ = file.write_all(line.as_bytes());
+                            let written = file.write_all(line.as_bytes());
+                            written.map_err(|e| describe(&e))
                         }
-                        None => console::output(&line),
+                        None => console::output(&line).map_err(|failure| failure.summary()),
+                    };
+                    // A full disk is no reason to end what is watched.
+                    match (&ending, missing) {
+                        (Err(reason), false) => warn!("stats: lines are missing: {reason}"),
+                        (Ok(()), true) => info!("stats: written again"),
+                        _ => {}
                     }
+                    missing = ending.is_err();
                 }
             })
             .map_err(|e| Failure::start("cannot write statistics").cause(e))?;

@@ -4,26 +4,35 @@
 //! status line and a picture drawn in the terminal share that one screen, so they are kept apart
 //! here.
 //!
+//! The terminal may be a shell's, which runs us in the background or has stopped us: then no key is
+//! read, nothing is drawn, and lines alone are written.
+//!
 //! A terminal may be stopped and a pipe full, and viewers must not wait for that: lines are
 //! written by a thread, "console", and are lost, and counted, when it falls far behind.
 
 use std::io::{self, IsTerminal, Write};
-use std::pin::Pin;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, terminal};
-use futures_core::Stream;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How many lines of log are kept while a picture covers the terminal.
-const KEPT_LINES: usize = 200;
+mod jobs;
+mod kept;
+mod keys;
+
+pub use keys::{Key, Keyboard, way_out, way_out_line};
+
+use crate::failure::{Failure, Outcome, describe};
+
+use kept::Kept;
+use keys::cooked;
+
 /// How many writes may wait for the terminal.
 const BACKLOG: usize = 256;
 /// How long the terminal may take for the last lines.
@@ -34,24 +43,36 @@ pub const GAP: &str = "  ";
 
 static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
-    screen: false,
+    screen: None,
+    covered: false,
     status: String::new(),
-    kept: Vec::new(),
+    kept: Kept::new(),
     lost: 0,
+    keys_denied: false,
 });
+
+/// Held while a picture is written. To be taken before [`CONSOLE`].
+static DRAWING: Mutex<()> = Mutex::new(());
 
 struct State {
     /// The terminal gives keys one by one.
     raw: bool,
-    /// A picture covers the terminal.
-    screen: bool,
+    /// There is a picture for the terminal: how it is drawn again.
+    screen: Option<Redraw>,
+    /// The picture covers the terminal, as that is ours.
+    covered: bool,
     /// The line at the bottom.
     status: String,
     /// Lines that wait until the picture is gone.
-    kept: Vec<String>,
+    kept: Kept,
     /// Writes that the terminal was too slow for.
     lost: u64,
+    /// The person was told to type something else than q.
+    keys_denied: bool,
 }
+
+/// Has a picture drawn again, all of it.
+type Redraw = Arc<dyn Fn() + Send + Sync>;
 
 /// What the writing thread is given.
 enum Output {
@@ -63,11 +84,8 @@ enum Output {
 /// Prints one or more lines.
 pub fn line(text: &str) {
     let mut state = lock();
-    if state.screen {
-        state.kept.push(text.to_owned());
-        let surplus = state.kept.len().saturating_sub(KEPT_LINES);
-        state.kept.drain(..surplus);
-        return;
+    if state.covered {
+        return state.kept.add(text);
     }
     let mut out = String::new();
     if !state.status.is_empty() {
@@ -82,12 +100,26 @@ pub fn line(text: &str) {
 }
 
 /// Prints what a command was asked for, such as a list, on standard output.
-pub fn output(text: &str) {
+pub fn output(text: &str) -> Outcome {
     let mut stdout = io::stdout().lock();
-    // A reader that has seen enough, such as head, is no error.
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    printed(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    )
+}
+
+/// What it means that printing on standard output ended so.
+pub fn printed(result: io::Result<()>) -> Outcome {
+    match result {
+        // A reader that has seen enough, such as head, is no error.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::start("cannot write to standard output")
+                .cause(describe(&e))
+                .hint("look at where > sends it: is there room, and may it be written to?"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Starts the log: what happens, at the least; with `verbosity` details, then everything.
@@ -115,13 +147,16 @@ pub fn log(verbosity: u8) {
 /// the most important first; where not all of them fit, the last one stays and those before it go.
 pub fn status(text: &str) {
     let mut state = lock();
-    if !io::stderr().is_terminal() || state.status == text {
+    if !can_draw() || state.status == text {
         return;
     }
     let (columns, _) = size();
     // Over a picture it is drawn with the next one.
-    if state.screen {
+    if state.covered {
         state.status = text.to_owned();
+    } else if !jobs::has_screen(io::stderr()) {
+        // Where it was, there is the shell's prompt now.
+        state.status.clear();
     } else {
         state.status = cut(text, columns);
         let out = format!("\r{}\x1b[K", state.status);
@@ -140,32 +175,40 @@ fn cut(line: &str, columns: u16) -> String {
     parts.join(GAP).chars().take(most).collect()
 }
 
-/// Whether a picture can be drawn in this terminal.
+/// Whether something can be drawn in place in this terminal: a picture, a status line.
 pub fn can_draw() -> bool {
-    io::stderr().is_terminal()
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether there is a terminal, and it shows text alone.
+pub fn is_dumb() -> bool {
+    io::stderr().is_terminal() && !knows_escapes()
+}
+
+/// Whether terminals of this one's name know escape sequences; others show them as letters.
+pub fn knows_escapes() -> bool {
+    let name = std::env::var_os("TERM").unwrap_or_default();
+    // Windows has no names for terminals.
+    let nameless = cfg!(unix) && name.is_empty();
+    !(nameless || name == "dumb" || name == "unknown")
 }
 
 /// The terminal as a screen for a picture, until this is dropped.
-#[derive(Debug)]
 pub struct AlternateScreen(());
 
 impl AlternateScreen {
-    /// Covers the terminal.
-    pub fn enter() -> io::Result<Self> {
+    /// Covers the terminal, for as long as that is ours. `redraw` has the picture drawn again in
+    /// full, after the terminal was the shell's.
+    pub fn enter(redraw: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         // What was said before belongs to the terminal below.
         flush();
         let mut state = lock();
-        state.screen = true;
-        state.status.clear();
-        crossterm::execute!(
-            io::stderr(),
-            terminal::EnterAlternateScreen,
-            terminal::Clear(terminal::ClearType::All),
-            // What was drawn for a wider terminal must not scroll the picture.
-            terminal::DisableLineWrap,
-            cursor::Hide
-        )?;
-        Ok(Self(()))
+        state.screen = Some(Arc::new(redraw));
+        let screen = Self(());
+        if jobs::has_screen(io::stderr()) {
+            cover(&mut state)?;
+        }
+        Ok(screen)
     }
 
     /// Columns and rows for the picture: the last row is the status line's.
@@ -177,71 +220,75 @@ impl AlternateScreen {
     /// Writes what was drawn and the status line; returns when the terminal has taken them.
     pub fn draw(&self, bytes: &[u8]) {
         let (columns, rows) = size();
-        let status = cut(&lock().status, columns);
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock();
+        if !state.covered {
+            return;
+        }
+        let status = cut(&state.status, columns);
         let status = format!("\x1b[{rows};1H{status}\x1b[K");
         // The lock is free again: whoever has a line to say need not wait for a slow terminal.
+        drop(state);
         write(&[bytes, status.as_bytes()].concat());
     }
 }
 
 impl Drop for AlternateScreen {
     fn drop(&mut self) {
-        uncover(&mut lock());
+        let mut state = lock();
+        state.screen = None;
+        uncover(&mut state);
     }
 }
 
-/// Keys one by one, until this is dropped.
-pub struct Keyboard(EventStream);
-
-/// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// q, Ctrl-C, or the end of the keyboard.
-    Quit,
-    /// The terminal has another size now, or anything else was pressed.
-    Other,
+/// Whether there is a terminal that may become ours later on, for keys or for a picture.
+pub fn waits_for_terminal() -> bool {
+    let state = lock();
+    (!state.raw && io::stdin().is_terminal()) || (state.screen.is_some() && !state.covered)
 }
 
-impl Keyboard {
-    /// Takes over the keyboard; `None` where standard input is no terminal, or this program is
-    /// in the background, where touching the terminal would stop it.
-    pub fn open() -> Option<Self> {
-        if !io::stdin().is_terminal() || !in_foreground() {
-            return None;
-        }
-        terminal::enable_raw_mode().ok()?;
-        lock().raw = true;
-        Some(Self(EventStream::new()))
+/// Covers the terminal with the picture where that is ours, and uncovers it where it is not.
+/// `anew`: somebody else may have used it since.
+pub fn settle(anew: bool) {
+    let ours = jobs::has_screen(io::stderr());
+    let mut state = lock();
+    let Some(redraw) = state.screen.clone() else {
+        return;
+    };
+    if !ours {
+        return uncover(&mut state);
     }
-
-    /// Waits for a key.
-    pub async fn next(&mut self) -> Key {
-        let event = std::future::poll_fn(|context| Pin::new(&mut self.0).poll_next(context)).await;
-        match event {
-            Some(Ok(Event::Key(key))) if key.kind == KeyEventKind::Press => {
-                let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                match key.code {
-                    KeyCode::Char('q' | 'Q') if !control => Key::Quit,
-                    KeyCode::Char('c' | 'd') if control => Key::Quit,
-                    _ => Key::Other,
-                }
-            }
-            Some(Ok(_)) => Key::Other,
-            Some(Err(_)) | None => Key::Quit,
-        }
+    if state.covered && !anew {
+        return;
     }
+    // A terminal that cannot be written to shows nothing either way.
+    let _ = cover(&mut state);
+    // Without the lock, as it may be drawn at once.
+    drop(state);
+    redraw();
 }
 
-impl Drop for Keyboard {
-    fn drop(&mut self) {
-        cooked(&mut lock());
+/// Gives the terminal back to the shell, as this process is about to be stopped.
+pub fn suspend() {
+    let drawing = between_pictures();
+    let mut state = lock();
+    uncover(&mut state);
+    if !state.status.is_empty() {
+        state.status.clear();
+        state.put("\r\x1b[K".to_owned());
     }
+    cooked(&mut state);
+    drop(state);
+    drop(drawing);
+    flush();
 }
 
 /// Gives the terminal back as it was, and waits for the last lines to be written: at the end,
 /// and when the program panics.
 pub fn restore() {
+    let drawing = between_pictures();
     let mut state = lock();
+    state.screen = None;
     uncover(&mut state);
     if !state.status.is_empty() {
         state.status.clear();
@@ -249,6 +296,7 @@ pub fn restore() {
     }
     cooked(&mut state);
     drop(state);
+    drop(drawing);
     flush();
 }
 
@@ -356,11 +404,37 @@ fn write(bytes: &[u8]) {
     let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }
 
+/// Waits until no picture is being written, or the terminal is hopeless; none is begun while what
+/// is returned lives.
+fn between_pictures() -> Option<MutexGuard<'static, ()>> {
+    let begun = Instant::now();
+    loop {
+        match DRAWING.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > FAREWELL => return None,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn cover(state: &mut State) -> io::Result<()> {
+    state.covered = true;
+    state.status.clear();
+    crossterm::execute!(
+        io::stderr(),
+        terminal::EnterAlternateScreen,
+        terminal::Clear(terminal::ClearType::All),
+        // What was drawn for a wider terminal must not scroll the picture.
+        terminal::DisableLineWrap,
+        cursor::Hide
+    )
+}
+
 fn uncover(state: &mut State) {
-    if !state.screen {
+    if !std::mem::take(&mut state.covered) {
         return;
     }
-    state.screen = false;
     state.status.clear();
     let _ = crossterm::execute!(
         io::stderr(),
@@ -369,33 +443,14 @@ fn uncover(state: &mut State) {
         terminal::LeaveAlternateScreen
     );
     let new_line = new_line();
-    let kept: String = state
-        .kept
-        .drain(..)
-        .flat_map(|text| {
-            text.lines()
-                .map(|line| format!("{line}{new_line}"))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    state.put(kept);
-}
-
-fn cooked(state: &mut State) {
-    if state.raw {
-        let _ = terminal::disable_raw_mode();
-        state.raw = false;
+    let mut out = String::new();
+    for text in state.kept.take() {
+        for line in text.lines() {
+            out.push_str(line);
+            out.push_str(new_line);
+        }
     }
-}
-
-#[cfg(unix)]
-fn in_foreground() -> bool {
-    rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
-}
-
-#[cfg(not(unix))]
-fn in_foreground() -> bool {
-    true
+    state.put(out);
 }
 
 #[cfg(test)]

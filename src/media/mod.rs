@@ -11,6 +11,8 @@ pub mod playback;
 pub use capture::source::Source;
 pub use frame_sink::FrameSink;
 pub use gst::ffi::drain_cameras;
+#[cfg(unix)]
+pub use gst::ffi::stop_process;
 pub use pipeline::file::{Direction, PipelineFile};
 pub use pipeline::placeholders::Values;
 pub use playback::player::Player;

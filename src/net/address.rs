@@ -4,7 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use crate::failure::Invalid;
+
 use super::DEFAULT_PORT;
+
+/// What to do about an address of which nobody here knows what was meant.
+const ASK_THERE: &str = "vidchat send prints on the other machine what to type here";
 
 /// Where a sender is: what a person typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,31 +35,22 @@ impl Target {
 
 /// Reads `HOST`, `HOST:PORT`, an IPv6 address, or `[IPv6]:PORT`.
 impl FromStr for Target {
-    type Err = String;
+    type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (host, rest) = rest.split_once(']').ok_or("a [ without its ]")?;
-            match rest {
-                "" => (host, None),
-                _ => (
-                    host,
-                    Some(rest.strip_prefix(':').ok_or("a port goes after ]:")?),
-                ),
-            }
-        } else if text.matches(':').count() == 1 {
-            let (host, port) = text.split_once(':').expect("a colon was counted");
-            (host, Some(port))
-        } else {
-            (text, None)
-        };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/') {
-            return Err("HOST is a name or an address, such as 192.168.1.7 or desk.local".into());
-        }
+        let alone = host_alone(text)?;
+        let (host, port) = split(alone)?;
+        check_host(host, port)?;
         let port = match port {
             None => None,
+            Some("") => {
+                return Err(Invalid::new("there is no port after the :").instead(bracketed(host)));
+            }
             Some(port) => match port.parse() {
-                Ok(0) | Err(_) => return Err(format!("{port:?} is no port (1 to 65535)")),
+                Ok(0) | Err(_) => {
+                    return Err(Invalid::new(format!("{port:?} is no port (1 to 65535)"))
+                        .instead(format!("{}:{DEFAULT_PORT}", bracketed(host))));
+                }
                 Ok(port) => Some(port),
             },
         };
@@ -82,8 +78,49 @@ pub(super) fn plain(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// This machine's addresses that others can connect to, those most likely to work first.
-/// `bound` is what the listener is bound to.
+/// Reads an address of this machine. A name may have several, and it is not known which is meant,
+/// but for the one that every machine has.
+pub fn own(text: &str) -> Result<IpAddr, Invalid> {
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let inner = inner.unwrap_or(text);
+    if inner == "localhost" {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let (address, zone) = without_zone(inner);
+    match address.parse() {
+        Ok(ip) if is_link_local(&ip) => {
+            return Err(Invalid::new(
+                "an address that begins with fe80 is one of a single interface",
+            )
+            .hint("leave --bind out to listen at all of this machine's addresses"));
+        }
+        Ok(ip) if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) => {
+            return Err(Invalid::new("it is an address of many machines at once")
+                .hint("leave --bind out to listen at all of this machine's addresses"));
+        }
+        Ok(ip) if zone.is_none() => return Ok(ip),
+        _ => {}
+    }
+    if let Ok(Target {
+        host,
+        port: Some(port),
+    }) = text.parse::<Target>()
+        && own(&host).is_ok()
+    {
+        return Err(Invalid::new("the port has a flag of its own")
+            .hint(format!("--bind {host} --port {port}")));
+    }
+    let cause = ipv4_fault(inner).unwrap_or_else(|| "it takes an address of this machine".into());
+    let mut all = reachable(Ipv6Addr::UNSPECIFIED.into());
+    all.push(Ipv4Addr::LOCALHOST.into());
+    let words: Vec<String> = all.iter().map(IpAddr::to_string).collect();
+    Err(Invalid::new(cause)
+        .found(format!("this machine has: {}", words.join(", ")))
+        .instead(words[0].clone()))
+}
+
+/// This machine's addresses that others can connect to, those most likely to work first; none on a
+/// machine without a network. `bound` is what the listener is bound to.
 pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
         return vec![bound];
@@ -97,8 +134,10 @@ pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
         .collect();
     found.sort_by_key(IpAddr::is_ipv6);
     found.dedup();
-    if found.is_empty() {
-        found.push(Ipv4Addr::LOCALHOST.into());
+    // An address that a machine gives to itself leads to those at the same cable alone.
+    let by_itself = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_link_local());
+    if !found.iter().all(by_itself) {
+        found.retain(|ip| !by_itself(ip));
     }
     found
 }
@@ -109,56 +148,220 @@ fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The network interfaces of this machine that an address of one link can be behind.
+fn interfaces() -> Vec<String> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut names: Vec<String> = all
+        .into_iter()
+        .filter(|interface| is_link_local(&interface.ip()))
+        .map(|interface| interface.name)
+        .collect();
+    names.dedup();
+    names
+}
 
-    fn target(text: &str) -> Result<(String, Option<u16>), String> {
-        text.parse::<Target>().map(|t| (t.host, t.port))
+/// What of `text` is host and port, which has to be all of it.
+fn host_alone(text: &str) -> Result<&str, Invalid> {
+    let trimmed = text.trim();
+    let (cause, rest) = match trimmed.split_once("://") {
+        Some((_, rest)) => ("it is a URL, not a host", rest),
+        None if trimmed.contains('/') => ("there is a path behind the host", trimmed),
+        None if trimmed.contains('@') => ("there is a user in front of the host", trimmed),
+        None => ("there is a space in it", trimmed),
+    };
+    let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let rest = rest.rsplit('@').next().unwrap_or_default();
+    let mut words = rest.split_whitespace();
+    let meant = match (words.next(), words.next(), words.next()) {
+        _ if text.is_empty() => return Err(Invalid::new("it is empty").hint(ASK_THERE)),
+        (Some(host), Some(port), None) => format!("{}:{port}", bracketed(host)),
+        (Some(host), None, None) => host.to_owned(),
+        _ => String::new(),
+    };
+    if meant == text {
+        return Ok(text);
     }
+    let invalid = Invalid::new(cause);
+    Err(match !meant.is_empty() && meant.parse::<Target>().is_ok() {
+        true => invalid.instead(meant),
+        false => invalid.hint(ASK_THERE),
+    })
+}
 
-    #[test]
-    fn reads_every_way_to_write_a_target() {
-        for (text, host, port) in [
-            ("desk", "desk", None),
-            ("desk.local:9", "desk.local", Some(9)),
-            ("192.168.1.7", "192.168.1.7", None),
-            ("192.168.1.7:65535", "192.168.1.7", Some(65535)),
-            ("::1", "::1", None),
-            ("fe80::1%eth0", "fe80::1%eth0", None),
-            ("[::1]", "::1", None),
-            ("[::1]:10051", "::1", Some(10051)),
-        ] {
-            assert_eq!(target(text), Ok((host.to_owned(), port)), "{text}");
+/// Host, without its brackets, and port.
+fn split(text: &str) -> Result<(&str, Option<&str>), Invalid> {
+    if let Some(inner) = text.strip_prefix('[') {
+        let Some((host, rest)) = inner.split_once(']') else {
+            return Err(match is_ipv6(inner) {
+                true => Invalid::new("a [ without its ]").instead(format!("[{inner}]")),
+                false => Invalid::new("a [ without its ]").hint(ASK_THERE),
+            });
+        };
+        if !is_ipv6(host) {
+            return Err(match check_host(host, None) {
+                Ok(()) => Invalid::new("only an IPv6 address is written in brackets")
+                    .instead(format!("{host}{rest}")),
+                Err(_) => {
+                    Invalid::new("what is in the brackets is no IPv6 address").hint(ASK_THERE)
+                }
+            });
         }
-        for text in [
-            "",
-            ":1",
-            "desk:",
-            "desk:0",
-            "desk:65536",
-            "desk:x",
-            "[::1",
-            "[::1]1",
-            "a b",
-        ] {
-            assert!(target(text).is_err(), "{text:?}");
-        }
+        return match (rest, rest.strip_prefix(':')) {
+            ("", _) => Ok((host, None)),
+            (_, Some(port)) => Ok((host, Some(port))),
+            (rest, None) => Err(Invalid::new("a port goes after ]:")
+                .instead(format!("[{host}]:{}", usable_port(rest)))),
+        };
     }
-
-    #[test]
-    fn shows_a_target_as_it_is_typed() {
-        for text in ["desk", "desk:1", "::1", "[::1]:1"] {
-            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
-        }
-        assert_eq!("desk:10050".parse::<Target>().unwrap().to_string(), "desk");
+    let (host, port) = match text.rsplit_once(':') {
+        None => return Ok((text, None)),
+        Some(parts) => parts,
+    };
+    if !host.contains(':') {
+        return Ok((host, Some(port)));
     }
+    if is_ipv6(text) {
+        return Ok((text, None));
+    }
+    Err(match (is_ipv6(host), text.strip_suffix(']')) {
+        (true, _) => Invalid::new("an IPv6 address in front of a port is written in brackets")
+            .instead(format!("[{host}]:{}", usable_port(port))),
+        (_, Some(inner)) if is_ipv6(inner) => {
+            Invalid::new("a ] without its [").instead(format!("[{inner}]"))
+        }
+        _ => Invalid::new("it is no IPv6 address, and a name has no : but before its port")
+            .hint(ASK_THERE),
+    })
+}
 
-    #[test]
-    fn a_listener_for_one_address_is_reached_at_that() {
-        let one = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
-        assert_eq!(reachable(one), [one]);
-        let all = reachable(Ipv4Addr::UNSPECIFIED.into());
-        assert!(!all.is_empty() && all.iter().all(IpAddr::is_ipv4));
+/// An error where `host`, whose port was given as `port`, can be neither a name nor an address.
+fn check_host(host: &str, port: Option<&str>) -> Result<(), Invalid> {
+    if host.is_empty() {
+        let port = usable_port(port.unwrap_or_default());
+        return Err(
+            Invalid::new("there is no host before the :").instead(format!("localhost:{port}"))
+        );
+    }
+    if host.contains(':') {
+        return check_zone(host, port);
+    }
+    if port.is_none() && host.parse::<u16>().is_ok() {
+        return Err(Invalid::new("it is a port without a host")
+            .instead(format!("localhost:{}", usable_port(host))));
+    }
+    if let Some(fault) = ipv4_fault(host) {
+        let invalid = Invalid::new(fault);
+        return Err(match without_zeros(host) {
+            Some(address) => invalid.instead(address),
+            None => invalid.hint(ASK_THERE),
+        });
+    }
+    let in_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if let Some(c) = host.chars().find(|c| !in_name(*c)) {
+        let invalid = Invalid::new(format!("there is no {:?} in a name", c.to_string()));
+        let inner = host.trim_matches(|c| "'\"\u{2018}\u{2019}\u{201c}\u{201d}<>(),;".contains(c));
+        return Err(match !inner.is_empty() && inner.chars().all(in_name) {
+            true => invalid.instead(inner),
+            false => invalid.hint(ASK_THERE),
+        });
+    }
+    // The last one may be empty: a dot ends a name that is complete.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.len() > 253
+        || name
+            .split('.')
+            .any(|label| !(1..=63).contains(&label.len()))
+    {
+        return Err(
+            Invalid::new("a name has 253 letters at most, and 1 to 63 between two dots")
+                .hint(ASK_THERE),
+        );
+    }
+    Ok(())
+}
+
+/// An error where an IPv6 address needs the name of an interface and has none that is here.
+fn check_zone(host: &str, port: Option<&str>) -> Result<(), Invalid> {
+    let (address, zone) = without_zone(host);
+    let local = address.parse().is_ok_and(|ip| is_link_local(&ip));
+    let known = interfaces();
+    let cause = match zone {
+        None if local => {
+            "an address that begins with fe80 needs the interface that leads there".to_owned()
+        }
+        Some(zone) if zone.parse::<u32>().is_err() && !known.iter().any(|name| name == zone) => {
+            format!("this machine has no network interface {zone:?}")
+        }
+        _ => return Ok(()),
+    };
+    let invalid = Invalid::new(cause);
+    let Some(first) = known.first() else {
+        return Err(invalid.hint(ASK_THERE));
+    };
+    let meant = format!("{address}%{first}");
+    let meant = match port {
+        None => meant,
+        Some(port) => format!("[{meant}]:{}", usable_port(port)),
+    };
+    Err(invalid
+        .found(format!("the interfaces are: {}", known.join(", ")))
+        .instead(meant))
+}
+
+/// Why a host that ends in a number, as only an IPv4 address may, is none. Resolvers disagree on
+/// what else it could be: some read 1.2.3 as 1.2.0.3, and 010.0.0.1 as 8.0.0.1.
+fn ipv4_fault(host: &str) -> Option<String> {
+    let parts: Vec<&str> = host.split('.').collect();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !parts.last().is_some_and(|part| is_number(part)) || host.parse::<Ipv4Addr>().is_ok() {
+        return None;
+    }
+    let odd = parts.iter().find(|part| !is_number(part));
+    let large = parts.iter().find(|part| part.parse::<u8>().is_err());
+    let fault = match (odd, large) {
+        (Some(part), _) => format!("{part:?} is no number"),
+        _ if parts.len() != 4 => format!("it has {} of the four numbers", parts.len()),
+        (_, Some(part)) => format!("{part} is more than 255"),
+        _ => "a number in it begins with 0".into(),
+    };
+    Some(format!("it is no IPv4 address: {fault}"))
+}
+
+/// An IPv4 address whose numbers begin with zeros, without those.
+fn without_zeros(host: &str) -> Option<String> {
+    let parts = host.split('.').map(|part| part.parse().ok());
+    let parts: [u8; 4] = parts.collect::<Option<Vec<u8>>>()?.try_into().ok()?;
+    Some(Ipv4Addr::from(parts).to_string())
+}
+
+fn is_ipv6(text: &str) -> bool {
+    without_zone(text).0.parse::<Ipv6Addr>().is_ok()
+}
+
+/// An IPv6 address, and the interface behind its %.
+fn without_zone(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (text, None),
     }
 }
+
+/// The port that was typed, where it is one.
+fn usable_port(text: &str) -> u16 {
+    match text.trim_start_matches(':').parse() {
+        Ok(0) | Err(_) => DEFAULT_PORT,
+        Ok(port) => port,
+    }
+}
+
+/// A host as it stands before a port.
+fn bracketed(host: &str) -> String {
+    match host.contains(':') && !host.starts_with('[') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "address_tests.rs"]
+mod tests;

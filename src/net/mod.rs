@@ -5,11 +5,15 @@ pub mod address;
 pub mod age_histogram;
 pub mod hub;
 mod idle_timeout;
+pub mod log_throttle;
 pub mod message_reader;
+mod reach;
 pub mod receiver;
+pub mod remedy;
 pub mod sender;
 
 pub use hub::{Hub, Subscription, Update};
+pub use log_throttle::Losses;
 pub use receiver::session::play;
 pub use receiver::stats::StreamStats;
 pub use receiver::{Connection, Sink, Target, connect, introduce};

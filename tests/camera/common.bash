@@ -6,10 +6,13 @@ holder=
 # shellcheck disable=SC2034  # scripts that pull the plug use it
 plug=/sys/bus/platform/drivers/vivid
 
+# The seconds of every wait: far more than anything takes, so it is met only by what hangs.
+patience=300
+
 # within COMMAND...: tries the command until it succeeds; fails where that takes too long.
 within() {
 	local i
-	for ((i = 0; i < 400; i++)); do
+	for ((i = 0; i < patience * 10; i++)); do
 		if "$@"; then return; fi
 		sleep 0.1
 	done
@@ -37,23 +40,34 @@ watch() {
 
 # Prints how a viewer fares that comes now and leaves after three pictures.
 try_watching() {
-	timeout 60 "$VIDCHAT" recv 127.0.0.1 --display none --frames 3 2>/tmp/second
+	timeout "$patience" "$VIDCHAT" recv 127.0.0.1 --display none --frames 3 2>/tmp/second
 	echo "second viewer status: $?"
 }
 
 # Prints what was said, each line after "send: ".
 say() { sed 's/^/send: /' "$sent"; }
 
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# await_end PROCESS: waits until it has ended; returns its status.
+await_end() {
+	if ! within is_gone "$1"; then
+		echo "never ended: process $1"
+		kill -KILL "$1"
+	fi
+	wait "$1"
+}
+
 # Ends the process as Ctrl-C does.
 stop() {
 	kill -INT "$process"
-	wait "$process"
+	await_end "$process"
 	echo "send status: $?"
 }
 
 # Runs vidchat, which is to fail, and prints what it said.
 fails() {
-	timeout 100 "$VIDCHAT" "$@" 2>"$sent"
+	timeout "$patience" "$VIDCHAT" "$@" 2>"$sent"
 	echo "send status: $?"
 	say
 }
@@ -72,9 +86,9 @@ await_held() {
 # that by opening the camera would be to take it away from that program now and then.
 hold() {
 	local i
-	for ((i = 0; i < 300; i++)); do
-		if ((i % 50 == 0)) || ! kill -0 "$holder" 2>/dev/null; then
-			[ -z "${holder:-}" ] || kill "$holder" 2>/dev/null
+	for ((i = 0; i < patience * 10; i++)); do
+		# It ends by itself where the camera is not there yet.
+		if ((i == 0)) || is_gone "$holder"; then
 			gst-launch-1.0 -v v4l2src device=/dev/video0 num-buffers=100000 \
 				! fakesink silent=false >/tmp/holder 2>&1 &
 			holder=$!

@@ -8,7 +8,7 @@ echo "== busy"
 hold
 fails send --bind 127.0.0.1 --no-preview
 kill "$holder"
-wait "$holder"
+await_end "$holder"
 
 echo "== no permission"
 chmod 600 /dev/video0

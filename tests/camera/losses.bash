@@ -67,7 +67,7 @@ hold
 kill -CONT "$process"
 await_new "not back yet"
 kill "$holder"
-wait "$holder"
+await_end "$holder"
 is_back
 
 section "does not start when it comes back"
@@ -99,7 +99,7 @@ is_back
 
 section "gone while nobody watched"
 kill -INT "$viewer"
-wait "$viewer"
+await_end "$viewer"
 await_new "closed, as nobody watches"
 echo vivid.0 >$plug/unbind
 watch /tmp/recv2
@@ -111,5 +111,5 @@ section "end"
 sed 's/^/recv: /' /tmp/recv
 stop
 kill -INT "$viewer"
-wait "$viewer"
+await_end "$viewer"
 echo "recv status: $?"

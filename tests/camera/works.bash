@@ -8,7 +8,7 @@ echo "== default"
 send
 say
 echo "held before anybody watches: $(await_held 0)"
-"$VIDCHAT" recv 127.0.0.1 --display none --frames 30 2>/tmp/recv
+timeout "$patience" "$VIDCHAT" recv 127.0.0.1 --display none --frames 30 2>/tmp/recv
 echo "recv status: $?"
 sed 's/^/recv: /' /tmp/recv
 watch /tmp/recv
@@ -16,7 +16,7 @@ watch /tmp/recv
 await "sends" /tmp/recv
 echo "held while somebody watches: $(await_held 1)"
 kill -INT "$viewer"
-wait "$viewer"
+await_end "$viewer"
 echo "held after the last viewer: $(await_held 0)"
 stop
 
@@ -33,7 +33,7 @@ await "goes on as it was"
 try_watching
 say
 stop
-wait "$viewer"
+await_end "$viewer"
 
 echo "== nodes that cannot capture"
 rmmod vivid

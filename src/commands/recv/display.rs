@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::failure::{Failure, Outcome};
 use crate::frame::FrameHeader;
 use crate::media::playback::player::{Picture, PlayerEvent, PlayerOptions};
 use crate::media::{PipelineFile, Player};
-use crate::net::{Sink, StreamStats};
+use crate::net::{Losses, Sink, StreamStats};
 use crate::wire::Caps;
 
 use super::RecvOptions;
@@ -48,6 +48,9 @@ pub struct VideoDisplay<'a> {
     changes: bool,
     /// What covers the picture.
     covered: Option<String>,
+    /// Losses of the connection, and of the sender's camera.
+    connection: Losses,
+    camera: Losses,
 }
 
 impl<'a> VideoDisplay<'a> {
@@ -68,6 +71,8 @@ impl<'a> VideoDisplay<'a> {
             trouble: None,
             changes: false,
             covered: None,
+            connection: Losses::default(),
+            camera: Losses::default(),
         }
     }
 
@@ -98,8 +103,29 @@ impl<'a> VideoDisplay<'a> {
         self.shown.load(Relaxed)
     }
 
+    /// The connection is lost, and is made again.
+    pub fn disconnected(&mut self, reason: &str) {
+        let target = &self.options.target;
+        match self.connection.lost(reason, Instant::now()) {
+            Some(times) => warn!("sender {target}: lost: {reason}{times}; connecting again"),
+            None => debug!("sender {target}: lost: {reason}; connecting again"),
+        }
+        self.enter(Outage::Reconnecting(reason.to_owned()));
+    }
+
+    /// Tells of losses that are over, where there were many.
+    pub fn settle(&mut self) {
+        let (target, now) = (&self.options.target, Instant::now());
+        if let Some(times) = self.connection.steady(now) {
+            info!("sender {target}: the connection holds again, after it was lost{times}");
+        }
+        if let Some(times) = self.camera.steady(now) {
+            info!("sender {target}: the camera stays again, after it was lost{times}");
+        }
+    }
+
     /// From now on no pictures come, for this reason.
-    pub fn enter(&mut self, trouble: Outage) {
+    fn enter(&mut self, trouble: Outage) {
         self.trouble = Some((trouble, Instant::now()));
     }
 
@@ -172,7 +198,9 @@ impl<'a> VideoDisplay<'a> {
             // That it is there again is only known from its first word; the window stays.
             if let Some((Outage::Reconnecting(_), since)) = self.trouble.take() {
                 let seconds = since.elapsed().as_secs_f32();
-                info!("sender {target}: connected again after {seconds:.1} s");
+                if self.connection.back(Instant::now()) {
+                    info!("sender {target}: connected again after {seconds:.1} s");
+                }
             }
             // One that was taken for a program of the tutorial before has no name until now.
             if self.sender != from && !name.is_empty() {
@@ -213,14 +241,20 @@ impl<'a> VideoDisplay<'a> {
     }
 
     fn lost(&mut self, reason: &str) {
-        warn!("sender {}: camera lost: {reason}", self.options.target);
+        let target = &self.options.target;
+        match self.camera.lost(reason, Instant::now()) {
+            Some(times) => warn!("sender {target}: camera lost: {reason}{times}"),
+            None => debug!("sender {target}: camera lost: {reason}"),
+        }
         self.enter(Outage::CameraLost(reason.to_owned()));
     }
 
     fn frame(&mut self, header: &FrameHeader, picture: Picture) {
         if let Some((Outage::CameraLost(_), since)) = &self.trouble {
             let (target, seconds) = (&self.options.target, since.elapsed().as_secs());
-            info!("sender {target}: the camera is back after {seconds} s");
+            if self.camera.back(Instant::now()) {
+                info!("sender {target}: the camera is back after {seconds} s");
+            }
         }
         self.trouble = None;
         if let Some(player) = &self.player {

@@ -1,10 +1,13 @@
-//! Why pictures are older than they may be, and what to type against it: said once, by the viewer.
+//! Why pictures are older than they may be, and what to type against it: said by the viewer once, then only
+//! what changed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::net::age_histogram::milliseconds;
+use crate::net::log_throttle::span;
 use crate::net::receiver::stats::StatsInterval;
+use crate::net::remedy::{FULL, less, megabits};
 use crate::wire::Caps;
 
 /// So many seconds in a row have to be too old before anything is said: a burst is no state.
@@ -15,10 +18,6 @@ const SECONDS_OF_DELTAS: u32 = 8;
 const RECOVERY: u32 = 30;
 /// What the stream needs is taken from so many seconds: after a pause much is left out at once.
 const REMEMBERED: usize = 10;
-/// A link that is used to more than this part of what it carries is full.
-const FULL: f64 = 0.85;
-/// The smaller width that is advised.
-const NARROW: i32 = 160;
 
 /// Watches the ages of the pictures, second by second.
 #[derive(Debug)]
@@ -26,10 +25,38 @@ pub struct Advice {
     bound: Duration,
     bad: u32,
     good: u32,
-    told: bool,
+    /// What was said, as long as it is true.
+    told: Option<Told>,
     /// Of the last seconds in which pictures came: how long each was, how many pictures, and how
     /// many bytes.
     recent: VecDeque<(Duration, u64, u64)>,
+}
+
+/// What was said of pictures that are too old.
+#[derive(Debug)]
+struct Told {
+    age: Duration,
+    causes: Vec<Cause>,
+    /// Seconds since the first bad one.
+    seconds: u32,
+    oldest: Duration,
+}
+
+/// Which part of the way takes the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Link,
+    Here,
+    Distance,
+    Sender,
+    Way,
+}
+
+/// What a viewer is told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    Outage(String),
+    Over(String),
 }
 
 impl Advice {
@@ -39,13 +66,13 @@ impl Advice {
             bound,
             bad: 0,
             good: 0,
-            told: false,
+            told: None,
             recent: VecDeque::new(),
         }
     }
 
     /// What to say after this second: nothing as a rule.
-    pub fn after(&mut self, second: &StatsInterval, form: &Caps) -> Option<String> {
+    pub fn after(&mut self, second: &StatsInterval, form: &Caps) -> Option<Said> {
         if second.frames > 0 {
             if self.recent.len() == REMEMBERED {
                 self.recent.pop_front();
@@ -54,27 +81,68 @@ impl Advice {
                 .push_back((second.span, second.frames, second.bytes));
         }
         let age = second.age?;
+        if let Some(told) = &mut self.told {
+            told.seconds += 1;
+            told.oldest = told.oldest.max(age.p95);
+        }
         if age.p95 <= self.bound {
             self.bad = 0;
             self.good += 1;
-            self.told &= self.good < RECOVERY;
-            return None;
+            return self.over();
         }
         (self.bad, self.good) = (self.bad + 1, 0);
         let patience = match form.is_delta() {
             true => SECONDS_OF_DELTAS,
             false => SECONDS,
         };
-        if self.told || self.bad < patience {
+        if self.bad < patience {
             return None;
         }
-        self.told = true;
-        Some(format!(
-            "pictures are up to {} ms old, more than the {} of --max-latency: {}",
+        let (cause, reason) = self.reason(second, form);
+        let still = match &mut self.told {
+            None => {
+                self.told = Some(Told {
+                    age: age.p95,
+                    causes: vec![cause],
+                    seconds: self.bad,
+                    oldest: age.p95,
+                });
+                ""
+            }
+            Some(told) => {
+                let (older, news) = (age.p95 >= told.age * 2, !told.causes.contains(&cause));
+                if !older && !news {
+                    return None;
+                }
+                told.age = told.age.max(age.p95);
+                if news {
+                    told.causes.push(cause);
+                }
+                // One second more or less is no change.
+                self.bad = 0;
+                if older {
+                    " by now"
+                } else {
+                    ", for another reason"
+                }
+            }
+        };
+        Some(Said::Outage(format!(
+            "pictures are up to {} ms old{still}, more than the {} of --max-latency: {reason}",
             age.p95.as_millis(),
             self.bound.as_millis(),
-            self.reason(second, form)
-        ))
+        )))
+    }
+
+    /// Whether pictures are as new as they should be again.
+    fn over(&mut self) -> Option<Said> {
+        let told = self.told.take_if(|_| self.good >= RECOVERY)?;
+        let time = Duration::from_secs(told.seconds.saturating_sub(self.good).into());
+        Some(Said::Over(format!(
+            "pictures are new enough again after {}, in which they were up to {} ms old",
+            span(time),
+            told.oldest.as_millis()
+        )))
     }
 
     /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
@@ -95,7 +163,7 @@ impl Advice {
     }
 
     /// Which part of the way takes the time, and what helps.
-    fn reason(&self, second: &StatsInterval, form: &Caps) -> String {
+    fn reason(&self, second: &StatsInterval, form: &Caps) -> (Cause, String) {
         let (needs, bound) = (self.needed(second, form), self.bound);
         let age = second.age.unwrap_or_default().p50;
         let arrived = second.arrived.unwrap_or_default().p50;
@@ -103,69 +171,50 @@ impl Advice {
         if let Some(carries) = second.carries
             && needs > carries * FULL
         {
-            return format!(
+            let words = format!(
                 "the link needs {} Mbit/s, carries {}; on the sender: {}",
                 megabits(needs),
                 megabits(carries),
                 less(form, needs, carries)
             );
+            return (Cause::Link, words);
         }
         if age.saturating_sub(arrived) > bound / 2 {
             let here = age.saturating_sub(arrived).as_millis();
-            return format!(
+            let words = format!(
                 "{here} ms of it pass here, decoding and showing; on the sender: --width or --fps"
             );
+            return (Cause::Here, words);
         }
         if round_trip > bound {
             let there = round_trip.as_millis() / 2;
-            return format!("the way alone takes {there} ms; give a larger --max-latency");
+            let words = format!("the way alone takes {there} ms; give a larger --max-latency");
+            return (Cause::Distance, words);
         }
         if form.is_delta() {
             // Its frames are small: how quickly one comes tells nothing of the link.
             let arrived = second.arrived.unwrap_or_default().p95;
-            return format!(
+            let words = format!(
                 "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
                 arrived.as_millis(),
                 less(form, needs, self.came())
             );
+            return (Cause::Way, words);
         }
         match second.sent {
-            Some(sent) if sent.p50 > milliseconds(bound / 2) => format!(
-                "{:.0} ms of it pass before they leave the sender, which may be busy; there: --width or \
-                 --fps",
-                sent.p50
-            ),
-            _ => "it passes on the way: somebody else may use the link".into(),
-        }
-    }
-}
-
-/// What makes a stream of this form, which needs so many bits a second, fit into so many.
-fn less(form: &Caps, needs: f64, carries: f64) -> String {
-    let codec = "a codec, such as --pipeline camera-h264";
-    match form.media_type() {
-        "video/x-raw" => {
-            let width = form.size().map_or(320, |(width, _)| width);
-            let narrow = (f64::from(NARROW) / f64::from(width)).powi(2);
-            match narrow < carries * FULL / needs {
-                true => format!("{codec}, or --width {NARROW}"),
-                false => codec.into(),
+            Some(sent) if sent.p50 > milliseconds(bound / 2) => {
+                let words = format!(
+                    "{:.0} ms of it pass before they leave the sender, which may be busy; there: \
+                     --width or --fps",
+                    sent.p50
+                );
+                (Cause::Sender, words)
+            }
+            _ => {
+                let words = "it passes on the way: somebody else may use the link";
+                (Cause::Way, words.into())
             }
         }
-        "image/jpeg" | "image/png" => format!("{codec}, or a smaller --width or --fps"),
-        _ => {
-            let kbit = (carries * FULL / 1e3).max(1.0);
-            let step = 10_f64.powf(kbit.log10().floor() - 1.0).max(1.0);
-            let kbit = (kbit / step).floor() * step;
-            format!("--set bitrate={kbit:.0}, and a smaller --width or --fps if that is too little")
-        }
-    }
-}
-
-fn megabits(bits: f64) -> String {
-    match bits / 1e6 {
-        few if few < 9.95 => format!("{few:.1}"),
-        many => format!("{many:.0}"),
     }
 }
 
@@ -207,6 +256,9 @@ mod tests {
     fn said(advice: &mut Advice, second: &StatsInterval) -> Vec<String> {
         (0..60)
             .filter_map(|_| advice.after(second, &raw()))
+            .map(|said| match said {
+                Said::Outage(words) | Said::Over(words) => words,
+            })
             .collect()
     }
 
@@ -224,32 +276,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_advised_is_enough() {
-        let codec = "a codec, such as --pipeline camera-h264";
-        let both = format!("{codec}, or --width 160");
-        for (width, carries, advised) in [
-            (320, 10e6, &both[..]),
-            (320, 7e6, codec),
-            (640, 3e6, &both),
-            (640, 1e6, codec),
-            (160, 27e6, codec),
-        ] {
-            let form = format!("video/x-raw, format=I420, width={width}, height=240");
-            let form = Caps::parse(&form).unwrap();
-            assert_eq!(less(&form, 28e6, carries), advised, "{width} {carries}");
-        }
-        let h264 = Caps::parse("video/x-h264, width=320, height=240").unwrap();
-        for (carries, advised) in [
-            (60e3, "--set bitrate=51,"),
-            (1.234e6, "--set bitrate=1000,"),
-            (100.0, "--set bitrate=1,"),
-        ] {
-            let said = less(&h264, 2e6, carries);
-            assert!(said.starts_with(advised), "{carries} {said}");
-        }
-    }
-
-    #[test]
     fn nothing_is_said_of_a_burst_and_trouble_that_comes_back_later_is_told_again() {
         let mut advice = Advice::new(Duration::from_millis(200));
         let (bad, good) = (second(2.0, 480), second(10.0, 120));
@@ -259,8 +285,34 @@ mod tests {
             assert_eq!(advice.after(&good, &raw()), None);
         }
         assert_eq!(said(&mut advice, &bad).len(), 1);
-        assert_eq!(said(&mut advice, &good).len(), 0);
+        assert_eq!(
+            said(&mut advice, &good),
+            ["pictures are new enough again after 60 s, in which they were up to 480 ms old"]
+        );
         assert_eq!(said(&mut advice, &bad).len(), 1);
+    }
+
+    #[test]
+    fn pictures_that_become_twice_as_old_or_are_held_up_elsewhere_are_told_again() {
+        let mut advice = Advice::new(Duration::from_millis(200));
+        assert_eq!(said(&mut advice, &second(2.0, 480)).len(), 1);
+        assert_eq!(said(&mut advice, &second(2.0, 900)).len(), 0);
+        let older = said(&mut advice, &second(2.0, 1000));
+        assert_eq!(older.len(), 1);
+        assert!(older[0].starts_with("pictures are up to 1000 ms old by now, more than"));
+        let slow_here = StatsInterval {
+            arrived: ages(20),
+            carries: None,
+            ..second(10.0, 600)
+        };
+        let elsewhere = said(&mut advice, &slow_here);
+        assert_eq!(elsewhere.len(), 1);
+        assert!(elsewhere[0].starts_with("pictures are up to 600 ms old, for another reason,"));
+        assert_eq!(
+            said(&mut advice, &second(2.0, 480)).len(),
+            0,
+            "known already"
+        );
     }
 
     #[test]
@@ -276,7 +328,7 @@ mod tests {
         let reason = |second: &StatsInterval, form: &Caps| {
             let mut advice = Advice::new(Duration::from_millis(200));
             advice.after(second, form);
-            advice.reason(second, form)
+            advice.reason(second, form).1
         };
         let slow_here = StatsInterval {
             arrived: ages(20),

@@ -6,16 +6,16 @@ pub(crate) mod latency_advice;
 pub(crate) mod session;
 
 use std::io;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
+use crate::cli::{Display, MAX_FRAME, RecvArgs};
 use crate::console;
 use crate::failure::{Failure, Outcome, Status, describe};
 use crate::media::display::sink;
 use crate::media::display::terminal;
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile, Values};
-use crate::net::receiver::{ReceiveError, ReceiveOptions};
+use crate::net::receiver::{ConnectError, ReceiveError, ReceiveOptions};
 use crate::net::{self, Target};
 use crate::wire::{Wire, WireError};
 
@@ -41,13 +41,24 @@ pub struct RecvOptions {
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
 pub async fn run(args: RecvArgs) -> Outcome {
+    if args.caps.is_some() && args.wire != Wire::Bare {
+        return Err(Failure::usage("--caps is for --wire bare alone")
+            .cause("any other sender says what form its frames have")
+            .hint("leave --caps out"));
+    }
+    let chosen = args.pipeline.pipeline.as_deref();
+    let values = super::values(args.pipeline.settings);
+    // What is wrong here is said before anything else is tried; a display needs GStreamer.
+    if chosen.is_some() || matches!(args.display, Display::Terminal | Display::None) {
+        values.check(&file(chosen, args.display)?)?;
+    }
     let target = args.target.with_port(args.port);
     let play = ReceiveOptions {
         wire: args.wire,
         bare_caps: args.caps,
         max_frame: args.max_frame,
         name: super::own_name(),
-        max_latency: Duration::from_millis(u64::from(args.max_latency)),
+        max_latency: args.max_latency,
         ..ReceiveOptions::default()
     };
     let stats = StatsWriter::open(&args.stats)?;
@@ -58,8 +69,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     );
     let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
-    let file = file(args.pipeline.pipeline.as_deref(), args.display)?;
-    let values = super::values(args.pipeline.settings);
+    let file = file(chosen, args.display)?;
     values.check(&file)?;
     let watched = args.watch.then(|| FileWatch::open(&file)).transpose()?;
     let options = RecvOptions {
@@ -92,6 +102,10 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
         (None, Display::Auto) => match sink::window() {
             Ok(_) => "window",
             Err(_) if console::can_draw() => "terminal",
+            Err(_) if console::is_dumb() => {
+                terminal::check()?;
+                "terminal"
+            }
             Err(failure) => {
                 return Err(failure
                     .hint("run it in a terminal to see the video there, or give --display none"));
@@ -102,9 +116,39 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
 }
 
 /// Why there is no connection, and what to do about it.
-fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
+fn cannot_connect(target: &Target, error: &ConnectError) -> Failure {
+    let (host, _) = target.parts();
     let failure = Failure::start(format!("cannot connect to \"{target}\""));
+    match error {
+        ConnectError::Unreached(tried) => match tried.iter().max_by_key(|(_, e)| telling(e)) {
+            Some((_, e)) => unreached(failure, target, e).found(tries(host, tried)),
+            None => unknown(failure),
+        },
+        // What the resolver says differs from system to system.
+        ConnectError::Lookup(_) => unknown(failure),
+        ConnectError::Greeting(e) => failure
+            .cause(describe(e))
+            .hint(format!("vidchat send on {host:?} prints what to type here")),
+    }
+}
+
+fn unknown(failure: Failure) -> Failure {
+    failure
+        .cause("no machine of that name was found")
+        .hint("vidchat send prints its addresses: type one of those")
+}
+
+/// How much an error of one address tells of the host: that a machine is there is the most.
+fn telling(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => 2,
+        io::ErrorKind::TimedOut => 1,
+        _ => 0,
+    }
+}
+
+fn unreached(failure: Failure, target: &Target, error: &io::Error) -> Failure {
+    let (host, port) = target.parts();
     match error.kind() {
         io::ErrorKind::ConnectionRefused => failure
             .cause(format!("nothing listens at port {port} there"))
@@ -117,13 +161,23 @@ fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
             .cause(describe(error))
             .hint("are both machines on the same network? vidchat send prints its addresses"),
-        // What the resolver says differs from system to system, and so does its error's kind.
-        _ if error.raw_os_error().is_none() => failure
-            .cause("there is no machine of that name")
-            .hint("vidchat send prints its addresses: type one of those"),
         _ => failure
             .cause(describe(error))
             .hint(format!("vidchat send on {host:?} prints what to type here")),
+    }
+}
+
+/// The addresses that a name stands for, each with what came of it.
+fn tries(host: &str, tried: &[(SocketAddr, io::Error)]) -> Vec<String> {
+    let shown = |(address, e): &(SocketAddr, io::Error)| {
+        let ip = address.ip();
+        format!("tried {ip}: {}", describe(e))
+    };
+    // An address stands for itself, whatever way it was written.
+    let is_address = host.contains(':') || host.parse::<Ipv4Addr>().is_ok();
+    match is_address {
+        true => Vec::new(),
+        false => tried.iter().map(shown).collect(),
     }
 }
 
@@ -195,7 +249,7 @@ fn after(goodbye: &ReceiveError, host: &str, reconnect: bool) -> String {
 /// What to do where a sender does not keep to the protocol.
 fn against(error: &ReceiveError, host: &str, wire: Wire) -> String {
     match error {
-        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
+        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
             format!("where its pictures are that large: --max-frame {length}")
         }
         ReceiveError::Wire(WireError::NoHello) if wire == Wire::Native => {

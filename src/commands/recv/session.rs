@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::console;
 use crate::failure::{Failure, Outcome};
@@ -19,8 +19,8 @@ use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::{self, Connection, StreamStats};
 use crate::wire::AgesMs;
 
-use super::display::{OnScreen, Outage, VideoDisplay};
-use super::latency_advice::Advice;
+use super::display::{OnScreen, VideoDisplay};
+use super::latency_advice::{Advice, Said};
 use crate::commands::file_watch;
 use crate::commands::recv::{self, RecvOptions};
 use crate::commands::stats_writer::{rounded, wall_clock};
@@ -92,7 +92,6 @@ async fn keep_watching(
     meter: &StreamStats,
     screen: &RefCell<VideoDisplay<'_>>,
 ) -> Failure {
-    let target = &options.target;
     let mut connection = first;
     let mut again = false;
     loop {
@@ -115,10 +114,7 @@ async fn keep_watching(
             (true, ReceiveError::Bye(_)) => REFUSED_PAUSE,
             (true, _) => LONGEST_PAUSE,
             (false, error) => {
-                warn!("sender {target}: lost: {error}; connecting again");
-                screen
-                    .borrow_mut()
-                    .enter(Outage::Reconnecting(error.to_string()));
+                screen.borrow_mut().disconnected(&error.to_string());
                 FIRST_PAUSE
             }
         };
@@ -211,6 +207,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
     fn tick(&mut self) {
         let mut screen = self.screen.borrow_mut();
         screen.refresh();
+        screen.settle();
         self.ticks = (self.ticks + 1) % TICKS;
         if self.ticks == 0 {
             self.last = self.meter.close_second();
@@ -241,16 +238,20 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
                 parts.join(console::GAP)
             }
         };
-        console::status(&[&text, "(q quits)"].join(console::GAP));
+        console::status(&[text, format!("({})", console::way_out())].join(console::GAP));
     }
 
     /// Tells of the second that has just ended.
     fn tell(&mut self, screen: &VideoDisplay<'_>) {
         let second = &self.last;
         if let Some(form) = &screen.form
-            && let Some(advice) = self.advice.after(second, form)
+            && let Some(said) = self.advice.after(second, form)
         {
-            warn!("sender {}: {advice}", self.options.target);
+            let target = &self.options.target;
+            match said {
+                Said::Outage(words) => warn!("sender {target}: {words}"),
+                Said::Over(words) => info!("sender {target}: {words}"),
+            }
         }
         if let Some(stats) = &self.options.stats {
             let seconds = second.span.as_secs_f64().max(0.001);

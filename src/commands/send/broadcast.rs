@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::failure::{Failure, Outcome, Status};
 use crate::frame::Frame;
@@ -16,7 +16,8 @@ use crate::media::display::sink;
 use crate::media::pipeline::file::Directive;
 use crate::media::playback::player::PlayerEvent;
 use crate::media::{FrameSink, Source};
-use crate::net::Hub;
+use crate::net::log_throttle::span;
+use crate::net::{Hub, Losses};
 use crate::wire::Caps;
 
 use super::SendOptions;
@@ -51,6 +52,7 @@ pub struct Broadcast {
     opened: bool,
     /// Since when the source gives none any more.
     lost_since: Option<Instant>,
+    losses: Losses,
     /// Since when nobody has watched, while the source is open.
     idle_since: Option<Instant>,
 }
@@ -74,6 +76,7 @@ impl Broadcast {
             watch: options.watch,
             opened: false,
             lost_since: None,
+            losses: Losses::default(),
             idle_since: None,
         }
     }
@@ -116,6 +119,7 @@ impl Broadcast {
         self.source.open();
         loop {
             let close_at = self.idle_since.map(|since| since + LINGER);
+            let steady_at = self.losses.steady_at().map(Instant::from_std);
             let previewed = self.previewed.as_mut().map(|events| events.recv());
             tokio::select! {
                 () = &mut quit => return Ok("the sender was stopped"),
@@ -152,6 +156,11 @@ impl Broadcast {
                         self.source.want_key();
                     }
                 }
+                () = or_never(steady_at.map(sleep_until)) => {
+                    if let Some(times) = self.losses.steady(std::time::Instant::now()) {
+                        info!("source: stays again, after it was lost{times}");
+                    }
+                }
                 rate = self.monitor.bitrate() => self.source.set_bitrate(rate),
                 () = or_never(close_at.map(sleep_until)) => {
                     self.idle_since = None;
@@ -166,7 +175,11 @@ impl Broadcast {
         match event {
             SourceEvent::Opened(from) => {
                 match self.lost_since.take() {
-                    Some(since) => info!("source: back after {}: {from}", length(since)),
+                    Some(since) => {
+                        if self.losses.back(std::time::Instant::now()) {
+                            info!("source: back after {}: {from}", span(since.elapsed()));
+                        }
+                    }
                     None => info!("source: open: {from}"),
                 }
                 self.opened = true;
@@ -174,11 +187,19 @@ impl Broadcast {
             }
             SourceEvent::Closed => info!("source: closed, as nobody watches"),
             SourceEvent::Lost(failure) => {
-                warn!("source: {}", failure.line());
+                let line = failure.line();
+                match self.losses.lost(&line, std::time::Instant::now()) {
+                    Some(times) => warn!("source: {line}{times}"),
+                    None => debug!("source: {line}"),
+                }
                 self.lost_since = Some(Instant::now());
             }
             SourceEvent::StillLost(failure) => {
-                warn!("source: not back yet: {}", failure.why_exactly());
+                let why = failure.why_exactly();
+                match self.losses.lost(&why, std::time::Instant::now()) {
+                    Some(times) => warn!("source: not back yet: {why}{times}"),
+                    None => debug!("source: not back yet: {why}"),
+                }
             }
             SourceEvent::Changed(words) => {
                 if let Some(watch) = &self.watch {
@@ -250,16 +271,6 @@ impl FrameSink for Hub {
 
     fn lose(&self, reason: &str) {
         Hub::lose(self, reason);
-    }
-}
-
-/// How long ago that was, for a person.
-fn length(since: Instant) -> String {
-    match since.elapsed().as_secs() {
-        0 => "less than 1 s".into(),
-        seconds @ ..120 => format!("{seconds} s"),
-        seconds @ ..7200 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3600),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Where a sender listens, and what to type on the other machine.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
 use crate::wire::{Caps, Wire};
@@ -36,19 +37,31 @@ pub fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String 
         (Wire::Bare, Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
         _ => String::new(),
     };
-    let commands = address::reachable(bound.ip()).into_iter().map(|ip| {
+    let own = address::reachable(bound.ip());
+    let is_alone = own.is_empty();
+    let own = match is_alone {
+        true => vec![Ipv4Addr::LOCALHOST.into()],
+        false => own,
+    };
+    let commands = own.into_iter().map(|ip| {
         let target = Target {
             host: ip.to_string(),
             port: Some(bound.port()),
         };
         format!("\n    vidchat recv {target}{form}")
     });
-    let place = match bound.ip().is_loopback() {
-        true => "On this machine, in another terminal, type:",
-        false => "On the other machine, type:",
+    let place = match (is_alone, bound.ip().is_loopback()) {
+        (true, _) => {
+            "No other machine can reach this one: it has no address on a network. Connect it to \
+             one, and start vidchat send again.\n\
+             On this machine, in another terminal, type:"
+        }
+        (false, true) => "On this machine, in another terminal, type:",
+        (false, false) => "On the other machine, type:",
     };
     format!(
-        "{place}{}\nq or Ctrl-C ends it.",
-        commands.collect::<String>()
+        "{place}{}\n{}",
+        commands.collect::<String>(),
+        console::way_out_line()
     )
 }

@@ -147,6 +147,16 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
     ];
     for (name, value) in short {
         if let Some(value) = value {
+            if let Some(other) = values.get(name)
+                && *other != value
+            {
+                return Err(Failure::usage(format!(
+                    "--{name} {value} and --set {name}={other} contradict each other"
+                ))
+                .hint(format!(
+                    "leave one of them out, such as --set {name}={other}"
+                )));
+            }
             values.set(name, value);
         }
     }
@@ -160,9 +170,7 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
             max_viewers: args.max_viewers,
             wire: args.wire,
             name: super::own_name(),
-            max_latency: args.max_latency.map_or(Duration::MAX, |milliseconds| {
-                Duration::from_millis(u64::from(milliseconds))
-            }),
+            max_latency: args.max_latency.unwrap_or(Duration::MAX),
             ..ServerOptions::default()
         },
         preview,

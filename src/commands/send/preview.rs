@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::failure::{Failure, Outcome};
 use crate::media::display::sink;
@@ -58,13 +58,29 @@ fn show(
     events: UnboundedSender<PlayerEvent>,
 ) -> Outcome {
     let mut subscription = hub.subscribe();
-    let mut player = Player::new(options, events);
+    let (tell, mut heard) = unbounded_channel();
+    let mut player = Player::new(options, tell);
     loop {
-        match runtime.block_on(subscription.next()) {
-            Update::Caps(caps) => player.set_caps(&caps)?,
-            Update::Frame(frame) => player.show_shared(&frame.header, frame.data),
-            Update::Lost(reason) => player.cover(&format!("camera lost: {reason}")),
-            Update::End(_) => return Ok(()),
+        let next = runtime.block_on(async {
+            tokio::select! {
+                update = subscription.next() => Next::Show(update),
+                Some(event) = heard.recv() => Next::Tell(event),
+            }
+        });
+        match next {
+            Next::Show(Update::Caps(caps)) => player.set_caps(&caps)?,
+            Next::Show(Update::Frame(frame)) => player.show_shared(&frame.header, frame.data),
+            Next::Show(Update::Lost(reason)) => player.cover(&format!("camera lost: {reason}")),
+            Next::Show(Update::End(_)) => return Ok(()),
+            // Not to be kept: OpenGL's sink complains without a pause of a display that is gone.
+            Next::Tell(PlayerEvent::Failed(failure)) => return Err(failure),
+            Next::Tell(event) => drop(events.send(event)),
         }
     }
+}
+
+/// What the thread is to do next.
+enum Next {
+    Show(Update),
+    Tell(PlayerEvent),
 }

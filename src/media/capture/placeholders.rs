@@ -2,6 +2,7 @@
 //! and the defaults of an encoder.
 
 use crate::failure::Outcome;
+use crate::limits;
 
 use super::camera::{self, Camera, CameraRequest};
 use super::screen;
@@ -80,7 +81,9 @@ fn request(values: &Values, file: &PipelineFile, mjpeg: bool) -> Outcome<CameraR
 /// The height of a frame of four to three.
 fn default_height(values: &Values, file: &PipelineFile) -> Outcome<String> {
     let width = values.number(file, "width")?.unwrap_or(320);
-    Ok((width * 3 / 4 / 2 * 2).max(2).to_string())
+    Ok((width * 3 / 4 / 2 * 2)
+        .max(limits::HEIGHT.least)
+        .to_string())
 }
 
 /// The value of an encoder's placeholder; `None` where the file has a default for it.

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Outcome};
 use crate::media::gst::element;
 use crate::media::gst::probe::{self, Probe};
 
-use super::x11::X11Window;
+use super::connection::Display;
 
 /// A sink with a window.
 struct Candidate {
@@ -66,15 +66,17 @@ pub fn window() -> Outcome<String> {
 /// Tries the sinks for the displays that this machine names. Each is tried when the iterator gets
 /// there.
 pub fn probes() -> impl Iterator<Item = Probe<String>> {
-    #[cfg(all(unix, not(target_os = "macos")))]
-    crate::media::gst::ffi::survive_display();
+    // An X server may reset when its last client leaves, such as a sink that was tried.
+    if is_set("DISPLAY") {
+        Display::X11.hold();
+    }
     let candidates = SINKS.into_iter().filter(Candidate::may_work);
     candidates.map(|sink| probe::chain(sink.launch, probe::NO_DISPLAY))
 }
 
 /// Whether there is an X display that can be opened.
 pub fn x_display_answers() -> bool {
-    X11Window::display_reachable()
+    Display::X11.hold()
 }
 
 /// Whether the environment names a display, which may or may not answer.

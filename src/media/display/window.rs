@@ -8,6 +8,7 @@ use gst_video::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
+use super::connection::{Display, DisplayWatch};
 use super::x11::{WindowEvent, X11Window};
 use crate::media::gst::element;
 use crate::media::pipeline::build;
@@ -43,8 +44,10 @@ struct Shared {
     before: (u32, u32),
     /// The title says that the person has to wait.
     waits: bool,
-    /// The display went away.
-    lost: bool,
+    /// The display that went away.
+    lost: Option<Display>,
+    /// Hears of that, where the window is a sink's own.
+    watched: Option<DisplayWatch>,
     /// The sinks that drew into our window; the last one that is left does.
     sinks: Vec<glib::WeakRef<gst_video::VideoOverlay>>,
 }
@@ -95,14 +98,23 @@ impl Window {
         }
     }
 
-    /// Whether the display went away. A sink that draws then, or is stopped, is ended by Xlib
-    /// together with the whole process, so it has to be left alone.
+    /// Whether the display went away, so that there is nothing to draw on.
     pub fn is_lost(&self) -> bool {
-        lock(&self.shared).lost
+        lock(&self.shared).lost.is_some()
     }
 
-    /// Gives our window to an X11 sink that asks for one; called on the bus, in time.
+    /// Whether its sink must not even be stopped: Xlib has a thread wait for ever that speaks to a
+    /// display which is gone.
+    pub fn is_stuck(&self) -> bool {
+        lock(&self.shared).lost == Some(Display::X11)
+    }
+
+    /// Gives our window to an X11 sink that asks for one, and looks after the display of one that
+    /// opens its own; called on the bus, in time.
     pub fn prepare(&self, message: &gst::MessageRef) {
+        if let Some(display) = display_of(message) {
+            self.watch(display);
+        }
         if !gst_video::is_video_overlay_prepare_window_handle_message(message) {
             return;
         }
@@ -129,6 +141,22 @@ impl Window {
         }
     }
 
+    /// Tells of the loss of a display that a sink draws on.
+    fn watch(&self, display: Display) {
+        if lock(&self.shared).watched.is_some() {
+            return;
+        }
+        let (shared, acted) = (Arc::downgrade(&self.shared), Arc::clone(&self.acted));
+        let watched = display.watch(move |reason| {
+            // Where the window is closed, nobody misses the display.
+            if let Some(shared) = shared.upgrade() {
+                lock(&shared).lost = Some(display);
+                acted(WindowAction::Lost(reason));
+            }
+        });
+        lock(&self.shared).watched = watched;
+    }
+
     /// The id of our window, which is opened where it is not yet.
     fn own_id(&self) -> Option<u32> {
         if let Some(own) = &lock(&self.shared).own {
@@ -145,7 +173,7 @@ impl Window {
                 let _ = exposed.try_send(());
             }
             WindowEvent::Lost(reason) => {
-                lock(&shared).lost = true;
+                lock(&shared).lost = Some(Display::X11);
                 acted(WindowAction::Lost(reason));
             }
         });
@@ -196,6 +224,25 @@ impl Window {
             }
             gst::PadProbeReturn::Ok
         });
+    }
+}
+
+/// The display on which a sink is about to open a window of its own, as its message tells.
+fn display_of(message: &gst::MessageRef) -> Option<Display> {
+    if gst_video::is_video_overlay_prepare_window_handle_message(message) {
+        let sink = message.src()?.downcast_ref::<gst::Element>()?;
+        return (element::kind(sink) == "waylandsink").then_some(Display::Wayland);
+    }
+    // OpenGL's sinks take either.
+    let gst::MessageView::HaveContext(have) = message.view() else {
+        return None;
+    };
+    let context = have.context();
+    let display = context.structure().get::<glib::Object>("gst.gl.GLDisplay");
+    match display.ok()?.type_().name() {
+        "GstGLDisplayWayland" => Some(Display::Wayland),
+        "GstGLDisplayX11" => Some(Display::X11),
+        _ => None,
     }
 }
 

@@ -61,3 +61,23 @@ pub fn draw_into(overlay: &gst_video::VideoOverlay, id: u32) {
     // `ximagesink` and `xvimagesink` is a number that the X server checks.
     unsafe { overlay.set_window_handle(id as usize) };
 }
+
+/// Stops this process as Ctrl-Z stops a program that does not listen to it. Returns when the
+/// process goes on; at once where no shell could have it go on, which only the system knows.
+///
+/// To stop by SIGSTOP instead would be for ever where there is no such shell, and a handler of
+/// SIGTSTP, which gives the terminal back first, takes the system's own way from us.
+#[cfg(unix)]
+pub fn stop_process() {
+    // SAFETY: both structures are whole when they are read: one is zeroed, which is a handler of
+    // the system's own without flags, the other is written by the first call. `raise` goes to this
+    // thread, so the process has stopped and gone on before the handler is back.
+    unsafe {
+        let (mut ours, mut default) = (std::mem::zeroed(), std::mem::zeroed::<libc::sigaction>());
+        default.sa_sigaction = libc::SIG_DFL;
+        if libc::sigaction(libc::SIGTSTP, &default, &mut ours) == 0 {
+            libc::raise(libc::SIGTSTP);
+            libc::sigaction(libc::SIGTSTP, &ours, std::ptr::null_mut());
+        }
+    }
+}

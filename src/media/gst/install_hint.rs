@@ -1,307 +1,128 @@
 //! Which package brings a GStreamer element, so that an error about a missing one can say what to
-//! type.
-//!
-//! The sets are those in which GStreamer itself is released; the table follows Debian 12's
-//! packages. It names what people put into video pipelines, not all that there is.
+//! type. The table is `packaging/packages.txt`, which `scripts/setup` installs from.
 
 use std::fs;
 
-/// GStreamer's sets of plugins, as far as distributions package them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Set {
-    Base,
-    /// A part of base that Debian packages by itself: what draws on X11, and text.
-    X,
-    /// A part of base that Debian packages by itself: OpenGL.
-    Gl,
-    Good,
-    Bad,
-    Ugly,
-    Libav,
-    Camera,
-    PipeWire,
-    Vaapi,
+const TABLE: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/packaging/packages.txt"
+));
+
+/// How RPM tells a library of this machine's own kind from one of 32 bits.
+const RPM_BITS: &str = if cfg!(target_pointer_width = "64") {
+    "()(64bit)"
+} else {
+    ""
+};
+
+/// One line of the table. A package is `-` where the system has none.
+struct Row<'a> {
+    apt: &'a str,
+    pacman: &'a str,
+    brew: &'a str,
+    /// Names of elements, separated by spaces; one that ends in `*` stands for all that begin so.
+    elements: &'a str,
 }
 
-/// What to type, by system: the command and its packages in the order of [`Set`].
-struct System {
-    /// As `ID` or `ID_LIKE` of /etc/os-release has it.
-    ids: &'static [&'static str],
-    command: &'static str,
-    packages: [&'static str; 10],
-    /// Elements that this system packages elsewhere than in their set, and where.
-    apart: &'static [(&'static str, &'static str)],
+/// By what packages are installed.
+#[derive(Clone, Copy)]
+enum Manager {
+    Apt,
+    /// The command to type. Its packages tell which elements they have.
+    Rpm(&'static str),
+    Pacman,
+    Brew,
+    /// GStreamer's own, on Windows.
+    Installer,
 }
 
-const SYSTEMS: [System; 5] = [
-    System {
-        ids: &["debian", "ubuntu"],
-        command: "sudo apt install",
-        packages: [
-            "gstreamer1.0-plugins-base",
-            "gstreamer1.0-x",
-            "gstreamer1.0-gl",
-            "gstreamer1.0-plugins-good",
-            "gstreamer1.0-plugins-bad",
-            "gstreamer1.0-plugins-ugly",
-            "gstreamer1.0-libav",
-            "gstreamer1.0-libcamera",
-            "gstreamer1.0-pipewire",
-            "gstreamer1.0-vaapi",
-        ],
-        apart: &[
-            ("gtksink gtkglsink", "gstreamer1.0-gtk3"),
-            ("qmlgl*", "gstreamer1.0-qt5"),
-            ("qml6gl*", "gstreamer1.0-qt6"),
-            (
-                "facedetect faceblur edgedetect motioncells opencvtextoverlay cv*",
-                "gstreamer1.0-opencv",
-            ),
-            ("rtspclientsink", "gstreamer1.0-rtsp"),
-        ],
-    },
-    System {
-        ids: &["fedora", "rhel"],
-        command: "sudo dnf install",
-        packages: [
-            "gstreamer1-plugins-base",
-            "gstreamer1-plugins-base",
-            "gstreamer1-plugins-base",
-            "gstreamer1-plugins-good",
-            "gstreamer1-plugins-bad-free",
-            "gstreamer1-plugins-ugly-free",
-            "gstreamer1-plugin-libav",
-            "libcamera-gstreamer",
-            "pipewire-gstreamer",
-            "gstreamer1-vaapi",
-        ],
-        apart: &[
-            ("gtksink gtkglsink", "gstreamer1-plugins-good-gtk"),
-            ("qmlgl*", "gstreamer1-plugins-good-qt"),
-            ("qml6gl*", "gstreamer1-plugins-good-qt6"),
-            (
-                "facedetect faceblur edgedetect motioncells opencvtextoverlay cv*",
-                "gstreamer1-plugins-bad-free-opencv",
-            ),
-            ("zbar", "gstreamer1-plugins-bad-free-zbar"),
-            ("openh264*", "gstreamer1-plugin-openh264"),
-            ("x264enc", "gstreamer1-plugins-ugly"),
-            ("x265enc libde265dec", "gstreamer1-plugins-bad-freeworld"),
-        ],
-    },
-    System {
-        ids: &["arch"],
-        command: "sudo pacman -S",
-        packages: [
-            "gst-plugins-base",
-            "gst-plugins-base",
-            "gst-plugins-base",
-            "gst-plugins-good",
-            "gst-plugins-bad",
-            "gst-plugins-ugly",
-            "gst-libav",
-            "gst-plugin-libcamera",
-            "gst-plugin-pipewire",
-            "gstreamer-vaapi",
-        ],
-        apart: &[
-            ("gtksink gtkglsink", "gst-plugin-gtk"),
-            ("qmlgl*", "gst-plugin-qmlgl"),
-            ("qml6gl*", "gst-plugin-qml6"),
-            (
-                "facedetect faceblur edgedetect motioncells opencvtextoverlay cv*",
-                "gst-plugin-opencv",
-            ),
-            (
-                "vah* vaav1* vajpeg* vampeg2* vavp* vapostproc vacompositor vadeinterlace",
-                "gst-plugin-va",
-            ),
-        ],
-    },
-    System {
-        ids: &["suse", "opensuse"],
-        command: "sudo zypper install",
-        packages: [
-            "gstreamer-plugins-base",
-            "gstreamer-plugins-base",
-            "gstreamer-plugins-base",
-            "gstreamer-plugins-good",
-            "gstreamer-plugins-bad",
-            "gstreamer-plugins-ugly",
-            "gstreamer-plugins-libav",
-            "gstreamer-plugins-libcamera",
-            "gstreamer-plugin-pipewire",
-            "gstreamer-plugins-vaapi",
-        ],
-        apart: &[
-            ("qmlgl*", "gstreamer-plugins-good-qtqml"),
-            ("x264enc", "gstreamer-plugins-ugly-codecs"),
-            ("x265enc libde265dec", "gstreamer-plugins-bad-codecs"),
-        ],
-    },
-    System {
-        ids: &["alpine"],
-        command: "sudo apk add",
-        packages: [
-            "gst-plugins-base",
-            "gst-plugins-base",
-            "gst-plugins-base",
-            "gst-plugins-good",
-            "gst-plugins-bad",
-            "gst-plugins-ugly",
-            "gst-libav",
-            "libcamera-gstreamer",
-            "gst-plugin-pipewire",
-            "gst-vaapi",
-        ],
-        apart: &[
-            ("gtksink gtkglsink", "gst-plugins-good-gtk"),
-            ("qmlgl*", "gst-plugins-good-qt"),
-        ],
-    },
-];
-
-/// Elements that only macOS or only Windows has, whatever is installed.
-const NEVER_ON_LINUX: &str = "avfvideosrc avfassetsrc avsamplebufferlayersink vtenc* vtdec* \
-     osxvideosink d3d* dx9screencapsrc dxgiscreencapsrc gdiscreencapsrc ksvideosrc mfvideosrc \
-     mfh264enc mfh265enc mfvp9enc amfh264enc amfh265enc amfav1enc";
-
-/// Names of elements, separated by spaces; one that ends in `*` stands for all that begin so.
-const ELEMENTS: [(Set, &str); 10] = [
-    (
-        Set::Base,
-        "videotestsrc videoconvert videoscale videoconvertscale videorate decodebin* playbin* \
-         parsebin uridecodebin* urisourcebin encodebin* subtitleoverlay appsrc appsink tcp* \
-         multifdsink multisocketsink socketsrc giosrc giosink theora* subparse ssaparse \
-         compositor overlaycomposition playsink oggdemux oggmux rawvideoparse \
-         unalignedvideoparse streamsynchronizer",
-    ),
-    (
-        Set::X,
-        "ximagesink xvimagesink clockoverlay textoverlay timeoverlay textrender",
-    ),
-    (Set::Gl, "gl*"),
-    (
-        Set::Good,
-        "v4l2* ximagesrc autovideosink autovideosrc jpegdec jpegenc pngdec pngenc vp8enc vp8dec vp9enc vp9dec \
-         avimux avidemux dashdemux2 hlsdemux2 matroska* webmmux qtmux qtdemux mp4mux 3gppmux flvmux flvdemux \
-         multifile* splitmux* imagesequencesrc multipart* rtp* rtspsrc udp* multiudpsink \
-         dynudpsink souphttp* deinterlace interleave imagefreeze videoflip videobalance gamma \
-         videomedian videocrop aspectratiocrop videobox videomixer alpha shapewipe smpte* \
-         taginject capssetter progressreport breakmydata agingtv dicetv edgetv optv quarktv \
-         radioactv revtv rippletv shagadelictv streaktv vertigotv warptv cairooverlay gdkpixbuf* \
-         dv1394src hdv1394src alphacolor mssdemux2 ismlmux mj2mux goom splitfilesrc \
-         dvdec dvdemux y4menc cacasink aasink aatv cacatv navigationtest osxvideosink",
-    ),
-    (
-        Set::Bad,
-        "gdppay gdpdepay h263parse h264parse h265parse jpegparse pngparse av1parse vp9parse \
-         vc1parse mpegvideoparse mpeg4videoparse jpeg2000parse jifmux mpegts* tsdemux tsparse \
-         waylandsink gtkwaylandsink kmssink fbdevsink dfbvideosink vulkan* openh264* av1enc \
-         av1dec svtav1enc svthevcenc x265enc libde265dec dav1ddec openjpeg* webp* zbar \
-         faceoverlay qroverlay debugqroverlay zxing rsvg* srt* rist* hls* \
-         dash* webrtcbin whipsink rtmp* shm* intervideo* ipcpipeline* proxysink proxysrc \
-         coloreffects chromahold lcms bulge circle fisheye kaleidoscope marble mirror \
-         perspective pinch rotate sphere square stretch tunnel twirl waterripple burn chromium \
-         dilate dodge exclusion gaussianblur solarize videodiff scenechange zebrastripe \
-         bayer2rgb rgb2bayer autovideoconvert camerabin wrappercamerabinsrc uvch264* uvcsink \
-         vah* vaav1* vajpeg* vampeg2* vavp* vapostproc vacompositor vadeinterlace nvh26* \
-         nvav1* nvvp* nvjpeg* nvmpeg* nvcuda* nvauto* nvd3d11* cuda* msdk* qsv* d3d* mf* amf* dxgiscreencapsrc gdiscreencapsrc \
-         dx9screencapsrc ksvideosrc avfvideosrc avfassetsrc avsamplebufferlayersink vtenc* vtdec* \
-         assrender ttmlrender timecodestamper watchdog curl* mpeg2enc y4mdec ivfparse mxf* \
-         rtpasfpay rtpsink rtpsrc rtponvifparse rtponviftimestamp mpegps* rfbsrc decklinkvideo* dc1394src dvbsrc \
-         fpsdisplaysink fakevideosink interlace ivtc combdetect fieldanalysis smooth videoparse \
-         videoanalyse simplevideomark* videosegmentclip avwait h264timestamper h265timestamper \
-         vp8alphadecodebin vp9alphadecodebin pnmdec pnmenc openexrdec dvdspu diffuse asfmux \
-         mssdemux sdpdemux sdpsrc diracparse vmncdec openni2src teletextdec cc708overlay \
-         viewfinderbin compare netsim pcapparse switchbin transcodebin uritranscodebin",
-    ),
-    (
-        Set::Ugly,
-        "x264enc mpeg2dec asfdemux rmdemux dvdreadsrc dvdsub* rtpasfdepay rtspwms rtspreal",
-    ),
-    (
-        Set::Libav,
-        "avdec_* avenc_* avmux_* avdemux_* avdeinterlace",
-    ),
-    (Set::Camera, "libcamera*"),
-    (Set::PipeWire, "pipewire*"),
-    (Set::Vaapi, "vaapi*"),
-];
-
-/// The sets whose patterns are the most particular come first, since `va*` is in one and `vaapi*`
-/// in another.
-const ORDER: [Set; 10] = [
-    Set::Vaapi,
-    Set::Camera,
-    Set::PipeWire,
-    Set::X,
-    Set::Base,
-    Set::Good,
-    Set::Bad,
-    Set::Ugly,
-    Set::Libav,
-    Set::Gl,
+/// The Linux systems by `ID` or `ID_LIKE` of /etc/os-release.
+const SYSTEMS: [(&str, Manager); 7] = [
+    ("debian", Manager::Apt),
+    ("ubuntu", Manager::Apt),
+    ("fedora", Manager::Rpm("dnf")),
+    ("rhel", Manager::Rpm("dnf")),
+    ("opensuse", Manager::Rpm("zypper")),
+    ("suse", Manager::Rpm("zypper")),
+    ("arch", Manager::Pacman),
 ];
 
 /// What to type on this machine so that `element` is there, such as
 /// `sudo apt install gstreamer1.0-plugins-good`; `None` where nothing is known.
 pub fn install_hint(element: &str) -> Option<String> {
-    if cfg!(target_os = "macos") {
-        return set_of(element).map(|_| "brew install gstreamer".into());
-    }
-    if cfg!(target_os = "windows") {
-        return set_of(element)
-            .map(|_| "run GStreamer's installer again and choose Complete".into());
-    }
-    hint_for(
-        element,
-        &fs::read_to_string("/etc/os-release").unwrap_or_default(),
-    )
-}
-
-/// The same for the system that `os_release` describes.
-fn hint_for(element: &str, os_release: &str) -> Option<String> {
-    if names(NEVER_ON_LINUX, element) {
-        return None;
-    }
-    let system = SYSTEMS.iter().find(|system| {
-        let ids = os_release
-            .lines()
-            .filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")))
-            .flat_map(|value| value.trim_matches(['"', '\'']).split(' '));
-        let mut ids = ids.flat_map(|id| id.split('-'));
-        ids.any(|id| system.ids.contains(&id))
-    })?;
-    let apart = system.apart.iter().find(|(those, _)| names(those, element));
-    let package = match apart {
-        Some((_, package)) => package,
-        None => system.packages[set_of(element)? as usize],
+    let manager = if cfg!(target_os = "macos") {
+        Manager::Brew
+    } else if cfg!(target_os = "windows") {
+        Manager::Installer
+    } else {
+        manager_of(&fs::read_to_string("/etc/os-release").unwrap_or_default())?
     };
-    Some(format!("{} {package}", system.command))
+    hint_for(element, manager)
 }
 
-/// The set that has `element`: by its full name, else by how it begins.
-fn set_of(element: &str) -> Option<Set> {
-    let by_name = |(_, those): &&(Set, &str)| those.split_whitespace().any(|name| name == element);
-    let exact = ELEMENTS.iter().find(by_name).map(|(set, _)| *set);
-    exact.or_else(|| {
-        ORDER.into_iter().find(|set| {
-            ELEMENTS
-                .iter()
-                .any(|(of, those)| of == set && names(those, element))
-        })
+/// The package manager of the system that `os_release` describes.
+fn manager_of(os_release: &str) -> Option<Manager> {
+    os_release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")))
+        .flat_map(|value| value.trim_matches(['"', '\'']).split([' ', '-']))
+        .find_map(|id| SYSTEMS.iter().find(|system| system.0 == id))
+        .map(|system| system.1)
+}
+
+fn hint_for(element: &str, manager: Manager) -> Option<String> {
+    let row = row_of(element)?;
+    let (command, package) = match manager {
+        Manager::Apt => ("sudo apt install", row.apt),
+        Manager::Pacman => ("sudo pacman -S", row.pacman),
+        Manager::Brew => ("brew install", row.brew),
+        Manager::Installer => {
+            return Some("run GStreamer's installer again and choose Complete".into());
+        }
+        // What Debian has no package of is not for Linux.
+        Manager::Rpm(_) if row.apt == "-" => return None,
+        Manager::Rpm(command) => {
+            return Some(format!(
+                "sudo {command} install 'gstreamer1(element-{element}){RPM_BITS}'"
+            ));
+        }
+    };
+    (package != "-").then(|| format!("{command} {package}"))
+}
+
+/// The row that has `element`: by its full name, else by how it begins.
+fn row_of(element: &str) -> Option<Row<'static>> {
+    let begins = |name: &str| {
+        name.strip_suffix('*')
+            .is_some_and(|start| element.starts_with(start))
+    };
+    rows()
+        .find(|row| row.elements.split(' ').any(|name| name == element))
+        .or_else(|| rows().find(|row| row.elements.split(' ').any(begins)))
+}
+
+fn rows() -> impl Iterator<Item = Row<'static>> {
+    TABLE
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(row)
+}
+
+/// `None` where the line names no elements.
+fn row(line: &str) -> Option<Row<'_>> {
+    let mut rest = line;
+    let mut field = || {
+        let (field, after) = rest.split_once(' ')?;
+        rest = after.trim_start();
+        Some(field)
+    };
+    let [_, _, apt, _, pacman, brew] = [field()?, field()?, field()?, field()?, field()?, field()?];
+    Some(Row {
+        apt,
+        pacman,
+        brew,
+        elements: rest,
     })
-}
-
-/// Whether `element` is one of `those`, as [`ELEMENTS`] writes them.
-fn names(those: &str, element: &str) -> bool {
-    those
-        .split_whitespace()
-        .any(|name| match name.strip_suffix('*') {
-            Some(start) => element.starts_with(start),
-            None => element == name,
-        })
 }
 
 #[cfg(test)]
@@ -310,89 +131,84 @@ mod tests {
 
     const DEBIAN: &str = "PRETTY_NAME=\"Debian\"\nID=debian\n";
 
+    fn hint(element: &str, os_release: &str) -> Option<String> {
+        hint_for(element, manager_of(os_release)?)
+    }
+
     #[test]
     fn each_system_is_told_in_its_own_words() {
-        for (os_release, hint) in [
-            (DEBIAN, "sudo apt install gstreamer1.0-plugins-good"),
-            (
-                "ID=raspbian\nID_LIKE=debian",
-                "sudo apt install gstreamer1.0-plugins-good",
-            ),
-            (
-                "ID=nobara\nID_LIKE=\"rhel fedora\"",
-                "sudo dnf install gstreamer1-plugins-good",
-            ),
+        let debian = "sudo apt install gstreamer1.0-plugins-good";
+        let rpm =
+            |command| format!("sudo {command} install 'gstreamer1(element-v4l2src){RPM_BITS}'");
+        for (os_release, expected) in [
+            (DEBIAN, debian),
+            ("ID=raspbian\nID_LIKE=debian", debian),
+            ("ID=nobara\nID_LIKE=\"rhel fedora\"", &rpm("dnf")),
+            ("ID=\"opensuse-leap\"", &rpm("zypper")),
             ("ID=arch", "sudo pacman -S gst-plugins-good"),
-            (
-                "ID=\"opensuse-leap\"",
-                "sudo zypper install gstreamer-plugins-good",
-            ),
         ] {
+            let found = hint("v4l2src", os_release);
+            assert_eq!(found.as_deref(), Some(expected), "{os_release}");
+        }
+        assert_eq!(hint("v4l2src", "ID=haiku"), None);
+    }
+
+    #[test]
+    fn the_package_is_the_one_that_has_the_element() {
+        for (element, expected) in [
+            // Each of these begins as elements of another package do.
+            ("vaapih264dec", Some("vaapi")),
+            ("vah264dec", Some("plugins-bad")),
+            ("avdec_h264", Some("libav")),
+            ("avimux", Some("plugins-good")),
+            ("rtpsrc", Some("plugins-bad")),
+            ("rtspclientsink", Some("rtsp")),
+            ("hlsdemux2", Some("plugins-good")),
+            ("decodebin3", Some("plugins-base")),
+            ("glimagesink", Some("gl")),
+            ("x264enc", Some("plugins-ugly")),
+            ("clockoverlay", Some("x")),
+            ("gtksink", Some("gtk3")),
+            ("libcamerasrc", Some("libcamera")),
+            // Not for Linux, or of none of these packages.
+            ("vtenc_h264", None),
+            ("mfh264enc", None),
+            ("valve", None),
+            ("nvv4l2decoder", None),
+            ("nosuchthing", None),
+        ] {
+            let expected = expected.map(|name| format!("sudo apt install gstreamer1.0-{name}"));
+            assert_eq!(hint(element, DEBIAN), expected, "{element}");
+        }
+        assert_eq!(hint("vtenc_h264", "ID=fedora"), None);
+        let arch = Some("sudo pacman -S gst-plugin-va".into());
+        assert_eq!(hint("vah264enc", "ID=arch"), arch);
+        let brew = Some("brew install gstreamer".into());
+        assert_eq!(hint_for("vtenc_h264", Manager::Brew), brew);
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_whole() {
+        let mut names = Vec::new();
+        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let uses = ["build", "run", "tests", "hint"];
+            assert!(fields.len() >= 6 && uses.contains(&fields[0]), "{line}");
+            let is_hint = fields[0] == "hint";
             assert_eq!(
-                hint_for("v4l2src", os_release).as_deref(),
-                Some(hint),
-                "{os_release}"
+                (fields[1] == "-", fields.len() > 6),
+                (is_hint, is_hint),
+                "{line}"
             );
+            names.extend_from_slice(&fields[6..]);
         }
-        assert_eq!(hint_for("v4l2src", "ID=haiku"), None);
-        assert_eq!(hint_for("nosuchthing", DEBIAN), None);
-    }
-
-    #[test]
-    fn the_most_particular_name_wins() {
-        for (element, set) in [
-            ("vaapih264dec", Set::Vaapi),
-            ("vah264dec", Set::Bad),
-            ("avdec_h264", Set::Libav),
-            ("avfvideosrc", Set::Bad),
-            ("avimux", Set::Good),
-            ("glimagesink", Set::Gl),
-            ("x264enc", Set::Ugly),
-            ("clockoverlay", Set::X),
-            ("decodebin3", Set::Base),
-            ("libcamerasrc", Set::Camera),
-        ] {
-            assert_eq!(set_of(element), Some(set), "{element}");
-        }
-    }
-
-    #[test]
-    fn every_set_has_its_names_and_its_place() {
-        for (index, (set, _)) in ELEMENTS.iter().enumerate() {
-            assert_eq!(*set as usize, index);
-            assert!(ORDER.contains(set), "{set:?}");
-        }
-    }
-
-    #[test]
-    fn what_a_system_packages_apart_is_not_looked_for_in_its_set() {
-        for (element, os_release, hint) in [
-            (
-                "gtksink",
-                DEBIAN,
-                Some("sudo apt install gstreamer1.0-gtk3"),
-            ),
-            (
-                "x264enc",
-                DEBIAN,
-                Some("sudo apt install gstreamer1.0-plugins-ugly"),
-            ),
-            (
-                "x264enc",
-                "ID=fedora",
-                Some("sudo dnf install gstreamer1-plugins-ugly"),
-            ),
-            ("vah264enc", "ID=arch", Some("sudo pacman -S gst-plugin-va")),
-            (
-                "rtpsrc",
-                DEBIAN,
-                Some("sudo apt install gstreamer1.0-plugins-bad"),
-            ),
-            ("vtenc_h264", DEBIAN, None),
-            ("valve", DEBIAN, None),
-            ("nvv4l2decoder", DEBIAN, None),
-        ] {
-            assert_eq!(hint_for(element, os_release).as_deref(), hint, "{element}");
-        }
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(
+            (names.len(), count > 300),
+            (count, true),
+            "a name stands twice"
+        );
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::failure::{Failure, Outcome};
+use crate::limits::{self, Number};
 
 use super::alternatives;
 use super::file::PipelineFile;
@@ -14,53 +15,28 @@ pub const CAMERA: &str = "camera";
 /// The placeholder for a camera's own JPEG frames.
 pub const CAMERA_MJPEG: &str = "camera-mjpeg";
 
-/// A placeholder that is a number in every file.
-struct Number {
-    name: &'static str,
-    least: u32,
-    most: u32,
-    /// A number that works, for the hint of an error.
-    usual: u32,
-}
-
 /// The numbers that vidchat itself calculates with. `--width` and `--fps` have the same bounds.
 /// Other values are checked against the properties that they go into: see `property_check`.
-const NUMBERS: [Number; 7] = [
-    Number::new("width", 1, 16_384, 320),
-    Number::new("height", 1, 16_384, 240),
-    Number::new("fps", 1, 1000, 30),
-    Number::new("rate", 1, 1000, 30),
-    // In kbit/s, and in bit/s it has to be less than 2^31 for some encoders.
-    Number::new("bitrate", 1, 2_000_000, 1000),
-    Number::new("gop", 1, 1_000_000, 300),
-    Number::new("threads", 1, 64, 1),
+const NUMBERS: [Number<u32>; 7] = [
+    limits::WIDTH,
+    limits::HEIGHT,
+    limits::FPS,
+    limits::RATE,
+    limits::BITRATE,
+    limits::GOP,
+    limits::THREADS,
 ];
 
-impl Number {
-    const fn new(name: &'static str, least: u32, most: u32, usual: u32) -> Self {
-        Self {
-            name,
-            least,
-            most,
-            usual,
-        }
-    }
+/// In the files of codecs whose encoders take even sizes alone.
+const EVEN_SIDES: &str = "width=(int)[2,8192,2],height=(int)[2,8192,2]";
 
-    /// Reads `text` as this number.
-    fn read(&self, text: &str) -> Outcome<u32> {
-        let Self {
-            name,
-            least,
-            most,
-            usual,
-        } = self;
-        match text.parse() {
-            Ok(number) if (*least..=*most).contains(&number) => Ok(number),
-            _ => Err(Failure::usage(format!("{name} {text:?} is not valid"))
-                .cause(format!("it takes a whole number from {least} to {most}"))
-                .hint(format!("--set {name}={usual}"))),
-        }
-    }
+/// Reads `text` as the value of a placeholder that is a number.
+fn read(number: &Number<u32>, text: &str) -> Outcome<u32> {
+    let name = number.name;
+    number.read(text).map_err(|invalid| {
+        let failure = Failure::usage(format!("{name} {text:?} is not valid"));
+        invalid.explain(failure, &format!("--set {name}="))
+    })
 }
 
 /// Values for a pipeline's placeholders.
@@ -115,7 +91,18 @@ impl Values {
         let numbers = NUMBERS.iter();
         numbers
             .filter_map(|number| Some((number, self.set.get(number.name)?)))
-            .try_for_each(|(number, text)| number.read(text).map(drop))
+            .try_for_each(|(number, text)| {
+                let side = ["width", "height"].contains(&number.name);
+                match read(number, text)? {
+                    odd if side && odd % 2 == 1 && file.text.contains(EVEN_SIDES) => {
+                        let name = number.name;
+                        Err(Failure::usage(format!("{name} {text:?} is not valid"))
+                            .cause("this codec takes an even number of pixels")
+                            .hint(format!("--set {name}={}", odd + 1)))
+                    }
+                    _ => Ok(()),
+                }
+            })
     }
 
     /// The number that a placeholder of `file` will be filled with: a value, or the default in the
@@ -134,7 +121,7 @@ impl Values {
             return Ok(None);
         };
         let known = NUMBERS.iter().find(|number| number.name == name);
-        known.map(|number| number.read(&text)).transpose()
+        known.map(|number| read(number, &text)).transpose()
     }
 
     /// The text of `file` with one of each of its alternatives, filled with these values and, where

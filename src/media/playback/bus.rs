@@ -49,7 +49,7 @@ impl BusHandler {
                 return gst::BusSyncReply::Drop;
             }
             let event = match message.view() {
-                gst::MessageView::Element(_) => {
+                gst::MessageView::Element(_) | gst::MessageView::HaveContext(_) => {
                     self.window.prepare(message);
                     None
                 }

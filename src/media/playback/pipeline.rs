@@ -137,7 +137,7 @@ impl Player {
 
 impl Drop for PlaybackPipeline {
     fn drop(&mut self) {
-        if self.window.is_lost() {
+        if self.window.is_stuck() {
             return std::mem::forget(self.pipeline.clone());
         }
         stop::stop(&self.pipeline);

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use crate::failure::{Failure, describe};
 use crate::frame::FrameHeader;
@@ -21,6 +20,8 @@ use crate::wire::{self, Caps, Control, Hello, Wire, WireError};
 
 pub use super::address::Target;
 use super::message_reader::ReadError;
+pub use super::reach::ConnectError;
+use super::reach::reach;
 
 /// How long to wait for one address of a host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -158,8 +159,14 @@ pub struct Connection {
 }
 
 /// Connects to the first address of `target` that answers, and says hello.
-pub async fn connect(target: &Target, options: &ReceiveOptions) -> io::Result<Connection> {
-    introduce(reach(target, options.connect_limit).await?, options).await
+pub async fn connect(
+    target: &Target,
+    options: &ReceiveOptions,
+) -> Result<Connection, ConnectError> {
+    let stream = reach(target, options.connect_limit).await?;
+    introduce(stream, options)
+        .await
+        .map_err(ConnectError::Greeting)
 }
 
 /// Says hello, unless bare frames are to be had, before which nothing is said.
@@ -182,17 +189,4 @@ pub async fn introduce(mut stream: TcpStream, options: &ReceiveOptions) -> io::R
             .await?;
     }
     Ok(Connection { stream })
-}
-
-async fn reach(target: &Target, limit: Duration) -> io::Result<TcpStream> {
-    let addresses = tokio::net::lookup_host(target.parts()).await?;
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(e)) => failure = e,
-            Err(_) => failure = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(failure)
 }

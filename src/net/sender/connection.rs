@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
 
@@ -70,7 +70,10 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
     let left = match left {
         Ok(left) => left,
         Err(left) => {
-            info!("viewer {peer}: left before it watched: {left}");
+            match service.note_stranger(peer.ip(), &left) {
+                Some(times) => info!("viewer {peer}: left before it watched: {left}{times}"),
+                None => debug!("viewer {peer}: left before it watched: {left}"),
+            }
             left
         }
     };
@@ -301,7 +304,7 @@ async fn listen(
             }
             Ok(Ok(_)) => {}
             Ok(Err(e)) => return e.into(),
-            Err(_) => return DisconnectReason::Slow(limit),
+            Err(_) => return DisconnectReason::SlowViewer(limit),
         }
         heard += 1;
         if since.elapsed() >= Duration::from_secs(1) {

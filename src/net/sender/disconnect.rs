@@ -26,7 +26,7 @@ pub(super) enum DisconnectReason {
     /// It said nothing within the time for a hello, or no more than its beginning.
     Silent(Duration),
     /// A message of its did not end within this time.
-    Slow(Duration),
+    SlowViewer(Duration),
     /// It took nothing for this long.
     Stalled(Duration),
     /// It gave no sign of life for this long.
@@ -52,7 +52,7 @@ impl fmt::Display for DisconnectReason {
             Self::Refused(e) => write!(f, "refused, it sent {e}"),
             Self::Sends => write!(f, "refused, it sent a frame"),
             Self::Silent(limit) => write!(f, "no hello within {} s", limit.as_secs_f32()),
-            Self::Slow(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
+            Self::SlowViewer(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
             Self::Stalled(limit) => write!(f, "took nothing for {} s", limit.as_secs_f32()),
             Self::Gone(limit) => write!(f, "no sign of life for {} s", limit.as_secs_f32()),
             Self::Flood(limit) => write!(f, "more than {limit} control messages in a second"),

@@ -1,6 +1,7 @@
 //! What one viewer is shown: the newest frame whenever its socket takes one, in its dialect.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -8,19 +9,22 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::WriteHalf;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::frame::Frame;
 use crate::wire::message::encode_frame_head;
 use crate::wire::pickle::Envelope;
-use crate::wire::{self, Control, Hello};
+use crate::wire::{self, Caps, Control, Hello};
 
 use super::disconnect::DisconnectReason;
+use super::slow_viewer::{Said, Second, SlowViewer};
 use super::viewer_link::ViewerLink;
 use crate::net::hub::{Subscription, Update};
 
-/// How long a viewer may skip frames without a word in the log: it is opening its window.
-const SETTLING: Duration = Duration::from_secs(1);
+/// How often it is looked whether a viewer keeps up.
+const SECOND: Duration = Duration::from_secs(1);
+/// Until when the frames that a viewer skips are not looked at: it opens its window.
+const SETTLING: Duration = Duration::from_millis(1500);
 
 /// How long the last frame may wait for room before it is left out, and the end is told.
 const LAST_ROOM: Duration = Duration::from_millis(200);
@@ -42,15 +46,27 @@ struct PartialMessage<H> {
     started: usize,
 }
 
+/// What has been sent and skipped.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    sent: u64,
+    bytes: u64,
+    skipped: u64,
+}
+
 /// What one viewer is shown.
 pub(super) struct FrameWriter<'a> {
     link: &'a ViewerLink,
     subscription: Subscription,
     stall_limit: Duration,
-    /// How many skipped frames the log has told of, and when.
-    told: u64,
-    told_at: Instant,
+    /// What the log is told of it.
+    slow: SlowViewer,
+    /// The form of the frames, as far as it is known.
+    form: Option<Arc<Caps>>,
     begun: Instant,
+    /// Since when, and from where on, the frames of this second are counted.
+    second_begun: Instant,
+    counted: Counted,
 }
 
 impl<'a> FrameWriter<'a> {
@@ -60,9 +76,11 @@ impl<'a> FrameWriter<'a> {
             link,
             subscription,
             stall_limit,
-            told: 0,
-            told_at: Instant::now(),
+            slow: SlowViewer::default(),
+            form: None,
             begun: Instant::now(),
+            second_begun: Instant::now(),
+            counted: Counted::default(),
         }
     }
 
@@ -76,6 +94,7 @@ impl<'a> FrameWriter<'a> {
         // Caps that are known already travel in the hello; the subscription counts them as told.
         if let Some(caps) = self.subscription.known_caps() {
             hello.caps = Some(caps.to_string());
+            self.form = Some(caps);
         }
         let mut control = Some(Control::Hello(hello));
         loop {
@@ -88,6 +107,7 @@ impl<'a> FrameWriter<'a> {
                 Next::Stalled => return DisconnectReason::Stalled(self.stall_limit),
                 Next::FrameWriter(update) => match update {
                     Update::Caps(caps) => {
+                        self.form = Some(Arc::clone(&caps));
                         control = Some(Control::Caps {
                             caps: caps.to_string(),
                         });
@@ -247,7 +267,7 @@ impl<'a> FrameWriter<'a> {
             rest.advance(started);
             self.send(write, rest).await?;
         }
-        self.report_skips();
+        self.look();
         Ok(())
     }
 
@@ -264,28 +284,38 @@ impl<'a> FrameWriter<'a> {
         }
     }
 
-    /// Says once a second, at the most, that this viewer does not keep up.
-    fn report_skips(&mut self) {
-        if self.begun.elapsed() < SETTLING {
-            self.told = self.subscription.skipped();
-        }
-        let missed = self.subscription.skipped() - self.told;
-        if missed == 0 || self.told_at.elapsed() < Duration::from_secs(1) {
+    /// Looks once a second whether this viewer keeps up.
+    fn look(&mut self) {
+        let span = self.second_begun.elapsed();
+        if span < SECOND {
             return;
         }
-        let seconds = self.told_at.elapsed().as_secs().max(1);
-        let since = if seconds > 2 {
-            "since it last kept up"
-        } else {
-            "in the last second"
+        let progress = self.link.progress();
+        let now = Counted {
+            sent: progress.frames,
+            bytes: progress.bytes,
+            skipped: self.subscription.skipped(),
         };
-        warn!(
-            "viewer {}: too slow, skipped {missed} frame{} {since}",
-            self.link.peer,
-            if missed == 1 { "" } else { "s" }
-        );
-        self.told += missed;
-        self.told_at = Instant::now();
+        let before = std::mem::replace(&mut self.counted, now);
+        self.second_begun = Instant::now();
+        // While it opens its window it skips some.
+        if self.begun.elapsed() < SETTLING {
+            return;
+        }
+        let second = Second {
+            span,
+            sent: now.sent - before.sent,
+            bytes: now.bytes - before.bytes,
+            skipped: now.skipped - before.skipped,
+            carries: progress.carries,
+            acks: self.link.acks(),
+        };
+        let peer = self.link.peer;
+        match self.slow.after(second, self.form.as_deref()) {
+            Some(Said::Trouble(words)) => warn!("viewer {peer}: {words}"),
+            Some(Said::Over(words)) => info!("viewer {peer}: {words}"),
+            None => {}
+        }
     }
 }
 

@@ -5,26 +5,27 @@ pub(crate) mod connection;
 pub(crate) mod disconnect;
 pub(crate) mod frame_writer;
 pub(crate) mod late_hello;
-pub(crate) mod log_throttle;
+pub(crate) mod slow_viewer;
 pub(crate) mod socket;
 pub mod viewer_link;
 pub mod viewers;
 
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::failure::describe;
 use crate::wire::Wire;
 
 use self::disconnect::DisconnectReason;
-use self::log_throttle::LogThrottle;
 use super::hub::Hub;
+use super::log_throttle::{LogThrottle, LogThrottleBy, Times};
 
 /// Connections beyond the viewers' seats that may be open at once: those that have not said
 /// hello yet, and those that are being told that there is no seat.
@@ -75,6 +76,20 @@ pub(super) struct Service {
     pub hub: Arc<Hub>,
     /// How they are served.
     pub options: ServerOptions,
+    /// Who came and left again without watching, and why.
+    strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
+}
+
+impl Service {
+    /// Somebody from there has left before it watched. Returns how often, where that is to be told.
+    pub(super) fn note_stranger(&self, from: IpAddr, left: &DisconnectReason) -> Option<Times> {
+        // A list, whole at any time.
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        strangers.note((from, left.to_string()), Instant::now())
+    }
 }
 
 /// Serves everybody who connects to `listener` with what is published in `hub`, until `shutdown`
@@ -86,25 +101,38 @@ pub async fn serve(
     shutdown: impl Future<Output = String>,
 ) {
     allow_connections(options.max_viewers + ANTEROOM);
-    let service = Arc::new(Service { hub, options });
-    let Service { hub, options } = &*service;
+    let service = Arc::new(Service {
+        hub,
+        options,
+        strangers: Mutex::new(LogThrottleBy::default()),
+    });
+    let Service { hub, options, .. } = &*service;
     let mut viewers = JoinSet::new();
-    let (turned_away, unaccepted) = (LogThrottle::default(), LogThrottle::default());
+    let (mut turned_away, mut unaccepted) = (LogThrottle::default(), LogThrottle::default());
     tokio::pin!(shutdown);
     let reason = loop {
         let accepted = tokio::select! {
             reason = &mut shutdown => break reason,
             Some(_) = viewers.join_next() => continue,
             accepted = listener.accept() => accepted,
+            () = due(&turned_away) => {
+                if let Some(times) = turned_away.over(Instant::now()) {
+                    info!("listener: turns nobody away any more{times}");
+                }
+                continue;
+            }
+            () = due(&unaccepted) => {
+                if let Some(times) = unaccepted.over(Instant::now()) {
+                    info!("listener: accepts viewers again, could not before{times}");
+                }
+                continue;
+            }
         };
         let (stream, peer) = match accepted {
             Ok(connection) => connection,
             Err(e) => {
-                if let Some(times) = unaccepted.note() {
-                    warn!(
-                        "listener: cannot accept viewers ({times} times): {}",
-                        describe(&e)
-                    );
+                if let Some(times) = unaccepted.note(Instant::now()) {
+                    warn!("listener: cannot accept viewers{times}: {}", describe(&e));
                 }
                 sleep(BACKOFF).await;
                 continue;
@@ -118,11 +146,19 @@ pub async fn serve(
                 Arc::clone(&service),
             ));
         } else {
-            if let Some(count) = turned_away.note() {
+            if let Some(times) = turned_away.note(Instant::now()) {
                 let (limit, open) = (options.max_viewers, viewers.len());
+                let more = match watching < limit {
+                    // Strangers, who are nobody's viewers.
+                    true => String::new(),
+                    false => format!(
+                        "; vidchat send --max-viewers {} has room for more",
+                        limit.saturating_mul(2)
+                    ),
+                };
                 warn!(
-                    "listener: turned away {count} ({watching} watching of {open} connected, \
-                     --max-viewers is {limit})"
+                    "listener: turned away a viewer{times}: {watching} watching of {open} \
+                     connected{more}"
                 );
             }
             if viewers.len() < options.max_viewers + ANTEROOM && options.wire != Wire::Bare {
@@ -144,6 +180,14 @@ pub async fn serve(
     })
     .await;
     viewers.shutdown().await;
+}
+
+/// Waits until something that repeats may be over; for ever where nothing does.
+async fn due(repeats: &LogThrottle) {
+    match repeats.over_at() {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Raises this process's limit of open files, which is often 1,024, to what viewers may need.

@@ -120,6 +120,11 @@ impl ViewerLink {
         }
     }
 
+    /// Whether it acknowledges what it gets.
+    pub fn acks(&self) -> bool {
+        self.lock().window.is_some()
+    }
+
     /// How old frames were when they left: in the second before the last pong, or for a viewer that
     /// asks for none, since this was called last. `None` where none has left.
     pub fn sent_ages(&self) -> Option<AgesMs> {

@@ -5,9 +5,10 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Sender, run_vidchat, skipped};
+use crate::support::{PATIENCE, Sender, bounded, run, run_vidchat, skipped};
 
 /// Runs vidchat, which has to end with `status` and to say exactly `said`, which has a hint.
 pub fn fails(args: &[&str], status: i32, said: &str) {
@@ -85,8 +86,38 @@ fn a_name_that_no_machine_has() {
     fails(
         &["recv", "desk.invalid", "--display", "none"],
         1,
-        "error: cannot connect to \"desk.invalid\": there is no machine of that name\n\
+        "error: cannot connect to \"desk.invalid\": no machine of that name was found\n\
          hint: vidchat send prints its addresses: type one of those",
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_of_which_no_address_answers_names_them_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::write(&hosts, "127.0.0.9 desk\n127.0.0.1 desk\n").unwrap();
+    let port = free_port();
+    // The machine's own list of names, for this process alone.
+    let mut command = Command::new("unshare");
+    command.args([
+        "--mount",
+        "sh",
+        "-c",
+        "mount --bind \"$0\" /etc/hosts || exit 9; exec \"$@\"",
+    ]);
+    command.arg(&hosts).arg(env!("CARGO_BIN_EXE_vidchat"));
+    let ended = run(command.args(["recv", &format!("desk:{port}"), "--display", "none"]));
+    if ended.code() != 1 {
+        return skipped(&format!("no mount namespaces: {}", ended.stderr));
+    }
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "error: cannot connect to \"desk:{port}\": nothing listens at port {port} there\n  \
+             tried 127.0.0.1: connection refused\n  tried 127.0.0.9: connection refused\n\
+             hint: start vidchat send on \"desk\", or give the port that it prints"
+        )
     );
 }
 
@@ -108,7 +139,7 @@ fn a_service_that_is_no_sender() {
              hint: vidchat send on \"127.0.0.1\" prints what to type here"
         ),
     );
-    drop(server.join());
+    drop(bounded("the viewer came", || server.join()));
 }
 
 #[test]
@@ -117,6 +148,8 @@ fn a_service_that_hangs_up_at_the_first_word() {
     let target = listener.local_addr().unwrap().to_string();
     let server = std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = peer.read(&mut [0; 4096]);
         // All of it is read: what is not would make a reset of the end.
         peer.set_read_timeout(Some(Duration::from_millis(200)))
             .unwrap();
@@ -131,7 +164,7 @@ fn a_service_that_hangs_up_at_the_first_word() {
              type here"
         ),
     );
-    drop(server.join());
+    drop(bounded("the viewer came", || server.join()));
 }
 
 #[test]

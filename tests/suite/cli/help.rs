@@ -161,58 +161,31 @@ fn what_nobody_knows_is_named() {
 }
 
 #[test]
-fn values_are_checked_before_anything_starts() {
+fn flags_are_checked_before_anything_starts() {
     for (args, cause) in [
         (
-            &["send", "--set", "x"][..],
-            "'x' for '--set <NAME=VALUE>': it takes NAME=VALUE, such as width=640",
-        ),
-        (&["send", "--set", "=1"], "it takes NAME=VALUE"),
-        (
-            &["send", "--bind", "desk"],
-            "'desk' for '--bind <ADDRESS>': it takes an address of this machine, such as \
-             192.168.1.7, or 127.0.0.1 for this machine alone",
-        ),
-        (
-            &["send", "--preview", "--no-preview"],
+            &["send", "--preview", "--no-preview"][..],
             "'--preview' cannot be used with '--no-preview'",
         ),
-        (&["send", "--port", "65536"], "'65536' for '--port <PORT>'"),
-        (&["send", "--width", "0"], "0 is not in 1..=16384"),
-        (&["send", "--fps", "0"], "0 is not in 1..=1000"),
-        (&["send", "--max-viewers", "0"], "0 is not in 1..=100000"),
         (
-            &["send", "--wire", "morse"],
-            "possible values: auto, native, bare",
+            &["send", "--width", "320", "--width", "640"],
+            "'--width <PIXELS>' cannot be used multiple times",
         ),
+        (
+            &["send", "--width"],
+            "a value is required for '--width <PIXELS>' but none was supplied",
+        ),
+        (&["send", "--wire"], "[possible values: auto, native, bare]"),
         (&["recv"], "<HOST[:PORT]>"),
-        (&["recv", "a b"], "HOST is a name or an address"),
-        (&["recv", ""], "HOST is a name or an address"),
-        (&["recv", "desk:0"], "\"0\" is no port (1 to 65535)"),
-        (&["recv", "[::1"], "a [ without its ]"),
-        (&["recv", "desk", "--port", "0"], "'0' for '--port <PORT>'"),
-        (
-            &["recv", "desk", "--frames", "0"],
-            "'0' for '--frames <COUNT>'",
-        ),
-        (
-            &["recv", "desk", "--display", "wall"],
-            "possible values: auto, window, terminal, none",
-        ),
         (
             &["recv", "desk", "--display", "none", "--pipeline", "none"],
             "'--display <DISPLAY>' cannot be used with '--pipeline <NAME|PATH>'",
         ),
         (&["recv", "desk", "--wire", "bare"], "--caps <CAPS>"),
         (
-            &["recv", "desk", "--caps", "video/x-raw"],
-            "'--caps <CAPS>'",
-        ),
-        (
             &["recv", "desk", "--wire", "bare", "--caps", "audio/x-raw"],
             "not a media type that vidchat shows",
         ),
-        (&["recv", "desk", "--max-frame", "1"], "1 is not in 1024..="),
         (&["pipelines", "show"], "<NAME|PATH>"),
     ] {
         let said = usage(args);

@@ -3,8 +3,11 @@
 pub mod errors;
 pub mod flags;
 pub mod help;
+pub mod job_control;
 pub mod missing_plugins;
+pub mod output;
 pub mod pipeline_errors;
 pub mod programs;
 pub mod signals;
 pub mod statistics;
+pub mod usage;

@@ -140,24 +140,51 @@ fn a_value_that_is_missing_or_has_no_place() {
 
 #[test]
 fn a_number_that_is_none_or_beyond_its_bounds() {
-    for (pipeline, name, value, least, most, usual) in [
-        ("test", "width", "0", 1, 16_384, 320),
-        ("test", "height", "16385", 1, 16_384, 240),
-        ("test", "fps", "abc", 1, 1000, 30),
-        ("test", "fps", "0", 1, 1000, 30),
-        ("test", "fps", "5000", 1, 1000, 30),
-        ("test-h264", "bitrate", "0", 1, 2_000_000, 1000),
-        ("test-h264", "gop", "-1", 1, 1_000_000, 300),
-        ("test-h264", "threads", "many", 1, 64, 1),
-        ("test-av1", "rate", "29.97", 1, 1000, 30),
+    let pixels = "16 to 8192, in pixels";
+    let rate = "1 to 1000, in frames a second";
+    for (pipeline, name, value, bounds, usual) in [
+        ("test", "width", "0", pixels, 320),
+        ("test", "height", "8193", pixels, 240),
+        ("test", "fps", "abc", rate, 30),
+        ("test", "fps", "0", rate, 30),
+        ("test", "fps", "5000", rate, 30),
+        ("test", "fps", "24000/1001", rate, 24),
+        ("test-h264", "bitrate", "0", "1 to 2000000, in kbit/s", 1000),
+        (
+            "test-h264",
+            "bitrate",
+            "2M",
+            "1 to 2000000, in kbit/s",
+            1000,
+        ),
+        ("test-h264", "gop", "-1", "1 to 1000000, in frames", 300),
+        ("test-h264", "threads", "many", "1 to 64", 1),
+        ("test-av1", "rate", "29.97", rate, 30),
     ] {
         let set = format!("{name}={value}");
         let said = format!(
-            "error: {name} \"{value}\" is not valid: it takes a whole number from {least} to \
-             {most}\nhint: --set {name}={usual}"
+            "error: {name} \"{value}\" is not valid: it takes a whole number from {bounds}\n\
+             hint: --set {name}={usual}"
         );
         send_fails(&["--pipeline", pipeline, "--set", &set], 2, &said);
         fails(&["pipelines", "check", pipeline, "--set", &set], 2, &said);
+    }
+}
+
+#[test]
+fn an_odd_size_where_the_codec_takes_even_ones() {
+    for (codec, name, value, even) in [("h264", "width", "321", 322), ("h265", "height", "17", 18)]
+    {
+        let (pipeline, set) = (format!("test-{codec}"), format!("{name}={value}"));
+        let said = format!(
+            "error: {name} \"{value}\" is not valid: this codec takes an even number of pixels\n\
+             hint: --set {name}={even}"
+        );
+        send_fails(&["--pipeline", &pipeline, "--set", &set], 2, &said);
+    }
+    for pipeline in ["test", "test-jpeg", "test-vp8"] {
+        let ended = run_vidchat(["pipelines", "check", pipeline, "--set", "width=321"]);
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
     }
 }
 
@@ -168,6 +195,12 @@ fn a_value_that_its_property_does_not_take() {
             "test-jpeg",
             "quality=500",
             "quality \"500\" is not valid: jpegenc takes 0 to 100\nhint: --set quality=85",
+        ),
+        (
+            "test",
+            "speed=",
+            "speed \"\" is not valid: horizontal-speed of videotestsrc takes -2147483648 to \
+             2147483647\nhint: --set speed=2",
         ),
         (
             "test",
@@ -212,7 +245,9 @@ fn no_other_encoder_is_taken_for_a_value_that_one_does_not_know() {
 #[test]
 fn the_least_and_the_most_of_each_number_make_a_pipeline() {
     for (pipeline, set) in [
-        ("test", "width=1"),
+        ("test", "width=16"),
+        ("test", "width=8192"),
+        ("test-h265", "width=16"),
         ("test", "fps=1000"),
         ("test-h264", "bitrate=2000000"),
         ("test-h264", "gop=1000000"),

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Running, Sender, run, skipped, vidchat};
+use bytes::Bytes;
+
+use crate::support::{Running, Sender, run, skipped_in_part, vidchat};
 
 /// Bytes of a picture of 320 by 240 pixels in I420.
 const PICTURE: usize = 320 * 240 * 3 / 2;
@@ -18,15 +20,10 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 }
 
 /// Runs `vidchat recv` and returns its standard output, where the pipeline writes pictures.
-fn received(target: &str, args: &[&str]) -> Vec<u8> {
-    let ended = vidchat()
-        .args(["recv", target])
-        .args(args)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(0), "{said}");
-    ended.stdout
+fn received(target: &str, args: &[&str]) -> Bytes {
+    let ended = run(vidchat().args(["recv", target]).args(args));
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    ended.bytes
 }
 
 #[test]
@@ -202,7 +199,7 @@ fn a_video_file_begins_again_at_its_end() {
             .arg("-q")
             .args(launch.split_whitespace()));
         if made.code() != 0 {
-            skipped(&format!("gst-launch-1.0 makes no {name}: {}", made.stderr));
+            skipped_in_part(&format!("gst-launch-1.0 makes no {name}: {}", made.stderr));
             continue;
         }
         let set = format!("file={}", clip.display());

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{GONE, PATIENCE, Running, Sender, run, vidchat};
+use crate::support::{GONE, PATIENCE, Running, Sender, bounded, run, vidchat};
 
 /// A running `vidchat recv --display none` that has shown that it is connected.
 fn watcher(target: &str) -> Running {
@@ -175,7 +175,8 @@ fn a_reader_of_the_log_that_leaves_is_no_reason_to_end() {
         .spawn()
         .unwrap();
     drop(child.stderr.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let status = bounded("its end", move || child.wait()).unwrap();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

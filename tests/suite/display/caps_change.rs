@@ -9,7 +9,7 @@ use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, Hello};
 
 use crate::support::x_display::{BLACK, Screen, Shot, is_near};
-use crate::support::{PATIENCE, Running, Xvfb, vidchat};
+use crate::support::{PATIENCE, Running, Xvfb, bounded, vidchat};
 
 const TITLE: &str = "RECEIVING VIDEO from changeling";
 
@@ -25,7 +25,9 @@ struct Changeling {
 impl Changeling {
     /// Waits for the viewer.
     fn meet(listener: &TcpListener) -> Self {
-        let (mut viewer, _) = listener.accept().expect("the viewer connects");
+        let listener = listener.try_clone().expect("it is open");
+        let accepted = bounded("the viewer connects", move || listener.accept());
+        let (mut viewer, _) = accepted.expect("it is open");
         viewer.set_write_timeout(Some(PATIENCE)).unwrap();
         let hello = Hello {
             vidchat: 1,

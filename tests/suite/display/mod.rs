@@ -3,4 +3,5 @@
 pub mod caps_change;
 pub mod freeze_frame;
 pub mod terminal;
+pub mod wayland;
 pub mod window;

@@ -10,14 +10,19 @@ use crate::support::terminal_pixels::Pixels;
 use crate::support::{PATIENCE, Sender, skipped};
 
 /// A shell in a terminal of 80 columns and 24 rows. It is ended when dropped.
-struct Terminal {
+pub struct Terminal {
     name: String,
     folder: tempfile::TempDir,
 }
 
 impl Terminal {
     /// Starts one; `None`, said aloud, where tmux is not installed.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
+        Self::of(&["sh"])
+    }
+
+    /// One with this shell.
+    pub fn of(shell: &[&str]) -> Option<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Relaxed);
         let terminal = Self {
@@ -30,7 +35,8 @@ impl Terminal {
             .tmux()
             .arg("-f")
             .arg(settings)
-            .args(["new-session", "-d", "-x", "80", "-y", "24", "sh"])
+            .args(["new-session", "-d", "-x", "80", "-y", "24"])
+            .args(shell)
             .status();
         match started {
             Ok(status) => assert!(status.success(), "tmux does not start"),
@@ -44,7 +50,7 @@ impl Terminal {
         Some(terminal)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -69,7 +75,7 @@ impl Terminal {
     }
 
     /// What tmux answers.
-    fn ask(&self, args: &[&str]) -> String {
+    pub fn ask(&self, args: &[&str]) -> String {
         let output = self.tmux().args(args).output().expect("tmux starts");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tmux {args:?}: {errors}");
@@ -77,36 +83,36 @@ impl Terminal {
     }
 
     /// Types a line.
-    fn enter(&self, line: &str) {
+    pub fn enter(&self, line: &str) {
         self.ask(&["send-keys", "-l", line]);
         self.press("Enter");
     }
 
     /// Presses one key, by the name that tmux has for it.
-    fn press(&self, key: &str) {
+    pub fn press(&self, key: &str) {
         self.ask(&["send-keys", key]);
     }
 
     /// The lines that are seen.
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let text = self.ask(&["capture-pane", "-p"]);
         text.lines().map(|line| line.trim_end().into()).collect()
     }
 
     /// Whether no line begins where the one before it ended.
-    fn has_no_staircase(&self) -> bool {
+    pub fn has_no_staircase(&self) -> bool {
         let text = self.ask(&["capture-pane", "-p", "-J"]);
         // What to type is indented a little.
         text.lines()
             .all(|line| line.trim().is_empty() || !line.starts_with("     "))
     }
 
-    fn has_line(&self, line: &str) -> bool {
+    pub fn has_line(&self, line: &str) -> bool {
         self.lines().iter().any(|seen| seen == line)
     }
 
     /// Whether the line at the very bottom is that of a running receiver.
-    fn has_status_in_row(&self, row: usize) -> bool {
+    pub fn has_status_in_row(&self, row: usize) -> bool {
         self.lines()[row - 1..].first().is_some_and(|line| {
             line.contains(" ms old  ")
                 && line.contains(" frames/s ")
@@ -114,12 +120,22 @@ impl Terminal {
         })
     }
 
-    fn pixels(&self) -> Pixels {
+    /// What a sender that was started here says is to be received.
+    pub fn target(&self) -> String {
+        let lines = self.lines();
+        let command = |line: &String| Some(line.trim().strip_prefix("vidchat recv ")?.to_owned());
+        lines
+            .iter()
+            .find_map(command)
+            .expect("it says what to type")
+    }
+
+    pub fn pixels(&self) -> Pixels {
         Pixels::read(&self.ask(&["capture-pane", "-p", "-e", "-N"]))
     }
 
     /// Waits for something to be seen.
-    fn until(&self, what: &str, is_seen: impl Fn(&Self) -> bool) {
+    pub fn until(&self, what: &str, is_seen: impl Fn(&Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !is_seen(self) {
             assert!(
@@ -132,7 +148,7 @@ impl Terminal {
     }
 
     /// What a file of this terminal's folder says, once it says something.
-    fn file(&self, name: &str) -> String {
+    pub fn file(&self, name: &str) -> String {
         let text = || std::fs::read_to_string(self.path(name)).unwrap_or_default();
         self.until(name, |_| text().ends_with('\n'));
         text().trim().to_owned()
@@ -147,7 +163,7 @@ impl Drop for Terminal {
 
 /// Where the picture is in 80 columns and 23 rows: 62 by 46 pixels are 4 by 3, with the next
 /// even number.
-const IN_80_BY_24: [usize; 4] = [9, 70, 0, 22];
+pub const IN_80_BY_24: [usize; 4] = [9, 70, 0, 22];
 
 #[test]
 fn without_a_display_the_demo_is_drawn_in_the_terminal() {
@@ -184,7 +200,7 @@ fn bars_have_their_colours_in_the_terminal_and_fill_it_when_its_size_changes() {
 }
 
 /// How tmux tells what the terminal was set to.
-const MODES: &str = "covered #{alternate_on}, cursor #{cursor_flag}, wraps #{wrap_flag}";
+pub const MODES: &str = "covered #{alternate_on}, cursor #{cursor_flag}, wraps #{wrap_flag}";
 
 /// Draws in the terminal with this command, ends it, and looks at what it leaves.
 fn leaves_the_terminal_as_it_was(command: &str, end: impl Fn(&Terminal), left: &[&str]) {
@@ -309,12 +325,9 @@ fn in_the_background_of_a_shell_it_is_not_stopped() {
         return;
     };
     terminal.enter("\"$VIDCHAT\" send --pipeline test --bind 127.0.0.1 --port 0 &");
-    terminal.until("invitation", |t| t.has_line("q or Ctrl-C ends it."));
-    let lines = terminal.lines();
-    let target = lines
-        .iter()
-        .find_map(|line| line.trim().strip_prefix("vidchat recv "))
-        .expect("it says what to type");
+    let ends = |line: &String| line.starts_with("kill ") && line.ends_with(" ends it.");
+    terminal.until("invitation", |t| t.lines().iter().any(ends));
+    let target = terminal.target();
     terminal.enter(&format!(
         "clear; \"$VIDCHAT\" recv {target} --display none --frames 10; echo status $?"
     ));

@@ -257,10 +257,8 @@ fn when_the_display_is_lost_the_receiver_says_so_and_the_sender_goes_on() {
     display.signal("KILL");
     let ended = receiver.wait();
     assert_eq!(ended.code(), 3, "{ended:?}");
-    assert!(
-        ended.stderr.contains("error: lost the display: "),
-        "{ended:?}"
-    );
+    let error = "error: lost the display: the X server closed the connection";
+    assert!(ended.stderr.contains(error), "{ended:?}");
     sender
         .process
         .line_with("preview: closed: lost the display");
@@ -269,6 +267,55 @@ fn when_the_display_is_lost_the_receiver_says_so_and_the_sender_goes_on() {
     sender.process.signal("INT");
     let ended = sender.process.wait();
     assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
+/// An X server begins anew when its last client leaves, and throws out whoever comes meanwhile.
+#[test]
+fn a_display_without_other_clients_shows_each_window_of_either_end() {
+    let Some(display) = Xvfb::start() else { return };
+    let sender = still_sender();
+    for number in 1..=10 {
+        let ended = recv_on(&display, &sender, &["--display", "window", "--frames", "3"]).wait();
+        assert_eq!(ended.code(), 0, "window {number}: {ended:?}");
+    }
+    for _ in 0..5 {
+        let sender = previewing_sender(&display);
+        Screen::of(&display).window("TRANSMITTING VIDEO");
+        sender.process.signal("INT");
+        assert_eq!(sender.process.wait().code(), 0);
+    }
+    for _ in 0..3 {
+        let arguments = ["--bind", "127.0.0.1", "--port", "0", "--no-preview"];
+        let mut command = on(&display);
+        command.arg("send").args(arguments);
+        let sender = Sender::start_as(command.args(["--pipeline", "screen"]));
+        let ended = take(&sender, "3");
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        sender.process.signal("INT");
+        assert_eq!(sender.process.wait().code(), 0);
+    }
+}
+
+/// Xlib would end the process.
+#[test]
+fn a_sender_of_the_screen_outlives_the_loss_of_the_display() {
+    let Some(display) = Xvfb::start() else { return };
+    let arguments = ["--bind", "127.0.0.1", "--port", "0", "--no-preview"];
+    let mut command = on(&display);
+    command.arg("send").args(arguments);
+    let mut sender = Sender::start_as(command.args(["--pipeline", "screen"]));
+    let target = sender.target();
+    let _viewer = Running::start(vidchat().args(["recv", &target, "--display", "none"]));
+    sender.process.line_with("joined");
+    display.signal("KILL");
+    sender
+        .process
+        .line_with("source: the pipeline \"screen\" failed");
+    sender
+        .process
+        .line_with("source: not back yet: there is no display");
+    sender.process.signal("INT");
+    assert_eq!(sender.process.wait().code(), 0);
 }
 
 #[test]

@@ -300,11 +300,7 @@ async fn a_source_that_is_dropped_in_mid_picture_ends_at_once() {
     within("the source's end", dropped)
         .await
         .expect("dropping does not panic");
-    assert!(
-        heard
-            .recv()
-            .await
-            .is_none_or(|event| !matches!(event, SourceEvent::Ended))
-    );
+    let event = within("the last word of the source", heard.recv()).await;
+    assert!(event.is_none_or(|event| !matches!(event, SourceEvent::Ended)));
     stage.close("done").await;
 }

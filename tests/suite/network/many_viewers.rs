@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use vidchat::net::sender::ServerOptions;
 
-use crate::support::Sender;
 use crate::support::peers::{Stage, Stranger, Viewer, hello, picture};
+use crate::support::{PATIENCE, Sender};
 
 const CONNECTIONS: usize = 10_000;
 const AT_ONCE: usize = 50;
@@ -61,6 +61,7 @@ fn a_viewer_that_hardly_reads_costs_no_memory_however_long_it_stays() {
     use std::io::{Read, Write};
     let sender = Sender::start(["--no-preview", "--pipeline", "test", "--width", "640"]);
     let mut viewer = std::net::TcpStream::connect(sender.target()).expect("it listens");
+    viewer.set_read_timeout(Some(PATIENCE)).unwrap();
     // One that acknowledges nothing, so that only its socket bounds what it is sent.
     viewer.write_all(&hello("asleep")).expect("it is connected");
     let mut crumb = [0; 32 * 1024];

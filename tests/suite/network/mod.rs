@@ -4,3 +4,4 @@ pub mod bad_network;
 pub mod latency;
 pub mod many_viewers;
 pub mod reconnect;
+pub mod slow_viewer;

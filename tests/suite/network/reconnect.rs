@@ -148,10 +148,11 @@ fn a_sender_that_was_suspended_shows_nothing_of_that_time() {
     sender.process.signal("CONT");
     watcher.process.line_with("connected again after");
     watcher.shows_pictures();
-    // It stood still for over three seconds, and made pictures of all of them when it went on.
+    // It stood still for three seconds and more, and made pictures of all of them when it went on:
+    // the oldest is as old as that.
     for line in &watcher.stats.lines()[before..] {
         let oldest = line["age_ms"]["max"].as_f64();
-        assert!(oldest.is_none_or(|age| age < 1500.0), "{line}");
+        assert!(oldest.is_none_or(|age| age < 2500.0), "{line}");
     }
     watcher.quit();
 }

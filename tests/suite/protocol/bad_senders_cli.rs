@@ -9,7 +9,7 @@ use vidchat::frame::FrameHeader;
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::{Control, Hello};
 
-use crate::support::{Ended, PATIENCE, run_vidchat};
+use crate::support::{Ended, PATIENCE, bounded, run_vidchat};
 
 const RAW: &str = "video/x-raw, format=I420, width=16, height=16, framerate=30/1";
 
@@ -43,7 +43,7 @@ impl Liar {
             frames,
         ];
         let ended = run_vidchat(args);
-        self.thread.join().expect("the liar does not panic");
+        bounded("the liar's end", || self.thread.join()).expect("the liar does not panic");
         ended
     }
 }

@@ -212,7 +212,7 @@ async fn the_viewer_who_is_one_too_many_is_told_why() {
     );
     log.has(
         1,
-        "turned away 1 (2 watching of 2 connected, --max-viewers is 2)",
+        "turned away a viewer: 2 watching of 2 connected; vidchat send --max-viewers 4 has room",
     )
     .await;
     stage.hub.publish(picture(0));

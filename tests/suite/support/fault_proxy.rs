@@ -243,8 +243,7 @@ mod tests {
             let begun = Instant::now();
             from.write_all(&[7]).unwrap();
             assert_eq!(read_byte(to).unwrap(), 7);
-            let took = begun.elapsed();
-            assert!(took >= latency && took < latency * 5, "{took:?}");
+            assert!(begun.elapsed() >= latency, "{:?}", begun.elapsed());
         }
     }
 
@@ -252,22 +251,26 @@ mod tests {
     fn a_long_line_holds_no_more_than_it_should() {
         // Nothing is due while this writes.
         let (_proxy, mut sender, _viewer) = ends(Fault {
-            latency: PATIENCE,
+            latency: PATIENCE * 100,
             ..Fault::default()
         });
         // So that the kernel holds little on this end.
         socket2::SockRef::from(&sender)
             .set_send_buffer_size(16 * 1024)
             .unwrap();
+        sender.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut taken = 0;
+        while taken < HELD {
+            taken += sender.write(&[0; 4096]).expect("it takes so much");
+        }
+        // Time for what must not be taken.
         sender
             .set_write_timeout(Some(Duration::from_millis(300)))
             .unwrap();
-        let mut taken = 0;
         while let Ok(count) = sender.write(&[0; 4096]) {
             taken += count;
             assert!(taken < 3 * HELD, "it takes everything");
         }
-        assert!(taken >= HELD, "{taken} bytes");
     }
 
     #[test]

@@ -10,16 +10,19 @@ pub mod test_card;
 pub mod x_display;
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use wait_timeout::ChildExt;
 
-/// The bound of every wait: far more than anything takes, so it is met only by what hangs.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The bound of every wait for one thing: far more than it takes on a slow machine beside other
+/// work, so it is met only by what hangs. Nothing bounds a test as a whole but nextest, much later.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a viewer says of a sender that was killed: the system closes its connections, and resets
 /// those on which it had not read everything yet, which is a matter of luck.
@@ -43,6 +46,8 @@ pub fn vidchat() -> Command {
 pub struct Ended {
     pub status: ExitStatus,
     pub stdout: String,
+    /// Standard output as it is, where it is no text.
+    pub bytes: Bytes,
     pub stderr: String,
 }
 
@@ -51,6 +56,30 @@ impl Ended {
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
     }
+}
+
+/// Waits for `work`, which has no bound of its own, until `what` has happened.
+pub fn bounded<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(work());
+    });
+    match done.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("{what}: not within {PATIENCE:?}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{what}: panicked before"),
+    }
+}
+
+/// The first line that a process prints.
+pub fn first_line(what: &str, process: &mut Child) -> String {
+    let stdout = process.stdout.take().expect("stdout is piped");
+    bounded(what, || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        read.expect("a pipe can be read");
+        line
+    })
 }
 
 /// Runs a command to its end.
@@ -68,7 +97,7 @@ pub struct Running {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
-    stdout: Option<std::thread::JoinHandle<String>>,
+    stdout: Receiver<Bytes>,
 }
 
 impl Running {
@@ -88,17 +117,19 @@ impl Running {
                 }
             }
         });
-        let mut stdout = child.stdout.take().expect("stdout is piped");
-        let stdout = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stdout.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+        let mut output = child.stdout.take().expect("stdout is piped");
+        let (sender, stdout) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = output.read_to_end(&mut bytes);
+            // Nobody waits for it where the test is over.
+            let _ = sender.send(bytes.into());
         });
         Self {
             child,
             lines,
             seen: Vec::new(),
-            stdout: Some(stdout),
+            stdout,
         }
     }
 
@@ -107,7 +138,7 @@ impl Running {
         self.line_within(part, PATIENCE)
     }
 
-    /// As [`Running::line_with`], with a bound of its own.
+    /// As [`Running::line_with`], with a longer bound.
     pub fn line_within(&mut self, part: &str, patience: Duration) -> String {
         let until = Instant::now() + patience;
         loop {
@@ -122,7 +153,7 @@ impl Running {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("no {part:?} in time, only {:#?}", self.seen)
+                    panic!("no {part:?} within {patience:?}, only {:#?}", self.seen)
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("ended without {part:?}: {:#?}", self.seen)
@@ -163,26 +194,20 @@ impl Running {
     pub fn wait(mut self) -> Ended {
         let status = self.child.wait_timeout(PATIENCE).expect("waiting works");
         let Some(status) = status else {
-            panic!("still running after {PATIENCE:?}: {:#?}", self.drain());
+            self.seen.extend(self.lines.try_iter());
+            panic!("still running after {PATIENCE:?}: {:#?}", self.seen);
         };
-        let stdout = self
-            .stdout
-            .take()
-            .map(|thread| thread.join().expect("the reader ends"));
-        self.drain();
-        Ended {
-            status,
-            stdout: stdout.unwrap_or_default(),
-            stderr: self.seen.join("\n"),
-        }
-    }
-
-    /// Reads what is left of standard error, which is at its end, or soon is.
-    fn drain(&mut self) -> &[String] {
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(1)) {
+        // Both are at their end, as their only writer is gone.
+        let bytes = self.stdout.recv_timeout(PATIENCE).expect("stdout ends");
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.seen.push(line);
         }
-        &self.seen
+        Ended {
+            status,
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
+            stderr: self.seen.join("\n"),
+        }
     }
 }
 
@@ -254,10 +279,7 @@ impl Xvfb {
             skipped("Xvfb is not installed");
             return None;
         };
-        let mut number = String::new();
-        BufReader::new(process.stdout.take().expect("stdout is piped"))
-            .read_line(&mut number)
-            .expect("Xvfb tells its display");
+        let number = first_line("Xvfb tells its display", &mut process);
         Some(Self {
             process,
             display: format!(":{}", number.trim()),
@@ -288,13 +310,49 @@ impl Drop for Xvfb {
     }
 }
 
-/// Says aloud that a test could not do its work on this machine.
+/// Looks at something that takes time until it is as it should be once: a machine that is busy with
+/// something else spoils such a look, and what is wrong is wrong each time.
+pub fn in_one_try<T>(mut look: impl FnMut() -> Result<T, String>) -> T {
+    const TRIES: usize = 8;
+    let mut failures = Vec::new();
+    for _ in 0..TRIES {
+        match look() {
+            Ok(seen) => return seen,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    panic!("in none of {TRIES} tries: {failures:#?}");
+}
+
+/// Says aloud that a test cannot do its work on this machine.
 pub fn skipped(reason: &str) {
+    left_out("skipped", reason);
+}
+
+/// Says aloud that a test cannot do a part of its work on this machine.
+pub fn skipped_in_part(reason: &str) {
+    left_out("in part", reason);
+}
+
+/// Tells `scripts/test`, which prints what was left out after the run: a runner shows nothing of a
+/// test that did not fail.
+fn left_out(how_much: &str, reason: &str) {
     eprintln!("SKIPPED: {reason}");
     assert!(
         std::env::var_os("VIDCHAT_TESTS_ALL").is_none(),
         "VIDCHAT_TESTS_ALL is set, and {reason}"
     );
+    let Some(path) = std::env::var_os("VIDCHAT_TESTS_SKIPPED") else {
+        return;
+    };
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let test = std::env::var("NEXTEST_TEST_NAME").ok();
+    let test = test.or_else(|| std::thread::current().name().map(str::to_owned));
+    let line = format!("{how_much}\t{}\t{reason}\n", test.unwrap_or_default());
+    // In one write, as other tests append to it too.
+    let file = File::options().create(true).append(true).open(&path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .unwrap_or_else(|e| panic!("cannot note in {path:?} that a test was skipped: {e}"));
 }
 
 /// The project's folder.

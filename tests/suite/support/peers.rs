@@ -345,6 +345,8 @@ impl Log {
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
             .without_time()
+            // Each time of what the program itself tells less and less often.
+            .with_max_level(tracing::Level::DEBUG)
             .with_target(false)
             .with_writer(move || writer.clone())
             .finish();

@@ -15,7 +15,7 @@ use vidchat::wire::Caps;
 
 use crate::media::frame_identity::Picture;
 use crate::support::x_display::Screen;
-use crate::support::{PATIENCE, Xvfb, run};
+use crate::support::{PATIENCE, Xvfb};
 
 /// The title of its window.
 pub const TITLE: &str = "RECEIVING VIDEO from desk";
@@ -95,7 +95,7 @@ impl Shown {
     }
 }
 
-pub fn until(what: &str, happened: impl Fn() -> bool) {
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !happened() {
         assert!(Instant::now() < end, "no {what} in time");
@@ -112,12 +112,19 @@ pub fn with_display(name: &str, test: impl FnOnce(&Screen)) {
     }
     let Some(display) = Xvfb::start() else { return };
     let itself = std::env::current_exe().expect("the test has a file");
-    let ended = run(Command::new(itself)
+    // Its waits have their own bounds.
+    let ended = Command::new(itself)
         .args(["--exact", name, "--nocapture"])
         .env("DISPLAY", &display.display)
         .env_remove("WAYLAND_DISPLAY")
         .env(SERVER, display.id().to_string())
-        .env(INSIDE, &display.display));
-    assert_eq!(ended.code(), 0, "{ended:#?}");
-    assert!(ended.stdout.contains("1 passed"), "{ended:#?}");
+        .env(INSIDE, &display.display)
+        .output()
+        .expect("the test starts");
+    let (said, errors) = (
+        String::from_utf8_lossy(&ended.stdout),
+        String::from_utf8_lossy(&ended.stderr),
+    );
+    let passed = ended.status.success() && said.contains("1 passed");
+    assert!(passed, "{}: {said}\n{errors}", ended.status);
 }

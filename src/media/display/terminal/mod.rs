@@ -41,6 +41,8 @@ struct State {
     text: Option<String>,
     /// Whether there is something to draw.
     due: bool,
+    /// Nothing is known of what the terminal shows.
+    anew: bool,
     /// The capsfilter that decides the size of frames.
     fit: Option<gst::Element>,
     /// The size that it was last set to.
@@ -56,10 +58,15 @@ struct State {
 ///
 /// Where standard error is no terminal.
 pub fn check() -> Outcome {
-    if console::can_draw() {
-        Ok(())
-    } else {
-        Err(cannot_draw().cause("standard error is no terminal"))
+    match (console::can_draw(), console::is_dumb()) {
+        (true, _) => Ok(()),
+        (_, true) => {
+            let name = std::env::var("TERM").unwrap_or_default();
+            Err(cannot_draw()
+                .cause(format!("TERM is {name:?}, a terminal for text alone"))
+                .hint("where it can show more: TERM=xterm-256color before the command"))
+        }
+        _ => Err(cannot_draw().cause("standard error is no terminal")),
     }
 }
 
@@ -95,9 +102,10 @@ impl Terminal {
 
     fn open(freeze_frame: &FreezeFrame) -> Outcome<Self> {
         check()?;
-        let screen = AlternateScreen::enter().map_err(|e| cannot_draw().cause(e))?;
         let slot = Arc::new(Slot::default());
-        let drawn = Arc::clone(&slot);
+        let (drawn, again) = (Arc::clone(&slot), Arc::clone(&slot));
+        let screen = AlternateScreen::enter(move || again.draw_anew())
+            .map_err(|e| cannot_draw().cause(e))?;
         let thread = std::thread::Builder::new()
             .name("terminal".into())
             .spawn(move || draw_newest(&drawn, &screen))
@@ -167,6 +175,13 @@ impl Slot {
         self.changed.notify_one();
     }
 
+    /// Has the whole picture drawn again, as the terminal was used by somebody else.
+    fn draw_anew(&self) {
+        let mut state = self.state.lock();
+        state.anew = true;
+        self.draw(&mut state);
+    }
+
     /// Waits for something to draw; `None` at the end.
     fn next(&self) -> Option<MutexGuard<'_, State>> {
         let mut state = self.state.lock();
@@ -191,6 +206,9 @@ fn draw_newest(slot: &Slot, screen: &AlternateScreen) {
         let anew = state.asked.replace(wanted) != Some(wanted);
         let fit = state.fit.clone().filter(|_| anew);
         let (sample, text) = (state.newest.clone(), state.text.clone());
+        if std::mem::take(&mut state.anew) {
+            canvas.forget();
+        }
         drop(state);
         ask_for(fit.as_ref(), wanted);
         let text = text.as_deref();

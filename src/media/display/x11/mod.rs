@@ -31,6 +31,7 @@ use x11rb::wrapper::ConnectionExt as _;
 
 use self::keyboard::Keys;
 use self::wm_properties::Atoms;
+use super::connection::x11_reason;
 
 /// An action of the person, or of the X server, on the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,11 +126,6 @@ impl X11Window {
         let _ = wm_properties::set_title(&shared.conn, shared.id, &shared.atoms, title);
         let _ = shared.conn.flush();
     }
-
-    /// Whether there is an X server behind `$DISPLAY` that lets us in.
-    pub fn display_reachable() -> bool {
-        x11rb::connect(None).is_ok()
-    }
 }
 
 impl Drop for X11Window {
@@ -215,7 +211,10 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
         if let Err(error) = self.listen()
             && !self.shared.ending.load(Ordering::SeqCst)
         {
-            (self.on_event)(WindowEvent::Lost(error.to_string()));
+            (self.on_event)(WindowEvent::Lost(match &error {
+                ReplyError::ConnectionError(error) => x11_reason(error),
+                error => error.to_string(),
+            }));
         }
     }
 

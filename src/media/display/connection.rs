@@ -1,0 +1,274 @@
+//! This machine's displays: one connection to each that stays open from the first look at it on,
+//! and hears when the display goes away.
+//!
+//! It stays open because an X server may begin anew when its last client leaves, and throws
+//! everybody out meanwhile: to try one sink after the other would be to come and go. It hears
+//! because sinks that open a window of their own tell nobody that its display is gone.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use x11rb::connection::Connection;
+use x11rb::errors::{ConnectError, ConnectionError, ReplyError};
+use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt;
+
+/// A kind of display. Of each there is at most one that the environment names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Display {
+    X11,
+    Wayland,
+}
+
+/// How often an X server is asked that is there and throws us out, and the pause in between: one
+/// that begins anew is through with that in a moment.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+static HELD: Mutex<State> = Mutex::new(State {
+    held: [false; 2],
+    watches: Vec::new(),
+    next: 0,
+});
+
+struct State {
+    /// Of which displays there is a connection.
+    held: [bool; 2],
+    watches: Vec<(Display, Watch, Told)>,
+    /// The number of the next watch.
+    next: u64,
+}
+
+type Told = Box<dyn FnOnce(String) + Send>;
+
+/// Wants to hear of the loss of a display, until this is dropped.
+#[derive(Debug)]
+pub struct DisplayWatch(Watch);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Watch(u64);
+
+impl Display {
+    /// Opens a connection where there is none, and keeps it until the display goes away; false
+    /// where the display does not let us in.
+    pub fn hold(self) -> bool {
+        self.hold_in(&mut lock())
+    }
+
+    fn hold_in(self, state: &mut State) -> bool {
+        if state.held[self as usize] {
+            return true;
+        }
+        let opened = match self {
+            Self::X11 => {
+                #[cfg(all(unix, not(target_os = "macos")))]
+                crate::media::gst::ffi::survive_display();
+                open_x11().map(|opened| Held::X11(Box::new(opened)))
+            }
+            Self::Wayland => wayland::open().map(Held::Wayland),
+        };
+        let Some(opened) = opened else {
+            return false;
+        };
+        let started = std::thread::Builder::new()
+            .name("display".into())
+            .spawn(move || lose(self, &opened.listen()));
+        state.held[self as usize] = started.is_ok();
+        started.is_ok()
+    }
+
+    /// Has `lost` called, with the reason, when the display goes away: on a thread of its own.
+    /// `None` where the display does not let us in.
+    pub fn watch(self, lost: impl FnOnce(String) + Send + 'static) -> Option<DisplayWatch> {
+        // One lock for both: the loss is not missed that comes right behind the connection.
+        let mut state = lock();
+        if !self.hold_in(&mut state) {
+            return None;
+        }
+        tracing::debug!("display: {self:?} has the window");
+        let watch = Watch(state.next);
+        state.next += 1;
+        state.watches.push((self, watch, Box::new(lost)));
+        Some(DisplayWatch(watch))
+    }
+}
+
+impl Drop for DisplayWatch {
+    fn drop(&mut self) {
+        lock().watches.retain(|(_, watch, _)| *watch != self.0);
+    }
+}
+
+/// An open connection.
+enum Held {
+    X11(Box<RustConnection>),
+    Wayland(wayland::Queue),
+}
+
+impl Held {
+    /// Takes what the display says, until it is gone; then why.
+    fn listen(self) -> String {
+        match self {
+            Self::X11(connection) => loop {
+                if let Err(error) = connection.wait_for_event() {
+                    return x11_reason(&error);
+                }
+            },
+            Self::Wayland(queue) => wayland::listen(queue),
+        }
+    }
+}
+
+fn open_x11() -> Option<RustConnection> {
+    let name = std::env::var("DISPLAY").ok()?;
+    if !has_port(&name) {
+        return None;
+    }
+    for _ in 0..TRIES {
+        // Its answer shows that it has not begun anew since.
+        let opened =
+            x11rb::connect(None).map(|(connection, _)| connection.sync().map(|()| connection));
+        match opened {
+            Ok(Ok(connection)) => return Some(connection),
+            Ok(Err(ReplyError::ConnectionError(_))) | Err(ConnectError::Incomplete { .. }) => {}
+            Err(ConnectError::IoError(error)) if is_thrown_out(&error) => {}
+            Err(error) => return refused(&error),
+            Ok(Err(error)) => return refused(&error),
+        }
+        std::thread::sleep(PAUSE);
+    }
+    None
+}
+
+/// Whether an X display of this name has a TCP port, which x11rb works out without a look at how
+/// far ports go.
+fn has_port(name: &str) -> bool {
+    const FIRST: u16 = 6000;
+    let number = name
+        .rsplit(':')
+        .next()
+        .and_then(|end| end.split('.').next());
+    number
+        .and_then(|number| number.parse::<u16>().ok())
+        .is_none_or(|number| number.checked_add(FIRST).is_some())
+}
+
+/// Why the connection to an X server is lost, for a person.
+pub fn x11_reason(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::IoError(error) if is_thrown_out(error) => {
+            "the X server closed the connection".into()
+        }
+        error => error.to_string(),
+    }
+}
+
+fn refused<T>(error: &dyn std::error::Error) -> Option<T> {
+    tracing::debug!("display: X11: {error}");
+    None
+}
+
+fn is_thrown_out(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&error.kind())
+}
+
+/// Tells everybody who wants to hear of it that a display is gone.
+fn lose(display: Display, reason: &str) {
+    let mut state = lock();
+    state.held[display as usize] = false;
+    let (lost, kept) = std::mem::take(&mut state.watches)
+        .into_iter()
+        .partition(|(of, ..)| *of == display);
+    state.watches = kept;
+    // Without the lock: one of them may drop another watch.
+    drop(state);
+    let lost: Vec<_> = lost;
+    for (.., told) in lost {
+        told(reason.to_owned());
+    }
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    // A list and a few plain values, whole at any time.
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+mod wayland {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use wayland_client::{Connection, EventQueue};
+
+    pub struct Queue {
+        connection: Connection,
+        events: EventQueue<Nothing>,
+    }
+
+    /// Nothing is asked of the display, so there is nothing to keep.
+    pub struct Nothing;
+
+    pub fn open() -> Option<Queue> {
+        // A socket that was handed to us can be used once, and is the sink's.
+        if std::env::var_os("WAYLAND_SOCKET").is_some() {
+            return None;
+        }
+        match Connection::connect_to_env() {
+            Ok(connection) => Some(Queue {
+                events: connection.new_event_queue(),
+                connection,
+            }),
+            Err(error) => {
+                tracing::debug!("display: Wayland: {error}");
+                None
+            }
+        }
+    }
+
+    pub fn listen(mut queue: Queue) -> String {
+        let backend = queue.connection.backend();
+        loop {
+            // Looked at before it is read: the crate prints what reading fails with.
+            let socket = backend.poll_fd();
+            let mut ends = [PollFd::new(&socket, PollFlags::IN)];
+            let polled = poll(&mut ends, None);
+            let gone = PollFlags::HUP | PollFlags::ERR;
+            if polled.is_ok() && ends[0].revents().intersects(gone) {
+                return "the Wayland compositor closed the connection".into();
+            }
+            if let Err(error) = queue.events.blocking_dispatch(&mut Nothing) {
+                return error.to_string();
+            }
+        }
+    }
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+mod wayland {
+    pub enum Queue {}
+
+    pub fn open() -> Option<Queue> {
+        None
+    }
+
+    pub fn listen(queue: Queue) -> String {
+        match queue {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_display_whose_port_there_is_not_is_no_display() {
+        for (name, has) in [
+            (":0", true),
+            ("desk:59535.1", true),
+            (":59536", false),
+            ("desk:65535.0", false),
+            ("nonsense", true),
+        ] {
+            assert_eq!(has_port(name), has, "{name}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What happens again and again, for the log: told at first, then each time that it has happened
+//! twice as often, and once more when it is over. A line a second would push out all others.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What has not happened for so long is over.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// Counts what repeats, and says when it is time to tell of it. The time is given to it.
+#[derive(Debug, Default)]
+pub struct LogThrottle {
+    /// How often it has happened since it began.
+    count: u64,
+    /// How many of those have been told.
+    told: u64,
+    begun: Option<Instant>,
+    last: Option<Instant>,
+}
+
+/// How often something has happened, and in which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub count: u64,
+    pub within: Duration,
+}
+
+impl LogThrottle {
+    /// It has happened. Returns how often so far, where that is to be told.
+    pub fn note(&mut self, now: Instant) -> Option<Times> {
+        if self.over_at().is_some_and(|at| at <= now) {
+            *self = Self::default();
+        }
+        self.count += 1;
+        self.begun.get_or_insert(now);
+        self.last = Some(now);
+        if self.count < self.told * 2 {
+            return None;
+        }
+        self.told = self.count;
+        Some(self.times())
+    }
+
+    /// When it is over, if it does not happen again until then; `None` where nothing is left to be
+    /// told of it.
+    pub fn over_at(&self) -> Option<Instant> {
+        Some(self.last? + QUIET)
+    }
+
+    /// Whether it is over by now: how often it has happened, where that was not told as it happened.
+    pub fn over(&mut self, now: Instant) -> Option<Times> {
+        if self.over_at()? > now {
+            return None;
+        }
+        let ended = std::mem::take(self);
+        (ended.count > 1).then(|| ended.times())
+    }
+
+    fn times(&self) -> Times {
+        let within = self.last.zip(self.begun);
+        Times {
+            count: self.count,
+            within: within.map_or(Duration::ZERO, |(last, begun)| last - begun),
+        }
+    }
+}
+
+/// Nothing for the first time, otherwise what follows a word.
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => Ok(()),
+            count => write!(f, " ({count} times in {})", span(self.within)),
+        }
+    }
+}
+
+/// A time as a person says it.
+pub fn span(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "less than 1 s".into(),
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+/// Several things that repeat, each by itself: as many as somebody outside could make up are not
+/// kept.
+#[derive(Debug)]
+pub struct LogThrottleBy<K> {
+    /// The latest last.
+    kinds: Vec<(K, LogThrottle)>,
+}
+
+/// Losses of something that comes back by itself, and may be lost again as soon as it is there.
+#[derive(Debug, Default)]
+pub struct Losses {
+    all: LogThrottle,
+    reasons: LogThrottleBy<String>,
+    /// The last loss was told, so the end of it is to be told too.
+    told: bool,
+    lost: bool,
+}
+
+/// What is lost again within this time after it came back was not really there.
+const FLAPPING: Duration = Duration::from_secs(3);
+
+impl Losses {
+    /// It is lost, or is so for another reason than it was. Returns how often that has happened for
+    /// this reason, where that is to be told.
+    pub fn lost(&mut self, reason: &str, now: Instant) -> Option<Times> {
+        if !self.lost && self.all.last.is_some_and(|last| now > last + FLAPPING) {
+            *self = Self::default();
+        }
+        self.lost = true;
+        self.all.note(now);
+        let times = self.reasons.note(reason.to_owned(), now);
+        self.told = times.is_some();
+        times
+    }
+
+    /// It is there again. Returns whether that is to be told.
+    pub fn back(&mut self, now: Instant) -> bool {
+        self.lost = false;
+        self.all.last = Some(now);
+        std::mem::take(&mut self.told)
+    }
+
+    /// When it will have been there for long enough; `None` while it is lost, or was not.
+    pub fn steady_at(&self) -> Option<Instant> {
+        let last = self.all.last.filter(|_| !self.lost)?;
+        Some(last + FLAPPING)
+    }
+
+    /// Whether it has been there for long enough by now: how often it was lost, where it was lost
+    /// more often than was told.
+    pub fn steady(&mut self, now: Instant) -> Option<Times> {
+        if self.steady_at()? > now {
+            return None;
+        }
+        let ended = std::mem::take(self);
+        let untold = ended
+            .reasons
+            .kinds
+            .iter()
+            .any(|(_, kind)| kind.count > kind.told);
+        untold.then(|| ended.all.times())
+    }
+}
+
+/// How many kinds are told apart.
+const KINDS: usize = 32;
+
+impl<K> Default for LogThrottleBy<K> {
+    fn default() -> Self {
+        Self { kinds: Vec::new() }
+    }
+}
+
+impl<K: PartialEq> LogThrottleBy<K> {
+    /// As [`LogThrottle::note`], for one kind.
+    pub fn note(&mut self, kind: K, now: Instant) -> Option<Times> {
+        let known = self.kinds.iter().position(|(known, _)| *known == kind);
+        let mut entry = match known {
+            Some(at) => self.kinds.remove(at),
+            None => (kind, LogThrottle::default()),
+        };
+        let told = entry.1.note(now);
+        if self.kinds.len() == KINDS {
+            self.kinds.remove(0);
+        }
+        self.kinds.push(entry);
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_repeats_is_told_when_it_has_happened_twice_as_often() {
+        let (mut repeats, begun) = (LogThrottle::default(), Instant::now());
+        let told: Vec<u64> = (0..100_000)
+            .filter_map(|number| repeats.note(begun + number * SECOND))
+            .map(|times| times.count)
+            .collect();
+        assert_eq!(told.len(), 17);
+        assert_eq!(told[..5], [1, 2, 4, 8, 16]);
+        let end = begun + 100_000 * SECOND;
+        assert_eq!(repeats.over(end), None, "not yet");
+        let times = repeats.over(end + QUIET).expect("it is over");
+        assert_eq!(times.to_string(), " (100000 times in 27 h)");
+        assert_eq!(repeats.over(end + QUIET), None, "once");
+    }
+
+    #[test]
+    fn what_has_happened_once_is_not_told_again_and_may_be_news_later() {
+        let (mut repeats, now) = (LogThrottle::default(), Instant::now());
+        let once = repeats.note(now).map(|times| times.to_string());
+        assert_eq!(once.as_deref(), Some(""));
+        assert_eq!(repeats.over(now + QUIET), None);
+        assert_eq!(
+            repeats.note(now + 2 * QUIET).map(|times| times.count),
+            Some(1)
+        );
+        assert_eq!(
+            repeats.note(now + 4 * QUIET).map(|times| times.count),
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn a_loss_that_repeats_is_told_less_and_less_and_what_is_steady_again_once() {
+        let (mut losses, mut now) = (Losses::default(), Instant::now());
+        let (mut told, mut backs) = (0, 0);
+        for _ in 0..1000 {
+            told += u32::from(losses.lost("cut off", now).is_some());
+            assert_eq!(losses.steady(now + QUIET), None, "it is lost");
+            now += SECOND / 2;
+            backs += u32::from(losses.back(now));
+            assert_eq!(losses.steady(now), None);
+            now += SECOND / 2;
+        }
+        assert_eq!((told, backs), (10, 10));
+        let news = losses.lost("another reason", now);
+        assert_eq!(news.map(|times| times.count), Some(1));
+        assert!(losses.back(now));
+        assert_eq!(
+            losses.steady(now + FLAPPING).map(|times| times.count),
+            Some(1001)
+        );
+        assert_eq!(losses.steady(now + 2 * FLAPPING), None, "once");
+    }
+
+    #[test]
+    fn losses_with_time_between_them_are_all_told() {
+        let (mut losses, mut now) = (Losses::default(), Instant::now());
+        for _ in 0..20 {
+            assert_eq!(losses.lost("unplugged", now).map(|t| t.count), Some(1));
+            now += QUIET;
+            assert!(losses.back(now));
+            now += FLAPPING + SECOND;
+            assert_eq!(losses.steady(now), None, "nothing untold");
+        }
+    }
+
+    #[test]
+    fn kinds_are_told_apart_and_are_not_kept_for_ever() {
+        let (mut repeats, now) = (LogThrottleBy::default(), Instant::now());
+        for number in 0..KINDS {
+            assert!(repeats.note(number, now).is_some(), "{number}");
+            assert!(repeats.note(number, now).is_some(), "the second");
+            assert!(repeats.note(number, now).is_none(), "the third");
+        }
+        for number in 0..10_000 {
+            repeats.note(number, now);
+        }
+        assert_eq!(repeats.kinds.len(), KINDS);
+    }
+}

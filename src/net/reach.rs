@@ -1,0 +1,223 @@
+//! Reaching a host that has several addresses, of which some may be dead: Happy Eyeballs, as RFC
+//! 8305 has it. Every other connection of the program is one that somebody else made.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::failure::describe;
+
+use super::receiver::Target;
+
+/// How long an address is tried alone before the next one is tried beside it: what RFC 8305
+/// recommends.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum ConnectError {
+    /// The host's name could not be turned into addresses.
+    Lookup(io::Error),
+    /// None of the host's addresses let us in: each with its reason, in the order of the tries.
+    Unreached(Vec<(SocketAddr, io::Error)>),
+    /// The connection was made, and lost at the first word.
+    Greeting(io::Error),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lookup(e) | Self::Greeting(e) => f.write_str(&describe(e)),
+            Self::Unreached(tried) => {
+                let tried = tried.iter();
+                let tried: Vec<_> = tried
+                    .map(|(address, e)| format!("{address}: {}", describe(e)))
+                    .collect();
+                f.write_str(&tried.join(", "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// A connection to the first address of `target` that answers, each of which has `limit` for it.
+pub(super) async fn reach(target: &Target, limit: Duration) -> Result<TcpStream, ConnectError> {
+    let found = tokio::net::lookup_host(target.parts()).await;
+    let addresses = in_turns(found.map_err(ConnectError::Lookup)?);
+    first_of(addresses, limit)
+        .await
+        .map_err(ConnectError::Unreached)
+}
+
+/// Addresses of both kinds in turns, in the resolver's order, beginning with its first.
+fn in_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut all: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    let v6_first = all.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = all.into_iter().partition(|a| a.is_ipv6() == v6_first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut turns = Vec::new();
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair == [None, None] {
+            return turns;
+        }
+        turns.extend(pair.into_iter().flatten());
+    }
+}
+
+/// The first connection that is made. An address is tried when the one before it has failed, or has
+/// had its head start; those that are still tried when one succeeds are given up.
+async fn first_of(
+    addresses: Vec<SocketAddr>,
+    limit: Duration,
+) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
+    let mut waiting = addresses.iter().copied();
+    let mut tries = JoinSet::new();
+    let mut failed = Vec::new();
+    loop {
+        if let Some(address) = waiting.next() {
+            tries.spawn(async move { (address, attempt(address, limit).await) });
+        }
+        let is_last = waiting.len() == 0;
+        tokio::select! {
+            ended = tries.join_next() => match ended {
+                Some(Ok((_, Ok(stream)))) => return Ok(stream),
+                Some(Ok((address, Err(e)))) => failed.push((address, e)),
+                // A try never panics, and nobody else ends it.
+                Some(Err(_)) => {}
+                None => break,
+            },
+            () = sleep(HEAD_START), if !is_last => {}
+        }
+    }
+    failed.sort_by_key(|(address, _)| addresses.iter().position(|known| known == address));
+    Err(failed)
+}
+
+async fn attempt(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+// A listener that answers nobody is made as only Linux has it.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    /// Far more than a test takes.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    /// So long that whoever waits for it is found out.
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn socket(listener: &TcpListener) -> SocketAddr {
+        listener.local_addr().unwrap()
+    }
+
+    /// A listener at which nobody answers: the one connection that fits into its queue is there.
+    /// Linux drops what comes then.
+    struct Silent {
+        address: SocketAddr,
+        _listener: Socket,
+        _queued: std::net::TcpStream,
+    }
+
+    fn silent() -> Silent {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        listener.bind(&any.into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        Silent {
+            address,
+            _queued: std::net::TcpStream::connect(address).unwrap(),
+            _listener: listener,
+        }
+    }
+
+    /// A port where nothing listens.
+    fn refused() -> SocketAddr {
+        socket(&TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+    }
+
+    #[test]
+    fn both_kinds_of_address_are_tried_in_turns() {
+        let all = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        for (found, turns) in [
+            (&[][..], &[][..]),
+            (&["1.1.1.1:1"], &["1.1.1.1:1"]),
+            (
+                &["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "1.1.1.2:1"],
+                &["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"],
+            ),
+            (
+                &["1.1.1.1:1", "1.1.1.1:1", "1.1.1.2:1", "[::1]:1"],
+                &["1.1.1.1:1", "[::1]:1", "1.1.1.2:1"],
+            ),
+        ] {
+            assert_eq!(in_turns(all(found).into_iter()), all(turns), "{found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_or_refuses_does_not_hold_up_the_next() {
+        let living = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (first, second) = (silent(), silent());
+        for dead in [
+            &[first.address][..],
+            &[refused()],
+            &[first.address, refused(), second.address],
+        ] {
+            let addresses = [dead, &[socket(&living)]].concat();
+            let stream = tokio::time::timeout(PATIENCE, first_of(addresses, NEVER)).await;
+            let stream = stream.expect("the silent one is not waited for").unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), socket(&living));
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_that_answer_the_first_is_taken() {
+        let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let stream = first_of(vec![socket(&first), socket(&second)], NEVER).await;
+        assert_eq!(stream.unwrap().peer_addr().unwrap(), socket(&first));
+        second.set_nonblocking(true).unwrap();
+        let untouched = second.accept().unwrap_err().kind();
+        assert_eq!(untouched, io::ErrorKind::WouldBlock);
+    }
+
+    #[tokio::test]
+    async fn where_none_answers_each_has_its_reason() {
+        let silent = silent();
+        let addresses = vec![silent.address, refused()];
+        let failed = first_of(addresses.clone(), Duration::from_millis(400)).await;
+        let failed: Vec<_> = failed.unwrap_err();
+        let kinds: Vec<_> = failed.iter().map(|(_, e)| e.kind()).collect();
+        assert_eq!(
+            kinds,
+            [io::ErrorKind::TimedOut, io::ErrorKind::ConnectionRefused]
+        );
+        assert_eq!(
+            failed.iter().map(|(a, _)| *a).collect::<Vec<_>>(),
+            addresses
+        );
+        assert!(first_of(Vec::new(), NEVER).await.unwrap_err().is_empty());
+    }
+}

@@ -1,0 +1,312 @@
+//! A viewer that does not keep up, for the sender's log: told when it begins, then what changed, and
+//! when it is over. The policy alone, with its seconds given to it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::wire::Caps;
+
+use crate::net::log_throttle::span;
+use crate::net::remedy::{FULL, less, megabits};
+
+/// A second is bad where one frame in so many is skipped.
+const BAD: u64 = 20;
+/// So many of so many seconds have to be bad: a burst is no state.
+const RAW: (usize, usize) = (3, 5);
+/// A codec's bit rate follows the link, which takes a while.
+const DELTAS: (usize, usize) = (8, 10);
+/// After so many good seconds in a row it is over.
+const RECOVERY: u32 = 30;
+
+/// What a viewer was shown for about a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Second {
+    /// How long it was.
+    pub span: Duration,
+    /// Frames, and their bytes.
+    pub sent: u64,
+    pub bytes: u64,
+    /// Frames that were left out for it.
+    pub skipped: u64,
+    /// What its path carries, in bits a second, where that is known.
+    pub carries: Option<f64>,
+    /// It acknowledges what it gets, so that its path would be known if it were the limit.
+    pub acks: bool,
+}
+
+/// Where the frames are held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    ViewerLink,
+    Viewer,
+    Either,
+}
+
+/// How one viewer keeps up.
+#[derive(Debug, Default)]
+pub(super) struct SlowViewer {
+    /// The last seconds, and whether each was bad.
+    recent: VecDeque<(Second, bool)>,
+    /// What was told, while it does not keep up.
+    state: Option<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    reasons: Vec<Reason>,
+    /// Frames a second as they were told.
+    sent: f64,
+    skipped: f64,
+    /// Good seconds in a row.
+    good: u32,
+    total: Second,
+    /// Of `total`, what came since the last bad second.
+    since: Second,
+}
+
+/// What is to be said of a viewer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Trouble(String),
+    Over(String),
+}
+
+impl SlowViewer {
+    /// What to say after this second: nothing as a rule.
+    pub fn after(&mut self, second: Second, form: Option<&Caps>) -> Option<Said> {
+        let is_bad = second.skipped > 0 && second.skipped * BAD >= second.sent + second.skipped;
+        let (enough, of) = match form.is_some_and(Caps::is_delta) {
+            true => DELTAS,
+            false => RAW,
+        };
+        self.recent.push_back((second, is_bad));
+        let surplus = self.recent.len().saturating_sub(of);
+        self.recent.drain(..surplus);
+        let is_slow = self.recent.iter().filter(|(_, bad)| *bad).count() >= enough;
+        let lately = self.lately();
+        let Some(state) = &mut self.state else {
+            let begins = is_slow && is_bad;
+            return begins.then(|| self.begin(&lately, form));
+        };
+        state.total.add(&second);
+        state.since.add(&second);
+        if is_bad {
+            (state.good, state.since) = (0, Second::default());
+        } else {
+            state.good += 1;
+        }
+        if state.good >= RECOVERY {
+            let over = state.over();
+            self.state = None;
+            return Some(Said::Over(over));
+        }
+        let changed = is_slow.then(|| state.change(&lately)).flatten()?;
+        Some(Said::Trouble(format!(
+            "{changed}: {}",
+            words(&lately, form)
+        )))
+    }
+
+    fn begin(&mut self, lately: &Second, form: Option<&Caps>) -> Said {
+        let mut total = Second::default();
+        for (second, _) in &self.recent {
+            total.add(second);
+        }
+        let (sent, skipped) = lately.rates();
+        self.state = Some(State {
+            reasons: vec![lately.reason()],
+            sent,
+            skipped,
+            good: 0,
+            total,
+            since: Second::default(),
+        });
+        Said::Trouble(format!("too slow: {}", words(lately, form)))
+    }
+
+    /// The last seconds as one.
+    fn lately(&self) -> Second {
+        let mut lately = Second::default();
+        for (second, _) in &self.recent {
+            lately.add(second);
+        }
+        lately
+    }
+}
+
+impl State {
+    /// In which way it is another matter than what was told.
+    fn change(&mut self, lately: &Second) -> Option<&'static str> {
+        let ((sent, skipped), reason) = (lately.rates(), lately.reason());
+        // Of a few frames one more or less is no half.
+        if sent + 0.5 < self.sent / 2.0 || skipped > self.skipped * 2.0 {
+            (self.sent, self.skipped) = (sent.min(self.sent), skipped.max(self.skipped));
+            if !self.reasons.contains(&reason) {
+                self.reasons.push(reason);
+            }
+            return Some("slower still");
+        }
+        if self.reasons.contains(&reason) {
+            return None;
+        }
+        self.reasons.push(reason);
+        Some("too slow for another reason")
+    }
+
+    fn over(&self) -> String {
+        let frames = |of: fn(&Second) -> u64| of(&self.total) - of(&self.since);
+        let (sent, skipped) = (frames(|s| s.sent), frames(|s| s.skipped));
+        let time = self.total.span.saturating_sub(self.since.span);
+        format!(
+            "keeps up again after {}: it skipped {skipped} of {} frames",
+            span(time),
+            sent + skipped
+        )
+    }
+}
+
+impl Second {
+    fn add(&mut self, other: &Self) {
+        self.span += other.span;
+        self.sent += other.sent;
+        self.bytes += other.bytes;
+        self.skipped += other.skipped;
+        self.carries = other.carries;
+        self.acks = other.acks;
+    }
+
+    /// Frames sent and skipped, a second.
+    fn rates(&self) -> (f64, f64) {
+        let seconds = self.span.as_secs_f64().max(0.001);
+        (self.sent as f64 / seconds, self.skipped as f64 / seconds)
+    }
+
+    /// What all frames would need, in bits a second.
+    fn needs(&self) -> f64 {
+        let (sent, skipped) = self.rates();
+        (sent + skipped) * self.bytes as f64 * 8.0 / self.sent.max(1) as f64
+    }
+
+    fn reason(&self) -> Reason {
+        match self.carries {
+            _ if !self.acks => Reason::Either,
+            Some(carries) if self.needs() > carries * FULL => Reason::ViewerLink,
+            _ => Reason::Viewer,
+        }
+    }
+}
+
+/// How much is skipped, why, and what helps.
+fn words(lately: &Second, form: Option<&Caps>) -> String {
+    let (sent, skipped) = lately.rates();
+    let smaller = "vidchat send with a smaller --width or --fps";
+    let why = match (lately.reason(), lately.carries, form) {
+        (Reason::ViewerLink, Some(carries), Some(form)) => {
+            let needs = lately.needs();
+            format!(
+                "the link needs {} Mbit/s, carries {}; vidchat send with {}",
+                megabits(needs),
+                megabits(carries),
+                less(form, needs, carries)
+            )
+        }
+        (Reason::Viewer, ..) => format!("that machine takes them late; {smaller}"),
+        _ => format!("that program or the link takes no more; {smaller}"),
+    };
+    format!(
+        "skips {skipped:.0} of {:.0} frames a second: {why}",
+        sent + skipped
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(sent: u64, skipped: u64) -> Second {
+        Second {
+            span: Duration::from_secs(1),
+            sent,
+            bytes: sent * 115_200,
+            skipped,
+            carries: Some(sent as f64 * 115_200.0 * 8.0),
+            acks: true,
+        }
+    }
+
+    fn raw() -> Caps {
+        Caps::parse("video/x-raw, format=I420, width=320, height=240").unwrap()
+    }
+
+    /// What is said of so many such seconds.
+    fn said(slow: &mut SlowViewer, count: usize, second: Second) -> Vec<String> {
+        let said = (0..count).filter_map(|_| slow.after(second, Some(&raw())));
+        said.map(|said| match said {
+            Said::Trouble(words) | Said::Over(words) => words,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_viewer_that_is_slow_for_hours_is_told_of_once_and_when_it_is_over() {
+        let mut slow = SlowViewer::default();
+        assert_eq!(
+            said(&mut slow, 10_000, second(5, 25)),
+            [
+                "too slow: skips 25 of 30 frames a second: the link needs 28 Mbit/s, carries 4.6; \
+                 vidchat send with a codec, such as --pipeline camera-h264"
+            ]
+        );
+        assert_eq!(
+            said(&mut slow, 100, second(30, 0)),
+            [
+                "keeps up again after 166 min: it skipped 250000 of 300000 frames"
+                    .replace("166 min", "2 h")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_burst_is_no_state() {
+        let mut slow = SlowViewer::default();
+        for _ in 0..100 {
+            assert_eq!(said(&mut slow, 2, second(10, 20)), [""; 0]);
+            assert_eq!(said(&mut slow, 3, second(30, 0)), [""; 0]);
+        }
+        // One frame in thirty is no trouble either.
+        assert_eq!(said(&mut slow, 100, second(29, 1)), [""; 0]);
+    }
+
+    #[test]
+    fn it_is_told_again_when_it_is_twice_as_bad_or_has_another_reason() {
+        let mut slow = SlowViewer::default();
+        let starts = |said: Vec<String>| -> Vec<String> {
+            let start = |words: &String| words.split(": ").take(2).collect::<Vec<_>>().join(": ");
+            said.iter().map(start).collect()
+        };
+        let told = starts(said(&mut slow, 50, second(24, 6)));
+        assert_eq!(told, ["too slow: skips 6 of 30 frames a second"]);
+        assert_eq!(said(&mut slow, 50, second(21, 9)), [""; 0]);
+        assert_eq!(starts(said(&mut slow, 50, second(15, 15))).len(), 1);
+        let worse: usize = (1..15)
+            .map(|fewer| said(&mut slow, 50, second(15 - fewer, 15 + fewer)).len())
+            .sum();
+        assert!(worse <= 4, "{worse}");
+        let other = Second {
+            carries: None,
+            ..second(15, 15)
+        };
+        let told = said(&mut slow, 50, other);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].starts_with("too slow for another reason: skips"),
+            "{told:?}"
+        );
+        assert!(told[0].ends_with("takes them late; vidchat send with a smaller --width or --fps"));
+        assert_eq!(
+            said(&mut slow, 50, second(15, 15)),
+            [""; 0],
+            "known already"
+        );
+    }
+}
