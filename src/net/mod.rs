@@ -8,13 +8,14 @@ mod idle_timeout;
 pub mod message_reader;
 pub mod receiver;
 pub mod sender;
+pub mod socket;
 
 pub use hub::{Hub, Subscription, Update};
 pub use receiver::session::play;
 pub use receiver::stats::StreamStats;
 pub use receiver::{Connection, Sink, Target, connect, introduce};
 pub use sender::serve;
-pub use sender::socket::listen;
+pub use socket::listen;
 pub use tokio::net::{TcpListener, TcpStream};
 
 /// The port of the Python tutorial that vidchat descends from.

@@ -6,7 +6,6 @@ pub(crate) mod disconnect;
 pub(crate) mod frame_writer;
 pub(crate) mod late_hello;
 pub(crate) mod log_throttle;
-pub(crate) mod socket;
 pub mod viewer_link;
 pub mod viewers;
 
