@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::net::{DEFAULT_PORT, Target};
-use crate::wire::{Caps, FRAME_LIMIT, Wire};
+use crate::wire::{Caps, Dialect, FRAME_LIMIT, MAX_LATENCY};
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
@@ -153,16 +153,41 @@ pub struct SendArgs {
     /// Leave the camera on while nobody watches.
     #[arg(long)]
     pub keep_open: bool,
-    /// What to speak: what the viewer does, vidchat's protocol alone, or nothing but length and
-    /// buffer.
-    #[arg(long, value_enum, default_value_t)]
-    pub wire: Wire,
+    /// The dialect that is spoken.
+    #[arg(long, value_enum, value_name = "DIALECT", default_value_t)]
+    pub wire: WireChoice,
     /// How far behind the newest picture a viewer may fall before pictures are left out; what
     /// viewers ask for themselves counts where it is less.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=60_000))]
     pub max_latency: Option<u32>,
     #[command(flatten)]
     pub stats: StatsArgs,
+}
+
+/// Which dialect a connection speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WireChoice {
+    /// The other side's: vidchat's own protocol or the tutorial's pickles.
+    #[default]
+    Auto,
+    /// vidchat's own protocol alone.
+    Native,
+    /// The tutorial's pickles alone.
+    Pickle,
+    /// Nothing but the length and the buffer: for programs that you write yourself.
+    Bare,
+}
+
+impl WireChoice {
+    /// The one dialect that is spoken; `None` where the other side chooses.
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Auto => None,
+            Self::Native => Some(Dialect::Native),
+            Self::Pickle => Some(Dialect::Pickle),
+            Self::Bare => Some(Dialect::Bare),
+        }
+    }
 }
 
 /// Where to show the video.
@@ -200,10 +225,9 @@ pub struct RecvArgs {
     /// Where to show the video.
     #[arg(long, value_enum, default_value_t, conflicts_with = "pipeline")]
     pub display: Display,
-    /// What the sender speaks: found out by itself, vidchat's protocol alone, or nothing but
-    /// length and buffer.
-    #[arg(long, value_enum, default_value_t)]
-    pub wire: Wire,
+    /// The dialect that the sender speaks.
+    #[arg(long, value_enum, value_name = "DIALECT", default_value_t)]
+    pub wire: WireChoice,
     /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
     #[arg(long, value_name = "CAPS", requires = "wire", required_if_eq("wire", "bare"),
           value_parser = parse_caps)]
@@ -213,7 +237,7 @@ pub struct RecvArgs {
           value_parser = clap::value_parser!(u64).range(1024..=LONGEST_FRAME))]
     pub max_frame: u64,
     /// How old a picture may be on the screen, in milliseconds: what would be older is left out.
-    #[arg(long, value_name = "MS", default_value_t = 200,
+    #[arg(long, value_name = "MS", default_value_t = MAX_LATENCY.as_millis() as u32,
           value_parser = clap::value_parser!(u32).range(20..=60_000))]
     pub max_latency: u32,
     /// End when the connection is lost, instead of connecting again.

@@ -275,7 +275,7 @@ fn check(caps: &Caps) -> Result<(), String> {
 }
 
 fn shown(text: &str) -> String {
-    format!("{:?}", super::control::printable(text, 80))
+    format!("{:?}", super::text::printable(text, 80))
 }
 
 #[cfg(test)]

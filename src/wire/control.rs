@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{PREFIX_BYTES, WireError};
+use super::text::printable;
+use super::{PREFIX_BYTES, WireError};
 
 /// The longest explanation of what is wrong with a message, in characters.
 const REASON_LIMIT: usize = 200;
@@ -159,21 +160,6 @@ impl Control {
     }
 }
 
-/// Text from a peer, made fit to be shown: one line, no control characters, no more than
-/// `limit` characters.
-pub fn printable(text: &str, limit: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() && !is_bidi_control(*c))
-        .take(limit)
-        .collect()
-}
-
-/// Characters that turn the direction of text around, with which a peer could make a line say
-/// something else than it does.
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,11 +247,5 @@ mod tests {
         }
         let deep = [&b"{\"a\":"[..], &b"[".repeat(20_000)].concat();
         assert!(Control::decode(&deep).is_err());
-    }
-
-    #[test]
-    fn shown_text_cannot_move_the_cursor() {
-        assert_eq!(printable("de\x1b[2Jsk\n\u{202e}x", 64), "de[2Jskx");
-        assert_eq!(printable("abcdef", 3), "abc");
     }
 }

@@ -1,9 +1,8 @@
 //! Where a message begins, what kind it is and how long: the eight bytes of length and, for a
 //! frame, the header after them.
 
+use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
 use crate::frame::FrameHeader;
-
-use crate::wire::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
 
 /// Bytes from the start of a message to the picture of a frame.
 pub const HEAD_BYTES: usize = PREFIX_BYTES + HEADER_BYTES;

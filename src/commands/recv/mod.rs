@@ -16,7 +16,7 @@ use crate::media::display::window;
 use crate::media::{self, Direction, PipelineFile, Values};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::{self, Target};
-use crate::wire::{Wire, WireError};
+use crate::wire::{Dialect, WireError};
 
 use super::file_watch::FileWatch;
 use super::quit::Quit;
@@ -42,7 +42,7 @@ pub struct RecvOptions {
 pub async fn run(args: RecvArgs) -> Outcome {
     let target = args.target.with_port(args.port);
     let play = ReceiveOptions {
-        wire: args.wire,
+        dialect: args.wire.dialect(),
         bare_caps: args.caps,
         max_frame: args.max_frame,
         name: super::own_name(),
@@ -157,7 +157,7 @@ pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveE
         }
         ReceiveError::Wire(_) | ReceiveError::Slow(_) => {
             Failure::new(status, format!("the video from \"{target}\" is not valid"))
-                .hint(against(&error, host, options.play.wire))
+                .hint(against(&error, host, options.play.dialect))
                 .cause(error)
         }
         ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
@@ -192,12 +192,12 @@ fn after(goodbye: &ReceiveError, host: &str, reconnect: bool) -> String {
 }
 
 /// What to do where a sender does not keep to the protocol.
-fn against(error: &ReceiveError, host: &str, wire: Wire) -> String {
+fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
     match error {
         ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
             format!("where its pictures are that large: --max-frame {length}")
         }
-        ReceiveError::Wire(WireError::NoHello) if wire == Wire::Native => {
+        ReceiveError::Wire(WireError::NoHello) if dialect == Some(Dialect::Native) => {
             "leave --wire native out to have it found out what the sender speaks".into()
         }
         ReceiveError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),

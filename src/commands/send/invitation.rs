@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
-use crate::wire::{Caps, Wire};
+use crate::wire::{Caps, Dialect};
 
 /// Listens at `address`, or everywhere; an error says what to do about it.
 pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
@@ -31,9 +31,9 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
 }
 
 /// What to type on the other machine, an address a line.
-pub fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
-    let form = match (wire, caps) {
-        (Wire::Bare, Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
+pub fn invitation(bound: SocketAddr, dialect: Option<Dialect>, caps: Option<&Caps>) -> String {
+    let form = match (dialect, caps) {
+        (Some(Dialect::Bare), Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
         _ => String::new(),
     };
     let commands = address::reachable(bound.ip()).into_iter().map(|ip| {

@@ -21,7 +21,7 @@ use crate::failure::{Failure, Outcome, describe};
 use crate::media::{self, Direction, PipelineFile, Values};
 use crate::net::sender::ServerOptions;
 use crate::net::{self, Hub, TcpListener};
-use crate::wire::Wire;
+use crate::wire::Dialect;
 
 use self::bgr_converter::BgrConverter;
 use self::broadcast::{Broadcast, CLOSING};
@@ -83,7 +83,7 @@ pub async fn serve(
     let bound = listener
         .local_addr()
         .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
-    let wire = options.server.wire;
+    let dialect = options.server.dialect;
     let hub = Hub::new();
     let (server_options, translator) = with_tutorial(std::mem::take(&mut options.server), &hub)?;
     let (stop, stopped) = oneshot::channel::<String>();
@@ -99,7 +99,7 @@ pub async fn serve(
         Ok(()) => {
             let invite = || {
                 if banner == Banner::OtherMachine {
-                    console::line(&invitation(bound, wire, hub.caps().as_deref()));
+                    console::line(&invitation(bound, dialect, hub.caps().as_deref()));
                 }
             };
             broadcast.run(quit, invite).await
@@ -126,7 +126,7 @@ fn with_tutorial(
     mut options: ServerOptions,
     hub: &Arc<Hub>,
 ) -> Outcome<(ServerOptions, Option<BgrConverter>)> {
-    if options.wire != Wire::Auto {
+    if !matches!(options.dialect, None | Some(Dialect::Pickle)) {
         return Ok((options, None));
     }
     let bgr = Hub::new();
@@ -157,7 +157,7 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
         values,
         server: ServerOptions {
             max_viewers: args.max_viewers,
-            wire: args.wire,
+            dialect: args.wire.dialect(),
             name: super::own_name(),
             max_latency: args.max_latency.map_or(Duration::MAX, |milliseconds| {
                 Duration::from_millis(u64::from(milliseconds))

@@ -14,10 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::frame::Frame;
-use crate::wire::Caps;
+use crate::wire::{Caps, MAX_LATENCY};
 
 use self::gop::Gop;
-use super::receiver::MAX_LATENCY;
 use super::sender::viewers::Viewers;
 
 /// How far behind the newest frame a consumer may begin, so that it has a picture at once.

@@ -17,15 +17,13 @@ use tokio::time::timeout;
 
 use crate::failure::{Failure, describe};
 use crate::frame::FrameHeader;
-use crate::wire::{self, Caps, Control, Hello, Wire, WireError};
+use crate::wire::{self, Caps, Control, Dialect, Hello, MAX_LATENCY, WireError};
 
 pub use super::address::Target;
 use super::message_reader::ReadError;
 
 /// How long to wait for one address of a host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How old a picture may be on the screen, unless a person says otherwise.
-pub const MAX_LATENCY: Duration = Duration::from_millis(200);
 
 /// What takes the frames. Everything here is called in the order of the stream.
 pub trait Sink {
@@ -53,8 +51,8 @@ pub trait Sink {
 /// How to watch.
 #[derive(Clone, Debug)]
 pub struct ReceiveOptions {
-    /// What the sender speaks.
-    pub wire: Wire,
+    /// The dialect that the sender speaks; `None` where its first bytes tell.
+    pub dialect: Option<Dialect>,
     /// The form of bare frames, which nothing on the wire tells.
     pub bare_caps: Option<Caps>,
     /// The longest frame message, in bytes.
@@ -70,7 +68,7 @@ pub struct ReceiveOptions {
 impl Default for ReceiveOptions {
     fn default() -> Self {
         Self {
-            wire: Wire::Auto,
+            dialect: None,
             bare_caps: None,
             max_frame: wire::FRAME_LIMIT,
             name: String::new(),
@@ -165,7 +163,7 @@ pub async fn connect(target: &Target, options: &ReceiveOptions) -> io::Result<Co
 /// Says hello, unless bare frames are to be had, before which nothing is said.
 pub async fn introduce(mut stream: TcpStream, options: &ReceiveOptions) -> io::Result<Connection> {
     super::prepare(&stream);
-    if options.wire != Wire::Bare {
+    if matches!(options.dialect, None | Some(Dialect::Native)) {
         let hello = Control::Hello(Hello {
             vidchat: wire::VERSION,
             name: options.name.clone(),

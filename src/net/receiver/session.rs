@@ -8,7 +8,8 @@ use tokio::io::AsyncRead;
 use tokio::time::{Instant, timeout};
 
 use crate::frame::FrameHeader;
-use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, Wire, WireError, control, pickle};
+use crate::wire::text::printable;
+use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
 use super::control_writer::ControlWriter;
 use super::keepalive::{ActivityReader, Keepalive, PeerActivity};
@@ -53,9 +54,9 @@ pub async fn play<S: Sink>(
         last: None,
     };
     let playing = async {
-        match options.wire {
-            Wire::Bare => player.bare(options.bare_caps.as_ref()).await,
-            Wire::Auto | Wire::Native => player.sniffed(options.wire).await,
+        match options.dialect {
+            Some(Dialect::Bare) => player.bare(options.bare_caps.as_ref()).await,
+            wanted => player.sniffed(wanted).await,
         }
     };
     tokio::select! {
@@ -80,7 +81,7 @@ struct Session<'a, R, S> {
 }
 
 impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
-    async fn sniffed(&mut self, wire: Wire) -> Result<Infallible, ReceiveError> {
+    async fn sniffed(&mut self, wanted: Option<Dialect>) -> Result<Infallible, ReceiveError> {
         let dialect = match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
             Ok(dialect) => dialect?,
             Err(_) => {
@@ -91,16 +92,19 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
             }
         };
         match dialect {
-            Dialect::Native => self.native().await,
+            Dialect::Native if wanted != Some(Dialect::Pickle) => self.native().await,
             Dialect::Pickle => {
-                match wire {
-                    Wire::Native => self.late_hello().await?,
-                    _ => self.pickles().await?,
+                if wanted == Some(Dialect::Native) {
+                    self.late_hello().await?;
+                } else {
+                    self.pickles().await?;
                 }
                 self.native().await
             }
-            _ if wire == Wire::Native => Err(WireError::NoHello.into()),
-            Dialect::BareJpeg => {
+            Dialect::Native => Err(WireError::NoPickle.into()),
+            Dialect::Bare if wanted == Some(Dialect::Pickle) => Err(WireError::NoPickle.into()),
+            Dialect::Bare if wanted.is_some() => Err(WireError::NoHello.into()),
+            Dialect::Bare => {
                 let caps = Caps::parse("image/jpeg")?;
                 self.bare(Some(&caps)).await
             }
@@ -120,7 +124,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
                         has_caps = self.greet(&hello)?;
                     }
                     Control::Bye { reason, done } => {
-                        let reason = control::printable(&reason, 200);
+                        let reason = printable(&reason, 200);
                         return Err(match done {
                             true => ReceiveError::Done(reason),
                             false => ReceiveError::Bye(reason),
@@ -135,7 +139,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
                         self.reader.stream().life.answers.store(true, Relaxed);
                         self.meter.pong(pong);
                     }
-                    Control::Lost { reason } => self.sink.lost(&control::printable(&reason, 200)),
+                    Control::Lost { reason } => self.sink.lost(&printable(&reason, 200)),
                     _ => {}
                 },
             }
@@ -149,7 +153,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
         }
         self.talk.native.store(true, Relaxed);
         self.reader.stream().life.greeted.notify_one();
-        self.sink.hello(&control::printable(&hello.name, 64));
+        self.sink.hello(&printable(&hello.name, 64));
         if let Some(caps) = &hello.caps {
             self.sink.caps(&Caps::parse(caps)?)?;
         }

@@ -10,7 +10,8 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::wire::{self, Control, Head, Hello, Wire, WireError, control};
+use crate::wire::text::printable;
+use crate::wire::{self, Control, Dialect, Head, Hello, MAX_LATENCY, WireError};
 
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
@@ -20,7 +21,6 @@ use super::viewers::Entry;
 use crate::net::hub::{Hub, Seat};
 use crate::net::idle_timeout;
 use crate::net::message_reader::MessageReader;
-use crate::net::receiver::MAX_LATENCY;
 use crate::net::sender::{ServerOptions, Service};
 
 /// More control messages than this in a second are no conversation.
@@ -41,10 +41,11 @@ pub(super) async fn attend(mut stream: TcpStream, peer: SocketAddr, service: Arc
     crate::net::prepare(&stream);
     let (read, mut write) = stream.split();
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
-    let spoken = match (options.wire, &options.tutorial) {
-        (Wire::Bare, _) => Spoken::Bare,
+    let spoken = match (options.dialect, &options.tutorial) {
+        (Some(Dialect::Bare), _) => Spoken::Bare,
+        (Some(Dialect::Pickle), Some(bgr)) => Spoken::Pickles(bgr),
         // Without pictures for the tutorial's programs there is no need to guess.
-        (Wire::Auto, Some(bgr)) if !bgr.has_ended() && is_silent(&mut reader).await => {
+        (None, Some(bgr)) if !bgr.has_ended() && is_silent(&mut reader).await => {
             Spoken::Pickles(bgr)
         }
         _ => Spoken::Native,
@@ -237,7 +238,7 @@ impl ViewerSession {
 
 /// What a viewer calls itself, and what the log adds to its address.
 fn named(hello: &Hello) -> (String, String) {
-    let called = control::printable(&hello.name, 64);
+    let called = printable(&hello.name, 64);
     let who = match called.as_str() {
         "" => String::new(),
         called => format!(" \"{called}\""),
@@ -249,7 +250,7 @@ fn named(hello: &Hello) -> (String, String) {
 pub(super) async fn greet(
     reader: &mut MessageReader<ReadHalf<'_>>,
 ) -> Result<Hello, DisconnectReason> {
-    if reader.dialect().await? != wire::Dialect::Native {
+    if reader.dialect().await? != Dialect::Native {
         return Err(DisconnectReason::Refused(WireError::NoHello));
     }
     let Some(Head::Control { length }) = reader.head().await? else {
@@ -297,7 +298,7 @@ async fn listen(
             Ok(Ok(Control::Report(report))) => link.reported(report),
             Ok(Ok(Control::Key)) => hub.want_key(),
             Ok(Ok(Control::Bye { reason, .. })) => {
-                return DisconnectReason::Bye(control::printable(&reason, 200));
+                return DisconnectReason::Bye(printable(&reason, 200));
             }
             Ok(Ok(_)) => {}
             Ok(Err(e)) => return e.into(),

@@ -46,7 +46,7 @@ impl fmt::Display for DisconnectReason {
             Self::Bye(reason) => write!(f, "{reason}"),
             Self::Lost(e) => write!(f, "{}", describe(e)),
             Self::Refused(WireError::Foreign(first)) => {
-                let first = wire::dialect::quote(first);
+                let first = wire::text::quote(first);
                 write!(f, "not a viewer, its first bytes are {first}")
             }
             Self::Refused(e) => write!(f, "refused, it sent {e}"),

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::failure::describe;
-use crate::wire::Wire;
+use crate::wire::Dialect;
 
 use self::disconnect::DisconnectReason;
 use self::log_throttle::LogThrottle;
@@ -38,8 +38,8 @@ const BACKOFF: Duration = Duration::from_millis(100);
 pub struct ServerOptions {
     /// How many may watch at once.
     pub max_viewers: usize,
-    /// What is spoken with them.
-    pub wire: Wire,
+    /// The dialect that is spoken with them; `None` where each of them chooses.
+    pub dialect: Option<Dialect>,
     /// Where the same pictures are to be had in BGR, for the programs of the tutorial; without
     /// it they are not served. Its seats tell whether there are any.
     pub tutorial: Option<Arc<Hub>>,
@@ -57,7 +57,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             max_viewers: 250,
-            wire: Wire::Auto,
+            dialect: None,
             tutorial: None,
             name: String::new(),
             max_latency: Duration::MAX,
@@ -124,7 +124,9 @@ pub async fn serve(
                      --max-viewers is {limit})"
                 );
             }
-            if viewers.len() < options.max_viewers + ANTEROOM && options.wire != Wire::Bare {
+            if viewers.len() < options.max_viewers + ANTEROOM
+                && matches!(options.dialect, None | Some(Dialect::Native))
+            {
                 viewers.spawn(turn_away(stream, watching));
             }
         }

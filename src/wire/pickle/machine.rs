@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
-use super::array::{Array, Order, array, order};
+use super::array::{array, order};
 use super::literal::{decimal, index, latin1, long, unescape, unquote};
+use super::value::{Name, Order, Value};
+use crate::wire::text::printable;
 
 /// Things on the stack at once, and things remembered: pictures have a few dozen.
 const STACK_LIMIT: usize = 1024;
@@ -16,39 +18,6 @@ const STACK_LIMIT: usize = 1024;
 const DEPTH_LIMIT: u8 = 8;
 /// Bytes of a name, or of a number in decimals.
 const WORD_LIMIT: usize = 128;
-
-/// What can be on the stack. A clone is a handle: nothing is copied however often a pickle
-/// refers to it.
-#[derive(Clone, Debug)]
-pub enum Value<'a> {
-    /// `None`, a float, or something else that is there and does not matter.
-    Nothing,
-    Bool(bool),
-    Int(i64),
-    /// Text, which in the protocols before 3 also carries bytes.
-    Text(Rc<Cow<'a, str>>),
-    Bytes(Rc<Cow<'a, [u8]>>),
-    /// How deep its contents are nested, and these.
-    Tuple(u8, Rc<[Value<'a>]>),
-    Name(Name),
-    /// `dtype(text)`: the text.
-    Dtype(Rc<Cow<'a, str>>),
-    /// `_reconstruct(ndarray, …)`, which gets its contents by BUILD.
-    Empty,
-    Array(Rc<Array<'a>>),
-}
-
-/// The names that pickles of arrays call, by what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
-    Reconstruct,
-    FromBuffer,
-    Ndarray,
-    Dtype,
-    Bytes,
-    ByteArray,
-    Encode,
-}
 
 const NAMES: [(&str, &str, Name); 12] = [
     ("numpy.core.multiarray", "_reconstruct", Name::Reconstruct),
@@ -249,9 +218,7 @@ impl<'a> Machine<'a> {
             Some((.., name)) => self.push(Value::Name(*name)),
             None => {
                 let whole = format!("{module}.{name}");
-                Err(Error::Calls(crate::wire::control::printable(
-                    &whole, WORD_LIMIT,
-                )))
+                Err(Error::Calls(printable(&whole, WORD_LIMIT)))
             }
         }
     }

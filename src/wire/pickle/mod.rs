@@ -8,48 +8,16 @@
 //! were seen to write.
 
 mod array;
+mod error;
 mod literal;
 mod machine;
 mod picture;
+mod value;
 
+pub use error::PickleError;
 pub use picture::Picture;
 
-use std::fmt;
-
 use super::PREFIX_BYTES;
-
-/// Why a pickle is not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PickleError {
-    /// It ends in the middle.
-    Truncated,
-    /// It names something that is not part of a picture: module and name.
-    Calls(String),
-    /// An instruction that no picture needs: its byte, and its name where it has one.
-    Opcode(u8, &'static str),
-    /// A known instruction where it makes no sense.
-    Misplaced(&'static str),
-    /// More of something than any picture has: what.
-    TooMuch(&'static str),
-    /// What it describes is no picture.
-    NoPicture(String),
-}
-
-impl fmt::Display for PickleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated => write!(f, "ends in the middle"),
-            Self::Calls(name) => write!(f, "calls {name}"),
-            Self::Opcode(byte, "") => write!(f, "has the unknown instruction 0x{byte:02x}"),
-            Self::Opcode(_, name) => write!(f, "has the instruction {name}"),
-            Self::Misplaced(what) => write!(f, "is malformed at {what}"),
-            Self::TooMuch(what) => write!(f, "has too many {what}"),
-            Self::NoPicture(what) => write!(f, "holds {what}, which is no picture"),
-        }
-    }
-}
-
-impl std::error::Error for PickleError {}
 
 /// Reads the pickle of a picture, in time linear in its length.
 pub fn decode(pickle: &[u8]) -> Result<Picture<'_>, PickleError> {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
-use super::array::Array;
-use super::machine::Value;
+use super::value::{Array, Value};
 use crate::wire::Caps;
+use crate::wire::text::printable;
 
 const JPEG: &[u8] = b"\xff\xd8";
 const PNG: &[u8] = b"\x89PNG";
@@ -98,7 +98,7 @@ impl<'a> Picture<'a> {
 
     fn of_array(array: &Array<'a>) -> Result<Self, Error> {
         if !["u1", "|u1", "uint8", "<u1", ">u1", "B"].contains(&&**array.dtype) {
-            let kind = crate::wire::control::printable(&array.dtype, 16);
+            let kind = printable(&array.dtype, 16);
             return Err(Error::NoPicture(format!("an array of type {kind}")));
         }
         // What cv2.imencode gives: one dimension, or a single column in its earlier versions.

@@ -11,7 +11,7 @@ use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
-use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, control};
+use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, text};
 
 use crate::support::peers::{FORM, Log, Stage, Stranger, caps, hello, numbered, picture, within};
 
@@ -256,7 +256,7 @@ async fn what_is_no_hello_is_ignored_and_so_is_all_that_follows() {
         &Control::bye("dinner").encode(),
         &hello("kitchen")[..20],
     ] {
-        let start = control::printable(&String::from_utf8_lossy(said), 20);
+        let start = text::printable(&String::from_utf8_lossy(said), 20);
         let mut talker = scene.silent().await;
         scene.serves(&mut talker, &start).await;
         talker.say(said).await;
