@@ -54,6 +54,7 @@ Examples:
   vidchat send --device 2 --width 640 --fps 15
   vidchat send --pipeline ./mine.gst --watch   and each time the file is saved
   vidchat send --bind 127.0.0.1             only for this machine
+  vidchat send --to 192.168.1.7             to a vidchat recv --listen there
 
 The camera is opened for a moment at the start, to see that it works, and then only while
 somebody watches. q or Ctrl-C ends it.
@@ -130,6 +131,9 @@ pub struct SendArgs {
     /// Which camera: its device, its number or a part of its name.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// Connect to a receiver that runs vidchat recv --listen, instead of listening here.
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers"])]
+    pub to: Option<Target>,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]

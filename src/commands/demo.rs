@@ -12,11 +12,11 @@ use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::ServerOptions;
 use crate::net::{self, Target};
 
+use super::invitation;
 use super::quit::Quit;
 use super::recv::session;
 use super::recv::{self, RecvOptions};
-use super::send::invitation;
-use super::send::{self, Banner, SendOptions};
+use super::send::{self, Banner, Destination, SendOptions};
 
 /// Sends and receives until the person asks for the end.
 pub async fn run(args: DemoArgs) -> Outcome {
@@ -25,7 +25,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let sent = PipelineFile::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::file(None, args.display)?;
-    let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
+    let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0, "vidchat demo")?;
     let cannot = |e: std::io::Error| Failure::start("cannot run the demo").cause(describe(&e));
     let port = listener.local_addr().map_err(cannot)?.port();
     let target = Target {
@@ -76,9 +76,14 @@ pub async fn run(args: DemoArgs) -> Outcome {
         drop(stop);
         ending
     };
-    let sender = send::serve(listener, sending, Banner::Nothing, async {
-        let _ = stopped.await;
-    });
+    let sender = send::serve(
+        Destination::Listener(listener),
+        sending,
+        Banner::Nothing,
+        async {
+            let _ = stopped.await;
+        },
+    );
     let (sent, received) = tokio::join!(sender, receiver);
     // Where the sender failed the receiver did too, but the sender knows why.
     sent.and(received)

@@ -1,8 +1,10 @@
 //! One file for each subcommand. Each has a `run` that ties a media end to a net end, and one
 //! loop that decides how it all ends.
 
+mod connect_failure;
 pub mod demo;
 pub mod file_watch;
+pub mod invitation;
 pub mod pipelines;
 pub mod quit;
 pub mod recv;

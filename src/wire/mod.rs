@@ -12,7 +12,7 @@ pub mod pickle;
 pub mod text;
 
 pub use caps::Caps;
-pub use control::{Ack, AgesMs, Control, Hello, Pong, Report};
+pub use control::{Ack, AgesMs, Bye, ByeCode, Control, Hello, Pong, Report};
 pub use dialect::Dialect;
 pub use error::WireError;
 pub use message::{Head, HeadBuffer};

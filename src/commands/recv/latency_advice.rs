@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::net::BitRate;
 use crate::net::age_histogram::milliseconds;
 use crate::net::receiver::stats::StatsInterval;
 use crate::wire::Caps;
@@ -100,7 +101,7 @@ impl Advice {
         let age = second.age.unwrap_or_default().p50;
         let arrived = second.arrived.unwrap_or_default().p50;
         let round_trip = second.round_trip.unwrap_or_default();
-        if let Some(carries) = second.carries
+        if let Some(carries) = second.carries.map(BitRate::bits)
             && needs > carries * FULL
         {
             return format!(
@@ -194,7 +195,7 @@ mod tests {
             skipped: 30 - frames,
             arrived: ages(age),
             age: ages(age),
-            carries: Some(megabits * 1e6),
+            carries: Some(BitRate::from_bits(megabits * 1e6)),
             made: Some(30.0),
             ..StatsInterval::default()
         }

@@ -5,19 +5,19 @@ pub(crate) mod display;
 pub(crate) mod latency_advice;
 pub(crate) mod session;
 
-use std::io;
 use std::time::Duration;
 
 use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
 use crate::console;
-use crate::failure::{Failure, Outcome, Status, describe};
+use crate::failure::{Failure, Outcome, Status};
 use crate::media::display::terminal;
 use crate::media::display::window;
 use crate::media::{self, Direction, PipelineFile, Values};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::{self, Target};
-use crate::wire::{Dialect, WireError};
+use crate::wire::{Bye, ByeCode, Dialect, WireError};
 
+use super::connect_failure::cannot_connect;
 use super::file_watch::FileWatch;
 use super::quit::Quit;
 use super::stats_writer::StatsWriter;
@@ -55,7 +55,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         tokio::task::spawn_blocking(media::init),
         net::connect(&target, &play)
     );
-    let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
+    let connection = connection.map_err(|e| cannot_connect(&target, "vidchat send", &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
     let file = file(args.pipeline.pipeline.as_deref(), args.display)?;
     let values = super::values(args.pipeline.settings);
@@ -100,32 +100,6 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
     PipelineFile::find(Direction::Recv, name)
 }
 
-/// Why there is no connection, and what to do about it.
-fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
-    let failure = Failure::start(format!("cannot connect to \"{target}\""));
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => failure
-            .cause(format!("nothing listens at port {port} there"))
-            .hint(format!(
-                "start vidchat send on {host:?}, or give the port that it prints"
-            )),
-        io::ErrorKind::TimedOut => failure.cause("no answer").hint(format!(
-            "is {host:?} on, and does its firewall let port {port} through?"
-        )),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
-            .cause(describe(error))
-            .hint("are both machines on the same network? vidchat send prints its addresses"),
-        // What the resolver says differs from system to system, and so does its error's kind.
-        _ if error.raw_os_error().is_none() => failure
-            .cause("there is no machine of that name")
-            .hint("vidchat send prints its addresses: type one of those"),
-        _ => failure
-            .cause(describe(error))
-            .hint(format!("vidchat send on {host:?} prints what to type here")),
-    }
-}
-
 /// What it means that no more frames come. `greeted`: a sender has introduced itself; `started`: the
 /// form of its frames was known.
 pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveError) -> Failure {
@@ -135,10 +109,10 @@ pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveE
     let ask_there = format!("vidchat send on {host:?} prints what to type here");
     match error {
         ReceiveError::Sink(failure) => failure.with_status(status),
-        ReceiveError::Bye(_) | ReceiveError::Done(_) => {
+        ReceiveError::Bye(ref bye) => {
             Failure::new(status, format!("the video from \"{target}\" ended"))
-                .hint(after(&error, host, options.reconnect))
-                .cause(error)
+                .hint(after(bye, host, options.reconnect))
+                .cause(&bye.reason)
         }
         ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
             Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
@@ -176,15 +150,13 @@ pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveE
 }
 
 /// What to do after a sender has said goodbye.
-fn after(goodbye: &ReceiveError, host: &str, reconnect: bool) -> String {
-    match goodbye {
-        ReceiveError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
+fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
+    match bye.code {
+        Some(ByeCode::Full) => {
             format!("vidchat send --max-viewers 500 on {host:?} has room for more")
         }
-        ReceiveError::Bye(reason) if reason.starts_with("the sender failed") => {
-            format!("look at what vidchat send says on {host:?}")
-        }
-        ReceiveError::Bye(_) if !reconnect => {
+        Some(ByeCode::Failed) => format!("look at what vidchat send says on {host:?}"),
+        _ if !bye.done && !reconnect => {
             "without --no-reconnect, vidchat recv waits until it is back".into()
         }
         _ => format!("start vidchat send on {host:?} again"),

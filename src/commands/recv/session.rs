@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
+use crate::clock::WallNanos;
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::media::playback::player::PlayerEvent;
@@ -23,7 +24,7 @@ use super::display::{OnScreen, Outage, VideoDisplay};
 use super::latency_advice::Advice;
 use crate::commands::file_watch;
 use crate::commands::recv::{self, RecvOptions};
-use crate::commands::stats_writer::{rounded, wall_clock};
+use crate::commands::stats_writer::rounded;
 
 /// How often the status line and what covers the picture are made anew.
 const TICK: Duration = Duration::from_millis(250);
@@ -150,12 +151,12 @@ fn worth_trying(error: &ReceiveError, again: bool) -> bool {
     match error {
         ReceiveError::Io(_)
         | ReceiveError::Closed
-        | ReceiveError::Bye(_)
         | ReceiveError::Dead(_)
         | ReceiveError::Silent(_)
         | ReceiveError::Slow(_) => true,
         ReceiveError::Wire(_) => again,
-        ReceiveError::Done(_) | ReceiveError::Sink(_) => false,
+        ReceiveError::Bye(bye) => !bye.done,
+        ReceiveError::Sink(_) => false,
     }
 }
 
@@ -256,7 +257,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
             let seconds = second.span.as_secs_f64().max(0.001);
             let report = second.report();
             stats.write(&Line {
-                time: wall_clock(),
+                time: rounded(WallNanos::now().as_secs_f64()),
                 state: screen.state(),
                 reason: screen.reason(),
                 sender: &screen.sender,

@@ -15,6 +15,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::net::BitRate;
+
 /// A link that carries less than this part of the rate that was asked for does not count.
 const WORTH: f64 = 0.25;
 /// The least part of the rate that was asked for.
@@ -38,8 +40,8 @@ const STEP: f64 = 0.02;
 pub struct Viewer {
     /// It falls behind, or frames were left out for it.
     pub congested: bool,
-    /// What its link carries, in kbit/s, where that is known.
-    pub carries: Option<f64>,
+    /// The rate of its link, where that is known.
+    pub carries: Option<BitRate>,
 }
 
 /// Decides on the encoder's bit rate, in kbit/s.
@@ -115,14 +117,15 @@ impl BitrateControl {
 
     /// The rate that those who are behind need; `None` while nobody who counts is.
     fn wanted(&self, viewers: &[Viewer]) -> Option<f64> {
-        let needs = |viewer: &Viewer| match viewer.carries {
+        let carries = |viewer: &Viewer| viewer.carries.map(BitRate::kbit);
+        let needs = |viewer: &Viewer| match carries(viewer) {
             _ if !viewer.congested => f64::INFINITY,
             Some(carries) => (carries * SHARE).min(self.rate * 0.95),
             // Less is of no help to a link that is not known to be thin.
             None => (self.rate * BLIND).max(self.asked * WORTH),
         };
         let worthy = |viewer: &&Viewer| {
-            let carries = viewer.carries.unwrap_or(f64::INFINITY);
+            let carries = carries(viewer).unwrap_or(f64::INFINITY);
             !viewer.congested || carries >= self.asked * WORTH
         };
         let thinnest = viewers.iter().filter(worthy).map(needs).reduce(f64::min);
@@ -169,7 +172,7 @@ mod tests {
                     .iter()
                     .map(|carries| Viewer {
                         congested: self.rate > *carries,
-                        carries: (*carries < 5_000.0).then_some(*carries),
+                        carries: (*carries < 5_000.0).then(|| BitRate::from_kbit(*carries)),
                     })
                     .collect();
                 if let Some(rate) = self.governor.look(self.now, &viewers) {

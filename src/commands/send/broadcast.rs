@@ -16,11 +16,11 @@ use crate::media::capture::source::{Outlet, SourceEvent};
 use crate::media::display::window;
 use crate::media::pipeline::file::Directive;
 use crate::media::playback::player::PlayerEvent;
-use crate::net::Hub;
-use crate::wire::Caps;
+use crate::net::{Hub, Service};
+use crate::wire::{Bye, ByeCode, Caps};
 
-use super::SendOptions;
 use super::bgr_converter::BgrConverter;
+use super::options::SendOptions;
 use super::preview::Preview;
 use super::viewer_monitor::ViewerMonitor;
 use crate::commands::file_watch::{FileWatch, saved};
@@ -57,7 +57,8 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// The source is not open yet, and there is no preview.
-    pub fn new(hub: &Arc<Hub>, options: SendOptions, translator: Option<BgrConverter>) -> Self {
+    pub fn new(service: &Service, options: SendOptions, translator: Option<BgrConverter>) -> Self {
+        let hub = service.directory().default_hub();
         let (events, heard) = mpsc::unbounded_channel();
         let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);
         let outlet = Arc::clone(hub) as Arc<dyn Outlet>;
@@ -65,7 +66,7 @@ impl Broadcast {
             hub: Arc::clone(hub),
             source: Source::spawn(options.file, options.values, outlet, events),
             heard,
-            monitor: ViewerMonitor::new(hub, options.stats),
+            monitor: ViewerMonitor::new(hub, service.viewers(), options.stats),
             preview: None,
             translator,
             previewed: None,
@@ -102,13 +103,13 @@ impl Broadcast {
         }
     }
 
-    /// Runs until the end that was asked for, whose reason it returns. `opened` is called when
+    /// Runs until the end that was asked for, and returns the goodbye to the viewers. `opened` is called when
     /// the first picture is there.
     pub async fn run(
         &mut self,
         quit: impl Future<Output = ()>,
         opened: impl FnOnce(),
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Bye> {
         tokio::pin!(quit);
         let mut opened = Some(opened);
         let mut watching = self.hub.watching();
@@ -118,7 +119,7 @@ impl Broadcast {
             let close_at = self.idle_since.map(|since| since + LINGER);
             let previewed = self.previewed.as_mut().map(|events| events.recv());
             tokio::select! {
-                () = &mut quit => return Ok("the sender was stopped"),
+                () = &mut quit => return Ok(stopped()),
                 Some(event) = self.heard.recv() => {
                     let is_open = matches!(event, SourceEvent::Opened(_));
                     if let Some(ending) = self.hear(event, *watching.borrow()) {
@@ -133,7 +134,7 @@ impl Broadcast {
                     Err(failure) => keep(&failure),
                 },
                 Some(event) = or_never(previewed) => match event {
-                    PlayerEvent::Quit => return Ok("the sender was stopped"),
+                    PlayerEvent::Quit => return Ok(stopped()),
                     PlayerEvent::Failed(failure) => {
                         warn!("preview: closed: {}", failure.summary());
                         self.previewed = None;
@@ -162,7 +163,7 @@ impl Broadcast {
     }
 
     /// What the source has to say; the ending where that is one.
-    fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<&'static str>> {
+    fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<Bye>> {
         match event {
             SourceEvent::Opened(from) => {
                 match self.lost_since.take() {
@@ -193,7 +194,7 @@ impl Broadcast {
             SourceEvent::Ended => {
                 // Not to be waited for: it would only begin again.
                 self.hub.finish();
-                return Some(Ok("the video has ended"));
+                return Some(Ok(Bye::new(ByeCode::Ended, "the video has ended")));
             }
             SourceEvent::Failed(failure) => return Some(Err(failure.with_status(self.stage()))),
         }
@@ -251,6 +252,11 @@ impl Outlet for Hub {
     fn lost(&self, reason: &str) {
         self.lose(reason);
     }
+}
+
+/// The goodbye of a person who stops the sender.
+fn stopped() -> Bye {
+    Bye::new(ByeCode::Stopped, "the sender was stopped")
 }
 
 /// How long ago that was, for a person.

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::clock::WallNanos;
 use crate::net::Hub;
 use crate::net::age_histogram::milliseconds;
 use crate::net::sender::viewer_link::Progress;
+use crate::net::sender::viewers::Viewers;
 use crate::wire::AgesMs;
 
 use super::bitrate::{BitrateControl, Viewer};
-use crate::commands::stats_writer::{StatsWriter, rounded, wall_clock};
+use crate::commands::stats_writer::{StatsWriter, rounded};
 
 /// How often the viewers' links are looked at: the rate has to go down within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -26,6 +28,7 @@ const BEHIND: Duration = Duration::from_millis(90);
 /// Looks at the viewers of one hub.
 pub struct ViewerMonitor {
     hub: Arc<Hub>,
+    viewers: Arc<Viewers>,
     stats: Option<StatsWriter>,
     governor: Option<BitrateControl>,
     ticks: Interval,
@@ -77,12 +80,13 @@ struct ViewerLine {
 }
 
 impl ViewerMonitor {
-    /// Looks at the viewers of `hub`, and writes `stats`.
-    pub fn new(hub: &Arc<Hub>, stats: Option<StatsWriter>) -> Self {
+    /// Looks at `viewers` of `hub`, and writes `stats`.
+    pub fn new(hub: &Arc<Hub>, viewers: &Arc<Viewers>, stats: Option<StatsWriter>) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             hub: Arc::clone(hub),
+            viewers: Arc::clone(viewers),
             stats,
             governor: None,
             ticks,
@@ -121,7 +125,7 @@ impl ViewerMonitor {
         let newest = self.hub.newest_captured();
         let mut looked = HashMap::new();
         let mut viewers = Vec::new();
-        for link in self.hub.roster().viewers() {
+        for link in self.viewers.list() {
             let progress = link.progress();
             let before = self.looked.get(&link.peer).copied().unwrap_or_default();
             looked.insert(link.peer, progress);
@@ -132,7 +136,7 @@ impl ViewerMonitor {
             }
             viewers.push(Viewer {
                 congested: behind(newest, &progress) > BEHIND || progress.skipped > before.skipped,
-                carries: progress.carries.map(|bits| bits / 1e3),
+                carries: progress.carries,
             });
         }
         self.looked = looked;
@@ -148,7 +152,7 @@ impl ViewerMonitor {
         let newest = self.hub.newest_captured();
         let mut told = HashMap::new();
         let mut viewers = Vec::new();
-        for link in self.hub.roster().viewers() {
+        for link in self.viewers.list() {
             let progress = link.progress();
             let before = self.told.get(&link.peer).copied().unwrap_or_default();
             told.insert(link.peer, progress);
@@ -172,7 +176,7 @@ impl ViewerMonitor {
         self.told = told;
         let reason = self.hub.lost().map(|reason| reason.to_string());
         stats.write(&Line {
-            time: wall_clock(),
+            time: rounded(WallNanos::now().as_secs_f64()),
             state: reason.as_ref().map_or("live", |_| "camera lost"),
             reason,
             form: self
@@ -189,7 +193,7 @@ impl ViewerMonitor {
 /// How far a viewer is behind the newest frame.
 fn behind(newest: Option<u64>, progress: &Progress) -> Duration {
     match (newest, progress.captured_at) {
-        (Some(newest), at) if at > 0 => Duration::from_nanos(newest.saturating_sub(at)),
+        (Some(newest), at) if at > WallNanos::default() => WallNanos(newest).since(at),
         _ => Duration::ZERO,
     }
 }

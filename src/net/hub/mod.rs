@@ -17,7 +17,6 @@ use crate::frame::Frame;
 use crate::wire::{Caps, MAX_LATENCY};
 
 use self::gop::Gop;
-use super::sender::viewers::Viewers;
 
 /// How far behind the newest frame a consumer may begin, so that it has a picture at once.
 const JOIN_LIMIT: Duration = Duration::from_secs(1);
@@ -45,7 +44,6 @@ pub struct Hub {
     scene: watch::Sender<Scene>,
     watching: watch::Sender<usize>,
     key_wanted: Notify,
-    roster: Arc<Viewers>,
 }
 
 /// News for one consumer.
@@ -163,11 +161,6 @@ impl Hub {
             joining: true,
             asked_at: None,
         }
-    }
-
-    /// Who watches.
-    pub fn roster(&self) -> &Arc<Viewers> {
-        &self.roster
     }
 
     /// How many viewers watch, and every change of it.

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::clock::{MonoNanos, WallNanos};
+
 /// How many samples are kept.
 const KEPT: usize = 64;
 /// How much worse a sample gets with each second of its age, in parts of a million: what two
@@ -50,9 +52,16 @@ pub struct RemoteClock {
 impl RemoteClock {
     /// Notes a round trip: a ping that left at `sent` and whose answer came at `arrived`, by the
     /// viewer's clock; it reached the sender at `received` and the answer left at `replied`, by the
-    /// sender's. All in nanoseconds. What is impossible is not noted.
-    pub fn note(&mut self, sent: u64, received: u64, replied: u64, arrived: u64) {
-        let [sent, received, replied, arrived] = [sent, received, replied, arrived].map(i128::from);
+    /// sender's. Impossible times are not noted.
+    pub fn note(
+        &mut self,
+        sent: MonoNanos,
+        received: WallNanos,
+        replied: WallNanos,
+        arrived: MonoNanos,
+    ) {
+        let [sent, received, replied, arrived] =
+            [sent.0, received.0, replied.0, arrived.0].map(i128::from);
         let round_trip = (arrived - sent) - (replied - received);
         let offset = ((received - sent) + (replied - arrived)) / 2;
         let (Ok(at), Ok(offset), Ok(round_trip)) = (
@@ -92,8 +101,8 @@ impl RemoteClock {
 
     /// The sender's clock less the viewer's when the latter says `now`, in nanoseconds; `None`
     /// before the first answer.
-    pub fn offset(&self, now: u64) -> Option<i64> {
-        let now = i64::try_from(now).ok()?;
+    pub fn offset(&self, now: MonoNanos) -> Option<i64> {
+        let now = i64::try_from(now.0).ok()?;
         self.best(now).map(|best| self.at(&best, now))
     }
 
@@ -164,12 +173,18 @@ mod tests {
     fn trip(clock: &mut RemoteClock, now: u64, there: u64, back: u64, remote: impl Fn(u64) -> u64) {
         let received = remote(now + there);
         let replied = remote(now + there + MILLI);
-        clock.note(now, received, replied, now + there + MILLI + back);
+        let arrived = MonoNanos(now + there + MILLI + back);
+        clock.note(
+            MonoNanos(now),
+            WallNanos(received),
+            WallNanos(replied),
+            arrived,
+        );
     }
 
     fn error(clock: &RemoteClock, now: u64, remote: impl Fn(u64) -> u64) -> i64 {
         let truth = i64::try_from(remote(now)).unwrap() - i64::try_from(now).unwrap();
-        clock.offset(now).unwrap() - truth
+        clock.offset(MonoNanos(now)).unwrap() - truth
     }
 
     #[test]
@@ -177,7 +192,7 @@ mod tests {
         let hour = 3600 * SECOND;
         for remote in [|t: u64| t + 2 * 3600 * SECOND, |t| t] {
             let mut clock = RemoteClock::default();
-            assert_eq!(clock.offset(hour), None);
+            assert_eq!(clock.offset(MonoNanos(hour)), None);
             trip(&mut clock, hour, MILLI, MILLI, remote);
             assert_eq!(error(&clock, hour + SECOND, remote), 0);
             assert_eq!(clock.round_trip(), Some(Duration::from_millis(2)));
@@ -238,8 +253,10 @@ mod tests {
             [0, u64::MAX, u64::MAX, 60 * SECOND],
             [u64::MAX, 1, 2, 3],
         ] {
+            let [sent, arrived] = [sent, arrived].map(MonoNanos);
+            let [received, replied] = [received, replied].map(WallNanos);
             clock.note(sent, received, replied, arrived);
-            assert_eq!(clock.offset(SECOND), None);
+            assert_eq!(clock.offset(MonoNanos(SECOND)), None);
         }
     }
 }

@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::net::bit_rate::BitRate;
 use crate::wire::Ack;
 
 /// How much earlier than it seems right a frame leaves: what timers and tasks are late by.
@@ -199,12 +200,12 @@ impl CongestionWindow {
         self.emptying |= long_ago && self.rate().is_some() && !self.flights.is_empty();
     }
 
-    /// The path's rate in bytes a second; `None` where frames come so quickly that it is no matter.
-    pub fn rate(&self) -> Option<f64> {
+    /// The path's rate; `None` where frames come so quickly that it is no limit.
+    pub fn rate(&self) -> Option<BitRate> {
         let took: Duration = self.measured.iter().map(|(_, took)| *took).sum();
         let bytes: usize = self.measured.iter().map(|(bytes, _)| *bytes).sum();
         let slow = took >= QUICK * u32::try_from(self.measured.len()).unwrap_or(1);
-        (slow && !took.is_zero()).then(|| bytes as f64 / took.as_secs_f64())
+        (slow && !took.is_zero()).then(|| BitRate::from_bytes(bytes as f64 / took.as_secs_f64()))
     }
 
     /// The shortest round trip of late; zero before the first is known.
@@ -223,7 +224,7 @@ impl CongestionWindow {
     /// How long so many bytes take on the path.
     fn duration(&self, bytes: usize) -> Duration {
         match self.rate() {
-            Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate)
+            Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate.bytes())
                 .unwrap_or(SLOWEST)
                 .min(SLOWEST),
             None => Duration::ZERO,

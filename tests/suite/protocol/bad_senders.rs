@@ -10,7 +10,7 @@ use vidchat::frame::FrameHeader;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::{self, StreamStats};
 use vidchat::wire::message::encode_frame_head;
-use vidchat::wire::{Control, Dialect, FRAME_LIMIT, WireError};
+use vidchat::wire::{Bye, Control, Dialect, FRAME_LIMIT, WireError};
 
 use crate::support::peers::{
     Eye, FORM, Seen, Stranger, Viewer, caps, hello, introduction, listener, picture, within,
@@ -193,7 +193,7 @@ async fn last_words_are_heard_even_before_a_hello_and_made_fit_to_be_shown() {
     let reason = format!("no\u{1b}[2J seat{}", "!".repeat(1000));
     let (error, _) = shown(&Control::bye(reason).encode()).await;
     match error {
-        ReceiveError::Bye(reason) => {
+        ReceiveError::Bye(Bye { reason, .. }) => {
             assert!(reason.starts_with("no[2J seat!"), "{reason}");
             assert_eq!(reason.len(), 200);
         }

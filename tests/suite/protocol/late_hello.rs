@@ -162,7 +162,7 @@ async fn a_late_hello_is_answered_between_two_pickles_and_all_goes_on_in_the_pro
     assert_eq!((scene.log.count(who), scene.log.count("joined")), (1, 1));
     assert_eq!(*scene.stage.hub.watching().borrow(), 1, "it keeps its seat");
     assert_eq!(*scene.bgr.watching().borrow(), 0, "nobody needs pickles");
-    let viewers = scene.stage.hub.roster().viewers();
+    let viewers = scene.stage.service.viewers().list();
     let names: Vec<&str> = viewers.iter().map(|link| &link.name[..]).collect();
     assert_eq!(names, ["kitchen"]);
     let progress = viewers[0].progress();

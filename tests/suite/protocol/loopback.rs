@@ -248,7 +248,7 @@ async fn a_crowd_that_says_hello_at_once_gets_no_more_seats_than_there_are() {
             assert!(told || dialect == Dialect::Bare, "told {heard:?}");
             refused += 1;
         }
-        assert_eq!((refused, *watching.borrow()), (8, 2), "{wire:?}");
+        assert_eq!((refused, *watching.borrow()), (8, 2), "{dialect:?}");
         stage.close("done").await;
     }
 }
@@ -294,8 +294,8 @@ async fn the_end_reaches_every_viewer_with_its_reason() {
     stage.close("the camera was unplugged").await;
     for viewer in viewers {
         match viewer.end().await {
-            (ReceiveError::Bye(reason), rest) => {
-                assert_eq!(reason, "the camera was unplugged");
+            (ReceiveError::Bye(bye), rest) => {
+                assert_eq!(bye.reason, "the camera was unplugged");
                 assert_eq!(rest, []);
             }
             (other, _) => panic!("{other:?}"),

@@ -1,13 +1,17 @@
-//! Where a sender listens, and what to type on the other machine.
+//! Where a sender or a receiver listens, and what to type on the other machine.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
 use crate::wire::{Caps, Dialect};
 
-/// Listens at `address`, or everywhere; an error says what to do about it.
-pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
+/// Listens at `address`, or everywhere, as `program`.
+///
+/// # Errors
+/// The system's, with the flag that helps.
+pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpListener> {
     net::listen(address, port).map_err(|e| {
         let at = match address {
             Some(ip) => format!("{:?}", SocketAddr::new(ip, port).to_string()),
@@ -15,14 +19,14 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
         };
         let failure = Failure::start(format!("cannot listen at {at}")).cause(describe(&e));
         match e.kind() {
-            std::io::ErrorKind::AddrInUse => failure.hint(format!(
-                "another vidchat send may be running; --port {} takes another port",
+            ErrorKind::AddrInUse => failure.hint(format!(
+                "another {program} may be running; --port {} takes another port",
                 port.checked_add(1).unwrap_or(DEFAULT_PORT)
             )),
-            std::io::ErrorKind::PermissionDenied => {
+            ErrorKind::PermissionDenied => {
                 failure.hint("ports below 1024 need more rights; --port 10050 needs none")
             }
-            std::io::ErrorKind::AddrNotAvailable => {
+            ErrorKind::AddrNotAvailable => {
                 failure.hint("leave --bind out to listen at all of this machine's addresses")
             }
             _ => failure,
@@ -30,9 +34,14 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
     })
 }
 
-/// What to type on the other machine, an address a line.
-pub fn invitation(bound: SocketAddr, dialect: Option<Dialect>, caps: Option<&Caps>) -> String {
-    let form = match (dialect, caps) {
+/// The command for the other machine, an address a line: `program` and the target.
+pub fn invitation(
+    program: &str,
+    bound: SocketAddr,
+    dialect: Option<Dialect>,
+    caps: Option<&Caps>,
+) -> String {
+    let flags = match (dialect, caps) {
         (Some(Dialect::Bare), Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
         _ => String::new(),
     };
@@ -41,11 +50,12 @@ pub fn invitation(bound: SocketAddr, dialect: Option<Dialect>, caps: Option<&Cap
             host: ip.to_string(),
             port: Some(bound.port()),
         };
-        format!("\n    vidchat recv {target}{form}")
+        format!("\n    {program} {target}{flags}")
     });
-    let place = match bound.ip().is_loopback() {
-        true => "On this machine, in another terminal, type:",
-        false => "On the other machine, type:",
+    let place = if bound.ip().is_loopback() {
+        "On this machine, in another terminal, type:"
+    } else {
+        "On the other machine, type:"
     };
     format!(
         "{place}{}\nq or Ctrl-C ends it.",

@@ -1,0 +1,186 @@
+//! Sending to a receiver that listens: this side makes the connection, and makes it again for as long
+//! as it takes.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::{info, warn};
+
+use super::disconnect::DisconnectReason;
+use super::server::CLOSING;
+use super::service::Service;
+use super::viewer_session::Admitted;
+use super::{bare, late_hello, native};
+use crate::failure::describe;
+use crate::net::address::{Target, plain};
+use crate::net::backoff::{self, Backoff};
+use crate::net::message_reader::MessageReader;
+use crate::net::socket;
+use crate::net::transport::{Transport, TransportReader, TransportWriter};
+use crate::wire::{self, Bye, Control, Dialect, Hello, WireError};
+
+/// How long to wait for one address of a host, at first.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// A receiver that listens and takes frames.
+pub struct Receiver {
+    reader: MessageReader<TransportReader>,
+    writer: TransportWriter,
+    peer: SocketAddr,
+    /// With the receiver's answer to our hello, where the dialect has one.
+    admitted: Option<Admitted>,
+}
+
+/// Why there is no receiver to send to.
+#[derive(Debug, Error)]
+pub enum DialError {
+    /// No address answers.
+    #[error("{}", describe(.0))]
+    Connect(#[source] io::Error),
+    /// Something answers, and takes no frames.
+    #[error("{0}")]
+    Answer(DisconnectReason),
+}
+
+/// Connects to the first address of `target` that answers, and says hello as a sender, where the
+/// dialect has a hello.
+///
+/// # Errors
+/// No address answers, or no receiver does.
+pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialError> {
+    dial_within(CONNECT_LIMIT, target, service).await
+}
+
+/// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
+/// completes; its output is the goodbye to the receiver.
+pub async fn serve(
+    target: &Target,
+    first: Option<Receiver>,
+    service: Arc<Service>,
+    shutdown: impl Future<Output = Bye>,
+) {
+    let sending = keep_sending(target, first, &service);
+    tokio::pin!(sending, shutdown);
+    let bye = tokio::select! {
+        bye = &mut shutdown => bye,
+        () = &mut sending => return,
+    };
+    let is_connected = service.viewers().count() > 0;
+    service.end(bye);
+    if is_connected {
+        let _ = timeout(CLOSING, sending).await;
+    }
+}
+
+/// Sends over one connection after another, until the stream ends.
+async fn keep_sending(target: &Target, first: Option<Receiver>, service: &Service) {
+    let mut next = first;
+    let mut backoff = Backoff::after_refusal();
+    let mut lost: Option<Instant> = None;
+    let mut refused = None;
+    loop {
+        if let Some(receiver) = next.take() {
+            if let Some(lost) = lost {
+                let seconds = lost.elapsed().as_secs_f32();
+                info!("receiver {target}: connected again after {seconds:.1} s");
+            }
+            let began = Instant::now();
+            let reason = receiver.serve(service).await;
+            if service.has_ended() {
+                return;
+            }
+            warn!("receiver {target}: lost: {reason}; connecting again");
+            (lost, refused) = (Some(Instant::now()), None);
+            // One that leaves at once each time is not tried more often than it takes to see why.
+            backoff = if began.elapsed() < Duration::from_secs(1) {
+                Backoff::after_failure()
+            } else {
+                Backoff::after_loss()
+            };
+        }
+        sleep(backoff.pause()).await;
+        match dial_within(backoff::CONNECT_LIMIT, target, service).await {
+            Ok(receiver) => next = Some(receiver),
+            Err(DialError::Connect(_)) => {}
+            Err(DialError::Answer(reason)) => {
+                // A receiver that turns us away each time is logged once.
+                let reason = reason.to_string();
+                if refused.as_ref() != Some(&reason) {
+                    warn!("receiver {target}: turned away: {reason}; trying again");
+                }
+                refused = Some(reason);
+                backoff = Backoff::after_refusal();
+            }
+        }
+    }
+}
+
+async fn dial_within(
+    limit: Duration,
+    target: &Target,
+    service: &Service,
+) -> Result<Receiver, DialError> {
+    let connecting = socket::connect(target, limit).await;
+    let transport = Transport::plain(connecting.map_err(DialError::Connect)?);
+    let peer = transport.peer().map_err(DialError::Connect)?;
+    let (reader, writer) = transport.split();
+    let mut receiver = Receiver {
+        reader: MessageReader::new(reader, wire::CONTROL_LIMIT),
+        writer,
+        peer: plain(peer),
+        admitted: None,
+    };
+    if matches!(service.options().dialect, None | Some(Dialect::Native)) {
+        let admitted = receiver.greet(service).await.map_err(DialError::Answer)?;
+        receiver.admitted = Some(admitted);
+    }
+    Ok(receiver)
+}
+
+impl Receiver {
+    /// Says hello as a sender, and waits for the receiver's.
+    async fn greet(&mut self, service: &Service) -> Result<Admitted, DisconnectReason> {
+        let deadline = Instant::now() + service.options().hello_limit;
+        let hello = Control::Hello(Hello {
+            sends: true,
+            ..native::introduction(service)
+        });
+        let answered = timeout_at(deadline, async {
+            let written = self.writer.write_all(&mut &hello.encode()[..]).await;
+            written.map_err(DisconnectReason::Lost)?;
+            match self.reader.dialect().await? {
+                Dialect::Native => native::greet(&mut self.reader).await,
+                Dialect::Pickle | Dialect::Bare => Err(WireError::NoHello.into()),
+            }
+        });
+        let admitted = match answered.await {
+            Ok(hello) => hello.and_then(|hello| Admitted::new(&hello, self.peer, service)),
+            Err(_) => Err(native::late(&self.reader, service)),
+        };
+        if let Err(reason) = &admitted {
+            native::turn_away(reason, &mut self.reader, &mut self.writer).await;
+        }
+        admitted
+    }
+
+    /// Sends until the receiver leaves or the stream ends.
+    async fn serve(mut self, service: &Service) -> DisconnectReason {
+        let options = service.options();
+        let (reader, writer, peer) = (&mut self.reader, &mut self.writer, self.peer);
+        if let Some(admitted) = self.admitted {
+            return native::converse(admitted, None, reader, writer, service).await;
+        }
+        let served = match (options.dialect, &options.tutorial) {
+            (Some(Dialect::Pickle), Some(bgr)) => {
+                late_hello::serve(reader, writer, peer, bgr, service).await
+            }
+            _ => bare::serve(reader, writer, peer, service).await,
+        };
+        served.unwrap_or_else(|reason| reason)
+    }
+}
