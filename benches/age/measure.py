@@ -65,7 +65,7 @@ def arguments():
                         help="TCP's congestion control; what most machines have: cubic")
     parser.add_argument("--folder", type=pathlib.Path, default=PROJECT / "target/age",
                         help="for the CSVs and logs (target/age)")
-    parser.add_argument("--plots", type=pathlib.Path, help="a folder to write SVGs to, such as docs")
+    parser.add_argument("--plots", type=pathlib.Path, help="a folder to write PNGs to, such as docs")
     parser.add_argument("--again", action="store_true",
                         help="measure nothing: table and plots of what the folder has")
     options = parser.parse_args()
@@ -246,7 +246,7 @@ def main():
             if own := own_ages(folder, program):
                 print(f"\n{program}: says {np.median(own):.1f} ms itself, the middle of {len(own)}")
         if options.plots and runs:
-            path = options.plots / f"age-{scenario}.svg"
+            path = options.plots / f"age-{scenario}.png"
             plot.draw(path, SCENARIOS[scenario], runs)
             print(f"\n{path}", file=sys.stderr)
 

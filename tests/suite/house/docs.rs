@@ -26,7 +26,7 @@ fn read(path: &str) -> String {
 /// README.md and the like, and all of docs/, from the project's folder on.
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["", "docs"] {
+    for folder in ["", "docs", "docs/decisions"] {
         for entry in fs::read_dir(project().join(folder)).expect("it is there") {
             let name = entry.expect("it can be read").file_name();
             let path = Path::new(folder).join(name);
@@ -280,11 +280,11 @@ fn filled(file: &PipelineFile) -> String {
 }
 
 #[test]
-fn every_recipe_to_paste_makes_a_pipeline() {
+fn every_example_to_paste_makes_a_pipeline() {
     media::init().expect("GStreamer starts");
-    let recipes = blocks("docs/pipelines.md", "gst");
-    assert!(recipes.len() > 8, "only {} recipes", recipes.len());
-    for block in recipes {
+    let examples = blocks("docs/pipelines.md", "gst");
+    assert!(examples.len() > 8, "only {} examples", examples.len());
+    for block in examples {
         let text = block.lines.join("\n");
         let direction = match text.contains("appsrc name=frames") {
             true => Direction::Recv,
@@ -384,25 +384,116 @@ fn every_dependency_has_its_reason() {
     assert_eq!(explained, used);
 }
 
+/// Every folder below `folder`, and its own files of Rust: paths from the project's folder on, such
+/// as `src/net/hub/` and `src/cli.rs`.
+fn places(folder: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(project().join(folder)).expect("it is there") {
+        let entry = entry.expect("it can be read");
+        let path = format!("{folder}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            let path = format!("{path}/");
+            let below = places(&path);
+            found.extend(below.into_iter().filter(|place| place.ends_with('/')));
+            found.insert(path);
+        } else if path.ends_with(".rs") {
+            found.insert(path);
+        }
+    }
+    found
+}
+
 #[test]
-fn every_file_of_the_source_is_on_the_map() {
-    let map = read("docs/architecture.md");
-    let mut missing = Vec::new();
-    for folder in ["commands", "media", "net", "wire"] {
-        for entry in fs::read_dir(project().join("src").join(folder)).expect("it is there") {
-            let name = entry.expect("it can be read").file_name();
-            let name = name.to_string_lossy().into_owned();
-            let described = name == "mod.rs" || name.ends_with("_tests.rs");
-            if !described
-                && !map.contains(&format!("{name}`"))
-                && !map.contains(&format!("{name}/`"))
-            {
-                missing.push(format!("src/{folder}/{name}"));
+fn every_folder_of_the_source_is_on_the_map_and_no_other() {
+    let map = first_column("docs/architecture.md", "## The folders");
+    let source = places("src/");
+    assert!(source.contains("src/net/hub/"), "{source:?}");
+    let missing: Vec<_> = source.difference(&map).collect();
+    let outdated: Vec<_> = map.difference(&source).collect();
+    assert!(missing.is_empty(), "not on the map: {missing:#?}");
+    assert!(outdated.is_empty(), "only on the map: {outdated:#?}");
+}
+
+/// The words in backquotes of a line that begin like a path of the project.
+fn paths(line: &str) -> impl Iterator<Item = &str> {
+    let roots = [
+        "src",
+        "tests",
+        "benches",
+        "scripts",
+        "pipelines",
+        "examples",
+        "fuzz",
+        "docs",
+    ];
+    let quoted = line.split('`').skip(1).step_by(2);
+    quoted
+        .filter_map(|quoted| quoted.split(' ').next())
+        .filter(move |word| {
+            let root = word.split_once('/').map(|(root, _)| root);
+            root.is_some_and(|root| roots.contains(&root))
+        })
+        // Words in capitals stand for a name, and so does a star.
+        .filter(|word| !word.contains("NAME") && !word.contains('*'))
+}
+
+#[test]
+fn every_path_of_the_project_in_the_documents_is_there() {
+    let mut gone = Vec::new();
+    let mut looked_at = 0;
+    for document in documents() {
+        let (prose, _) = split(&read(&document));
+        for path in prose.iter().flat_map(|line| paths(line)) {
+            looked_at += 1;
+            if !project().join(path).exists() {
+                gone.push(format!("{document}: {path}"));
             }
         }
     }
-    assert!(
-        missing.is_empty(),
-        "not in docs/architecture.md: {missing:#?}"
-    );
+    assert!(looked_at > 60, "only {looked_at} paths were found");
+    assert!(gone.is_empty(), "{gone:#?}");
+}
+
+#[test]
+fn the_index_of_documents_has_each_of_them() {
+    let (prose, _) = split(&read("docs/README.md"));
+    let listed: BTreeSet<&str> = prose.iter().flat_map(|line| links(line)).collect();
+    let missing: Vec<String> = documents()
+        .into_iter()
+        .filter(|path| path != "docs/README.md" && !is_decision(path))
+        .filter(|path| match path.strip_prefix("docs/") {
+            Some(below) => !listed.contains(below),
+            None => !listed.contains(format!("../{path}").as_str()),
+        })
+        .collect();
+    assert!(missing.is_empty(), "not in docs/README.md: {missing:#?}");
+}
+
+/// Whether it is the page of one decision.
+fn is_decision(path: &str) -> bool {
+    path.starts_with("docs/decisions/") && !path.ends_with("/README.md")
+}
+
+#[test]
+fn each_decision_is_a_page_of_one_shape_and_in_the_index() {
+    let (index, _) = split(&read("docs/decisions/README.md"));
+    let rows: Vec<&String> = index.iter().filter(|line| line.contains("](0")).collect();
+    let pages: Vec<String> = documents().into_iter().filter(|p| is_decision(p)).collect();
+    assert!(pages.len() > 20, "only {} decisions", pages.len());
+    assert_eq!(rows.len(), pages.len(), "the index has other rows");
+    for (number, page) in (1..).zip(&pages) {
+        let text = read(page);
+        let lines: Vec<&str> = text.lines().collect();
+        let name = page.rsplit('/').next().expect("a path has a name");
+        assert!(name.starts_with(&format!("{number:04}-")), "{page}");
+        let title = lines[0].strip_prefix(&format!("# {number}. "));
+        let title = title.unwrap_or_else(|| panic!("{page}: {}", lines[0]));
+        let date = lines[2].strip_prefix("- Date: ");
+        let date = date.unwrap_or_else(|| panic!("{page}: {}", lines[2]));
+        assert!(lines[3].starts_with("- Status: "), "{page}: {}", lines[3]);
+        let sections = ["Context", "Decision", "Consequences"];
+        assert_eq!(headings(page, "##"), sections, "{page}");
+        let row = format!("| {number} | [{title}]({name}) | {date} |");
+        assert_eq!(*rows[number - 1], row);
+    }
 }

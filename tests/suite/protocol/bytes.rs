@@ -9,7 +9,7 @@ use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::receiver::ReceiveOptions;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
-use vidchat::wire::{Caps, Control, Head, HeadBuffer, Hello};
+use vidchat::wire::{ByeCode, Caps, Control, Head, HeadBuffer, Hello};
 
 use crate::support::peers::{Seen, Stage, Stranger, Viewer, listener, within};
 use crate::support::project;
@@ -17,9 +17,10 @@ use crate::support::project;
 const FORM: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "hello-viewer",
     "hello-sender",
+    "hello-sends",
     "caps",
     "lost",
     "ping",
@@ -115,8 +116,15 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
     assert!(matches!(control("pong"), Control::Pong(pong) if pong.replied > pong.received));
     assert!(matches!(control("ack"), Control::Ack(ack) if ack.sequence == 7));
     assert_eq!(control("hello-sender"), hello("desk", Some(FORM)));
+    let sends = Control::Hello(Hello {
+        vidchat: 1,
+        name: "desk".into(),
+        sends: true,
+        ..Hello::default()
+    });
+    assert_eq!(control("hello-sends"), sends);
     assert_eq!(control("key"), Control::Key);
-    assert!(matches!(control("bye"), Control::Bye(bye) if !bye.reason.is_empty()));
+    assert!(matches!(control("bye"), Control::Bye(bye) if bye.code == Some(ByeCode::Stopped)));
     match control("caps") {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
         other => panic!("{other:?}"),
