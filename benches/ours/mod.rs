@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 use vidchat::wire::{Control, Hello, VERSION};
 
-use crate::yardstick::drain::{Framing, Spec};
 use crate::yardstick::meter::Clock;
+use crate::yardstick::spec::{Framing, Spec};
 
 /// What is sent: 320×240, the form of both ends.
 #[derive(Clone, Copy, Debug, serde::Deserialize, serde::Serialize)]

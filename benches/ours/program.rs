@@ -8,7 +8,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::yardstick::process::{Process, Talks, one_piece};
-use crate::yardstick::{drain, meter};
+use crate::yardstick::{drain, meter, spec};
 
 /// How long a line that must come is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -164,6 +164,6 @@ pub fn recv_into_pipe(address: SocketAddr, name: &str) -> io::Result<Process> {
 pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
     meter::allow_files(viewers + 100)?;
     let sender = Sender::start("plain.gst", &["--max-viewers", &viewers.to_string()])?;
-    let spec = super::spoken_to(drain::Spec::many(sender.address, viewers, seconds));
+    let spec = super::spoken_to(spec::Spec::many(sender.address, viewers, seconds));
     drain::measure(&spec, || meter::cpu_of(sender.process.id()))
 }

@@ -19,7 +19,7 @@ use vidchat::wire::Caps;
 use super::Form;
 use crate::yardstick::meter::{self, Clock};
 use crate::yardstick::process::{Process, Talks};
-use crate::yardstick::{FPS, drain};
+use crate::yardstick::{FPS, drain, spec};
 
 /// The hidden argument that makes a bench program this sender.
 pub const ARGUMENT: &str = "__send";
@@ -80,7 +80,7 @@ impl Sender {
 /// Those of the sockets and the drain.
 pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
     let sender = Sender::start(Form::I420, Pace::Camera)?;
-    let spec = super::spoken_to(drain::Spec::many(sender.address, viewers, seconds));
+    let spec = super::spoken_to(spec::Spec::many(sender.address, viewers, seconds));
     drain::measure(&spec, || sender.cpu())
 }
 

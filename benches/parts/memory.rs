@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::ours::{program, spoken_to};
-use crate::yardstick::drain::{Drain, Spec};
+use crate::yardstick::drain::Drain;
 use crate::yardstick::meter;
+use crate::yardstick::spec::Spec;
 use crate::yardstick::table::Row;
 
 const VIEWERS: usize = 90;

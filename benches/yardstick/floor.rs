@@ -15,8 +15,9 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
-use super::drain::{self, Framing, Measured, Spec};
+use super::drain::{self, Measured};
 use super::meter::{self, Clock};
+use super::spec::{Framing, Spec};
 use super::{FPS, I420};
 
 /// Length prefix and frame header, in bytes.

@@ -30,6 +30,7 @@ pub mod meter;
 pub mod peers;
 pub mod process;
 mod reading;
+pub mod spec;
 pub mod table;
 
 use std::process::ExitCode;

@@ -8,8 +8,9 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::drain::{self, Framing, Measured, Spec};
+use super::drain::{self, Measured};
 use super::process::{Process, Talks, one_piece};
+use super::spec::{Framing, Spec};
 use super::{FPS, I420, meter};
 
 /// Bytes that `gdppay` puts before every buffer (`GST_DP_HEADER_LENGTH`).

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use rustix::time::Timespec;
 
-use super::drain::{Body, Framing, Report, Spec};
 use super::meter::{self, Clock};
+use super::spec::{Body, Framing, Report, Spec};
 
 /// Length prefix and frame header, read in one go as the floor's receiver does.
 const HEAD: usize = PREFIX + HEADER;
