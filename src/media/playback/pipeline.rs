@@ -14,7 +14,7 @@ use super::appsrc::{AppsrcFeed, DecoderMonitor};
 use super::buffer_pool::BufferPool;
 use super::bus::{self, BusHandler};
 use super::frame_counter;
-use super::player::{Player, PlayerEvent, PlayerOptions, natural_size};
+use super::player::{Player, PlayerEvent, PlayerOptions};
 use super::replace::Trial;
 use crate::media::capture::appsink;
 use crate::media::display::terminal::Terminal;
@@ -71,15 +71,15 @@ impl Player {
         feed.set_form(form, gst_caps);
         let (terminal, trial) = match place {
             Place::Kept(terminal) => {
-                self.cover.attach(&pipeline, natural_size(form));
+                self.cover.attach(&pipeline, form.display_size());
                 (terminal, None)
             }
             Place::Tried(trial) => (None, Some(trial)),
         };
         let tried = trial.is_some();
-        let terminal = Terminal::of(&pipeline, terminal, &self.cover, natural_size(form))?;
+        let terminal = Terminal::of(&pipeline, terminal, &self.cover, form.display_size())?;
         if terminal.is_none() {
-            self.window.attach(&pipeline, natural_size(form));
+            self.window.attach(&pipeline, form.display_size());
         }
         if let Some(outlet) = &self.options.taken {
             appsink::take(&pipeline, outlet);

@@ -11,7 +11,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::failure::{Failure, Outcome};
 use crate::frame::FrameHeader;
 use crate::wire::Caps;
-use crate::wire::caps::Value;
 
 use super::buffer_pool::BufferPool;
 use super::frame_tracker::{FrameTracker, OnShown};
@@ -147,9 +146,9 @@ impl Player {
         let Some(stage) = &mut self.stage else {
             return Ok(());
         };
-        self.window.resize(natural_size(form));
+        self.window.resize(form.display_size());
         if let Some(terminal) = &stage.terminal {
-            terminal.set_aspect(natural_size(form));
+            terminal.set_aspect(form.display_size());
         }
         stage.feed.set_form(form, gst_caps);
         stage.pool = match form.is_raw() {
@@ -246,7 +245,7 @@ impl Player {
     /// Goes on with a pipeline that was opened for pictures of `form`.
     pub(super) fn settle(&mut self, stage: PlaybackPipeline, form: &Caps) {
         if stage.tried {
-            self.cover.attach(&stage.pipeline, natural_size(form));
+            self.cover.attach(&stage.pipeline, form.display_size());
         }
         self.count(&stage);
         self.stage = Some(stage);
@@ -254,36 +253,6 @@ impl Player {
     }
 }
 
-/// The size in square pixels at which a picture has its right shape.
-pub fn natural_size(form: &Caps) -> (u32, u32) {
-    let (width, height) = form.size().unwrap_or((320, 240));
-    let ratio = form.fields().find_map(|(name, value)| match value {
-        Value::Fraction(n, d) if name == "pixel-aspect-ratio" => {
-            Some(f64::from(*n) / f64::from(*d))
-        }
-        _ => None,
-    });
-    let width = (f64::from(width) * ratio.unwrap_or(1.0)).round();
-    (width.max(1.0) as u32, height.unsigned_abs())
-}
-
 pub(super) fn not_shown(form: &Caps, e: &anyhow::Error) -> Failure {
     Failure::lost(format!("cannot show {:?}", form.describe())).cause(format!("{e:#}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pixels_that_are_not_square_widen_the_picture() {
-        let form = |ratio| {
-            let text = format!(
-                "video/x-raw, format=I420, width=720, height=576, pixel-aspect-ratio={ratio}"
-            );
-            natural_size(&Caps::parse(&text).unwrap())
-        };
-        assert_eq!(form("1/1"), (720, 576));
-        assert_eq!(form("16/15"), (768, 576));
-    }
 }
