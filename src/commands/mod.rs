@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod file_watch;
+pub mod local_viewer;
 pub mod pipelines;
 pub mod quit;
 pub mod recv;

@@ -1,42 +1,31 @@
-//! `vidchat recv`: what to watch, where to show it, and what a failure means. Watching itself, over
-//! one connection after another, is in `session`.
+//! `vidchat recv`: which sender to watch, and where to show its video. Watching itself, over one
+//! connection after another, is in `session`.
 
+pub(crate) mod connector;
 pub(crate) mod display;
+pub(crate) mod failure;
 pub(crate) mod latency_advice;
+pub(crate) mod options;
+pub(crate) mod publisher;
 pub(crate) mod session;
+pub(crate) mod status;
 
-use std::io;
 use std::time::Duration;
 
-use crate::cli::{Display, LONGEST_FRAME, RecvArgs};
+use crate::cli::{Display, RecvArgs};
 use crate::console;
-use crate::failure::{Failure, Outcome, Status, describe};
+use crate::failure::{Failure, Outcome};
 use crate::media::display::terminal;
 use crate::media::display::window;
-use crate::media::{self, Direction, PipelineFile, Values};
-use crate::net::receiver::{ReceiveError, ReceiveOptions};
-use crate::net::{self, Target};
-use crate::wire::{Wire, WireError};
+use crate::media::{self, Direction, PipelineFile};
+use crate::net::receiver::ReceiveOptions;
 
+use self::connector::Connector;
+use self::failure::cannot_connect;
+use self::options::RecvOptions;
 use super::file_watch::FileWatch;
 use super::quit::Quit;
 use super::stats_writer::StatsWriter;
-
-/// What to watch, and how.
-pub struct RecvOptions {
-    pub target: Target,
-    pub file: PipelineFile,
-    pub values: Values,
-    pub play: ReceiveOptions,
-    /// After how many pictures to end.
-    pub frames: Option<u64>,
-    /// Connect again when the connection is lost.
-    pub reconnect: bool,
-    /// Where to write what is measured.
-    pub stats: Option<StatsWriter>,
-    /// Looks after the pipeline file: the window changes over to it when it is saved.
-    pub watch: Option<FileWatch>,
-}
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
 pub async fn run(args: RecvArgs) -> Outcome {
@@ -49,12 +38,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
         max_latency: Duration::from_millis(u64::from(args.max_latency)),
         ..ReceiveOptions::default()
     };
+    let connector = Connector::dial(&target, &play);
     let stats = StatsWriter::open(&args.stats)?;
     // GStreamer starts while the connection is made.
-    let (started, connection) = tokio::join!(
-        tokio::task::spawn_blocking(media::init),
-        net::connect(&target, &play)
-    );
+    let (started, connection) =
+        tokio::join!(tokio::task::spawn_blocking(media::init), connector.first());
     let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
     let file = file(args.pipeline.pipeline.as_deref(), args.display)?;
@@ -72,10 +60,16 @@ pub async fn run(args: RecvArgs) -> Outcome {
         stats,
     };
     let mut quit = Quit::listen()?;
-    session::watch(connection, options, async move { quit.asked().await }).await
+    session::watch(connection, connector, options, async move {
+        quit.asked().await;
+    })
+    .await
 }
 
 /// The receiving pipeline that was asked for, or that fits this machine.
+///
+/// # Errors
+/// There is no such pipeline, or nothing on this machine to show it on.
 pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
     let name = match (name, display) {
         (Some(name), _) => name,
@@ -98,109 +92,4 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
         },
     };
     PipelineFile::find(Direction::Recv, name)
-}
-
-/// Why there is no connection, and what to do about it.
-fn cannot_connect(target: &Target, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
-    let failure = Failure::start(format!("cannot connect to \"{target}\""));
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => failure
-            .cause(format!("nothing listens at port {port} there"))
-            .hint(format!(
-                "start vidchat send on {host:?}, or give the port that it prints"
-            )),
-        io::ErrorKind::TimedOut => failure.cause("no answer").hint(format!(
-            "is {host:?} on, and does its firewall let port {port} through?"
-        )),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
-            .cause(describe(error))
-            .hint("are both machines on the same network? vidchat send prints its addresses"),
-        // What the resolver says differs from system to system, and so does its error's kind.
-        _ if error.raw_os_error().is_none() => failure
-            .cause("there is no machine of that name")
-            .hint("vidchat send prints its addresses: type one of those"),
-        _ => failure
-            .cause(describe(error))
-            .hint(format!("vidchat send on {host:?} prints what to type here")),
-    }
-}
-
-/// What it means that no more frames come. `greeted`: a sender has introduced itself; `started`: the
-/// form of its frames was known.
-pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveError) -> Failure {
-    let target = &options.target;
-    let status = if started { Status::Lost } else { Status::Start };
-    let (host, _) = target.parts();
-    let ask_there = format!("vidchat send on {host:?} prints what to type here");
-    match error {
-        ReceiveError::Sink(failure) => failure.with_status(status),
-        ReceiveError::Bye(_) | ReceiveError::Done(_) => {
-            Failure::new(status, format!("the video from \"{target}\" ended"))
-                .hint(after(&error, host, options.reconnect))
-                .cause(error)
-        }
-        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
-            Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
-                .cause(error)
-                .hint(ask_there)
-        }
-        ReceiveError::Wire(WireError::Pickle(e)) => {
-            Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
-                .cause("refused")
-                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
-        }
-        ReceiveError::Wire(WireError::FrameBeforeCaps) => {
-            Failure::new(status, format!("cannot show the video from \"{target}\""))
-                .cause("it does not say what form its frames have")
-                .hint("give the --caps that the sender prints, beside --wire bare")
-        }
-        ReceiveError::Wire(_) | ReceiveError::Slow(_) => {
-            Failure::new(status, format!("the video from \"{target}\" is not valid"))
-                .hint(against(&error, host, options.play.wire))
-                .cause(error)
-        }
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
-            Failure::new(status, format!("lost the connection to \"{target}\""))
-                .cause(error)
-                .hint(format!("vidchat recv {target} connects again"))
-        }
-        // Whoever accepts a connection and then drops it at our first word is seldom a sender.
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
-            status,
-            format!("no vidchat sender answered at \"{target}\""),
-        )
-        .cause(error)
-        .hint(format!("another service may be at that port: {ask_there}")),
-    }
-}
-
-/// What to do after a sender has said goodbye.
-fn after(goodbye: &ReceiveError, host: &str, reconnect: bool) -> String {
-    match goodbye {
-        ReceiveError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
-            format!("vidchat send --max-viewers 500 on {host:?} has room for more")
-        }
-        ReceiveError::Bye(reason) if reason.starts_with("the sender failed") => {
-            format!("look at what vidchat send says on {host:?}")
-        }
-        ReceiveError::Bye(_) if !reconnect => {
-            "without --no-reconnect, vidchat recv waits until it is back".into()
-        }
-        _ => format!("start vidchat send on {host:?} again"),
-    }
-}
-
-/// What to do where a sender does not keep to the protocol.
-fn against(error: &ReceiveError, host: &str, wire: Wire) -> String {
-    match error {
-        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= LONGEST_FRAME => {
-            format!("where its pictures are that large: --max-frame {length}")
-        }
-        ReceiveError::Wire(WireError::NoHello) if wire == Wire::Native => {
-            "leave --wire native out to have it found out what the sender speaks".into()
-        }
-        ReceiveError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
-        _ => format!("compare vidchat --version here and on {host:?}"),
-    }
 }

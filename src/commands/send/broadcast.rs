@@ -15,7 +15,7 @@ use crate::media::Source;
 use crate::media::capture::source::{Outlet, SourceEvent};
 use crate::media::display::window;
 use crate::media::pipeline::file::Directive;
-use crate::media::playback::player::PlayerEvent;
+use crate::media::playback::events::PlayerEvent;
 use crate::net::Hub;
 use crate::wire::Caps;
 
@@ -140,7 +140,10 @@ impl Broadcast {
                         self.note_watching(*watching.borrow());
                     }
                     PlayerEvent::NeedKey => self.hub.want_key(),
-                    PlayerEvent::Enough | PlayerEvent::Ended => {}
+                    PlayerEvent::Enough
+                    | PlayerEvent::Ended
+                    | PlayerEvent::Replaced(_)
+                    | PlayerEvent::Kept(_) => {}
                 },
                 Ok(()) = watching.changed() => {
                     let count = *watching.borrow_and_update();
@@ -222,15 +225,17 @@ impl Broadcast {
 
     /// Closes window and source. The hub's stream has ended by now, which ends the preview.
     pub async fn close(self) {
-        let closing = tokio::task::spawn_blocking(move || {
+        let source = self.source;
+        let source = tokio::task::spawn_blocking(move || drop(source));
+        let closing = async {
             if let Some(preview) = self.preview {
-                preview.join();
+                preview.close().await;
             }
             if let Some(translator) = self.translator {
-                translator.join();
+                translator.close().await;
             }
-            drop(self.source);
-        });
+            let _ = source.await;
+        };
         let _ = timeout(CLOSING, closing).await;
     }
 }

@@ -85,7 +85,7 @@ pub async fn serve(
         .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
     let wire = options.server.wire;
     let hub = Hub::new();
-    let (server_options, translator) = with_tutorial(std::mem::take(&mut options.server), &hub)?;
+    let (server_options, translator) = with_tutorial(std::mem::take(&mut options.server), &hub);
     let (stop, stopped) = oneshot::channel::<String>();
     let server = tokio::spawn(net::serve(
         listener,
@@ -125,14 +125,14 @@ fn reason(ending: &Outcome<&'static str>) -> String {
 fn with_tutorial(
     mut options: ServerOptions,
     hub: &Arc<Hub>,
-) -> Outcome<(ServerOptions, Option<BgrConverter>)> {
+) -> (ServerOptions, Option<BgrConverter>) {
     if options.wire != Wire::Auto {
-        return Ok((options, None));
+        return (options, None);
     }
     let bgr = Hub::new();
-    let translator = BgrConverter::open(hub, &bgr)?;
+    let translator = BgrConverter::spawn(hub, &bgr);
     options.tutorial = Some(bgr);
-    Ok((options, Some(translator)))
+    (options, Some(translator))
 }
 
 fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
