@@ -18,11 +18,12 @@ use super::recv::options::RecvOptions;
 use super::recv::{self, session};
 use super::send::invitation;
 use super::send::{self, Banner, SendOptions};
+use super::settings;
 
 /// Sends and receives until the person asks for the end.
 pub async fn run(args: DemoArgs) -> Outcome {
     media::init()?;
-    let values = super::values(args.settings);
+    let values = settings::values(args.settings);
     let sent = PipelineFile::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::file(None, args.display)?;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::commands::or_never;
+use super::or_never::or_never;
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
 use crate::media::{PipelineFile, Player};
 use crate::net::{Hub, Subscription, Update};

@@ -24,7 +24,9 @@ use self::connector::Connector;
 use self::failure::cannot_connect;
 use self::options::RecvOptions;
 use super::file_watch::FileWatch;
+use super::host_name::host_name;
 use super::quit::Quit;
+use super::settings;
 use super::stats_writer::StatsWriter;
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
@@ -34,7 +36,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         wire: args.wire,
         bare_caps: args.caps,
         max_frame: args.max_frame,
-        name: super::own_name(),
+        name: host_name(),
         max_latency: Duration::from_millis(u64::from(args.max_latency)),
         ..ReceiveOptions::default()
     };
@@ -46,7 +48,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
     started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
     let file = file(args.pipeline.pipeline.as_deref(), args.display)?;
-    let values = super::values(args.pipeline.settings);
+    let values = settings::values(args.pipeline.settings);
     values.check(&file)?;
     let watched = args.watch.then(|| FileWatch::open(&file)).transpose()?;
     let options = RecvOptions {

@@ -24,7 +24,7 @@ use super::bgr_converter::BgrConverter;
 use super::preview::Preview;
 use super::viewer_monitor::ViewerMonitor;
 use crate::commands::file_watch::{FileWatch, saved};
-use crate::commands::or_never;
+use crate::commands::or_never::or_never;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.

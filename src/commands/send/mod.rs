@@ -27,7 +27,9 @@ use self::bgr_converter::BgrConverter;
 use self::broadcast::{Broadcast, CLOSING};
 use self::invitation::{invitation, listen};
 use super::file_watch::FileWatch;
+use super::host_name::host_name;
 use super::quit::Quit;
+use super::settings;
 use super::stats_writer::StatsWriter;
 
 /// What to send, to whom.
@@ -138,7 +140,7 @@ fn with_tutorial(
 fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
     let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
     let file = PipelineFile::find(Direction::Send, name)?;
-    let mut values = super::values(args.pipeline.settings);
+    let mut values = settings::values(args.pipeline.settings);
     let short = [
         ("width", args.width.map(|width| width.to_string())),
         ("fps", args.fps.map(|fps| fps.to_string())),
@@ -158,7 +160,7 @@ fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
         server: ServerOptions {
             max_viewers: args.max_viewers,
             wire: args.wire,
-            name: super::own_name(),
+            name: host_name(),
             max_latency: args.max_latency.map_or(Duration::MAX, |milliseconds| {
                 Duration::from_millis(u64::from(milliseconds))
             }),
