@@ -68,6 +68,7 @@ Examples:
   vidchat recv desk --display terminal      in the terminal
   vidchat recv desk --frames 100 --display none
   vidchat recv desk --pipeline ./mine.gst   where the frames go is up to you
+  vidchat recv --listen                     a vidchat send --to this machine
 
 When the connection is lost it connects again, for ever. q in the window or in the terminal,
 Ctrl-C, or closing the window ends it.
@@ -213,15 +214,27 @@ pub enum Display {
 pub struct RecvArgs {
     /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
     /// 10050.
-    #[arg(value_name = "HOST[:PORT]")]
-    pub target: Target,
+    #[arg(
+        value_name = "HOST[:PORT]",
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
+    pub target: Option<Target>,
+    /// Wait for a sender that runs vidchat send --to, instead of connecting to one.
+    #[arg(long)]
+    pub listen: bool,
+    /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
+    /// all of them].
+    #[arg(long, value_name = "ADDRESS", requires = "listen", value_parser = parse_address)]
+    pub bind: Option<IpAddr>,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Change over to the pipeline file when it is saved.
     #[arg(long, requires = "pipeline")]
     pub watch: bool,
-    /// The sender's port, where HOST does not name one.
-    #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    /// The sender's port, where HOST does not name one; with --listen, the port to listen at, where 0
+    /// takes any that is free.
+    #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
     /// Stop after so many pictures.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]

@@ -8,20 +8,22 @@ use tracing::info;
 use crate::cli::DemoArgs;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media::{self, Direction, PipelineFile, Values};
+use crate::net::Target;
 use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::ServerOptions;
-use crate::net::{self, Target};
 
 use super::invitation;
 use super::quit::Quit;
-use super::recv::session;
-use super::recv::{self, RecvOptions};
+use super::recv::connector::{Connector, SenderPlace};
+use super::recv::options::RecvOptions;
+use super::recv::{self, session};
 use super::send::{self, Banner, Destination, SendOptions};
+use super::settings;
 
 /// Sends and receives until the person asks for the end.
 pub async fn run(args: DemoArgs) -> Outcome {
     media::init()?;
-    let values = super::values(args.settings);
+    let values = settings::values(args.settings);
     let sent = PipelineFile::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::file(None, args.display)?;
@@ -55,7 +57,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         watch: None,
     };
     let receiving = RecvOptions {
-        target: target.clone(),
+        place: SenderPlace::Target(target.clone()),
         file: shown,
         values: Values::default(),
         play: ReceiveOptions::default(),
@@ -68,10 +70,10 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let mut quit = Quit::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
-        let connection = net::connect(&target, &receiving.play)
-            .await
-            .map_err(cannot)?;
-        let ending = session::watch(connection, receiving, async move { quit.asked().await }).await;
+        let connector = Connector::dial(&target, &receiving.play);
+        let connection = connector.first().await.map_err(cannot)?;
+        let quit = async move { quit.asked().await };
+        let ending = session::watch(connection, connector, receiving, quit).await;
         // The sender ends when this is gone.
         drop(stop);
         ending

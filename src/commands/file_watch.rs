@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::failure::{Failure, Outcome};
 use crate::media::PipelineFile;
 
-use super::or_never;
+use super::or_never::or_never;
 
 /// A file that was not touched for so long is whole: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);

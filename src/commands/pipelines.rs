@@ -31,7 +31,7 @@ pub fn run(args: PipelinesArgs) -> Outcome {
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
-            let values = super::values(settings);
+            let values = super::settings::values(settings);
             for file in find(&pipeline.to_string_lossy())? {
                 let substituted = check(&file, &values)?;
                 let but = match substituted.is_empty() {

@@ -110,6 +110,17 @@ impl Caps {
         Some((self.int("width")?, self.int("height")?))
     }
 
+    /// The size in square pixels at which a frame has its right shape.
+    pub fn display_size(&self) -> (u32, u32) {
+        let (width, height) = self.size().unwrap_or((320, 240));
+        let ratio = match self.field("pixel-aspect-ratio") {
+            Some(Value::Fraction(n, d)) => f64::from(*n) / f64::from(*d),
+            _ => 1.0,
+        };
+        let width = (f64::from(width) * ratio).round();
+        (width.max(1.0) as u32, height.unsigned_abs())
+    }
+
     /// The pixel format of raw frames, such as `I420`.
     pub fn format(&self) -> Option<&str> {
         match self.field("format") {
@@ -287,6 +298,18 @@ mod tests {
         multiview-flags=(GstVideoMultiviewFlagsSet)0:ffffffff:/right-view-first, \
         pixel-aspect-ratio=(fraction)1/1, chroma-site=(string)mpeg2, \
         colorimetry=(string)1:4:0:0, framerate=(fraction)30/1";
+
+    #[test]
+    fn pixels_that_are_not_square_widen_the_frame() {
+        let size = |ratio| {
+            let text = format!(
+                "video/x-raw, format=I420, width=720, height=576, pixel-aspect-ratio={ratio}"
+            );
+            Caps::parse(&text).unwrap().display_size()
+        };
+        assert_eq!(size("1/1"), (720, 576));
+        assert_eq!(size("16/15"), (768, 576));
+    }
 
     #[test]
     fn reads_what_gstreamer_writes() {

@@ -15,7 +15,7 @@ use crate::media::Source;
 use crate::media::capture::source::{Outlet, SourceEvent};
 use crate::media::display::window;
 use crate::media::pipeline::file::Directive;
-use crate::media::playback::player::PlayerEvent;
+use crate::media::playback::events::PlayerEvent;
 use crate::net::{Hub, Service};
 use crate::wire::{Bye, ByeCode, Caps};
 
@@ -24,7 +24,7 @@ use super::options::SendOptions;
 use super::preview::Preview;
 use super::viewer_monitor::ViewerMonitor;
 use crate::commands::file_watch::{FileWatch, saved};
-use crate::commands::or_never;
+use crate::commands::or_never::or_never;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.
@@ -141,7 +141,10 @@ impl Broadcast {
                         self.note_watching(*watching.borrow());
                     }
                     PlayerEvent::NeedKey => self.hub.want_key(),
-                    PlayerEvent::Enough | PlayerEvent::Ended => {}
+                    PlayerEvent::Enough
+                    | PlayerEvent::Ended
+                    | PlayerEvent::Replaced(_)
+                    | PlayerEvent::Kept(_) => {}
                 },
                 Ok(()) = watching.changed() => {
                     let count = *watching.borrow_and_update();
@@ -223,15 +226,17 @@ impl Broadcast {
 
     /// Closes window and source. The hub's stream has ended by now, which ends the preview.
     pub async fn close(self) {
-        let closing = tokio::task::spawn_blocking(move || {
+        let source = self.source;
+        let source = tokio::task::spawn_blocking(move || drop(source));
+        let closing = async {
             if let Some(preview) = self.preview {
-                preview.join();
+                preview.close().await;
             }
             if let Some(translator) = self.translator {
-                translator.join();
+                translator.close().await;
             }
-            drop(self.source);
-        });
+            let _ = source.await;
+        };
         let _ = timeout(CLOSING, closing).await;
     }
 }

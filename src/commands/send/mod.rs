@@ -83,7 +83,7 @@ pub async fn serve(
     tokio::pin!(quit);
     let hub = Hub::new();
     let server_options = std::mem::take(&mut options.server);
-    let (server_options, converter) = with_tutorial(server_options, &destination, &hub)?;
+    let (server_options, converter) = with_tutorial(server_options, &destination, &hub);
     let service = Service::new(Arc::clone(&hub), server_options);
     let (stop, stopped) = oneshot::channel();
     let started = tokio::select! {
@@ -210,7 +210,7 @@ fn with_tutorial(
     mut options: ServerOptions,
     destination: &Destination,
     hub: &Arc<Hub>,
-) -> Outcome<(ServerOptions, Option<BgrConverter>)> {
+) -> (ServerOptions, Option<BgrConverter>) {
     let wanted = match (options.dialect, destination) {
         (Some(dialect), _) => dialect == Dialect::Pickle,
         // A receiver that is sent to says hello, or is none.
@@ -218,10 +218,10 @@ fn with_tutorial(
         (None, Destination::Listener(_)) => true,
     };
     if !wanted {
-        return Ok((options, None));
+        return (options, None);
     }
     let bgr = Hub::new();
-    let converter = BgrConverter::open(hub, &bgr)?;
+    let converter = BgrConverter::spawn(hub, &bgr);
     options.tutorial = Some(bgr);
-    Ok((options, Some(converter)))
+    (options, Some(converter))
 }

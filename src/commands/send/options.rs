@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::cli::SendArgs;
 use crate::commands::file_watch::FileWatch;
+use crate::commands::host_name::host_name;
+use crate::commands::settings;
 use crate::commands::stats_writer::StatsWriter;
-use crate::commands::{own_name, values};
 use crate::failure::Outcome;
 use crate::media::{Direction, PipelineFile, Values};
 use crate::net::sender::ServerOptions;
@@ -33,7 +34,7 @@ impl SendOptions {
     pub fn new(args: SendArgs) -> Outcome<Self> {
         let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
         let file = PipelineFile::find(Direction::Send, name)?;
-        let mut values = values(args.pipeline.settings);
+        let mut values = settings::values(args.pipeline.settings);
         let short = [
             ("width", args.width.map(|width| width.to_string())),
             ("fps", args.fps.map(|fps| fps.to_string())),
@@ -56,7 +57,7 @@ impl SendOptions {
             server: ServerOptions {
                 max_viewers: args.max_viewers,
                 dialect: args.wire.dialect(),
-                name: own_name(),
+                name: host_name(),
                 max_latency,
                 ..ServerOptions::default()
             },

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
@@ -191,34 +190,6 @@ impl AppsinkReader {
             captured_at: u64::try_from(captured_at).unwrap_or(u64::MAX),
         }
     }
-}
-
-/// Passes on what reaches an `appsink name=taken`.
-pub fn take(pipeline: &gst::Pipeline, outlet: &Arc<dyn Outlet>) {
-    let sink = pipeline.by_name("taken");
-    let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
-        return;
-    };
-    let gate = Handover::new(Arc::clone(outlet));
-    gate.admit(1);
-    let mut tap = AppsinkReader::new(gate, 1, AgeEstimator::watch(pipeline));
-    sink.set_property("sync", false);
-    sink.set_max_buffers(1);
-    sink.set_drop(true);
-    sink.set_callbacks(
-        gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                match tap.take(sink, &sample) {
-                    Ok(_) => Ok(gst::FlowSuccess::Ok),
-                    Err(e) => {
-                        tracing::warn!("taken: {e:#}");
-                        Err(gst::FlowError::Error)
-                    }
-                }
-            })
-            .build(),
-    );
 }
 
 /// The bytes of a buffer, as they are: mapped, not copied. Only raw pictures whose rows or

@@ -246,6 +246,19 @@ impl Subscription {
         }
     }
 
+    /// Waits for new caps, or for the news that no frames come. Frames and the end are left for
+    /// [`Subscription::next`]. Nothing is lost when the wait is given up.
+    pub async fn next_change(&mut self) -> Update {
+        loop {
+            if let Some(update) = self.unseen_change() {
+                return update;
+            }
+            if self.scene.changed().await.is_err() {
+                return Update::End(STOPPED.into());
+            }
+        }
+    }
+
     /// Waits until the stream has ended, and for so long after that; returns the reason.
     pub async fn over(&self, patience: Duration) -> Arc<str> {
         let mut scene = self.scene.clone();
@@ -295,6 +308,11 @@ impl Subscription {
     }
 
     fn unseen(&mut self) -> Option<Update> {
+        self.unseen_change().or_else(|| self.unseen_frame())
+    }
+
+    /// A loss that this consumer was not told of, or new caps.
+    fn unseen_change(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
         let told = match (&scene.lost, &self.lost) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
@@ -306,10 +324,16 @@ impl Subscription {
             return scene.lost.clone().map(Update::Lost);
         }
         let caps = scene.caps.as_ref()?;
-        if !self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
-            self.caps = Some(Arc::clone(caps));
-            return Some(Update::Caps(Arc::clone(caps)));
+        if self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
+            return None;
         }
+        self.caps = Some(Arc::clone(caps));
+        Some(Update::Caps(Arc::clone(caps)))
+    }
+
+    fn unseen_frame(&mut self) -> Option<Update> {
+        let scene = self.scene.borrow_and_update();
+        let caps = scene.caps.as_ref()?;
         let frames = &scene.frames;
         let newest = frames.newest()?;
         if self.last.is_some_and(|last| !newest.header.is_after(last)) {
