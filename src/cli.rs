@@ -225,7 +225,7 @@ pub struct RecvArgs {
     pub listen: bool,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
-    #[arg(long, value_name = "ADDRESS", requires = "listen", value_parser = parse_address)]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "target", value_parser = parse_address)]
     pub bind: Option<IpAddr>,
     #[command(flatten)]
     pub pipeline: PipelineArgs,

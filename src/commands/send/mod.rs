@@ -14,7 +14,6 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{info, warn};
 
 use crate::cli::SendArgs;
 use crate::console;
@@ -130,7 +129,7 @@ impl Place {
             Self::Bound(address) => {
                 invitation("vidchat recv", *address, dialect, hub.caps().as_deref())
             }
-            Self::Receiver(target) => format!("Sending to {target}.\nq or Ctrl-C ends it."),
+            Self::Receiver(target) => format!("The receiver is {target}.\nq or Ctrl-C ends it."),
         }
     }
 }
@@ -166,20 +165,13 @@ async fn start(
     })
 }
 
-/// The receiver at `target`; `None` where it is one and busy, so that it is to be tried again.
-async fn reach(target: &Target, service: &Service) -> Outcome<Option<Receiver>> {
+/// The receiver at `target`, or its refusal where it is busy, so that it is to be tried again.
+async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DisconnectReason>> {
     match dial::dial(target, service).await {
-        Ok(receiver) => {
-            info!("receiver {target}: connected");
-            Ok(Some(receiver))
-        }
+        Ok(receiver) => Ok(Ok(receiver)),
         Err(DialError::Connect(e)) => Err(cannot_connect(target, "vidchat recv --listen", &e)),
         Err(DialError::Answer(DisconnectReason::Bye(bye))) if bye.code == Some(ByeCode::Busy) => {
-            warn!(
-                "receiver {target}: turned away: {}; trying again",
-                bye.reason
-            );
-            Ok(None)
+            Ok(Err(DisconnectReason::Bye(bye)))
         }
         Err(DialError::Answer(reason)) => {
             let (host, _) = target.parts();

@@ -57,10 +57,10 @@ pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialEr
 }
 
 /// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
-/// completes; its output is the goodbye to the receiver.
+/// completes; its output is the goodbye to the receiver. The `first` may have turned us away.
 pub async fn serve(
     target: &Target,
-    first: Option<Receiver>,
+    first: Result<Receiver, DisconnectReason>,
     service: Arc<Service>,
     shutdown: impl Future<Output = Bye>,
 ) {
@@ -78,45 +78,51 @@ pub async fn serve(
 }
 
 /// Sends over one connection after another, until the stream ends.
-async fn keep_sending(target: &Target, first: Option<Receiver>, service: &Service) {
-    let mut next = first;
-    let mut backoff = Backoff::after_refusal();
+async fn keep_sending(
+    target: &Target,
+    first: Result<Receiver, DisconnectReason>,
+    service: &Service,
+) {
+    let mut dialled = first.map_err(DialError::Answer);
+    let mut backoff = Backoff::after_failure();
     let mut lost: Option<Instant> = None;
-    let mut refused = None;
+    let mut refusal = None;
     loop {
-        if let Some(receiver) = next.take() {
-            if let Some(lost) = lost {
-                let seconds = lost.elapsed().as_secs_f32();
-                info!("receiver {target}: connected again after {seconds:.1} s");
+        match dialled {
+            Ok(receiver) => {
+                match lost.map(|lost| lost.elapsed().as_secs_f32()) {
+                    Some(seconds) => {
+                        info!("receiver {target}: connected again after {seconds:.1} s");
+                    }
+                    None => info!("receiver {target}: connected"),
+                }
+                let began = Instant::now();
+                let reason = receiver.serve(service).await;
+                if service.has_ended() {
+                    return;
+                }
+                warn!("receiver {target}: lost: {reason}; connecting again");
+                (lost, refusal) = (Some(Instant::now()), None);
+                // A receiver that leaves at once each time is not tried without a pause.
+                backoff = if began.elapsed() < Duration::from_secs(1) {
+                    Backoff::after_failure()
+                } else {
+                    Backoff::after_loss()
+                };
             }
-            let began = Instant::now();
-            let reason = receiver.serve(service).await;
-            if service.has_ended() {
-                return;
-            }
-            warn!("receiver {target}: lost: {reason}; connecting again");
-            (lost, refused) = (Some(Instant::now()), None);
-            // One that leaves at once each time is not tried more often than it takes to see why.
-            backoff = if began.elapsed() < Duration::from_secs(1) {
-                Backoff::after_failure()
-            } else {
-                Backoff::after_loss()
-            };
-        }
-        sleep(backoff.pause()).await;
-        match dial_within(backoff::CONNECT_LIMIT, target, service).await {
-            Ok(receiver) => next = Some(receiver),
             Err(DialError::Connect(_)) => {}
             Err(DialError::Answer(reason)) => {
-                // A receiver that turns us away each time is logged once.
+                // Of several equal refusals only the first is logged.
                 let reason = reason.to_string();
-                if refused.as_ref() != Some(&reason) {
+                if refusal.as_ref() != Some(&reason) {
                     warn!("receiver {target}: turned away: {reason}; trying again");
                 }
-                refused = Some(reason);
+                refusal = Some(reason);
                 backoff = Backoff::after_refusal();
             }
         }
+        sleep(backoff.pause()).await;
+        dialled = dial_within(backoff::CONNECT_LIMIT, target, service).await;
     }
 }
 
