@@ -263,6 +263,11 @@ impl Viewer {
         }
     }
 
+    /// The first that is seen; `None` where it ends before that.
+    pub async fn first(&mut self) -> Option<Seen> {
+        within("something to see, or the end", self.seen.recv()).await
+    }
+
     /// The next frame; hello and caps come before the first.
     pub async fn frame(&mut self) -> (FrameHeader, Vec<u8>) {
         loop {
