@@ -1,4 +1,4 @@
-//! The command line: which flags there are. What they do is in `commands`.
+//! The command line: the flags and their help. `commands` does what they ask for.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -100,13 +100,13 @@ pub struct PipelineArgs {
     pub settings: Vec<(String, String)>,
 }
 
-/// What is measured, for other programs.
+/// The statistics, for other programs.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// Write what is measured, a line a second, to standard output.
+    /// Write the statistics, a line a second, to standard output.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub stats: Option<StatsFormat>,
-    /// Write it to this file instead; in JSON unless --stats says otherwise.
+    /// Write them to this file instead; in JSON unless --stats says otherwise.
     #[arg(long, value_name = "PATH")]
     pub stats_file: Option<PathBuf>,
 }
@@ -161,8 +161,8 @@ pub struct SendArgs {
     /// The dialect that is spoken.
     #[arg(long, value_enum, value_name = "DIALECT", default_value_t)]
     pub wire: WireChoice,
-    /// How far behind the newest picture a viewer may fall before pictures are left out; what
-    /// viewers ask for themselves counts where it is less.
+    /// How far behind the newest frame a viewer may fall before frames are left out, in milliseconds;
+    /// a viewer's own wish counts where it is less.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(20..=60_000))]
     pub max_latency: Option<u32>,
     #[command(flatten)]
@@ -236,7 +236,7 @@ pub struct RecvArgs {
     /// takes any that is free.
     #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
-    /// Stop after so many pictures.
+    /// Stop after so many frames.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: Option<u64>,
     /// Where to show the video.
@@ -245,7 +245,7 @@ pub struct RecvArgs {
     /// The dialect that the sender speaks.
     #[arg(long, value_enum, value_name = "DIALECT", default_value_t)]
     pub wire: WireChoice,
-    /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
+    /// The caps of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
     #[arg(long, value_name = "CAPS", requires = "wire", required_if_eq("wire", "bare"),
           value_parser = parse_caps)]
     pub caps: Option<Caps>,
@@ -253,7 +253,7 @@ pub struct RecvArgs {
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
           value_parser = clap::value_parser!(u64).range(1024..=LONGEST_FRAME))]
     pub max_frame: u64,
-    /// How old a picture may be on the screen, in milliseconds: what would be older is left out.
+    /// How old a frame may be on the screen, in milliseconds: older ones are left out.
     #[arg(long, value_name = "MS", default_value_t = MAX_LATENCY.as_millis() as u32,
           value_parser = clap::value_parser!(u32).range(20..=60_000))]
     pub max_latency: u32,
@@ -276,7 +276,7 @@ pub struct DemoArgs {
     /// Where to show the video.
     #[arg(long, value_enum, default_value_t)]
     pub display: Display,
-    /// Stop after so many pictures.
+    /// Stop after so many frames.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: Option<u64>,
 }

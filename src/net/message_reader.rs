@@ -11,7 +11,7 @@ use crate::wire::{self, Control, Dialect, Head, HeadBuffer, WireError};
 /// Bytes that nobody needs are read in parts of this length.
 const SCRAP_BYTES: usize = 16 * 1024;
 
-/// Reads messages from `R`. A frame's picture is read straight into the caller's buffer.
+/// Reads messages from `R`. A frame's frame is read straight into the caller's buffer.
 #[derive(Debug)]
 pub struct MessageReader<R> {
     stream: R,
@@ -29,7 +29,7 @@ pub enum ReadError {
     /// The peer closed it in the middle of a message.
     #[error("closed in the middle of a message")]
     Truncated,
-    /// The peer sent what it must not.
+    /// The peer broke the protocol.
     #[error(transparent)]
     Wire(#[from] WireError),
 }
@@ -189,7 +189,7 @@ mod tests {
 
     const LIMIT: u64 = 1 << 20;
 
-    /// A control message, a frame with `picture` and another control message.
+    /// A control message, a frame with `frame` and another control message.
     fn conversation(picture: &[u8]) -> Vec<u8> {
         let header = FrameHeader {
             sequence: 9,

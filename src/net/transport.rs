@@ -1,11 +1,11 @@
 //! A connection as the code that reads and writes messages knows it: bytes in order, both ways.
 //!
 //! Plain TCP is one kind. A channel that seals its bytes is another: it has the same few verbs, and
-//! each `match` here is a place for it. Both halves are enums and no trait objects, so that a write
-//! costs what the system call costs.
+//! each `match` here is a place for it. Both halves are enums and no trait objects, so a write costs no
+//! more than its system call.
 //!
 //! A newer frame may take the place of one until its first byte has left. So [`TransportWriter::try_write`]
-//! takes the parts of a message now or not at all: whoever seals does it there, when the socket has
+//! takes the parts of a message now or not at all. A kind that seals does it there, when the socket has
 //! room, and never ahead of time.
 
 use std::io::{self, IoSlice};
@@ -34,7 +34,7 @@ pub enum TransportReader {
     Plain(OwnedReadHalf),
 }
 
-/// The half that writes. Dropping it ends what this side says.
+/// The half that writes. The other side reads an end when it is dropped.
 #[derive(Debug)]
 pub enum TransportWriter {
     /// TCP as it is.

@@ -1,4 +1,4 @@
-//! Control messages: small JSON objects beside the pictures.
+//! Control messages: small JSON objects beside the frames.
 //!
 //! Unknown keys and unknown types are ignored, which is how the protocol grows.
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::text::printable;
 use super::{PREFIX_BYTES, WireError};
 
-/// The longest reason from a peer, or of what is wrong with its message, in characters.
+/// The longest reason from a peer, or of a fault in its message, in characters.
 pub const REASON_LIMIT: usize = 200;
 /// The longest name from a peer, in characters.
 pub const NAME_LIMIT: usize = 64;
 /// The most names of streams that are taken from a peer.
 const STREAMS_LIMIT: usize = 32;
 
-/// What one side tells the other.
+/// A message of one side to the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Control {
     /// The first message of each side.
     Hello(Hello),
-    /// The form of the frames that follow, as the text of GStreamer caps.
+    /// The caps of the frames that follow, as GStreamer writes them.
     Caps { caps: String },
-    /// The viewer asks for a picture that can be decoded by itself.
+    /// The viewer asks for a frame that can be decoded by itself.
     Key,
     /// The viewer asks what time it is at the sender.
     Ping {
@@ -32,11 +32,11 @@ pub enum Control {
     },
     /// The sender's answer to a ping.
     Pong(Pong),
-    /// The viewer has taken a whole picture off the network.
+    /// The viewer has taken a whole frame off the network.
     Ack(Ack),
-    /// Once a second: what a viewer has shown.
+    /// Once a second: the frames that a viewer has shown.
     Report(Report),
-    /// No pictures come from the source, for this reason; the next one says that they do again.
+    /// No frames come from the source, for this reason; the next one says that they do again.
     Lost { reason: String },
     /// The side that says it is about to close the connection, and why.
     Bye(Bye),
@@ -53,10 +53,10 @@ pub struct Hello {
     /// The machine's name, to be shown to the person on the other side.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// From a viewer: it acknowledges pictures, pings, and reports what it has shown.
+    /// From a viewer: it acknowledges frames, pings, and reports the frames that it has shown.
     #[serde(default, skip_serializing_if = "is_false")]
     pub acks: bool,
-    /// From a viewer: how old a picture may be on its screen, in milliseconds.
+    /// From a viewer: how old a frame may be on its screen, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<u32>,
     /// From the sender, when it knows them already: the caps of its frames. Where they are missing
@@ -112,7 +112,7 @@ pub enum ByeCode {
     Unknown(String),
 }
 
-/// Ages of pictures at one point of their way, in milliseconds.
+/// Ages of frames at one point of their way, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgesMs {
     /// Half of them are younger.
@@ -136,38 +136,38 @@ pub struct Pong {
     pub received: u64,
     /// When this was sent, in nanoseconds since 1970 by the sender's clock.
     pub replied: u64,
-    /// Ages of the pictures that began to leave since the last pong, when they did.
+    /// Ages of the frames that began to leave since the last pong, when they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_ms: Option<AgesMs>,
 }
 
-/// That a picture has arrived whole, and those before it.
+/// That a frame has arrived whole, and those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
-    /// The picture's number.
+    /// The frame's number.
     pub sequence: u32,
     /// From its first byte to its last, in microseconds.
     #[serde(default)]
     pub took: u64,
 }
 
-/// What a viewer has shown in the last second, for the sender's statistics. What it does not know
-/// is left out.
+/// The frames that a viewer has shown in the last second, for the sender's statistics. Unknown figures
+/// are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
-    /// Pictures that reached the screen.
+    /// Frames that reached the screen.
     pub shown: u32,
-    /// Ages of the pictures when they had arrived.
+    /// Ages of the frames when they had arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrived_ms: Option<AgesMs>,
-    /// Ages of the pictures when they reached the screen.
+    /// Ages of the frames when they reached the screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<AgesMs>,
     /// The round trip to the sender in milliseconds, the shortest of late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// What the path carries: the rate at which pictures came that took a while, in Mbit/s.
+    /// The rate of the path: that of the frames that took a while, in Mbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries_mbit_s: Option<f64>,
 }
@@ -227,8 +227,11 @@ impl Control {
     }
 
     /// Reads the JSON of one message, without its length.
+    ///
+    /// # Errors
+    /// It is not valid.
     pub fn decode(json: &[u8]) -> Result<Self, WireError> {
-        // The parser quotes what it did not expect, however long that is.
+        // The parser quotes the text that it did not expect, however long that is.
         serde_json::from_slice(json)
             .map_err(|e| WireError::Control(printable(&e.to_string(), REASON_LIMIT)))
     }

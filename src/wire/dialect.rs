@@ -1,4 +1,4 @@
-//! What is at the other end, told by the first bytes that it sends.
+//! The dialects of a connection, and how the first bytes tell them.
 
 use super::{PREFIX_BYTES, WireError};
 
@@ -34,8 +34,8 @@ pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
     match first.get(PREFIX_BYTES..) {
         None | Some([] | [0x80] | [0xff] | [b'c'] | [b'(']) => Ok(None),
         Some([b'{', ..]) => Ok(Some(Dialect::Native)),
-        // From protocol 2 on a pickle begins with its number; before that with what is called,
-        // or with the mark of a tuple in which that stands.
+        // From protocol 2 on a pickle begins with its number; before that with the name of a
+        // function, or with the mark of a tuple in which that name stands.
         Some([0x80, 2..=5, ..] | [b'c', b'a'..=b'z' | b'_', ..] | [b'(', b'c' | b'i', ..]) => {
             Ok(Some(Dialect::Pickle))
         }

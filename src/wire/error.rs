@@ -1,4 +1,4 @@
-//! What a peer can do wrong.
+//! The faults of a peer.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use super::pickle::PickleError;
 use super::text::quote;
 use super::{HEADER_BYTES, VERSION};
 
-/// What a peer did wrong. Each is that peer's fault and ends its connection.
+/// A fault of a peer. Each ends its connection.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum WireError {
     /// The length exceeds the limit, both in bytes. Nothing was allocated for it.

@@ -1,7 +1,7 @@
 //! Bytes to messages and back: the format of docs/protocol.md, and nothing else.
 //!
-//! Nothing here does I/O, so every rule about what a peer may send can be tested with plain
-//! bytes, split at any place.
+//! Nothing here does I/O, so every rule for the bytes of a peer can be tested with plain bytes, split at
+//! any place.
 
 pub mod caps;
 pub mod control;
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Bytes of the length that comes before every message.
 pub const PREFIX_BYTES: usize = 8;
-/// Bytes of a frame's header, its kind included; the picture follows.
+/// Bytes of a frame's header, its kind included; the frame follows.
 pub const HEADER_BYTES: usize = 24;
 /// The longest control message, in bytes.
 pub const CONTROL_LIMIT: u64 = 64 * 1024;

@@ -29,7 +29,7 @@ use crate::commands::or_never::or_never;
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.
 const LINGER: Duration = Duration::from_secs(1);
-/// Key frames are large, so they are made no more often than this, whoever asks.
+/// Key frames are large, so they are made no more often than this.
 const KEY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the source may take to close at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
@@ -41,13 +41,13 @@ pub struct Broadcast {
     heard: mpsc::UnboundedReceiver<SourceEvent>,
     monitor: ViewerMonitor,
     preview: Option<Preview>,
-    translator: Option<BgrConverter>,
+    converter: Option<BgrConverter>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
     /// The source stays open while nobody watches: as asked for, or as its file says.
     asked_open: bool,
     keep_open: bool,
     watch: Option<FileWatch>,
-    /// The source has given a picture at least once.
+    /// The source has given a frame at least once.
     opened: bool,
     /// Since when the source gives none any more.
     lost_since: Option<Instant>,
@@ -57,7 +57,7 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// The source is not open yet, and there is no preview.
-    pub fn new(service: &Service, options: SendOptions, translator: Option<BgrConverter>) -> Self {
+    pub fn new(service: &Service, options: SendOptions, converter: Option<BgrConverter>) -> Self {
         let hub = service.directory().default_hub();
         let (events, heard) = mpsc::unbounded_channel();
         let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);
@@ -68,7 +68,7 @@ impl Broadcast {
             heard,
             monitor: ViewerMonitor::new(hub, service.viewers(), options.stats),
             preview: None,
-            translator,
+            converter,
             previewed: None,
             asked_open: options.keep_open,
             keep_open,
@@ -79,7 +79,7 @@ impl Broadcast {
         }
     }
 
-    /// Shows the picture here: where there is a display, or as `wanted`.
+    /// Shows the frame here: where there is a display, or as `wanted`.
     pub fn open_preview(&mut self, wanted: Option<bool>) -> Outcome {
         if wanted == Some(false) {
             return Ok(());
@@ -104,7 +104,7 @@ impl Broadcast {
     }
 
     /// Runs until the end that was asked for, and returns the goodbye to the viewers. `opened` is called when
-    /// the first picture is there.
+    /// the first frame is there.
     pub async fn run(
         &mut self,
         quit: impl Future<Output = ()>,
@@ -165,7 +165,7 @@ impl Broadcast {
         }
     }
 
-    /// What the source has to say; the ending where that is one.
+    /// Takes an event of the source; returns the ending where it is one.
     fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<Bye>> {
         match event {
             SourceEvent::Opened(from) => {
@@ -232,8 +232,8 @@ impl Broadcast {
             if let Some(preview) = self.preview {
                 preview.close().await;
             }
-            if let Some(translator) = self.translator {
-                translator.close().await;
+            if let Some(converter) = self.converter {
+                converter.close().await;
             }
             let _ = source.await;
         };

@@ -1,5 +1,5 @@
-//! `vidchat send`: to whom, and who is told of the end. The loop that runs until then is in
-//! `broadcast`.
+//! `vidchat send`: starts a sender, and tells its viewers of the end. The loop that runs until then is
+//! in `broadcast`.
 
 pub(crate) mod bgr_converter;
 pub(crate) mod bitrate;

@@ -1,4 +1,4 @@
-//! The sender's eye on its viewers: statistics once a second, and the encoder's bit rate.
+//! Monitors the viewers of a sender: statistics once a second, and the encoder's bit rate.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::commands::stats_writer::{StatsWriter, rounded};
 const TICK: Duration = Duration::from_millis(250);
 /// So many of them are a second of the statistics.
 const TICKS: u32 = 4;
-/// Who is so far behind the newest frame does not keep up.
+/// A viewer that is so far behind the newest frame does not keep up.
 const BEHIND: Duration = Duration::from_millis(90);
 
 /// Looks at the viewers of one hub.
@@ -30,11 +30,10 @@ pub struct ViewerMonitor {
     hub: Arc<Hub>,
     viewers: Arc<Viewers>,
     stats: Option<StatsWriter>,
-    governor: Option<BitrateControl>,
+    bitrate_control: Option<BitrateControl>,
     ticks: Interval,
     count: u32,
-    /// What each viewer had been sent when it was looked at last, for the governor and for the
-    /// statistics.
+    /// The progress of each viewer at the last look, for the bit rate and for the statistics.
     looked: HashMap<SocketAddr, Progress>,
     told: HashMap<SocketAddr, Progress>,
     told_at: Instant,
@@ -48,7 +47,7 @@ struct Line {
     /// Why it is not live.
     reason: Option<String>,
     form: String,
-    /// What the encoder was told to make, where there is one.
+    /// The rate that the encoder was told, where there is one.
     bitrate_kbit_s: Option<u32>,
     watching: usize,
     viewers: Vec<ViewerLine>,
@@ -88,7 +87,7 @@ impl ViewerMonitor {
             hub: Arc::clone(hub),
             viewers: Arc::clone(viewers),
             stats,
-            governor: None,
+            bitrate_control: None,
             ticks,
             count: 0,
             looked: HashMap::new(),
@@ -99,13 +98,13 @@ impl ViewerMonitor {
 
     /// There is an encoder that was asked for so many kbit/s; or there is none.
     pub fn encodes(&mut self, bitrate: Option<u32>) {
-        self.governor = bitrate.map(|asked| BitrateControl::new(asked, Instant::now()));
+        self.bitrate_control = bitrate.map(|asked| BitrateControl::new(asked, Instant::now()));
     }
 
     /// Waits until the encoder is to make another bit rate, in kbit/s. Nothing is lost when the
     /// wait is given up.
     pub async fn bitrate(&mut self) -> u32 {
-        if self.stats.is_none() && self.governor.is_none() {
+        if self.stats.is_none() && self.bitrate_control.is_none() {
             return std::future::pending().await;
         }
         loop {
@@ -121,7 +120,7 @@ impl ViewerMonitor {
     }
 
     fn govern(&mut self) -> Option<u32> {
-        let governor = self.governor.as_mut()?;
+        let bitrate_control = self.bitrate_control.as_mut()?;
         let newest = self.hub.newest_captured();
         let mut looked = HashMap::new();
         let mut viewers = Vec::new();
@@ -129,8 +128,8 @@ impl ViewerMonitor {
             let progress = link.progress();
             let before = self.looked.get(&link.peer).copied().unwrap_or_default();
             looked.insert(link.peer, progress);
-            // Who has just come has no picture yet, and that is no fault of its link. Of one that
-            // acknowledges nothing its link is not known.
+            // A viewer that has just come has no frame yet, and that is no fault of its link. The link
+            // of one that acknowledges nothing is not known.
             if before.frames == 0 || progress.round_trip.is_none() {
                 continue;
             }
@@ -140,7 +139,7 @@ impl ViewerMonitor {
             });
         }
         self.looked = looked;
-        governor.look(Instant::now(), &viewers)
+        bitrate_control.look(Instant::now(), &viewers)
     }
 
     fn tell(&mut self) {
@@ -183,7 +182,7 @@ impl ViewerMonitor {
                 .hub
                 .caps()
                 .map_or(String::new(), |caps| caps.describe()),
-            bitrate_kbit_s: self.governor.as_ref().map(BitrateControl::rate),
+            bitrate_kbit_s: self.bitrate_control.as_ref().map(BitrateControl::rate),
             watching: viewers.len(),
             viewers,
         });

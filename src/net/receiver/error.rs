@@ -30,7 +30,7 @@ pub enum ReceiveError {
     /// A message did not end within this time.
     #[error("a message took over {} s", .0.as_secs())]
     Slow(Duration),
-    /// The peer sent what it must not.
+    /// The peer broke the protocol.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// The frames could not be shown.

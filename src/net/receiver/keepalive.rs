@@ -41,7 +41,7 @@ pub(super) struct Keepalive {
 }
 
 impl Keepalive {
-    /// Pings, reports and asks for key frames until the sender is dead, which is what it returns.
+    /// Pings, reports and asks for key frames until the sender is dead, and returns that.
     pub async fn run(&self, stats: &StreamStats) -> ReceiveError {
         let activity = &self.activity;
         while !self.native.load(Relaxed) {

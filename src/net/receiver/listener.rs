@@ -68,7 +68,7 @@ impl Drop for SenderListener {
     }
 }
 
-/// What all connections of one listening receiver have in common.
+/// The common state of all connections of one listening receiver.
 struct Reception {
     options: ReceiveOptions,
     /// The one place for a sender.
@@ -156,9 +156,10 @@ async fn hear(
     options: &ReceiveOptions,
 ) -> Result<Opening, NoSender> {
     if options.dialect == Some(Dialect::Bare) {
-        return match reader.begins().await? {
-            true => Ok(Opening::Told(Dialect::Bare)),
-            false => Err(ReadError::Truncated.into()),
+        return if reader.begins().await? {
+            Ok(Opening::Told(Dialect::Bare))
+        } else {
+            Err(ReadError::Truncated.into())
         };
     }
     let dialect = reader.dialect().await?;

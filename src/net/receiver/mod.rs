@@ -1,5 +1,5 @@
-//! The receiving end: a connection to a sender or from one, what comes over it, and what is measured
-//! of it.
+//! The receiving end: a connection to a sender or from one, the frames that come over it, and their
+//! statistics.
 
 pub mod connection;
 mod control_writer;

@@ -1,8 +1,8 @@
 //! The sender's clock, as a viewer knows it from pings and pongs.
 //!
 //! The four times of a round trip give the difference of the two clocks to within half of that
-//! trip, as in NTP. The viewer's side is a clock that never jumps, so that a person or a daemon
-//! who sets this machine's time changes no age. Nothing here does I/O or asks for the time.
+//! trip, as in NTP. The viewer's side is a clock that never jumps, so setting this machine's time changes
+//! no age. Nothing here does I/O or asks for the time.
 
 use std::time::Duration;
 
@@ -10,11 +10,10 @@ use crate::clock::{MonoNanos, WallNanos};
 
 /// How many samples are kept.
 const KEPT: usize = 64;
-/// How much worse a sample gets with each second of its age, in parts of a million: what two
-/// clocks may drift apart while nobody has measured how much they do.
+/// How much worse a sample gets with each second of its age, in parts of a million: the drift of two
+/// clocks while nobody has measured it.
 const UNKNOWN_DRIFT: i64 = 100;
-/// What they drift apart by at the most, while one of them is being slewed: what exceeds it is a
-/// clock that was set.
+/// The largest drift, while one of the clocks is being slewed. A larger one means that a clock was set.
 const POSSIBLE_DRIFT: i64 = 600;
 /// How much worse a sample gets where the drift has been measured.
 const KNOWN_DRIFT: i64 = 10;
@@ -22,9 +21,9 @@ const KNOWN_DRIFT: i64 = 10;
 const DRIFT_SPAN: Duration = Duration::from_secs(8);
 /// Clocks that differ by more than this many parts of a million are being set, not drifting.
 const DRIFT_LIMIT: f64 = 2_000.0;
-/// What two samples may contradict each other by before the clock must have been set.
+/// How far two samples may contradict each other before the clock must have been set.
 const TOLERANCE: i64 = 500_000;
-/// What a sample may be wrong by beside its round trip, in nanoseconds: tasks that wait.
+/// How wrong a sample may be beside its round trip, in nanoseconds: tasks that wait.
 const LEAST_DOUBT: i64 = 50_000;
 /// A round trip of more than this tells nothing that anybody could use.
 const ROUND_TRIP_LIMIT: i64 = 10_000_000_000;
@@ -40,7 +39,7 @@ struct Sample {
     round_trip: i64,
 }
 
-/// What is known of the sender's clock.
+/// The sender's clock, as far as it is known.
 #[derive(Debug, Default)]
 pub struct RemoteClock {
     /// The oldest first.
@@ -122,7 +121,7 @@ impl RemoteClock {
         self.samples.iter().min_by_key(doubt).copied()
     }
 
-    /// What `sample` says of the offset at `now`.
+    /// The offset at `now` after `sample`.
     fn at(&self, sample: &Sample, now: i64) -> i64 {
         let passed = (now - sample.at) as f64 / 1e9;
         sample.offset + (self.drift.unwrap_or_default() * passed) as i64
@@ -156,7 +155,7 @@ fn drift(samples: &[Sample]) -> Option<f64> {
         .map(|(at, of, w)| w * (at - x) * (of - y))
         .sum::<f64>()
         / spread;
-    // One standard error: with less than that, what looks like a drift is the samples' own doubt.
+    // One standard error: a smaller drift may be the samples' own doubt.
     let plausible = slope.is_finite() && slope.abs() <= DRIFT_LIMIT * 1e3;
     (plausible && slope.abs() > spread.sqrt().recip()).then_some(slope)
 }

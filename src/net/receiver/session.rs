@@ -180,8 +180,8 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Waits for a sender that has not heard our hello yet, and leaves what it sends until then
-    /// unread.
+    /// Waits for a sender that has not heard our hello yet, and skips the pickles that it sends until
+    /// then.
     async fn late_hello(&mut self) -> Result<(), ReceiveError> {
         let waiting = async {
             while !self.turns_native().await? {

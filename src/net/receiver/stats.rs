@@ -1,4 +1,4 @@
-//! What a viewer knows of its stream: what has come, how old it was, what the path carries.
+//! The statistics of a viewer: its frames and bytes, their ages, and the rate of the path.
 //!
 //! One for as long as somebody watches, across all connections. Frames arrive on the network's
 //! thread and are shown on GStreamer's, so everything here may be called from anywhere.
@@ -17,28 +17,28 @@ use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
 use crate::net::bit_rate::BitRate;
 use crate::wire::{AgesMs, Pong, Report};
 
-/// A picture that came more quickly was in the socket as a whole, or in one packet: it tells nothing
-/// of what the path carries.
+/// A frame that came more quickly was in the socket as a whole, or in one packet. It tells nothing of the
+/// path's rate.
 const CARRIED: Duration = Duration::from_millis(1);
 
-/// How many times between pictures tell the usual one.
+/// The usual time between frames is taken from so many.
 const USUAL_GAPS: usize = 5;
 
-/// What has come in so far.
+/// The frames that have come so far.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    /// Pictures received.
+    /// Frames received.
     pub frames: AtomicU64,
-    /// Bytes of pictures received.
+    /// Bytes of frames received.
     pub bytes: AtomicU64,
-    /// Pictures that the sender made and that were skipped on the way.
+    /// Frames that the sender made and that were skipped on the way.
     pub skipped: AtomicU64,
 }
 
-/// What a viewer knows of its stream.
+/// The statistics of one stream.
 #[derive(Debug)]
 pub struct StreamStats {
-    /// What has come in so far.
+    /// The frames that have come so far.
     pub traffic: Traffic,
     origin: Instant,
     state: Mutex<State>,
@@ -48,11 +48,11 @@ pub struct StreamStats {
 #[derive(Debug, Default)]
 struct State {
     clock: RemoteClock,
-    /// Ages of the last pictures when they left the sender, as it says.
+    /// Ages of the last frames when they left the sender, as it says.
     sent: Option<AgesMs>,
     arrived: AgeHistogram,
     shown: AgeHistogram,
-    /// Pictures shown in this second.
+    /// Frames shown in this second.
     count: u64,
     /// When the last one was shown.
     shown_at: Option<MonoNanos>,
@@ -63,7 +63,7 @@ struct State {
     /// The number and time of the last frame of the second before, and of the last one.
     counted: Option<(u32, u64)>,
     newest: Option<(u32, u64)>,
-    /// What the counters were when this second began, and when that was.
+    /// The counters at the start of this second, and the time of it.
     before: (u64, u64, u64),
     began: Duration,
     last: StatsInterval,
@@ -76,13 +76,13 @@ pub struct StatsInterval {
     pub number: u64,
     /// How long it really was.
     pub span: Duration,
-    /// Pictures received.
+    /// Frames received.
     pub frames: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Pictures that the sender made and that were skipped on the way.
+    /// Frames that the sender made and that were skipped on the way.
     pub skipped: u64,
-    /// Pictures that reached the screen.
+    /// Frames that reached the screen.
     pub shown: u64,
     /// Their ages when they left the sender, where it says so.
     pub sent: Option<AgesMs>,
@@ -95,12 +95,12 @@ pub struct StatsInterval {
     /// The rate of the path: that at which frames came while they came. `None` where none took long
     /// enough to tell.
     pub carries: Option<BitRate>,
-    /// How many pictures a second the sender makes, by their numbers and times.
+    /// How many frames a second the sender makes, by their numbers and times.
     pub made: Option<f64>,
 }
 
 impl StatsInterval {
-    /// What others are told of it, in the units in which they read it.
+    /// The report of it, in the units of the protocol.
     pub fn report(&self) -> Report {
         Report {
             shown: u32::try_from(self.shown).unwrap_or(u32::MAX),
@@ -124,7 +124,7 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
-    /// A picture has reached the screen.
+    /// A frame has reached the screen.
     pub fn shown(&self, header: &FrameHeader) {
         let now = MonoNanos::now();
         let mut state = self.state.lock();
@@ -141,13 +141,13 @@ impl StreamStats {
         }
     }
 
-    /// How long ago a picture reached the screen; `None` before the first.
+    /// How long ago a frame reached the screen; `None` before the first.
     pub fn since_shown(&self) -> Option<Duration> {
         let shown_at = self.state.lock().shown_at?;
         Some(MonoNanos::now().since(shown_at))
     }
 
-    /// The usual time between two pictures: half of the last few came sooner. One that was late is
+    /// The usual time between two frames: half of the last few came sooner. One that was late is
     /// not usual; a stream that is slow is, after a while.
     pub fn usual_gap(&self) -> Duration {
         let state = self.state.lock();
@@ -156,7 +156,7 @@ impl StreamStats {
         gaps.get(gaps.len() / 2).copied().unwrap_or_default()
     }
 
-    /// The stream needs a picture that can be decoded by itself.
+    /// The stream needs a frame that can be decoded by itself.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
     }
@@ -221,7 +221,7 @@ impl StreamStats {
         }
     }
 
-    /// A picture of so many bytes has come, and took so long.
+    /// A frame of so many bytes has come, and took so long.
     pub(super) fn arrived(&self, header: &FrameHeader, bytes: usize, took: Duration) {
         self.traffic.frames.fetch_add(1, Relaxed);
         self.traffic.bytes.fetch_add(bytes as u64, Relaxed);
@@ -246,14 +246,14 @@ impl State {
         (pictures > 0 && rate.is_finite()).then_some(rate)
     }
 
-    /// How old a picture is at `now`; `None` where nobody knows when it was captured.
+    /// How old a frame is at `now`; `None` where nobody knows when it was captured.
     fn age(&self, header: &FrameHeader, now: MonoNanos) -> Option<Duration> {
         if header.captured_at == 0 {
             return None;
         }
         let there = i128::from(now.0) + i128::from(self.clock.offset(now)?);
         let age = there - i128::from(header.captured_at);
-        // What the clocks differ by in spite of all must not make a picture of the future.
+        // A remaining difference of the clocks must not make a frame of the future.
         Some(Duration::from_nanos(
             u64::try_from(age.max(0)).unwrap_or(u64::MAX),
         ))
@@ -315,7 +315,7 @@ mod tests {
         };
         arrived(u32::MAX - 4, 1_000_000_000);
         assert_eq!(meter.close_second().made, None, "one alone tells nothing");
-        // 30 pictures further, of which only this one came.
+        // 30 frames further, of which only this one came.
         arrived(25, 2_000_000_000);
         assert_eq!(meter.close_second().made, Some(30.0));
         assert_eq!(meter.close_second().made, None, "none came");

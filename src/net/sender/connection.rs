@@ -47,6 +47,11 @@ pub(super) async fn attend(transport: Transport, peer: SocketAddr, service: Arc<
     }
 }
 
+/// Whether a viewer leaves the first word to us.
+async fn is_silent(reader: &mut MessageReader<TransportReader>) -> bool {
+    timeout(TUTORIAL_SILENCE, reader.begins()).await.is_err()
+}
+
 /// Tells the dialect, without consuming anything.
 async fn handler<'a>(
     reader: &mut MessageReader<TransportReader>,
@@ -58,10 +63,8 @@ async fn handler<'a>(
         (Some(Dialect::Bare), _) => return Ok(Handler::Bare),
         (Some(Dialect::Pickle), Some(bgr)) => return Ok(Handler::Pickle(bgr)),
         // Without frames for the tutorial's programs there is no need to guess.
-        (None, Some(bgr)) if !bgr.has_ended() => {
-            if timeout(TUTORIAL_SILENCE, reader.begins()).await.is_err() {
-                return Ok(Handler::Pickle(bgr));
-            }
+        (None, Some(bgr)) if !bgr.has_ended() && is_silent(reader).await => {
+            return Ok(Handler::Pickle(bgr));
         }
         _ => {}
     }

@@ -26,7 +26,7 @@ pub enum DisconnectReason {
     /// It is something else than a viewer: its first bytes.
     #[error("not a viewer, its first bytes are {}", quote(.0))]
     Foreign(Vec<u8>),
-    /// It sent what a viewer must not send.
+    /// It broke the protocol.
     #[error("refused, it sent {0}")]
     Refused(#[source] WireError),
     /// It sent a frame, which only senders do.

@@ -25,7 +25,7 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// How long the last frame may wait for room before it is left out, and the end is told.
 const LAST_ROOM: Duration = Duration::from_millis(200);
 
-/// What is to be written next.
+/// The next thing to write.
 enum Next {
     Message(Control),
     Update(Update),
@@ -124,7 +124,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         }
     }
 
-    /// What there is to write, when there is room for it on the viewer's path.
+    /// The next thing to write, when there is room for it on the viewer's path.
     async fn next(&mut self) -> Next {
         let (link, subscription, limit) = (self.link, &mut self.subscription, self.stall_limit);
         tokio::select! {

@@ -10,7 +10,7 @@ use crate::wire::message::{HEAD_BYTES, encode_frame_head};
 use crate::wire::pickle::Envelope;
 use crate::wire::{self, Caps, Control, Hello};
 
-/// The layout of a stream in one dialect. [`super::frame_writer`] decides what is written and when.
+/// The layout of a stream in one dialect. [`super::frame_writer`] chooses the frame and its time.
 pub(super) trait Framing {
     /// The bytes before a frame.
     type Head: AsRef<[u8]>;

@@ -1,4 +1,5 @@
-//! The sending end: who gets in, what each viewer is sent, and how everybody is let go at the end.
+//! The sending end: viewers come in or are dialled, each is sent the newest frames in its dialect, and
+//! all are told of the end.
 
 mod bare;
 pub mod congestion;

@@ -133,7 +133,7 @@ pub(super) async fn turn_away(
     }
 }
 
-/// Reads what the viewer says until it leaves. `limit` bounds the time for one message,
+/// Reads the viewer's messages until it leaves. `limit` bounds the time for one message,
 /// `silence_limit` that between two, where the viewer has promised to say something now and then,
 /// until it has acknowledged its first frame.
 async fn listen(

@@ -1,4 +1,4 @@
-//! Accepting viewers: who gets in, and how everybody is let go at the end.
+//! Accepting viewers up to the number of seats, and closing all connections at the end.
 
 use std::future::Future;
 use std::sync::Arc;

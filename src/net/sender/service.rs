@@ -8,7 +8,7 @@ use super::viewers::Viewers;
 use crate::net::hub::Hub;
 use crate::wire::Bye;
 
-/// What all connections of one sender have in common.
+/// The common state of all connections of one sender.
 #[derive(Debug)]
 pub struct Service {
     directory: Directory,

@@ -1,4 +1,4 @@
-//! A viewer that watches: its seat, and what the log says of its coming and going.
+//! A viewer that watches: its seat, and the log of its coming and going.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct ViewerSession {
 }
 
 impl Admitted {
-    /// Lets a viewer in that says hello, unless it asks for what is not there.
+    /// Lets a viewer in that says hello, unless it asks for a stream that does not exist.
     pub fn new(
         hello: &Hello,
         peer: SocketAddr,
@@ -69,7 +69,7 @@ impl Admitted {
 }
 
 impl ViewerSession {
-    /// Lets a viewer in, if there is a seat for it. `logged` is what the log adds to its address.
+    /// Lets a viewer in, if there is a seat for it. The log adds `logged` to its address.
     pub fn begin(
         link: ViewerLink,
         logged: &str,
@@ -99,7 +99,7 @@ impl ViewerSession {
         &self.hub
     }
 
-    /// The viewer says hello late: it keeps its seat, as what it has turned out to be.
+    /// The viewer says hello late, and keeps its seat.
     pub fn greeted(
         mut self,
         hello: &Hello,
@@ -148,7 +148,7 @@ fn stream_of(hello: &Hello, service: &Service) -> Result<Arc<Hub>, DisconnectRea
         })
 }
 
-/// The viewer's name, and what the log adds to its address.
+/// The viewer's name, and the words that the log adds to its address.
 fn names(hello: &Hello) -> (String, String) {
     let name = printable(&hello.name, NAME_LIMIT);
     let logged = if name.is_empty() {

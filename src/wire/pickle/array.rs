@@ -1,4 +1,4 @@
-//! NumPy arrays: what their parts have to be, and how their elements lie.
+//! NumPy arrays: the parts that make one, and the order of its elements.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::PickleError as Error;
 use super::literal::index;
 use super::value::{Array, Order, Value};
 
-/// Dimensions of an array: pictures have three.
+/// Dimensions of an array: frames have three.
 const DIMENSION_LIMIT: usize = 8;
 
 /// The array that a call or a state describes.

@@ -1,7 +1,7 @@
-//! The stack machine of pickles, cut down to what pictures need.
+//! The stack machine of pickles, cut down to what frames need.
 //!
-//! A call is never made: what the few known names stand for is noted as a [`Value`], and what the
-//! arguments mean is `picture`'s business.
+//! A call is never made. The result of the few known names is noted as a [`Value`], and `frame` knows
+//! the meaning of the arguments.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use super::literal::{decimal, index, latin1, long, unescape, unquote};
 use super::value::{Name, Order, Value};
 use crate::wire::text::printable;
 
-/// Things on the stack at once, and things remembered: pictures have a few dozen.
+/// Values on the stack at once, and values in the memo: frames have a few dozen.
 const STACK_LIMIT: usize = 1024;
 /// Tuples within tuples.
 const DEPTH_LIMIT: u8 = 8;
@@ -35,7 +35,7 @@ const NAMES: [(&str, &str, Name); 12] = [
     ("codecs", "encode", Name::Encode),
 ];
 
-/// Runs a pickle to its end and returns what is left on the stack.
+/// Runs a pickle to its end and returns the value that is left on the stack.
 pub fn run(pickle: &[u8]) -> Result<Value<'_>, Error> {
     let mut machine = Machine {
         rest: pickle,
@@ -55,7 +55,7 @@ struct Machine<'a> {
     stack: Vec<Value<'a>>,
     /// Heights of the stack at which something begins that is closed later.
     marks: Vec<usize>,
-    /// What is remembered, by its number; the protocols count without gaps.
+    /// The memo: values by their numbers, which the protocols count without gaps.
     memo: Vec<Option<Value<'a>>>,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Machine<'a> {
                     _ => self.length8()?,
                 };
                 let bytes = self.take(length)?;
-                // Python writes lone surrogates too, which no picture has.
+                // Python writes lone surrogates too, which no frame has.
                 Cow::Borrowed(str::from_utf8(bytes).map_err(|_| Error::Misplaced("text"))?)
             }
         };

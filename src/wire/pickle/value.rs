@@ -1,13 +1,13 @@
-//! What a pickle is made of, as far as frames need it.
+//! The values in a pickle, as far as frames need them.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// What can be on the stack. A clone is a handle: nothing is copied however often a pickle
+/// A value on the stack. A clone is a handle: nothing is copied however often a pickle
 /// refers to it.
 #[derive(Clone, Debug)]
 pub enum Value<'a> {
-    /// `None`, a float, or something else that is there and does not matter.
+    /// `None`, a float, or another value that does not matter.
     Nothing,
     Bool(bool),
     Int(i64),
