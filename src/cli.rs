@@ -159,7 +159,7 @@ pub struct SendArgs {
     #[arg(long)]
     pub keep_open: bool,
     /// The dialect that is spoken.
-    #[arg(long, value_enum, value_name = "DIALECT", default_value_t)]
+    #[arg(long, value_enum, default_value_t)]
     pub wire: WireChoice,
     /// How far behind the newest frame a viewer may fall before frames are left out, in milliseconds;
     /// a viewer's own wish counts where it is less.
@@ -243,7 +243,7 @@ pub struct RecvArgs {
     #[arg(long, value_enum, default_value_t, conflicts_with = "pipeline")]
     pub display: Display,
     /// The dialect that the sender speaks.
-    #[arg(long, value_enum, value_name = "DIALECT", default_value_t)]
+    #[arg(long, value_enum, default_value_t)]
     pub wire: WireChoice,
     /// The caps of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
     #[arg(long, value_name = "CAPS", requires = "wire", required_if_eq("wire", "bare"),
