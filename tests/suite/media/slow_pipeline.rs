@@ -3,10 +3,11 @@
 //!
 //! The pipeline writes to a FIFO, whose opening lasts until the test opens the other end.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -36,22 +37,26 @@ struct Scene {
 impl Scene {
     /// A receiver whose pipeline writes to a FIFO that nobody reads yet. It has heard the caps.
     fn start(caps: &str, flags: &[&str]) -> Self {
+        Self::start_changed(caps, flags, |_, _| {})
+    }
+
+    /// The same with something changed about the command, for which there is a folder.
+    fn start_changed(caps: &str, flags: &[&str], change: impl Fn(&mut Command, &Path)) -> Self {
         let folder = TempDir::new().expect("a folder");
         let fifo = folder.path().join("fifo");
-        let made = Command::new("mkfifo").arg(&fifo).status();
-        assert!(made.is_ok_and(|made| made.success()), "no FIFO");
+        make_fifo(&fifo);
         let scene_file = folder.path().join("mine.gst");
         fs::write(&scene_file, into(&fifo.to_string_lossy())).expect("a file");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let target = listener.local_addr().expect("it is bound").to_string();
-        let receiver = Running::start(
-            vidchat()
-                .args(["recv", &target, "--pipeline"])
-                .arg(&scene_file)
-                .args(flags),
-        );
-        let (sender, _) = listener.accept().expect("the receiver connects");
-        sender.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut command = vidchat();
+        command
+            .args(["recv", &target, "--pipeline"])
+            .arg(&scene_file)
+            .args(flags);
+        change(&mut command, folder.path());
+        let receiver = Running::start(&mut command);
+        let sender = accept(&listener);
         let mut scene = Self {
             receiver,
             listener,
@@ -59,13 +64,17 @@ impl Scene {
             pings: 0,
             folder,
         };
-        scene.say(&Control::Hello(Hello {
+        scene.greet(caps);
+        scene
+    }
+
+    fn greet(&mut self, caps: &str) {
+        self.say(&Control::Hello(Hello {
             vidchat: 1,
             name: "desk".into(),
             caps: Some(caps.into()),
             ..Hello::default()
         }));
-        scene
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -140,6 +149,18 @@ impl Scene {
         let another = self.listener.accept().map_err(|e| e.kind());
         assert_eq!(another.err(), Some(ErrorKind::WouldBlock));
     }
+}
+
+fn accept(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().expect("the receiver connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream
+}
+
+/// A FIFO at this path.
+fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.is_ok_and(|made| made.success()), "no FIFO");
 }
 
 /// A pipeline file that writes frames to `path` as they are.
@@ -246,8 +267,7 @@ fn a_new_pipeline_that_never_starts_is_left_behind_and_the_old_one_goes_on() {
     scene.send(1, true);
     assert_eq!(shown(&mut output), 1);
     let other = scene.path("other");
-    let made = Command::new("mkfifo").arg(&other).status();
-    assert!(made.is_ok_and(|made| made.success()), "no FIFO");
+    make_fifo(&other);
     scene.save(&into(&other.to_string_lossy()));
     // The old one shows frames meanwhile. From the fifth on, pings are a second apart.
     for number in 2..=12 {
@@ -259,4 +279,29 @@ fn a_new_pipeline_that_never_starts_is_left_behind_and_the_old_one_goes_on() {
     assert!(kept.contains("it does not start within 5 s"), "{kept}");
     scene.send(13, true);
     assert_eq!(shown(&mut output), 13);
+}
+
+#[test]
+fn a_receiver_whose_gstreamer_starts_slowly_connects_anew_instead_of_being_silent() {
+    // The program that looks for plug-ins waits for the test; then GStreamer does without it.
+    let mut scene = Scene::start_changed(RAW, &[], |command, folder| {
+        make_fifo(&folder.join("go"));
+        let scanner = folder.join("scanner");
+        fs::write(&scanner, "#!/bin/sh\nread go <\"${0%/*}/go\"\nexit 1\n").expect("a file");
+        fs::set_permissions(&scanner, Permissions::from_mode(0o755)).expect("a program");
+        command
+            .env("GST_PLUGIN_SCANNER", &scanner)
+            .env("GST_REGISTRY", folder.join("registry"))
+            .env_remove("G_DEBUG");
+    });
+    let mut before = Vec::new();
+    // The receiver says goodbye. A reset is an end too, as not all was read.
+    let _ = scene.sender.read_to_end(&mut before);
+    fs::write(scene.path("go"), "go\n").expect("the scanner reads it");
+    scene.sender = accept(&scene.listener);
+    scene.greet(RAW);
+    scene.send(1, true);
+    let mut output = scene.open_fifo();
+    assert_eq!(shown(&mut output), 1);
+    scene.has_not_connected_again();
 }
