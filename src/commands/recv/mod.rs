@@ -34,7 +34,7 @@ use super::stats_writer::StatsWriter;
 
 /// How long a connection may wait for GStreamer to start. After three seconds of silence a sender
 /// drops a receiver.
-const PREPARATION: Duration = Duration::from_secs(1);
+const PREPARATION: Duration = Duration::from_millis(2500);
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
 pub async fn run(args: RecvArgs) -> Outcome {
