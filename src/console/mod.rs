@@ -152,11 +152,15 @@ pub struct AlternateScreen(());
 impl AlternateScreen {
     /// Covers the terminal.
     pub fn enter() -> io::Result<Self> {
-        // What was said before belongs to the terminal below.
-        flush();
         let mut state = lock();
         state.screen = true;
-        state.status.clear();
+        // The status line is drawn over the picture from here on, and must not stay below.
+        if !std::mem::take(&mut state.status).is_empty() {
+            state.put("\r\x1b[K".to_owned());
+        }
+        drop(state);
+        // Earlier lines belong to the terminal below.
+        flush();
         crossterm::execute!(
             io::stderr(),
             terminal::EnterAlternateScreen,

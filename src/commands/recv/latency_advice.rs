@@ -1,4 +1,4 @@
-//! Why pictures are older than they may be, and what to type against it: said once, by the viewer.
+//! The receiver's advice: why frames are older than `--max-latency` allows, and what to type.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,36 +8,35 @@ use crate::net::age_histogram::milliseconds;
 use crate::net::receiver::stats::StatsInterval;
 use crate::wire::Caps;
 
-/// So many seconds in a row have to be too old before anything is said: a burst is no state.
+/// The number of late seconds in a row before anything is said. A burst passes by itself.
 const SECONDS: u32 = 3;
-/// A codec's bit rate follows the link, which takes a while.
+/// The same for a codec, whose bit rate takes a while to follow the link.
 const SECONDS_OF_DELTAS: u32 = 8;
-/// After so many good ones a new trouble is told again.
+/// The number of good seconds after which the next late ones are told again.
 const RECOVERY: u32 = 30;
-/// What the stream needs is taken from so many seconds: after a pause much is left out at once.
+/// The number of seconds from which the needs of a stream are taken. One alone may have a pause.
 const REMEMBERED: usize = 10;
-/// A link that is used to more than this part of what it carries is full.
+/// A link is full when more than this part of its rate is used.
 const FULL: f64 = 0.85;
 /// The smaller width that is advised.
 const NARROW: i32 = 160;
 
-/// Watches the ages of the pictures, second by second.
+/// Watches the ages of the frames, second by second.
 #[derive(Debug)]
 pub struct Advice {
-    bound: Duration,
+    max_latency: Duration,
     bad: u32,
     good: u32,
     told: bool,
-    /// Of the last seconds in which pictures came: how long each was, how many pictures, and how
-    /// many bytes.
+    /// The last seconds in which frames came: the length of each, its frames, and their bytes.
     recent: VecDeque<(Duration, u64, u64)>,
 }
 
 impl Advice {
-    /// Pictures may be as old as `bound`.
-    pub fn new(bound: Duration) -> Self {
+    /// Frames may be as old as `max_latency`.
+    pub fn new(max_latency: Duration) -> Self {
         Self {
-            bound,
+            max_latency,
             bad: 0,
             good: 0,
             told: false,
@@ -45,8 +44,8 @@ impl Advice {
         }
     }
 
-    /// What to say after this second: nothing as a rule.
-    pub fn after(&mut self, second: &StatsInterval, form: &Caps) -> Option<String> {
+    /// The advice after this second. As a rule there is none.
+    pub fn after(&mut self, second: &StatsInterval, caps: &Caps) -> Option<String> {
         if second.frames > 0 {
             if self.recent.len() == REMEMBERED {
                 self.recent.pop_front();
@@ -55,39 +54,40 @@ impl Advice {
                 .push_back((second.span, second.frames, second.bytes));
         }
         let age = second.age?;
-        if age.p95 <= self.bound {
+        if age.p95 <= self.max_latency {
             self.bad = 0;
             self.good += 1;
             self.told &= self.good < RECOVERY;
             return None;
         }
         (self.bad, self.good) = (self.bad + 1, 0);
-        let patience = match form.is_delta() {
-            true => SECONDS_OF_DELTAS,
-            false => SECONDS,
+        let limit = if caps.is_delta() {
+            SECONDS_OF_DELTAS
+        } else {
+            SECONDS
         };
-        if self.told || self.bad < patience {
+        if self.told || self.bad < limit {
             return None;
         }
         self.told = true;
         Some(format!(
             "pictures are up to {} ms old, more than the {} of --max-latency: {}",
             age.p95.as_millis(),
-            self.bound.as_millis(),
-            self.reason(second, form)
+            self.max_latency.as_millis(),
+            self.reason(second, caps)
         ))
     }
 
-    /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
-    /// each as large as those that came.
-    fn needed(&self, second: &StatsInterval, form: &Caps) -> f64 {
+    /// The bits a second that the whole stream needs: all frames that are made, each as large as
+    /// those that came.
+    fn needed(&self, second: &StatsInterval, caps: &Caps) -> f64 {
         let frames: u64 = self.recent.iter().map(|(_, frames, _)| frames).sum();
         let bytes: u64 = self.recent.iter().map(|(.., bytes)| bytes).sum();
-        let made = second.made.or(form.framerate()).unwrap_or_default();
+        let made = second.made.or(caps.framerate()).unwrap_or_default();
         made * bytes as f64 * 8.0 / frames.max(1) as f64
     }
 
-    /// What came in a second, in bits: the most of late.
+    /// The largest rate of the last seconds, in bits a second.
     fn came(&self) -> f64 {
         let rate = |(span, _, bytes): &(Duration, u64, u64)| {
             *bytes as f64 * 8.0 / span.as_secs_f64().max(0.001)
@@ -95,9 +95,9 @@ impl Advice {
         self.recent.iter().map(rate).fold(0.0, f64::max)
     }
 
-    /// Which part of the way takes the time, and what helps.
-    fn reason(&self, second: &StatsInterval, form: &Caps) -> String {
-        let (needs, bound) = (self.needed(second, form), self.bound);
+    /// The part of the way that takes the time, and the remedy.
+    fn reason(&self, second: &StatsInterval, caps: &Caps) -> String {
+        let (needs, bound) = (self.needed(second, caps), self.max_latency);
         let age = second.age.unwrap_or_default().p50;
         let arrived = second.arrived.unwrap_or_default().p50;
         let round_trip = second.round_trip.unwrap_or_default();
@@ -108,7 +108,7 @@ impl Advice {
                 "the link needs {} Mbit/s, carries {}; on the sender: {}",
                 megabits(needs),
                 megabits(carries),
-                less(form, needs, carries)
+                less(caps, needs, carries)
             );
         }
         if age.saturating_sub(arrived) > bound / 2 {
@@ -121,13 +121,13 @@ impl Advice {
             let there = round_trip.as_millis() / 2;
             return format!("the way alone takes {there} ms; give a larger --max-latency");
         }
-        if form.is_delta() {
-            // Its frames are small: how quickly one comes tells nothing of the link.
+        if caps.is_delta() {
+            // Its frames are small, so the time that one takes tells nothing of the link.
             let arrived = second.arrived.unwrap_or_default().p95;
             return format!(
                 "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
                 arrived.as_millis(),
-                less(form, needs, self.came())
+                less(caps, needs, self.came())
             );
         }
         match second.sent {
@@ -141,16 +141,17 @@ impl Advice {
     }
 }
 
-/// What makes a stream of this form, which needs so many bits a second, fit into so many.
-fn less(form: &Caps, needs: f64, carries: f64) -> String {
+/// The flags that make a stream of these caps, which needs so many bits a second, fit into so many.
+fn less(caps: &Caps, needs: f64, carries: f64) -> String {
     let codec = "a codec, such as --pipeline camera-h264";
-    match form.media_type() {
+    match caps.media_type() {
         "video/x-raw" => {
-            let width = form.size().map_or(320, |(width, _)| width);
+            let width = caps.size().map_or(320, |(width, _)| width);
             let narrow = (f64::from(NARROW) / f64::from(width)).powi(2);
-            match narrow < carries * FULL / needs {
-                true => format!("{codec}, or --width {NARROW}"),
-                false => codec.into(),
+            if narrow < carries * FULL / needs {
+                format!("{codec}, or --width {NARROW}")
+            } else {
+                codec.into()
             }
         }
         "image/jpeg" | "image/png" => format!("{codec}, or a smaller --width or --fps"),

@@ -12,6 +12,9 @@ pub(crate) mod status;
 
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
 use crate::cli::{Display, RecvArgs};
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
@@ -30,6 +33,10 @@ use super::invitation::{invitation, listen};
 use super::quit::Quit;
 use super::settings;
 use super::stats_writer::StatsWriter;
+
+/// How long a connection may wait for GStreamer to start. After three seconds of silence a sender
+/// drops a receiver.
+const PREPARATION: Duration = Duration::from_millis(2500);
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
 ///
@@ -63,14 +70,29 @@ pub async fn run(args: RecvArgs) -> Outcome {
     };
     let stats = StatsWriter::open(&args.stats)?;
     // GStreamer starts while the connection is made.
-    let (started, connection) =
-        tokio::join!(tokio::task::spawn_blocking(media::init), connector.first());
-    let connection = connection.map_err(|e| match &place {
+    let name = args.pipeline.pipeline.clone();
+    let mut prepared = spawn_blocking(move || {
+        media::init()?;
+        file(name.as_deref(), args.display)
+    });
+    let no_connection = |e| match &place {
         SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
         SenderPlace::Listening(_) => Failure::start("cannot listen").cause(describe(&e)),
-    })?;
-    started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
-    let file = file(args.pipeline.pipeline.as_deref(), args.display)?;
+    };
+    let mut connection = connector.first().await.map_err(no_connection)?;
+    let in_time = timeout(PREPARATION, &mut prepared).await;
+    let file = match in_time {
+        Ok(prepared) => prepared,
+        Err(_) => {
+            // It may take many times as long where GStreamer looks for its plug-ins anew. The
+            // sender hears nothing meanwhile, and would take this receiver for dead.
+            drop(connection);
+            let prepared = prepared.await;
+            connection = connector.first().await.map_err(no_connection)?;
+            prepared
+        }
+    };
+    let file = file.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
     let values = settings::values(args.pipeline.settings);
     values.check(&file)?;
     let watched = args.watch.then(|| FileWatch::open(&file)).transpose()?;

@@ -179,7 +179,7 @@ fn a_value_that_its_property_does_not_take() {
             "test-h265",
             "preset=foo",
             "preset \"foo\" is not valid: speed-preset of x265enc does not know \"foo\"\n  it knows: \
-             No preset, ultrafast, cratefast, veryfast, faster, fast, medium, slow, slower, \
+             No preset, ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, \
              veryslow, placebo\nhint: --set preset=ultrafast",
         ),
         (

@@ -354,7 +354,8 @@ fn the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes() {
     let Some(terminal) = Terminal::start() else {
         return;
     };
-    let name = "terminal::the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes";
+    let name =
+        "display::terminal::the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes";
     terminal.enter(&format!(
         "VIDCHAT_TEST_INSIDE=1 \"$TEST\" --exact {name} > /dev/null; echo status $?"
     ));
