@@ -50,7 +50,7 @@ impl LocalViewer {
         let (commands, received) = mpsc::unbounded_channel();
         let mut subscription = hub.subscribe();
         if let Some(max_latency) = options.max_latency {
-            subscription.set_patience(max_latency);
+            subscription.set_max_latency(max_latency);
         }
         let (said, heard) = mpsc::unbounded_channel();
         let watcher = Watcher {

@@ -157,7 +157,7 @@ impl Hub {
             lost: None,
             last: None,
             skipped: 0,
-            patience: MAX_LATENCY,
+            max_latency: MAX_LATENCY,
             joining: true,
             asked_at: None,
         }
@@ -218,7 +218,7 @@ pub struct Subscription {
     last: Option<u32>,
     skipped: u64,
     /// How far behind the newest frame it may fall before frames are left out.
-    patience: Duration,
+    max_latency: Duration,
     /// It has not yet caught up with the newest frame.
     joining: bool,
     /// When it last asked for a key frame.
@@ -259,13 +259,13 @@ impl Subscription {
     }
 
     /// Waits until the stream has ended, and for so long after that; returns the reason.
-    pub async fn over(&self, patience: Duration) -> Arc<str> {
+    pub async fn over(&self, grace: Duration) -> Arc<str> {
         let mut scene = self.scene.clone();
         let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
             Ok(scene) => scene.ended.clone(),
             Err(_) => None,
         };
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(grace).await;
         ended.unwrap_or_else(|| STOPPED.into())
     }
 
@@ -289,8 +289,8 @@ impl Subscription {
 
     /// Frames may be so far behind the newest before some are left out, where those that follow
     /// need those before them.
-    pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+    pub fn set_max_latency(&mut self, max_latency: Duration) {
+        self.max_latency = max_latency;
     }
 
     /// How many frames this subscriber has missed so far.
@@ -345,9 +345,9 @@ impl Subscription {
             return None;
         }
         let allowed = if self.joining {
-            JOIN_LIMIT.max(self.patience)
+            JOIN_LIMIT.max(self.max_latency)
         } else {
-            self.patience
+            self.max_latency
         };
         let next = self
             .last
@@ -366,7 +366,7 @@ impl Subscription {
         let skipped = self.last.map_or(0, |last| frame.header.skipped_since(last));
         self.skipped += u64::from(skipped);
         self.last = Some(frame.header.sequence);
-        self.joining &= frames.behind(frame) > self.patience;
+        self.joining &= frames.behind(frame) > self.max_latency;
         Some(Update::Frame(marked(frame.clone(), skipped > 0)))
     }
 }

@@ -126,7 +126,7 @@ fn captured(sequence: u32, key: bool, milliseconds: u64) -> Frame {
 #[test]
 fn who_is_a_little_late_gets_every_delta_and_who_is_late_goes_on_at_a_key_frame() {
     let (hub, mut viewer) = begun();
-    viewer.set_patience(Duration::from_millis(100));
+    viewer.set_max_latency(Duration::from_millis(100));
     hub.publish(captured(0, true, 0));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     for sequence in 1..=3 {

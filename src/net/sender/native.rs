@@ -66,7 +66,7 @@ pub(super) async fn converse(
     } = admitted;
     let (options, hub) = (service.options(), session.hub());
     let mut subscription = hub.subscribe();
-    subscription.set_patience(max_latency);
+    subscription.set_max_latency(max_latency);
     let framing = NativeFraming { hello };
     let mut frames = FrameWriter::new(session.link(), subscription, framing, options.stall_limit);
     let reason = tokio::select! {
