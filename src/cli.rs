@@ -1,4 +1,4 @@
-//! The command line: which flags there are. What they do is in `commands`.
+//! The command line: the flags and their help. `commands` does what they ask for.
 
 use std::fmt::Display as Shown;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::failure::Invalid;
 use crate::limits::{self, Number};
 use crate::net::{DEFAULT_PORT, Target, address};
-use crate::wire::{Caps, FRAME_LIMIT, Wire};
+use crate::wire::{Caps, Dialect, FRAME_LIMIT};
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
@@ -91,6 +91,7 @@ Examples:
   vidchat send --device 2 --width 640 --fps 15
   vidchat send --pipeline ./mine.gst --watch   and each time the file is saved
   vidchat send --bind 127.0.0.1             only for this machine
+  vidchat send --to 192.168.1.7             to a vidchat recv --listen there
 
 The camera is opened for a moment at the start, to see that it works, and then only while
 somebody watches. q or Ctrl-C ends it.
@@ -104,6 +105,7 @@ Examples:
   vidchat recv desk --display terminal      in the terminal
   vidchat recv desk --frames 100 --display none
   vidchat recv desk --pipeline ./mine.gst   where the frames go is up to you
+  vidchat recv --listen                     a vidchat send --to this machine
 
 When the connection is lost it connects again, for ever. q in the window or in the terminal,
 Ctrl-C, or closing the window ends it.
@@ -135,13 +137,13 @@ pub struct PipelineArgs {
     pub settings: Vec<(String, String)>,
 }
 
-/// What is measured, for other programs.
+/// The statistics, for other programs.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// Write what is measured, a line a second, to standard output.
+    /// Write the statistics, a line a second, to standard output.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub stats: Option<StatsFormat>,
-    /// Write it to this file instead; in JSON unless --stats says otherwise.
+    /// Write them to this file instead; in JSON unless --stats says otherwise.
     #[arg(long, value_name = "PATH")]
     pub stats_file: Option<PathBuf>,
 }
@@ -169,6 +171,9 @@ pub struct SendArgs {
     /// Which camera: its device, its number or a part of its name.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// Connect to a receiver that runs vidchat recv --listen, instead of listening here.
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers"])]
+    pub to: Option<Target>,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
     #[arg(long, value_name = "ADDRESS", value_parser = address::own)]
@@ -193,17 +198,42 @@ pub struct SendArgs {
     /// Leave the camera on while nobody watches.
     #[arg(long)]
     pub keep_open: bool,
-    /// What to speak: what the viewer does, vidchat's protocol alone, or nothing but length and
-    /// buffer.
+    /// The dialect that is spoken.
     #[arg(long, value_enum, default_value_t)]
-    pub wire: Wire,
-    /// How far behind the newest picture a viewer may fall before pictures are left out; what
-    /// viewers ask for themselves counts where it is less. A time such as 200ms or 1s.
+    pub wire: WireChoice,
+    /// How far behind the newest frame a viewer may fall before frames are left out. What viewers
+    /// ask for themselves counts where it is less. A time such as 200ms or 1s.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true,
           value_parser = limits::latency)]
     pub max_latency: Option<Duration>,
     #[command(flatten)]
     pub stats: StatsArgs,
+}
+
+/// Which dialect a connection speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WireChoice {
+    /// The other side's: vidchat's own protocol or the tutorial's pickles.
+    #[default]
+    Auto,
+    /// vidchat's own protocol alone.
+    Native,
+    /// The tutorial's pickles alone.
+    Pickle,
+    /// Nothing but the length and the buffer: for programs that you write yourself.
+    Bare,
+}
+
+impl WireChoice {
+    /// The one dialect that is spoken; `None` where the other side chooses.
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Auto => None,
+            Self::Native => Some(Dialect::Native),
+            Self::Pickle => Some(Dialect::Pickle),
+            Self::Bare => Some(Dialect::Bare),
+        }
+    }
 }
 
 /// Where to show the video.
@@ -225,37 +255,47 @@ pub enum Display {
 pub struct RecvArgs {
     /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
     /// 10050.
-    #[arg(value_name = "HOST[:PORT]")]
-    pub target: Target,
+    #[arg(
+        value_name = "HOST[:PORT]",
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
+    pub target: Option<Target>,
+    /// Wait for a sender that runs vidchat send --to, instead of connecting to one.
+    #[arg(long)]
+    pub listen: bool,
+    /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
+    /// all of them].
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "target", value_parser = address::own)]
+    pub bind: Option<IpAddr>,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Change over to the pipeline file when it is saved.
     #[arg(long, requires = "pipeline")]
     pub watch: bool,
-    /// The sender's port, where HOST does not name one.
+    /// The sender's port, where HOST does not name one; with --listen, the port to listen at, where 0
+    /// takes any that is free.
     #[arg(long, default_value_t = DEFAULT_PORT, allow_negative_numbers = true,
-          value_parser = number(&PORT))]
+          value_parser = number(&OWN_PORT))]
     pub port: u16,
-    /// Stop after so many pictures.
+    /// Stop after so many frames.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
           value_parser = number(&FRAMES))]
     pub frames: Option<u64>,
     /// Where to show the video.
     #[arg(long, value_enum, default_value_t, conflicts_with = "pipeline")]
     pub display: Display,
-    /// What the sender speaks: found out by itself, vidchat's protocol alone, or nothing but
-    /// length and buffer.
+    /// The dialect that the sender speaks.
     #[arg(long, value_enum, default_value_t)]
-    pub wire: Wire,
-    /// The form of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
+    pub wire: WireChoice,
+    /// The caps of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
     #[arg(long, value_name = "CAPS", required_if_eq("wire", "bare"), value_parser = parse_caps)]
     pub caps: Option<Caps>,
     /// The longest message that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
           allow_negative_numbers = true, value_parser = number(&MAX_FRAME))]
     pub max_frame: u64,
-    /// How old a picture may be on the screen: what would be older is left out. A time such as
-    /// 200ms or 1s.
+    /// How old a frame may be on the screen: older ones are left out. A time such as 200ms or 1s.
     #[arg(long, value_name = "TIME", default_value = "200ms", allow_hyphen_values = true,
           value_parser = limits::latency)]
     pub max_latency: Duration,
@@ -278,7 +318,7 @@ pub struct DemoArgs {
     /// Where to show the video.
     #[arg(long, value_enum, default_value_t)]
     pub display: Display,
-    /// Stop after so many pictures.
+    /// Stop after so many frames.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
           value_parser = number(&FRAMES))]
     pub frames: Option<u64>,

@@ -5,6 +5,7 @@
 //! (sockets); those two meet only in [`frame::Frame`], whose bytes [`wire`] reads and writes.
 
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod console;
 pub mod failure;

@@ -57,7 +57,7 @@ fn argument_and_value(error: &clap::Error) -> Option<(&str, &str)> {
     let argument = text(error, ContextKind::InvalidArg)?;
     // `--width <PIXELS>`, or `<HOST[:PORT]>`.
     let name = argument.split(' ').next()?;
-    let name = name.trim_matches(['<', '>']).split('[').next()?;
+    let name = name.trim_matches(['<', '>', '[', ']']).split('[').next()?;
     Some((name, text(error, ContextKind::InvalidValue)?))
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::sender::ServerOptions;
-use vidchat::net::{self, Hub};
+use vidchat::net::{self, Hub, Service};
 use vidchat::wire::Caps;
 
 use super::Form;
@@ -100,7 +100,8 @@ pub fn run(spec: &str) -> io::Result<()> {
             max_viewers: 1000,
             ..ServerOptions::default()
         };
-        let serving = net::serve(listener, Arc::clone(&hub), options, std::future::pending());
+        let service = Service::new(Arc::clone(&hub), options);
+        let serving = net::serve(listener, service, std::future::pending());
         match pace {
             Pace::Camera => {
                 thread::Builder::new()

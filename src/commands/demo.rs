@@ -10,24 +10,26 @@ use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, Values};
+use crate::net::Target;
 use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::ServerOptions;
-use crate::net::{self, Target};
 
+use super::invitation;
 use super::quit::Quit;
-use super::recv::session;
-use super::recv::{self, RecvOptions};
-use super::send::invitation;
-use super::send::{self, Banner, SendOptions};
+use super::recv::connector::{Connector, SenderPlace};
+use super::recv::options::RecvOptions;
+use super::recv::{self, session};
+use super::send::{self, Banner, Destination, SendOptions};
+use super::settings;
 
 /// Sends and receives until the person asks for the end.
 pub async fn run(args: DemoArgs) -> Outcome {
     media::init()?;
-    let values = super::values(args.settings);
+    let values = settings::values(args.settings);
     let sent = catalog::find(Direction::Send, &args.pipeline)?;
     values.check(&sent)?;
     let shown = recv::file(None, args.display)?;
-    let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0)?;
+    let listener = invitation::listen(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0, "vidchat demo")?;
     let cannot = |cause: String| Failure::start("cannot run the demo").cause(cause);
     let address = listener.local_addr().map_err(|e| cannot(describe(&e)))?;
     let port = address.port();
@@ -60,7 +62,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         watch: None,
     };
     let receiving = RecvOptions {
-        target: target.clone(),
+        place: SenderPlace::Target(target.clone()),
         file: shown,
         values: Values::default(),
         play: ReceiveOptions::default(),
@@ -72,17 +74,23 @@ pub async fn run(args: DemoArgs) -> Outcome {
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
-        let connection = net::connect(&target, &receiving.play)
-            .await
-            .map_err(|e| cannot(e.to_string()))?;
-        let ending = session::watch(connection, receiving, async move { quit.asked().await }).await;
+        let connector = Connector::dial(&target, &receiving.play);
+        let first = connector.first().await;
+        let connection = first.map_err(|e| cannot(e.to_string()))?;
+        let quit = async move { quit.asked().await };
+        let ending = session::watch(connection, connector, receiving, quit).await;
         // The sender ends when this is gone.
         drop(stop);
         ending
     };
-    let sender = send::serve(listener, sending, Banner::Nothing, async {
-        let _ = stopped.await;
-    });
+    let sender = send::serve(
+        Destination::Listener(listener),
+        sending,
+        Banner::Nothing,
+        async {
+            let _ = stopped.await;
+        },
+    );
     let (sent, received) = tokio::join!(sender, receiver);
     // Where the sender failed the receiver did too, but the sender knows why.
     sent.and(received)

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Outcome};
 use crate::media::PipelineFile;
 use crate::media::pipeline::catalog;
 
-use super::or_never;
+use super::or_never::or_never;
 
 /// A file that was not touched for so long is whole: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);

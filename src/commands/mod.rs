@@ -1,17 +1,22 @@
-//! One file for each subcommand. Each has a `run` that ties a media end to a net end, and one
-//! loop that decides how it all ends.
+//! The subcommands, each with a `run` that ties a media end to a net end, and the parts that they
+//! share.
 
+mod connect_failure;
 pub mod demo;
 pub mod file_watch;
+mod host_name;
+pub mod invitation;
+pub mod local_viewer;
+mod or_never;
 pub mod pipelines;
 pub mod quit;
 pub mod recv;
 pub mod send;
+mod settings;
 mod stats_writer;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Outcome;
-use crate::media::Values;
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli) -> Outcome {
@@ -21,25 +26,4 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Demo(args) => demo::run(args).await,
         Command::Pipelines(args) => pipelines::run(args),
     }
-}
-
-/// What `future` gives; nothing for ever where there is none.
-async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// This machine's name, as the other side is told it.
-fn own_name() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
-}
-
-fn values(settings: Vec<(String, String)>) -> Values {
-    let mut values = Values::default();
-    for (name, value) in settings {
-        values.set(name, value);
-    }
-    values
 }

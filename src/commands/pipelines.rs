@@ -26,7 +26,7 @@ pub fn run(args: PipelinesArgs) -> Outcome {
         }
         Some(PipelinesAction::Check { pipeline, settings }) => {
             media::init()?;
-            let values = super::values(settings);
+            let values = super::settings::values(settings);
             for file in find(&pipeline)? {
                 let substituted = check(&file, &values)?;
                 let but = match substituted.is_empty() {

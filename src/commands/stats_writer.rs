@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use tracing::{info, warn};
@@ -86,12 +85,4 @@ fn create(path: &Path) -> Outcome<File> {
 /// A number to three digits behind the point.
 pub fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
-}
-
-/// Seconds since the Unix epoch, to a thousandth.
-pub fn wall_clock() -> f64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    rounded(now.as_secs_f64())
 }

@@ -200,8 +200,6 @@ impl AlternateScreen {
     /// Covers the terminal, for as long as that is ours. `redraw` has the picture drawn again in
     /// full, after the terminal was the shell's.
     pub fn enter(redraw: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
-        // What was said before belongs to the terminal below.
-        flush();
         let mut state = lock();
         state.screen = Some(Arc::new(redraw));
         let screen = Self(());
@@ -419,8 +417,13 @@ fn between_pictures() -> Option<MutexGuard<'static, ()>> {
 }
 
 fn cover(state: &mut State) -> io::Result<()> {
-    state.covered = true;
-    state.status.clear();
+    let was_covered = std::mem::replace(&mut state.covered, true);
+    // The status line is drawn with each frame from here on, and must not stay below.
+    if !std::mem::take(&mut state.status).is_empty() && !was_covered {
+        state.put("\r\x1b[K".to_owned());
+    }
+    // Earlier lines belong to the terminal below. The thread that writes them needs no lock.
+    flush();
     crossterm::execute!(
         io::stderr(),
         terminal::EnterAlternateScreen,

@@ -1,4 +1,4 @@
-//! How old pictures are: a histogram, and what is read off it.
+//! The ages of frames: a histogram, and its percentiles.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ const DIGITS: u8 = 2;
 /// The oldest that is told apart from older ones: an hour.
 const OLDEST: u64 = 3_600_000_000;
 
-/// Ages of pictures since this was last read.
+/// Ages of frames since this was last read.
 #[derive(Debug)]
 pub struct AgeHistogram(Histogram<u32>);
 
-/// What a histogram of ages comes to.
+/// The percentiles of a histogram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AgeSummary {
-    /// Half of the pictures are younger.
+    /// Half of the frames are younger.
     pub p50: Duration,
     /// 95 of 100 are younger.
     pub p95: Duration,
@@ -50,13 +50,13 @@ impl Default for AgeHistogram {
 }
 
 impl AgeHistogram {
-    /// One more picture.
+    /// One more frame.
     pub fn note(&mut self, age: Duration) {
         self.0
             .saturating_record(u64::try_from(age.as_micros()).unwrap_or(OLDEST));
     }
 
-    /// What they come to, and none from here on; `None` where there was no picture.
+    /// The percentiles so far, and an empty histogram from here on; `None` where there was no frame.
     pub fn take(&mut self) -> Option<AgeSummary> {
         if self.0.is_empty() {
             return None;

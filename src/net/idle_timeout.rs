@@ -1,18 +1,18 @@
-//! How long a peer is silent, counted while this machine is awake alone: what was suspended, with
-//! its lid closed or as a virtual machine, has heard nobody, and that is no fault of theirs.
+//! Idle time-outs that leave out the time in which this machine was suspended. It has heard nobody then,
+//! and that is no fault of the peers.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// In so many parts a silence is counted; a pause of this machine counts as one at the most.
+/// A silence is counted in so many parts. A pause of this machine counts as one of them at the most.
 const PARTS: u32 = 6;
 
 /// A timer that is later than this has been held up by a pause of this machine.
 const LATE: Duration = Duration::from_millis(500);
 
-/// What comes of `heard`; `None` where it took longer than `limit`.
+/// The output of `heard`; `None` where it took longer than `limit`.
 pub(super) async fn within<T>(limit: Duration, heard: impl Future<Output = T>) -> Option<T> {
     let mut heard = pin!(heard);
     for _ in 0..PARTS {

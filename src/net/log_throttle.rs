@@ -2,7 +2,10 @@
 //! twice as often, and once more when it is over. A line a second would push out all others.
 
 use std::fmt;
+use std::future::pending;
 use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
 
 /// What has not happened for so long is over.
 const QUIET: Duration = Duration::from_secs(30);
@@ -54,6 +57,20 @@ impl LogThrottle {
         }
         let ended = std::mem::take(self);
         (ended.count > 1).then(|| ended.times())
+    }
+
+    /// Waits until it is over, and returns how often it has happened, where that was not told as it
+    /// happened; for ever where nothing is left to be told. Nothing is lost when the wait is given up.
+    pub async fn ended(&mut self) -> Times {
+        loop {
+            match self.over_at() {
+                Some(at) => sleep_until(at.into()).await,
+                None => pending().await,
+            }
+            if let Some(times) = self.over(Instant::now()) {
+                return times;
+            }
+        }
     }
 
     fn times(&self) -> Times {

@@ -1,18 +1,17 @@
 //! Messages from a byte stream: the one loop that both sides read with.
 
-use std::fmt;
 use std::io;
 
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::failure::describe;
-use crate::wire::dialect;
-use crate::wire::{Control, Dialect, Head, HeadBuffer, WireError};
+use crate::wire::{self, Control, Dialect, Head, HeadBuffer, WireError};
 
-/// What is read for nobody is read in parts of so many bytes.
+/// Bytes that nobody needs are read in parts of this length.
 const SCRAP_BYTES: usize = 16 * 1024;
 
-/// Reads messages from `R`. A frame's picture is read straight into the caller's buffer.
+/// Reads messages from `R`. A frame's frame is read straight into the caller's buffer.
 #[derive(Debug)]
 pub struct MessageReader<R> {
     stream: R,
@@ -22,14 +21,17 @@ pub struct MessageReader<R> {
 }
 
 /// Why nothing more can be read.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ReadError {
     /// The connection failed.
-    Io(io::Error),
+    #[error("{}", describe(.0))]
+    Io(#[from] io::Error),
     /// The peer closed it in the middle of a message.
+    #[error("closed in the middle of a message")]
     Truncated,
-    /// The peer sent what it must not.
-    Wire(WireError),
+    /// The peer broke the protocol.
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
@@ -42,10 +44,13 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// What the peer speaks, without consuming anything.
+    /// The dialect that the peer speaks, without consuming anything.
+    ///
+    /// # Errors
+    /// The connection failed or ended, or the peer speaks none.
     pub async fn dialect(&mut self) -> Result<Dialect, ReadError> {
         loop {
-            if let Some(dialect) = dialect::dialect(self.head.filled())? {
+            if let Some(dialect) = wire::dialect::dialect(self.head.filled())? {
                 return Ok(dialect);
             }
             if !self.fill().await? {
@@ -57,7 +62,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The stream itself, for what is no message. What was read already is not in it.
+    /// The stream itself, for bytes that are no message. Those that were read already are not in it.
     pub fn stream(&mut self) -> &mut R {
         &mut self.stream
     }
@@ -67,14 +72,20 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.head.filled()
     }
 
-    /// Waits for the first byte of the next message, which may take for ever; false when the
-    /// peer closed the connection instead.
+    /// Waits for the first byte of the next message, which may take for ever; false when the peer
+    /// closed the connection instead.
+    ///
+    /// # Errors
+    /// The connection failed.
     pub async fn begins(&mut self) -> io::Result<bool> {
         Ok(!self.head.filled().is_empty() || self.fill().await?)
     }
 
     /// Whether the next message is a control message, without consuming anything; false also when
     /// the peer closed the connection instead.
+    ///
+    /// # Errors
+    /// The connection failed.
     pub async fn is_control(&mut self) -> io::Result<bool> {
         loop {
             if let Some(is_control) = self.head.is_control() {
@@ -87,6 +98,9 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     /// The head of the next message; `None` when the peer closed the connection between two.
+    ///
+    /// # Errors
+    /// The connection failed or ended in mid-message, or the head is not valid.
     pub async fn head(&mut self) -> Result<Option<Head>, ReadError> {
         loop {
             if let Some(head) = self.head.head(self.limit)? {
@@ -100,6 +114,9 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
 
     /// The length in bytes of the next bare message; `None` when the peer closed the connection
     /// between two.
+    ///
+    /// # Errors
+    /// The connection failed or ended in mid-message, or the length is beyond the limit.
     pub async fn bare_length(&mut self) -> Result<Option<usize>, ReadError> {
         loop {
             if let Some(length) = self.head.bare_length(self.limit)? {
@@ -112,13 +129,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     /// The control message whose head said that it has `length` bytes.
+    ///
+    /// # Errors
+    /// The connection failed or ended, or the message is not valid.
     pub async fn control(&mut self, length: usize) -> Result<Control, ReadError> {
         let mut json = vec![0; length];
         self.body(&mut json).await?;
         Ok(Control::decode(&json)?)
     }
 
-    /// Fills `body` with what follows a head.
+    /// Fills `body` with the bytes that follow a head.
+    ///
+    /// # Errors
+    /// The connection failed or ended.
     pub async fn body(&mut self, body: &mut [u8]) -> Result<(), ReadError> {
         let taken = self.head.take(body);
         match self.stream.read_exact(&mut body[taken..]).await {
@@ -128,7 +151,10 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// Reads `length` bytes of what follows a head, for nobody.
+    /// Reads `length` bytes that follow a head, for nobody.
+    ///
+    /// # Errors
+    /// The connection failed or ended.
     pub async fn skip(&mut self, length: usize) -> Result<(), ReadError> {
         let mut scrap = vec![0; length.min(SCRAP_BYTES)];
         let mut left = length;
@@ -155,30 +181,6 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 }
 
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(e) => write!(f, "{}", describe(e)),
-            Self::Truncated => write!(f, "closed in the middle of a message"),
-            Self::Wire(e) => write!(f, "{e}"),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-impl From<io::Error> for ReadError {
-    fn from(e: io::Error) -> Self {
-        Self::Io(e)
-    }
-}
-
-impl From<WireError> for ReadError {
-    fn from(e: WireError) -> Self {
-        Self::Wire(e)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +189,7 @@ mod tests {
 
     const LIMIT: u64 = 1 << 20;
 
-    /// A control message, a frame with `picture` and another control message.
+    /// A control message, a frame with `frame` and another control message.
     fn conversation(picture: &[u8]) -> Vec<u8> {
         let header = FrameHeader {
             sequence: 9,

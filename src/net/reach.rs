@@ -1,52 +1,45 @@
 //! Reaching a host that has several addresses, of which some may be dead: Happy Eyeballs, as RFC
-//! 8305 has it. Every other connection of the program is one that somebody else made.
+//! 8305 has it. Every connection that the program makes itself to a peer is made here.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::address::Target;
 use crate::failure::describe;
-
-use super::receiver::Target;
 
 /// How long an address is tried alone before the next one is tried beside it: what RFC 8305
 /// recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ConnectError {
     /// The host's name could not be turned into addresses.
-    Lookup(io::Error),
+    #[error("{}", describe(.0))]
+    Lookup(#[source] io::Error),
     /// None of the host's addresses let us in: each with its reason, in the order of the tries.
+    #[error("{}", listed(.0))]
     Unreached(Vec<(SocketAddr, io::Error)>),
     /// The connection was made, and lost at the first word.
-    Greeting(io::Error),
+    #[error("{}", describe(.0))]
+    Greeting(#[source] io::Error),
 }
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lookup(e) | Self::Greeting(e) => f.write_str(&describe(e)),
-            Self::Unreached(tried) => {
-                let tried = tried.iter();
-                let tried: Vec<_> = tried
-                    .map(|(address, e)| format!("{address}: {}", describe(e)))
-                    .collect();
-                f.write_str(&tried.join(", "))
-            }
-        }
-    }
+fn listed(tried: &[(SocketAddr, io::Error)]) -> String {
+    let words = |(address, e): &(SocketAddr, io::Error)| format!("{address}: {}", describe(e));
+    tried.iter().map(words).collect::<Vec<_>>().join(", ")
 }
-
-impl std::error::Error for ConnectError {}
 
 /// A connection to the first address of `target` that answers, each of which has `limit` for it.
+///
+/// # Errors
+/// The name has no address, or none of its addresses answers.
 pub(super) async fn reach(target: &Target, limit: Duration) -> Result<TcpStream, ConnectError> {
     let found = tokio::net::lookup_host(target.parts()).await;
     let addresses = in_turns(found.map_err(ConnectError::Lookup)?);

@@ -7,12 +7,12 @@ pub const FULL: f64 = 0.85;
 /// The smaller width that is advised.
 const NARROW: i32 = 160;
 
-/// What makes a stream of this form, which needs so many bits a second, fit into so many.
-pub fn less(form: &Caps, needs: f64, carries: f64) -> String {
+/// What makes a stream of these caps, which needs so many bits a second, fit into so many.
+pub fn less(caps: &Caps, needs: f64, carries: f64) -> String {
     let codec = "a codec, such as --pipeline camera-h264";
-    match form.media_type() {
+    match caps.media_type() {
         "video/x-raw" => {
-            let width = form.size().map_or(320, |(width, _)| width);
+            let width = caps.size().map_or(320, |(width, _)| width);
             let narrow = (f64::from(NARROW) / f64::from(width)).powi(2);
             match narrow < carries * FULL / needs {
                 true => format!("{codec}, or --width {NARROW}"),
@@ -52,9 +52,9 @@ mod tests {
             (640, 1e6, codec),
             (160, 27e6, codec),
         ] {
-            let form = format!("video/x-raw, format=I420, width={width}, height=240");
-            let form = Caps::parse(&form).unwrap();
-            assert_eq!(less(&form, 28e6, carries), advised, "{width} {carries}");
+            let caps = format!("video/x-raw, format=I420, width={width}, height=240");
+            let caps = Caps::parse(&caps).unwrap();
+            assert_eq!(less(&caps, 28e6, carries), advised, "{width} {carries}");
         }
         let h264 = Caps::parse("video/x-h264, width=320, height=240").unwrap();
         for (carries, advised) in [

@@ -1,4 +1,4 @@
-//! The form of a stream's frames, as the text of GStreamer caps.
+//! The caps of a stream's frames, as GStreamer writes them.
 //!
 //! Text from the network never reaches GStreamer's own parser, which can name any type that is
 //! registered in the process. It is read here: a known media type, known fields of one simple
@@ -12,7 +12,7 @@ use super::WireError;
 const TEXT_LIMIT: usize = 4096;
 /// The largest width and height, in pixels.
 const SIDE_LIMIT: i32 = 16_384;
-/// The largest picture, in pixels.
+/// The largest frame, in pixels.
 const AREA_LIMIT: i64 = 64 << 20;
 /// The longest value of a text field, in bytes.
 const VALUE_LIMIT: usize = 64;
@@ -30,7 +30,7 @@ const MEDIA_TYPES: [&str; 8] = [
 ];
 const RAW: &str = "video/x-raw";
 
-/// Whether frames of this media type are pictures, and not the blocks of a file.
+/// Whether buffers of this media type are frames, and not the blocks of a file.
 pub fn is_picture(media_type: &str) -> bool {
     MEDIA_TYPES.contains(&media_type)
 }
@@ -42,7 +42,7 @@ enum Kind {
     Text,
 }
 
-/// The fields that are kept. What is not named here describes nothing that a viewer needs.
+/// The fields that are kept. A viewer needs no others.
 const FIELDS: [(&str, Kind); 15] = [
     ("format", Kind::Text),
     ("width", Kind::Int),
@@ -78,8 +78,11 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// Reads caps in the form in which GStreamer writes them, such as
+    /// Reads caps as GStreamer writes them, such as
     /// `video/x-raw, format=(string)I420, width=(int)320, height=(int)240`.
+    ///
+    /// # Errors
+    /// The text is no caps, or caps that are not accepted.
     pub fn parse(text: &str) -> Result<Self, WireError> {
         parse(text).map_err(|reason| WireError::Caps(format!("{reason} (in {})", shown(text))))
     }
@@ -94,13 +97,12 @@ impl Caps {
         self.fields.iter().map(|(name, value)| (*name, value))
     }
 
-    /// Whether the frames are pictures as they are, with nothing to decode.
+    /// Whether the frames are raw, with nothing to decode.
     pub fn is_raw(&self) -> bool {
         self.media_type == RAW
     }
 
-    /// Whether frames of this form tell the difference from those before them, so that none may
-    /// be lost.
+    /// Whether frames of these caps need those before them, so that none may be lost.
     pub fn is_delta(&self) -> bool {
         self.media_type.starts_with("video/x-") && !self.is_raw()
     }
@@ -108,6 +110,17 @@ impl Caps {
     /// Width and height in pixels, where they are known.
     pub fn size(&self) -> Option<(i32, i32)> {
         Some((self.int("width")?, self.int("height")?))
+    }
+
+    /// The size in square pixels at which a frame has its right shape.
+    pub fn display_size(&self) -> (u32, u32) {
+        let (width, height) = self.size().unwrap_or((320, 240));
+        let ratio = match self.field("pixel-aspect-ratio") {
+            Some(Value::Fraction(n, d)) => f64::from(*n) / f64::from(*d),
+            _ => 1.0,
+        };
+        let width = (f64::from(width) * ratio).round();
+        (width.max(1.0) as u32, height.unsigned_abs())
     }
 
     /// The pixel format of raw frames, such as `I420`.
@@ -275,7 +288,7 @@ fn check(caps: &Caps) -> Result<(), String> {
 }
 
 fn shown(text: &str) -> String {
-    format!("{:?}", super::control::printable(text, 80))
+    format!("{:?}", super::text::printable(text, 80))
 }
 
 #[cfg(test)]
@@ -287,6 +300,18 @@ mod tests {
         multiview-flags=(GstVideoMultiviewFlagsSet)0:ffffffff:/right-view-first, \
         pixel-aspect-ratio=(fraction)1/1, chroma-site=(string)mpeg2, \
         colorimetry=(string)1:4:0:0, framerate=(fraction)30/1";
+
+    #[test]
+    fn pixels_that_are_not_square_widen_the_frame() {
+        let size = |ratio| {
+            let text = format!(
+                "video/x-raw, format=I420, width=720, height=576, pixel-aspect-ratio={ratio}"
+            );
+            Caps::parse(&text).unwrap().display_size()
+        };
+        assert_eq!(size("1/1"), (720, 576));
+        assert_eq!(size("16/15"), (768, 576));
+    }
 
     #[test]
     fn reads_what_gstreamer_writes() {

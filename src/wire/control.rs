@@ -1,44 +1,45 @@
-//! Control messages: small JSON objects beside the pictures.
+//! Control messages: small JSON objects beside the frames.
 //!
 //! Unknown keys and unknown types are ignored, which is how the protocol grows.
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{PREFIX_BYTES, WireError};
+use super::text::printable;
+use super::{PREFIX_BYTES, WireError};
 
-/// The longest explanation of what is wrong with a message, in characters.
-const REASON_LIMIT: usize = 200;
+/// The longest reason from a peer, or of a fault in its message, in characters.
+pub const REASON_LIMIT: usize = 200;
+/// The longest name from a peer, in characters.
+pub const NAME_LIMIT: usize = 64;
+/// The most names of streams that are taken from a peer.
+const STREAMS_LIMIT: usize = 32;
 
-/// What one side tells the other.
+/// A message of one side to the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Control {
     /// The first message of each side.
     Hello(Hello),
-    /// The form of the frames that follow, as the text of GStreamer caps.
+    /// The caps of the frames that follow, as GStreamer writes them.
     Caps { caps: String },
-    /// The viewer asks for a picture that can be decoded by itself.
+    /// The viewer asks for a frame that can be decoded by itself.
     Key,
     /// The viewer asks what time it is at the sender.
     Ping {
-        /// When it was sent, in nanoseconds since the Unix epoch by the viewer's clock.
+        /// When it was sent, in nanoseconds of a clock of the viewer's own. It means nothing to the
+        /// sender, which repeats it in its answer.
         sent: u64,
     },
     /// The sender's answer to a ping.
     Pong(Pong),
-    /// The viewer has taken a whole picture off the network.
+    /// The viewer has taken a whole frame off the network.
     Ack(Ack),
-    /// Once a second: what a viewer has shown.
+    /// Once a second: the frames that a viewer has shown.
     Report(Report),
-    /// No pictures come from the source, for this reason; the next one says that they do again.
+    /// No frames come from the source, for this reason; the next one says that they do again.
     Lost { reason: String },
     /// The side that says it is about to close the connection, and why.
-    Bye {
-        reason: String,
-        /// There will be no more: connecting again is of no use.
-        #[serde(default, skip_serializing_if = "is_false")]
-        done: bool,
-    },
+    Bye(Bye),
     /// A type of a later version.
     #[serde(other)]
     Unknown,
@@ -52,19 +53,66 @@ pub struct Hello {
     /// The machine's name, to be shown to the person on the other side.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// From a viewer: it acknowledges pictures, pings, and reports what it has shown.
+    /// From a viewer: it acknowledges frames, pings, and reports the frames that it has shown.
     #[serde(default, skip_serializing_if = "is_false")]
     pub acks: bool,
-    /// From a viewer: how old a picture may be on its screen, in milliseconds.
+    /// From a viewer: how old a frame may be on its screen, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<u32>,
-    /// From the sender, when it knows them already: the form of its frames. Where they are
-    /// missing they come as [`Control::Caps`] before the first frame.
+    /// From the sender, when it knows them already: the caps of its frames. Where they are missing
+    /// they come as [`Control::Caps`] before the first frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caps: Option<String>,
+    /// From a sender that has connected to a receiver: this side sends.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sends: bool,
+    /// From a viewer: the name of the stream that it asks for; the sender's default without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
 }
 
-/// Ages of pictures at one point of their way, in milliseconds.
+/// Why a connection is about to be closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {
+    /// The reason in words, for a person.
+    pub reason: String,
+    /// The reason for a program. Peers before this key give none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ByeCode>,
+    /// Nothing more will come: connecting again is of no use.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub done: bool,
+    /// With [`ByeCode::Stream`]: the names that the sender has streams for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<String>,
+}
+
+/// The reason of a goodbye, for a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ByeCode {
+    /// All seats at the sender are taken.
+    Full,
+    /// The receiver shows another sender.
+    Busy,
+    /// A person stopped the sender.
+    Stopped,
+    /// The video has come to its end.
+    Ended,
+    /// The sender failed.
+    Failed,
+    /// The viewer left.
+    Left,
+    /// The sender has no stream of the name that the viewer asked for.
+    Stream,
+    /// Both sides are senders, or both are receivers.
+    Role,
+    /// A code of a later version.
+    #[serde(untagged)]
+    Unknown(String),
+}
+
+/// Ages of frames at one point of their way, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgesMs {
     /// Half of them are younger.
@@ -78,48 +126,48 @@ pub struct AgesMs {
 // JSON has no number that differs from itself.
 impl Eq for AgesMs {}
 
-/// The times of a ping's way, from which a viewer knows the sender's clock as NTP does. All in
-/// nanoseconds since the Unix epoch; the fourth is when this arrives.
+/// The times of a ping's way, from which a viewer knows the sender's clock as NTP does. The fourth is
+/// when this arrives, by the viewer's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// When the ping was sent, by the viewer's clock: what the ping said.
+    /// The time in the ping, by the viewer's own clock.
     pub sent: u64,
-    /// When it arrived, by the sender's clock.
+    /// When the ping arrived, in nanoseconds since 1970 by the sender's clock.
     pub received: u64,
-    /// When this was sent, by the sender's clock.
+    /// When this was sent, in nanoseconds since 1970 by the sender's clock.
     pub replied: u64,
-    /// Ages of the pictures that began to leave since the last pong, when they did.
+    /// Ages of the frames that began to leave since the last pong, when they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_ms: Option<AgesMs>,
 }
 
-/// That a picture has arrived whole, and those before it.
+/// That a frame has arrived whole, and those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
-    /// The picture's number.
+    /// The frame's number.
     pub sequence: u32,
     /// From its first byte to its last, in microseconds.
     #[serde(default)]
     pub took: u64,
 }
 
-/// What a viewer has shown in the last second, for the sender's statistics. What it does not know
-/// is left out.
+/// The frames that a viewer has shown in the last second, for the sender's statistics. Unknown figures
+/// are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
-    /// Pictures that reached the screen.
+    /// Frames that reached the screen.
     pub shown: u32,
-    /// Ages of the pictures when they had arrived.
+    /// Ages of the frames when they had arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrived_ms: Option<AgesMs>,
-    /// Ages of the pictures when they reached the screen.
+    /// Ages of the frames when they reached the screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<AgesMs>,
     /// The round trip to the sender in milliseconds, the shortest of late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// What the path carries: the rate at which pictures came that took a while, in Mbit/s.
+    /// The rate of the path: that of the frames that took a while, in Mbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries_mbit_s: Option<f64>,
 }
@@ -132,13 +180,40 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-impl Control {
+impl Bye {
     /// A goodbye after which connecting again is worth a try.
-    pub fn bye(reason: impl Into<String>) -> Self {
-        Self::Bye {
-            reason: reason.into(),
-            done: false,
+    pub fn new(code: ByeCode, reason: impl Into<String>) -> Self {
+        Self {
+            code: Some(code),
+            ..Self::from(reason.into())
         }
+    }
+
+    /// The same goodbye from a peer, with words that are fit to be shown.
+    pub fn printable(mut self) -> Self {
+        self.reason = printable(&self.reason, REASON_LIMIT);
+        self.streams.truncate(STREAMS_LIMIT);
+        for name in &mut self.streams {
+            *name = printable(name, NAME_LIMIT);
+        }
+        self
+    }
+}
+
+/// A goodbye without a code.
+impl From<String> for Bye {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            ..Self::default()
+        }
+    }
+}
+
+impl Control {
+    /// A goodbye without a code.
+    pub fn bye(reason: impl Into<String>) -> Self {
+        Self::Bye(Bye::from(reason.into()))
     }
 
     /// The whole message, its length in front.
@@ -152,26 +227,14 @@ impl Control {
     }
 
     /// Reads the JSON of one message, without its length.
+    ///
+    /// # Errors
+    /// It is not valid.
     pub fn decode(json: &[u8]) -> Result<Self, WireError> {
-        // The parser quotes what it did not expect, however long that is.
+        // The parser quotes the text that it did not expect, however long that is.
         serde_json::from_slice(json)
             .map_err(|e| WireError::Control(printable(&e.to_string(), REASON_LIMIT)))
     }
-}
-
-/// Text from a peer, made fit to be shown: one line, no control characters, no more than
-/// `limit` characters.
-pub fn printable(text: &str, limit: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() && !is_bidi_control(*c))
-        .take(limit)
-        .collect()
-}
-
-/// Characters that turn the direction of text around, with which a peer could make a line say
-/// something else than it does.
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -187,6 +250,8 @@ mod tests {
                 acks: true,
                 max_latency: Some(200),
                 caps: Some("image/jpeg".into()),
+                sends: true,
+                stream: Some("screen".into()),
             }),
             Control::Ping { sent: 1 << 60 },
             Control::Pong(Pong {
@@ -215,10 +280,11 @@ mod tests {
                 caps: "video/x-raw".into(),
             },
             Control::Key,
-            Control::Bye {
-                reason: "done".into(),
+            Control::Bye(Bye {
                 done: true,
-            },
+                streams: vec!["camera".into()],
+                ..Bye::new(ByeCode::Stream, "no such stream")
+            }),
         ];
         for message in messages {
             let bytes = message.encode();
@@ -233,13 +299,43 @@ mod tests {
         let later = br#"{"type":"zoom","level":3,"inner":{"a":[1]}}"#;
         assert_eq!(Control::decode(later), Ok(Control::Unknown));
         let more = br#"{"type":"bye","reason":"x","when":12}"#;
-        assert_eq!(
-            Control::decode(more),
-            Ok(Control::Bye {
-                reason: "x".into(),
-                done: false
-            })
-        );
+        assert_eq!(Control::decode(more), Ok(Control::bye("x")));
+    }
+
+    #[test]
+    fn a_code_that_nobody_knows_yet_reads_back_as_it_is() {
+        let bye = |code| Control::Bye(Bye::new(code, "x"));
+        for (text, code) in [
+            ("full", ByeCode::Full),
+            ("busy", ByeCode::Busy),
+            ("stopped", ByeCode::Stopped),
+            ("ended", ByeCode::Ended),
+            ("failed", ByeCode::Failed),
+            ("left", ByeCode::Left),
+            ("stream", ByeCode::Stream),
+            ("role", ByeCode::Role),
+            ("Full", ByeCode::Unknown("Full".into())),
+            ("password", ByeCode::Unknown("password".into())),
+            ("", ByeCode::Unknown(String::new())),
+        ] {
+            let json = format!(r#"{{"type":"bye","reason":"x","code":"{text}"}}"#);
+            let message = Control::decode(json.as_bytes()).unwrap();
+            assert_eq!(message, bye(code), "{text}");
+            assert_eq!(message.encode()[PREFIX_BYTES..], *json.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_goodbye_from_a_peer_is_cut_to_what_can_be_shown() {
+        let bye = Bye {
+            reason: "a\nb".repeat(REASON_LIMIT),
+            streams: vec!["\x1b[2J".repeat(NAME_LIMIT); STREAMS_LIMIT + 1],
+            ..Bye::default()
+        }
+        .printable();
+        assert_eq!(bye.reason, "ab".repeat(REASON_LIMIT / 2));
+        assert_eq!(bye.streams.len(), STREAMS_LIMIT);
+        assert!(bye.streams.iter().all(|name| name.len() == NAME_LIMIT));
     }
 
     #[test]
@@ -261,11 +357,5 @@ mod tests {
         }
         let deep = [&b"{\"a\":"[..], &b"[".repeat(20_000)].concat();
         assert!(Control::decode(&deep).is_err());
-    }
-
-    #[test]
-    fn shown_text_cannot_move_the_cursor() {
-        assert_eq!(printable("de\x1b[2Jsk\n\u{202e}x", 64), "de[2Jskx");
-        assert_eq!(printable("abcdef", 3), "abc");
     }
 }

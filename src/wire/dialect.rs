@@ -1,24 +1,28 @@
-//! What is at the other end, told by the first bytes that it sends.
+//! The dialects of a connection, and how the first bytes tell them.
 
-use crate::wire::{PREFIX_BYTES, WireError};
+use super::{PREFIX_BYTES, WireError};
 
-/// What a sender speaks.
+/// Which messages a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// vidchat's own protocol.
     Native,
     /// Pickles, as the Python tutorial sends.
     Pickle,
-    /// JPEG pictures, each with its length in front and nothing else.
-    BareJpeg,
+    /// Frames, each with its length in front and nothing else. Only JPEG frames can be told by
+    /// their first bytes.
+    Bare,
 }
 
 /// The longest message that is believed to be one at all. Text that is read as a length comes
 /// to far more: its fourth byte alone is worth half a gigabyte.
 const PLAUSIBLE_LENGTH: u64 = 1 << 32;
 
-/// Tells what a sender speaks from the first bytes of its first message; `None` until there are
-/// enough. Something else than a sender is a [`WireError::Foreign`].
+/// Tells what a peer speaks from the first bytes of its first message; `None` until there are
+/// enough.
+///
+/// # Errors
+/// [`WireError::Foreign`] for something else than a peer.
 pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
     let foreign = || WireError::Foreign(first.to_vec());
     if let Some(length) = first.first_chunk() {
@@ -30,26 +34,14 @@ pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
     match first.get(PREFIX_BYTES..) {
         None | Some([] | [0x80] | [0xff] | [b'c'] | [b'(']) => Ok(None),
         Some([b'{', ..]) => Ok(Some(Dialect::Native)),
-        // From protocol 2 on a pickle begins with its number; before that with what is called,
-        // or with the mark of a tuple in which that stands.
+        // From protocol 2 on a pickle begins with its number; before that with the name of a
+        // function, or with the mark of a tuple in which that name stands.
         Some([0x80, 2..=5, ..] | [b'c', b'a'..=b'z' | b'_', ..] | [b'(', b'c' | b'i', ..]) => {
             Ok(Some(Dialect::Pickle))
         }
-        Some([0xff, 0xd8, ..]) => Ok(Some(Dialect::BareJpeg)),
+        Some([0xff, 0xd8, ..]) => Ok(Some(Dialect::Bare)),
         Some(_) => Err(foreign()),
     }
-}
-
-/// Bytes as a person reads them: text in quotes, or hexadecimal where it is no text.
-pub fn quote(bytes: &[u8]) -> String {
-    let shown = &bytes[..bytes.len().min(16)];
-    let text: String = shown.iter().map(|&b| char::from(b)).collect();
-    let text = text.trim_end_matches(['\r', '\n']);
-    if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
-        return format!("{text:?}");
-    }
-    let hex: Vec<String> = shown.iter().map(|b| format!("{b:02x}")).collect();
-    hex.join(" ")
 }
 
 #[cfg(test)]
@@ -66,7 +58,7 @@ mod tests {
         for pickle in [&b"\x80\x04"[..], b"cnumpy", b"(cnumpy", b"cos\nsystem"] {
             assert_eq!(dialect(&message(pickle)), Ok(Some(Dialect::Pickle)));
         }
-        assert_eq!(dialect(&message(b"\xff\xd8")), Ok(Some(Dialect::BareJpeg)));
+        assert_eq!(dialect(&message(b"\xff\xd8")), Ok(Some(Dialect::Bare)));
     }
 
     #[test]
@@ -91,13 +83,5 @@ mod tests {
                 "{first:?}"
             );
         }
-    }
-
-    #[test]
-    fn bytes_are_quoted_as_text_where_they_are_text() {
-        assert_eq!(quote(b"SSH-2.0-OpenSSH_9.2\r\n"), "\"SSH-2.0-OpenSSH_\"");
-        assert_eq!(quote(b"220 ok\r\n"), "\"220 ok\"");
-        assert_eq!(quote(b"\x01\x02"), "01 02");
-        assert_eq!(quote(b""), "");
     }
 }

@@ -1,11 +1,10 @@
 //! Where a message begins, what kind it is and how long: the eight bytes of length and, for a
 //! frame, the header after them.
 
+use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
 use crate::frame::FrameHeader;
 
-use crate::wire::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
-
-/// Bytes from the start of a message to the picture of a frame.
+/// Bytes from the start of a message to the frame of a frame.
 pub const HEAD_BYTES: usize = PREFIX_BYTES + HEADER_BYTES;
 
 const KIND_FRAME: u8 = 1;
@@ -19,7 +18,7 @@ const FLAG_ACK: u8 = 4;
 pub enum Head {
     /// JSON of so many bytes, the `{` that told its kind included.
     Control { length: usize },
-    /// A picture of so many bytes.
+    /// A frame of so many bytes.
     Frame { header: FrameHeader, length: usize },
 }
 
@@ -44,7 +43,7 @@ impl HeadBuffer {
         self.filled = (self.filled + count).min(HEAD_BYTES);
     }
 
-    /// What has been read and not yet taken.
+    /// The bytes that were read and not taken yet.
     pub fn filled(&self) -> &[u8] {
         &self.bytes[..self.filled]
     }
@@ -53,6 +52,9 @@ impl HeadBuffer {
     /// (a control message's first byte is not: it belongs to the JSON).
     ///
     /// `limit` is the longest frame message in bytes.
+    ///
+    /// # Errors
+    /// It is of no known kind, or its length is not allowed.
     pub fn head(&mut self, limit: u64) -> Result<Option<Head>, WireError> {
         let Some((head, used)) = parse(self.filled(), limit)? else {
             return Ok(None);
@@ -62,6 +64,9 @@ impl HeadBuffer {
     }
 
     /// The length of a bare message, once it is here.
+    ///
+    /// # Errors
+    /// It is zero, or beyond `limit`.
     pub fn bare_length(&mut self, limit: u64) -> Result<Option<usize>, WireError> {
         let Some(length) = prefix(self.filled()) else {
             return Ok(None);
@@ -93,7 +98,7 @@ impl HeadBuffer {
     }
 }
 
-/// The head of a frame message for `length` bytes of picture.
+/// The head of a frame message for `length` bytes of frame.
 pub fn encode_frame_head(header: &FrameHeader, length: usize) -> [u8; HEAD_BYTES] {
     let mut flags = 0;
     if header.key {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::net::BitRate;
 use crate::net::age_histogram::milliseconds;
 use crate::net::log_throttle::span;
 use crate::net::receiver::stats::StatsInterval;
@@ -22,7 +23,7 @@ const REMEMBERED: usize = 10;
 /// Watches the ages of the pictures, second by second.
 #[derive(Debug)]
 pub struct Advice {
-    bound: Duration,
+    max_latency: Duration,
     bad: u32,
     good: u32,
     /// What was said, as long as it is true.
@@ -60,10 +61,10 @@ pub enum Said {
 }
 
 impl Advice {
-    /// Pictures may be as old as `bound`.
-    pub fn new(bound: Duration) -> Self {
+    /// Pictures may be as old as `max_latency`.
+    pub fn new(max_latency: Duration) -> Self {
         Self {
-            bound,
+            max_latency,
             bad: 0,
             good: 0,
             told: None,
@@ -72,7 +73,7 @@ impl Advice {
     }
 
     /// What to say after this second: nothing as a rule.
-    pub fn after(&mut self, second: &StatsInterval, form: &Caps) -> Option<Said> {
+    pub fn after(&mut self, second: &StatsInterval, caps: &Caps) -> Option<Said> {
         if second.frames > 0 {
             if self.recent.len() == REMEMBERED {
                 self.recent.pop_front();
@@ -85,20 +86,21 @@ impl Advice {
             told.seconds += 1;
             told.oldest = told.oldest.max(age.p95);
         }
-        if age.p95 <= self.bound {
+        if age.p95 <= self.max_latency {
             self.bad = 0;
             self.good += 1;
             return self.over();
         }
         (self.bad, self.good) = (self.bad + 1, 0);
-        let patience = match form.is_delta() {
-            true => SECONDS_OF_DELTAS,
-            false => SECONDS,
+        let limit = if caps.is_delta() {
+            SECONDS_OF_DELTAS
+        } else {
+            SECONDS
         };
-        if self.bad < patience {
+        if self.bad < limit {
             return None;
         }
-        let (cause, reason) = self.reason(second, form);
+        let (cause, reason) = self.reason(second, caps);
         let still = match &mut self.told {
             None => {
                 self.told = Some(Told {
@@ -130,7 +132,7 @@ impl Advice {
         Some(Said::Outage(format!(
             "pictures are up to {} ms old{still}, more than the {} of --max-latency: {reason}",
             age.p95.as_millis(),
-            self.bound.as_millis(),
+            self.max_latency.as_millis(),
         )))
     }
 
@@ -147,10 +149,10 @@ impl Advice {
 
     /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
     /// each as large as those that came.
-    fn needed(&self, second: &StatsInterval, form: &Caps) -> f64 {
+    fn needed(&self, second: &StatsInterval, caps: &Caps) -> f64 {
         let frames: u64 = self.recent.iter().map(|(_, frames, _)| frames).sum();
         let bytes: u64 = self.recent.iter().map(|(.., bytes)| bytes).sum();
-        let made = second.made.or(form.framerate()).unwrap_or_default();
+        let made = second.made.or(caps.framerate()).unwrap_or_default();
         made * bytes as f64 * 8.0 / frames.max(1) as f64
     }
 
@@ -163,19 +165,19 @@ impl Advice {
     }
 
     /// Which part of the way takes the time, and what helps.
-    fn reason(&self, second: &StatsInterval, form: &Caps) -> (Cause, String) {
-        let (needs, bound) = (self.needed(second, form), self.bound);
+    fn reason(&self, second: &StatsInterval, caps: &Caps) -> (Cause, String) {
+        let (needs, bound) = (self.needed(second, caps), self.max_latency);
         let age = second.age.unwrap_or_default().p50;
         let arrived = second.arrived.unwrap_or_default().p50;
         let round_trip = second.round_trip.unwrap_or_default();
-        if let Some(carries) = second.carries
+        if let Some(carries) = second.carries.map(BitRate::bits)
             && needs > carries * FULL
         {
             let words = format!(
                 "the link needs {} Mbit/s, carries {}; on the sender: {}",
                 megabits(needs),
                 megabits(carries),
-                less(form, needs, carries)
+                less(caps, needs, carries)
             );
             return (Cause::Link, words);
         }
@@ -191,13 +193,13 @@ impl Advice {
             let words = format!("the way alone takes {there} ms; give a larger --max-latency");
             return (Cause::Distance, words);
         }
-        if form.is_delta() {
+        if caps.is_delta() {
             // Its frames are small: how quickly one comes tells nothing of the link.
             let arrived = second.arrived.unwrap_or_default().p95;
             let words = format!(
                 "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
                 arrived.as_millis(),
-                less(form, needs, self.came())
+                less(caps, needs, self.came())
             );
             return (Cause::Way, words);
         }
@@ -243,7 +245,7 @@ mod tests {
             skipped: 30 - frames,
             arrived: ages(age),
             age: ages(age),
-            carries: Some(megabits * 1e6),
+            carries: Some(BitRate::from_bits(megabits * 1e6)),
             made: Some(30.0),
             ..StatsInterval::default()
         }
@@ -325,10 +327,10 @@ mod tests {
 
     #[test]
     fn the_part_that_takes_the_time_is_named() {
-        let reason = |second: &StatsInterval, form: &Caps| {
+        let reason = |second: &StatsInterval, caps: &Caps| {
             let mut advice = Advice::new(Duration::from_millis(200));
-            advice.after(second, form);
-            advice.reason(second, form).1
+            advice.after(second, caps);
+            advice.reason(second, caps).1
         };
         let slow_here = StatsInterval {
             arrived: ages(20),

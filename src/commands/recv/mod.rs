@@ -1,80 +1,113 @@
-//! `vidchat recv`: what to watch, where to show it, and what a failure means. Watching itself, over
-//! one connection after another, is in `session`.
+//! `vidchat recv`: which sender to watch, and where to show its video. Watching itself, over one
+//! connection after another, is in `session`.
 
+pub(crate) mod connector;
 pub(crate) mod display;
+pub(crate) mod failure;
 pub(crate) mod latency_advice;
+pub(crate) mod options;
+pub(crate) mod publisher;
 pub(crate) mod session;
+pub(crate) mod status;
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use crate::cli::{Display, MAX_FRAME, RecvArgs};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::cli::{Display, RecvArgs, WireChoice};
 use crate::console;
-use crate::failure::{Failure, Outcome, Status, describe};
-use crate::media::display::sink;
-use crate::media::display::terminal;
+use crate::failure::{Failure, Outcome, describe};
+use crate::media::display::{sink, terminal};
 use crate::media::pipeline::catalog;
-use crate::media::{self, Direction, PipelineFile, Values};
-use crate::net::receiver::{ConnectError, ReceiveError, ReceiveOptions};
-use crate::net::{self, Target};
-use crate::wire::{Wire, WireError};
+use crate::media::{self, Direction, PipelineFile};
+use crate::net::Target;
+use crate::net::receiver::ReceiveOptions;
 
+use self::connector::{Connector, SenderPlace};
+use self::options::RecvOptions;
+use super::connect_failure::cannot_connect;
 use super::file_watch::FileWatch;
+use super::host_name::host_name;
+use super::invitation::{invitation, listen};
 use super::quit::Quit;
+use super::settings;
 use super::stats_writer::StatsWriter;
 
-/// What to watch, and how.
-pub struct RecvOptions {
-    pub target: Target,
-    pub file: PipelineFile,
-    pub values: Values,
-    pub play: ReceiveOptions,
-    /// After how many pictures to end.
-    pub frames: Option<u64>,
-    /// Connect again when the connection is lost.
-    pub reconnect: bool,
-    /// Where to write what is measured.
-    pub stats: Option<StatsWriter>,
-    /// Looks after the pipeline file: the window changes over to it when it is saved.
-    pub watch: Option<FileWatch>,
-}
+/// How long a connection may wait for GStreamer to start. After three seconds of silence a sender
+/// drops a receiver.
+const PREPARATION: Duration = Duration::from_millis(2500);
 
 /// Shows a sender's video until the person asks for the end or the video is lost.
+///
+/// # Errors
+/// The failure that is to be shown: the receiver could not start, or the video was lost.
 pub async fn run(args: RecvArgs) -> Outcome {
-    if args.caps.is_some() && args.wire != Wire::Bare {
+    if args.caps.is_some() && args.wire != WireChoice::Bare {
         return Err(Failure::usage("--caps is for --wire bare alone")
-            .cause("any other sender says what form its frames have")
+            .cause("any other sender says which caps its frames have")
             .hint("leave --caps out"));
     }
-    let chosen = args.pipeline.pipeline.as_deref();
-    let values = super::values(args.pipeline.settings);
-    // What is wrong here is said before anything else is tried; a display needs GStreamer.
-    if chosen.is_some() || matches!(args.display, Display::Terminal | Display::None) {
-        values.check(&file(chosen, args.display)?)?;
+    let name = args.pipeline.pipeline.clone();
+    let values = settings::values(args.pipeline.settings);
+    // What is wrong here is said before anything else is tried. A display needs GStreamer.
+    if name.is_some() || matches!(args.display, Display::Terminal | Display::None) {
+        values.check(&file(name.as_deref(), args.display)?)?;
     }
-    let target = args.target.with_port(args.port);
     let play = ReceiveOptions {
-        wire: args.wire,
+        dialect: args.wire.dialect(),
         bare_caps: args.caps,
         max_frame: args.max_frame,
-        name: super::own_name(),
+        name: host_name(),
         max_latency: args.max_latency,
         ..ReceiveOptions::default()
     };
+    let (place, connector) = match args.target {
+        Some(target) => {
+            let target = target_at(target, args.port)?;
+            let connector = Connector::dial(&target, &play);
+            (SenderPlace::Target(target), connector)
+        }
+        None => {
+            let socket = listen(args.bind, args.port, "vidchat recv --listen")?;
+            let bound = socket
+                .local_addr()
+                .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
+            (
+                SenderPlace::Listening(bound),
+                Connector::listen(socket, &play),
+            )
+        }
+    };
     let stats = StatsWriter::open(&args.stats)?;
     // GStreamer starts while the connection is made.
-    let (started, connection) = tokio::join!(
-        tokio::task::spawn_blocking(media::init),
-        net::connect(&target, &play)
-    );
-    let connection = connection.map_err(|e| cannot_connect(&target, &e))?;
-    started.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
-    let file = file(chosen, args.display)?;
+    let mut prepared = spawn_blocking(move || {
+        media::init()?;
+        file(name.as_deref(), args.display)
+    });
+    let no_connection = |e| match &place {
+        SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
+        SenderPlace::Listening(_) => Failure::start("cannot listen").cause(e),
+    };
+    let mut connection = connector.first().await.map_err(no_connection)?;
+    let in_time = timeout(PREPARATION, &mut prepared).await;
+    let file = match in_time {
+        Ok(prepared) => prepared,
+        Err(_) => {
+            // It may take many times as long where GStreamer looks for its plug-ins anew. The
+            // sender hears nothing meanwhile, and would take this receiver for dead.
+            drop(connection);
+            let prepared = prepared.await;
+            connection = connector.first().await.map_err(no_connection)?;
+            prepared
+        }
+    };
+    let file = file.unwrap_or_else(|e| Err(Failure::start("cannot start GStreamer").cause(e)))?;
     values.check(&file)?;
     let watched = args.watch.then(|| FileWatch::open(&file)).transpose()?;
     let options = RecvOptions {
         watch: watched,
-        target,
+        place,
         file,
         values,
         play,
@@ -82,11 +115,30 @@ pub async fn run(args: RecvArgs) -> Outcome {
         reconnect: !args.no_reconnect,
         stats,
     };
+    if let SenderPlace::Listening(bound) = options.place {
+        console::line(&invitation("vidchat send --to", bound, None, None));
+    }
     let mut quit = Quit::listen()?;
-    session::watch(connection, options, async move { quit.asked().await }).await
+    session::watch(connection, connector, options, async move {
+        quit.asked().await;
+    })
+    .await
+}
+
+/// The sender at `target`, or at `port` where the target names none.
+fn target_at(target: Target, port: u16) -> Outcome<Target> {
+    if port == 0 {
+        return Err(Failure::usage("invalid value '0' for '--port <PORT>'")
+            .cause("a sender has a port of 1 to 65535")
+            .hint("with --listen, 0 takes any port that is free"));
+    }
+    Ok(target.with_port(port))
 }
 
 /// The receiving pipeline that was asked for, or that fits this machine.
+///
+/// # Errors
+/// There is no such pipeline, or nothing on this machine to show it on.
 pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
     let name = match (name, display) {
         (Some(name), _) => name,
@@ -113,149 +165,4 @@ pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
         },
     };
     catalog::find(Direction::Recv, name)
-}
-
-/// Why there is no connection, and what to do about it.
-fn cannot_connect(target: &Target, error: &ConnectError) -> Failure {
-    let (host, _) = target.parts();
-    let failure = Failure::start(format!("cannot connect to \"{target}\""));
-    match error {
-        ConnectError::Unreached(tried) => match tried.iter().max_by_key(|(_, e)| telling(e)) {
-            Some((_, e)) => unreached(failure, target, e).found(tries(host, tried)),
-            None => unknown(failure),
-        },
-        // What the resolver says differs from system to system.
-        ConnectError::Lookup(_) => unknown(failure),
-        ConnectError::Greeting(e) => failure
-            .cause(describe(e))
-            .hint(format!("vidchat send on {host:?} prints what to type here")),
-    }
-}
-
-fn unknown(failure: Failure) -> Failure {
-    failure
-        .cause("no machine of that name was found")
-        .hint("vidchat send prints its addresses: type one of those")
-}
-
-/// How much an error of one address tells of the host: that a machine is there is the most.
-fn telling(error: &io::Error) -> u8 {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => 2,
-        io::ErrorKind::TimedOut => 1,
-        _ => 0,
-    }
-}
-
-fn unreached(failure: Failure, target: &Target, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => failure
-            .cause(format!("nothing listens at port {port} there"))
-            .hint(format!(
-                "start vidchat send on {host:?}, or give the port that it prints"
-            )),
-        io::ErrorKind::TimedOut => failure.cause("no answer").hint(format!(
-            "is {host:?} on, and does its firewall let port {port} through?"
-        )),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => failure
-            .cause(describe(error))
-            .hint("are both machines on the same network? vidchat send prints its addresses"),
-        _ => failure
-            .cause(describe(error))
-            .hint(format!("vidchat send on {host:?} prints what to type here")),
-    }
-}
-
-/// The addresses that a name stands for, each with what came of it.
-fn tries(host: &str, tried: &[(SocketAddr, io::Error)]) -> Vec<String> {
-    let shown = |(address, e): &(SocketAddr, io::Error)| {
-        let ip = address.ip();
-        format!("tried {ip}: {}", describe(e))
-    };
-    // An address stands for itself, whatever way it was written.
-    let is_address = host.contains(':') || host.parse::<Ipv4Addr>().is_ok();
-    match is_address {
-        true => Vec::new(),
-        false => tried.iter().map(shown).collect(),
-    }
-}
-
-/// What it means that no more frames come. `greeted`: a sender has introduced itself; `started`: the
-/// form of its frames was known.
-pub fn lost(options: &RecvOptions, greeted: bool, started: bool, error: ReceiveError) -> Failure {
-    let target = &options.target;
-    let status = if started { Status::Lost } else { Status::Start };
-    let (host, _) = target.parts();
-    let ask_there = format!("vidchat send on {host:?} prints what to type here");
-    match error {
-        ReceiveError::Sink(failure) => failure.with_status(status),
-        ReceiveError::Bye(_) | ReceiveError::Done(_) => {
-            Failure::new(status, format!("the video from \"{target}\" ended"))
-                .hint(after(&error, host, options.reconnect))
-                .cause(error)
-        }
-        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
-            Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
-                .cause(error)
-                .hint(ask_there)
-        }
-        ReceiveError::Wire(WireError::Pickle(e)) => {
-            Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
-                .cause("refused")
-                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
-        }
-        ReceiveError::Wire(WireError::FrameBeforeCaps) => {
-            Failure::new(status, format!("cannot show the video from \"{target}\""))
-                .cause("it does not say what form its frames have")
-                .hint("give the --caps that the sender prints, beside --wire bare")
-        }
-        ReceiveError::Wire(_) | ReceiveError::Slow(_) => {
-            Failure::new(status, format!("the video from \"{target}\" is not valid"))
-                .hint(against(&error, host, options.play.wire))
-                .cause(error)
-        }
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
-            Failure::new(status, format!("lost the connection to \"{target}\""))
-                .cause(error)
-                .hint(format!("vidchat recv {target} connects again"))
-        }
-        // Whoever accepts a connection and then drops it at our first word is seldom a sender.
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
-            status,
-            format!("no vidchat sender answered at \"{target}\""),
-        )
-        .cause(error)
-        .hint(format!("another service may be at that port: {ask_there}")),
-    }
-}
-
-/// What to do after a sender has said goodbye.
-fn after(goodbye: &ReceiveError, host: &str, reconnect: bool) -> String {
-    match goodbye {
-        ReceiveError::Bye(reason) if reason.starts_with("the sender has no seat left") => {
-            format!("vidchat send --max-viewers 500 on {host:?} has room for more")
-        }
-        ReceiveError::Bye(reason) if reason.starts_with("the sender failed") => {
-            format!("look at what vidchat send says on {host:?}")
-        }
-        ReceiveError::Bye(_) if !reconnect => {
-            "without --no-reconnect, vidchat recv waits until it is back".into()
-        }
-        _ => format!("start vidchat send on {host:?} again"),
-    }
-}
-
-/// What to do where a sender does not keep to the protocol.
-fn against(error: &ReceiveError, host: &str, wire: Wire) -> String {
-    match error {
-        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
-            format!("where its pictures are that large: --max-frame {length}")
-        }
-        ReceiveError::Wire(WireError::NoHello) if wire == Wire::Native => {
-            "leave --wire native out to have it found out what the sender speaks".into()
-        }
-        ReceiveError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
-        _ => format!("compare vidchat --version here and on {host:?}"),
-    }
 }

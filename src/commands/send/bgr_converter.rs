@@ -1,51 +1,42 @@
-//! Pictures for the programs of the Python tutorial: those that are sent, as BGR.
+//! Frames for the programs of the Python tutorial: those that are sent, as BGR.
 //!
-//! They are made once for all such viewers, on a pipeline of their own that runs only while there
-//! are some, so nobody else's picture waits for them.
+//! They are made once for all such viewers, on a pipeline of their own that runs only while some
+//! watch, so no other viewer's frame waits for them.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::runtime::Handle;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::commands::local_viewer::{LocalViewer, LocalViewerOptions};
 use crate::failure::{Failure, Outcome};
 use crate::frame::Frame;
 use crate::media::FrameSink;
-use crate::media::playback::player::{PlayerEvent, PlayerOptions};
-use crate::media::{Direction, PipelineFile, Player};
-use crate::net::{Hub, Subscription, Update};
+use crate::media::playback::events::{PlayerEvent, PlayerOptions};
+use crate::media::{Direction, PipelineFile};
+use crate::net::Hub;
 use crate::wire::Caps;
 
 const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
     ! video/x-raw,format=BGR ! appsink name=taken";
 
-/// A thread, "tutorial", that translates what one hub has for another. It ends with the first
-/// hub's stream.
-pub struct BgrConverter {
-    thread: Option<JoinHandle<()>>,
-}
+/// A task that converts the frames of one hub for another. It ends with the first hub's stream.
+pub struct BgrConverter(JoinHandle<()>);
 
 impl BgrConverter {
-    /// Translates from `hub` to `bgr` while somebody has a seat there.
-    pub fn open(hub: &Arc<Hub>, bgr: &Arc<Hub>) -> Outcome<Self> {
-        let (hub, bgr, runtime) = (Arc::clone(hub), Arc::clone(bgr), Handle::current());
-        let thread = std::thread::Builder::new()
-            .name("tutorial".into())
-            .spawn(move || runtime.block_on(run(&hub, &bgr)))
-            .map_err(|e| Failure::start("cannot serve the tutorial's programs").cause(e))?;
-        Ok(Self {
-            thread: Some(thread),
-        })
+    /// Converts from `hub` to `bgr` while somebody has a seat there.
+    pub fn spawn(hub: &Arc<Hub>, bgr: &Arc<Hub>) -> Self {
+        let (hub, bgr) = (Arc::clone(hub), Arc::clone(bgr));
+        Self(tokio::spawn(async move { run(&hub, &bgr).await }))
     }
 
     /// Waits for the end, after the hub's stream has ended.
-    pub fn join(mut self) {
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    pub async fn close(self) {
+        let _ = self.0.await;
     }
 }
 
@@ -57,8 +48,7 @@ async fn run(hub: &Arc<Hub>, bgr: &Arc<Hub>) {
             Ok(_) = watching.wait_for(|count| *count > 0) => {}
         }
         info!("tutorial: begins to make pictures for its programs");
-        let mut subscription = hub.subscribe();
-        match translate(hub, &mut subscription, bgr, &mut watching).await {
+        match convert(hub, bgr, &mut watching).await {
             Ok(Stop::NobodyWatches) => bgr.clear(),
             Ok(Stop::Ended) => return,
             Err(failure) => {
@@ -78,41 +68,46 @@ enum Stop {
     Ended,
 }
 
-async fn translate(
-    hub: &Hub,
-    subscription: &mut Subscription,
+async fn convert(
+    hub: &Arc<Hub>,
     bgr: &Arc<Hub>,
     watching: &mut watch::Receiver<usize>,
 ) -> Outcome<Stop> {
     let (events, mut heard) = mpsc::unbounded_channel();
-    let options = PlayerOptions {
-        taken: Some(Arc::new(BgrPacker {
-            bgr: Arc::clone(bgr),
-            size: Mutex::default(),
-        })),
-        ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "tutorial", PIPELINE))
+    let options = LocalViewerOptions {
+        player: PlayerOptions {
+            taken: Some(Arc::new(BgrPacker {
+                bgr: Arc::clone(bgr),
+                size: Mutex::default(),
+            })),
+            ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "tutorial", PIPELINE))
+        },
+        max_latency: None,
+        covers_losses: false,
     };
-    let mut player = Player::new(options, events);
-    loop {
-        tokio::select! {
-            update = subscription.next() => match update {
-                Update::Caps(caps) => player.set_caps(&caps)?,
-                Update::Frame(frame) => player.show_shared(&frame.header, frame.data),
-                Update::Lost(_) => {}
-                Update::End(_) => return Ok(Stop::Ended),
-            },
-            Some(event) = heard.recv() => match event {
-                PlayerEvent::Failed(failure) => return Err(failure),
-                PlayerEvent::NeedKey => hub.want_key(),
-                PlayerEvent::Quit | PlayerEvent::Enough | PlayerEvent::Ended => {}
-            },
-            Ok(_) = watching.wait_for(|count| *count == 0) => return Ok(Stop::NobodyWatches),
-        }
-    }
+    let viewer = LocalViewer::spawn(hub, options, events);
+    let stop = tokio::select! {
+        () = hub.ended() => Ok(Stop::Ended),
+        failure = failure(&mut heard) => Err(failure),
+        Ok(_) = watching.wait_for(|count| *count == 0) => Ok(Stop::NobodyWatches),
+    };
+    // No frame may come after this.
+    viewer.finish(Duration::ZERO).await;
+    stop
 }
 
-/// Takes the gaps between rows out, which raw frames have where a row is no multiple of four
-/// bytes, and pickled arrays have not.
+/// Waits for the player's failure.
+async fn failure(heard: &mut mpsc::UnboundedReceiver<PlayerEvent>) -> Failure {
+    while let Some(event) = heard.recv().await {
+        if let PlayerEvent::Failed(failure) = event {
+            return failure;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Takes the gaps between rows out. Raw frames have them where a row is no multiple of four bytes,
+/// and pickled arrays have none.
 struct BgrPacker {
     bgr: Arc<Hub>,
     /// Bytes of a row, and rows.
@@ -126,14 +121,14 @@ impl FrameSink for BgrPacker {
             width.unsigned_abs() as usize * 3,
             height.unsigned_abs() as usize,
         );
-        *self.size.lock().unwrap_or_else(PoisonError::into_inner) = size;
+        *self.size.lock() = size;
         self.bgr.announce(caps);
     }
 
     fn publish(&self, mut frame: Frame) {
-        let (row, rows) = *self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let (row, rows) = *self.size.lock();
         frame.data = packed(frame.data, row, rows);
-        // Anything else would be a message that its length does not fit.
+        // A frame of another length would make a message whose length is wrong.
         if frame.data.len() == row * rows {
             self.bgr.publish(frame);
         }
@@ -143,7 +138,7 @@ impl FrameSink for BgrPacker {
         self.bgr.clear();
     }
 
-    // Its own source, the hub, loses nothing; and the dialect has no word for it.
+    // The hub it converts from tells of losses, and the dialect has no word for them.
     fn lose(&self, _reason: &str) {}
 }
 

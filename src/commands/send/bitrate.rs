@@ -1,11 +1,11 @@
-//! How many bits a second the encoder makes, which follows what the viewers' links carry.
+//! The encoder's bit rate, which follows the rates of the viewers' links.
 //!
-//! There is one stream for everybody, so somebody has to decide between the viewers:
+//! There is one stream for everybody, so the viewers share one bit rate:
 //!
 //! - The stream is made as small as the thinnest link needs, as long as that carries a quarter of
-//!   what was asked for, or more.
+//!   the rate that was asked for, or more.
 //! - A viewer whose link carries less than that is left to itself: it skips from key frame to key
-//!   frame, and the others keep their picture. So the most that one viewer can take from the
+//!   frame, and the others keep their frame. So the most that one viewer can take from the
 //!   others is four fifths of the bit rate: a quarter of it has to fit with some room to spare.
 //! - Where all links are that thin, the best of them counts.
 //!
@@ -15,18 +15,20 @@
 
 use std::time::{Duration, Instant};
 
+use crate::net::BitRate;
+
 /// A link that carries less than this part of the rate that was asked for does not count.
 const WORTH: f64 = 0.25;
 /// The least part of the rate that was asked for.
 const LEAST: f64 = 1.0 / 16.0;
 /// How much of a link the stream may fill: the rest is for larger frames, and to catch up.
 const SHARE: f64 = 0.8;
-/// What of the rate remains where a link is full and nobody knows what it carries.
+/// The part of the rate that remains where a link is full and its rate is not known.
 const BLIND: f64 = 0.7;
 /// How long a change takes to be felt: a lower rate is no reason to go lower still before that.
 const SETTLING: Duration = Duration::from_millis(750);
 /// How long nobody may be behind before the rate goes up.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CALM: Duration = Duration::from_secs(2);
 /// By how much it goes up in a second, and by how much where it was too high before.
 const GROWTH: f64 = 0.10;
 const CAUTION: f64 = 0.02;
@@ -38,8 +40,8 @@ const STEP: f64 = 0.02;
 pub struct Viewer {
     /// It falls behind, or frames were left out for it.
     pub congested: bool,
-    /// What its link carries, in kbit/s, where that is known.
-    pub carries: Option<f64>,
+    /// The rate of its link, where that is known.
+    pub carries: Option<BitRate>,
 }
 
 /// Decides on the encoder's bit rate, in kbit/s.
@@ -47,7 +49,7 @@ pub struct Viewer {
 pub struct BitrateControl {
     asked: f64,
     rate: f64,
-    /// What the encoder was told last.
+    /// The rate that the encoder was told last.
     told: f64,
     lowered: Option<Instant>,
     congested: Option<Instant>,
@@ -71,7 +73,7 @@ impl BitrateControl {
         }
     }
 
-    /// What the encoder was told last.
+    /// The rate that the encoder was told last.
     pub fn rate(&self) -> u32 {
         self.told.round() as u32
     }
@@ -95,11 +97,12 @@ impl BitrateControl {
             None => {
                 let calm = self
                     .congested
-                    .is_none_or(|at| now.saturating_duration_since(at) >= PATIENCE);
+                    .is_none_or(|at| now.saturating_duration_since(at) >= CALM);
                 if calm {
-                    let growth = match self.rate > self.too_high * 0.8 {
-                        true => CAUTION,
-                        false => GROWTH,
+                    let growth = if self.rate > self.too_high * 0.8 {
+                        CAUTION
+                    } else {
+                        GROWTH
                     };
                     self.rate = (self.rate * (1.0 + growth * passed.min(1.0))).min(self.asked);
                 }
@@ -113,16 +116,17 @@ impl BitrateControl {
         Some(self.rate.round() as u32)
     }
 
-    /// The rate that those who are behind need; `None` while nobody who counts is.
+    /// The rate that the viewers need which are behind; `None` while none of those that count is.
     fn wanted(&self, viewers: &[Viewer]) -> Option<f64> {
-        let needs = |viewer: &Viewer| match viewer.carries {
+        let carries = |viewer: &Viewer| viewer.carries.map(BitRate::kbit);
+        let needs = |viewer: &Viewer| match carries(viewer) {
             _ if !viewer.congested => f64::INFINITY,
             Some(carries) => (carries * SHARE).min(self.rate * 0.95),
             // Less is of no help to a link that is not known to be thin.
             None => (self.rate * BLIND).max(self.asked * WORTH),
         };
         let worthy = |viewer: &&Viewer| {
-            let carries = viewer.carries.unwrap_or(f64::INFINITY);
+            let carries = carries(viewer).unwrap_or(f64::INFINITY);
             !viewer.congested || carries >= self.asked * WORTH
         };
         let thinnest = viewers.iter().filter(worthy).map(needs).reduce(f64::min);
@@ -169,7 +173,7 @@ mod tests {
                     .iter()
                     .map(|carries| Viewer {
                         congested: self.rate > *carries,
-                        carries: (*carries < 5_000.0).then_some(*carries),
+                        carries: (*carries < 5_000.0).then(|| BitRate::from_kbit(*carries)),
                     })
                     .collect();
                 if let Some(rate) = self.governor.look(self.now, &viewers) {

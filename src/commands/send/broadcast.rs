@@ -14,23 +14,23 @@ use crate::frame::Frame;
 use crate::media::capture::events::SourceEvent;
 use crate::media::display::sink;
 use crate::media::pipeline::file::Directive;
-use crate::media::playback::player::PlayerEvent;
+use crate::media::playback::events::PlayerEvent;
 use crate::media::{FrameSink, Source};
 use crate::net::log_throttle::span;
-use crate::net::{Hub, Losses};
-use crate::wire::Caps;
+use crate::net::{Hub, Losses, Service};
+use crate::wire::{Bye, ByeCode, Caps};
 
-use super::SendOptions;
 use super::bgr_converter::BgrConverter;
+use super::options::SendOptions;
 use super::preview::Preview;
 use super::viewer_monitor::ViewerMonitor;
 use crate::commands::file_watch::{FileWatch, saved};
-use crate::commands::or_never;
+use crate::commands::or_never::or_never;
 
 /// How long the source stays open after the last viewer has left: one that comes back at once
 /// need not wait for the camera.
 const LINGER: Duration = Duration::from_secs(1);
-/// Key frames are large, so they are made no more often than this, whoever asks.
+/// Key frames are large, so they are made no more often than this.
 const KEY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the source may take to close at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
@@ -42,13 +42,13 @@ pub struct Broadcast {
     heard: mpsc::UnboundedReceiver<SourceEvent>,
     monitor: ViewerMonitor,
     preview: Option<Preview>,
-    translator: Option<BgrConverter>,
+    converter: Option<BgrConverter>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
     /// The source stays open while nobody watches: as asked for, or as its file says.
     asked_open: bool,
     keep_open: bool,
     watch: Option<FileWatch>,
-    /// The source has given a picture at least once.
+    /// The source has given a frame at least once.
     opened: bool,
     /// Since when the source gives none any more.
     lost_since: Option<Instant>,
@@ -59,7 +59,8 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// The source is not open yet, and there is no preview.
-    pub fn new(hub: &Arc<Hub>, options: SendOptions, translator: Option<BgrConverter>) -> Self {
+    pub fn new(service: &Service, options: SendOptions, converter: Option<BgrConverter>) -> Self {
+        let hub = service.directory().default_hub();
         let (events, heard) = mpsc::unbounded_channel();
         let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);
         let outlet = Arc::clone(hub) as Arc<dyn FrameSink>;
@@ -67,9 +68,9 @@ impl Broadcast {
             hub: Arc::clone(hub),
             source: Source::spawn(options.file, options.values, outlet, events),
             heard,
-            monitor: ViewerMonitor::new(hub, options.stats),
+            monitor: ViewerMonitor::new(hub, service.viewers(), options.stats),
             preview: None,
-            translator,
+            converter,
             previewed: None,
             asked_open: options.keep_open,
             keep_open,
@@ -81,7 +82,7 @@ impl Broadcast {
         }
     }
 
-    /// Shows the picture here: where there is a display, or as `wanted`.
+    /// Shows the frame here: where there is a display, or as `wanted`.
     pub fn open_preview(&mut self, wanted: Option<bool>) -> Outcome {
         if wanted == Some(false) {
             return Ok(());
@@ -105,13 +106,13 @@ impl Broadcast {
         }
     }
 
-    /// Runs until the end that was asked for, whose reason it returns. `opened` is called when
-    /// the first picture is there.
+    /// Runs until the end that was asked for, and returns the goodbye to the viewers. `opened` is called when
+    /// the first frame is there.
     pub async fn run(
         &mut self,
         quit: impl Future<Output = ()>,
         opened: impl FnOnce(),
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Bye> {
         tokio::pin!(quit);
         let mut opened = Some(opened);
         let mut watching = self.hub.watching();
@@ -122,7 +123,7 @@ impl Broadcast {
             let steady_at = self.losses.steady_at().map(Instant::from_std);
             let previewed = self.previewed.as_mut().map(|events| events.recv());
             tokio::select! {
-                () = &mut quit => return Ok("the sender was stopped"),
+                () = &mut quit => return Ok(stopped()),
                 Some(event) = self.heard.recv() => {
                     let is_open = matches!(event, SourceEvent::Opened(_));
                     if let Some(ending) = self.hear(event, *watching.borrow()) {
@@ -137,14 +138,17 @@ impl Broadcast {
                     Err(failure) => keep(&failure),
                 },
                 Some(event) = or_never(previewed) => match event {
-                    PlayerEvent::Quit => return Ok("the sender was stopped"),
+                    PlayerEvent::Quit => return Ok(stopped()),
                     PlayerEvent::Failed(failure) => {
                         warn!("preview: closed: {}", failure.summary());
                         self.previewed = None;
                         self.note_watching(*watching.borrow());
                     }
                     PlayerEvent::NeedKey => self.hub.want_key(),
-                    PlayerEvent::Enough | PlayerEvent::Ended => {}
+                    PlayerEvent::Enough
+                    | PlayerEvent::Ended
+                    | PlayerEvent::Replaced(_)
+                    | PlayerEvent::Kept(_) => {}
                 },
                 Ok(()) = watching.changed() => {
                     let count = *watching.borrow_and_update();
@@ -170,8 +174,8 @@ impl Broadcast {
         }
     }
 
-    /// What the source has to say; the ending where that is one.
-    fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<&'static str>> {
+    /// Takes an event of the source; returns the ending where it is one.
+    fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<Bye>> {
         match event {
             SourceEvent::Opened(from) => {
                 match self.lost_since.take() {
@@ -214,7 +218,7 @@ impl Broadcast {
             SourceEvent::Ended => {
                 // Not to be waited for: it would only begin again.
                 self.hub.finish();
-                return Some(Ok("the video has ended"));
+                return Some(Ok(Bye::new(ByeCode::Ended, "the video has ended")));
             }
             SourceEvent::Failed(failure) => return Some(Err(failure.with_status(self.stage()))),
         }
@@ -243,15 +247,17 @@ impl Broadcast {
 
     /// Closes window and source. The hub's stream has ended by now, which ends the preview.
     pub async fn close(self) {
-        let closing = tokio::task::spawn_blocking(move || {
+        let source = self.source;
+        let source = tokio::task::spawn_blocking(move || drop(source));
+        let closing = async {
             if let Some(preview) = self.preview {
-                preview.join();
+                preview.close().await;
             }
-            if let Some(translator) = self.translator {
-                translator.join();
+            if let Some(converter) = self.converter {
+                converter.close().await;
             }
-            drop(self.source);
-        });
+            let _ = source.await;
+        };
         let _ = timeout(CLOSING, closing).await;
     }
 }
@@ -272,6 +278,11 @@ impl FrameSink for Hub {
     fn lose(&self, reason: &str) {
         Hub::lose(self, reason);
     }
+}
+
+/// The goodbye of a person who stops the sender.
+fn stopped() -> Bye {
+    Bye::new(ByeCode::Stopped, "the sender was stopped")
 }
 
 /// A pipeline file that was saved cannot be used.

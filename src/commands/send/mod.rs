@@ -1,65 +1,60 @@
-//! `vidchat send`: what to send, to whom, and who is told of the end. What happens until then is
+//! `vidchat send`: starts a sender, and tells its viewers of the end. The loop that runs until then is
 //! in `broadcast`.
 
 pub(crate) mod bgr_converter;
 pub(crate) mod bitrate;
 pub(crate) mod broadcast;
-pub(crate) mod invitation;
+pub(crate) mod options;
 pub(crate) mod preview;
 pub(crate) mod viewer_monitor;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::cli::SendArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
-use crate::media::pipeline::catalog;
-use crate::media::{self, Direction, PipelineFile, Values};
+use crate::media;
 use crate::net::sender::ServerOptions;
-use crate::net::{self, Hub, TcpListener};
-use crate::wire::Wire;
+use crate::net::sender::dial::{self, DialError, Receiver};
+use crate::net::sender::disconnect::DisconnectReason;
+use crate::net::{self, Hub, Service, Target, TcpListener};
+use crate::wire::{Bye, ByeCode, Dialect};
+
+pub use self::options::SendOptions;
 
 use self::bgr_converter::BgrConverter;
 use self::broadcast::{Broadcast, CLOSING};
-use self::invitation::{invitation, listen};
-use super::file_watch::FileWatch;
+use super::connect_failure::cannot_connect;
+use super::invitation::{invitation, listen};
 use super::quit::Quit;
-use super::stats_writer::StatsWriter;
 
-/// What to send, to whom.
-pub struct SendOptions {
-    pub file: PipelineFile,
-    pub values: Values,
-    pub server: ServerOptions,
-    /// `None`: where there is a display.
-    pub preview: Option<bool>,
-    /// The source stays open while nobody watches.
-    pub keep_open: bool,
-    /// Where to write what is measured.
-    pub stats: Option<StatsWriter>,
-    /// Looks after the pipeline file: the source changes over to it when it is saved.
-    pub watch: Option<FileWatch>,
+/// Where the viewers come from.
+pub enum Destination {
+    /// They connect to this socket.
+    Listener(TcpListener),
+    /// It is one receiver that listens.
+    Receiver(Target),
 }
 
 /// Sends until the person asks for the end or the source is lost.
+///
+/// # Errors
+/// The failure that is to be shown: the sender could not start, or its source failed.
 pub async fn run(args: SendArgs) -> Outcome {
-    let bind = args.bind;
-    let port = args.port;
-    let preview = match (args.preview, args.no_preview) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        _ => None,
+    let (to, bind, port) = (args.to.clone(), args.bind, args.port);
+    let options = SendOptions::new(args)?;
+    let destination = match to {
+        Some(target) => Destination::Receiver(target),
+        None => Destination::Listener(listen(bind, port, "vidchat send")?),
     };
-    let options = options(args, preview)?;
-    let listener = listen(bind, port)?;
     media::init()?;
     let mut quit = Quit::listen()?;
-    serve(listener, options, Banner::OtherMachine, async move {
+    serve(destination, options, Banner::OtherMachine, async move {
         quit.asked().await;
     })
     .await
@@ -68,39 +63,40 @@ pub async fn run(args: SendArgs) -> Outcome {
 /// Which hint the sender gives once it runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Banner {
-    /// What to type on the other machine.
+    /// The command for the other machine.
     OtherMachine,
     /// None: the receiver runs already.
     Nothing,
 }
 
-/// Sends to those who connect to `listener`, until `quit` completes.
+/// Sends to `destination`, until `quit` completes.
+///
+/// # Errors
+/// As [`run`].
 pub async fn serve(
-    listener: TcpListener,
+    destination: Destination,
     mut options: SendOptions,
     banner: Banner,
     quit: impl Future<Output = ()>,
 ) -> Outcome {
-    let bound = listener
-        .local_addr()
-        .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
-    let wire = options.server.wire;
+    tokio::pin!(quit);
     let hub = Hub::new();
-    let (server_options, translator) = with_tutorial(std::mem::take(&mut options.server), &hub)?;
-    let (stop, stopped) = oneshot::channel::<String>();
-    let server = tokio::spawn(net::serve(
-        listener,
-        Arc::clone(&hub),
-        server_options,
-        async { stopped.await.unwrap_or_default() },
-    ));
+    let server_options = std::mem::take(&mut options.server);
+    let (server_options, converter) = with_tutorial(server_options, &destination, &hub);
+    let service = Service::new(Arc::clone(&hub), server_options);
+    let (stop, stopped) = oneshot::channel();
+    let started = tokio::select! {
+        started = start(destination, &service, stopped) => started,
+        () = &mut quit => return Ok(()),
+    };
+    let Started { server, place } = started.inspect_err(|_| hub.end("the sender did not start"))?;
     let preview = options.preview;
-    let mut broadcast = Broadcast::new(&hub, options, translator);
+    let mut broadcast = Broadcast::new(&service, options, converter);
     let ending = match broadcast.open_preview(preview) {
         Ok(()) => {
             let invite = || {
                 if banner == Banner::OtherMachine {
-                    console::line(&invitation(bound, wire, hub.caps().as_deref()));
+                    console::line(&place.banner(service.options().dialect, &hub));
                 }
             };
             broadcast.run(quit, invite).await
@@ -108,73 +104,118 @@ pub async fn serve(
         Err(failure) => Err(failure),
     };
     // Viewers are told before the source is closed, which may take a while.
-    let _ = stop.send(reason(&ending));
+    let _ = stop.send(goodbye(&ending));
     let _ = timeout(CLOSING, server).await;
     broadcast.close().await;
     ending.map(drop)
 }
 
-/// What viewers are told of an ending.
-fn reason(ending: &Outcome<&'static str>) -> String {
-    match ending {
-        Ok(reason) => (*reason).to_owned(),
-        Err(failure) => format!("the sender failed: {}", failure.summary()),
-    }
+/// A sender that listens or has its receiver.
+struct Started {
+    server: JoinHandle<()>,
+    place: Place,
 }
 
-/// Adds what the programs of the tutorial need, where they are to be served.
-fn with_tutorial(
-    mut options: ServerOptions,
-    hub: &Arc<Hub>,
-) -> Outcome<(ServerOptions, Option<BgrConverter>)> {
-    if options.wire != Wire::Auto {
-        return Ok((options, None));
-    }
-    let bgr = Hub::new();
-    let translator = BgrConverter::open(hub, &bgr)?;
-    options.tutorial = Some(bgr);
-    Ok((options, Some(translator)))
+/// Where a sender is to be found, or sends to.
+enum Place {
+    Bound(std::net::SocketAddr),
+    Receiver(Target),
 }
 
-fn options(args: SendArgs, preview: Option<bool>) -> Outcome<SendOptions> {
-    let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
-    let file = catalog::find(Direction::Send, name)?;
-    let mut values = super::values(args.pipeline.settings);
-    let short = [
-        ("width", args.width.map(|width| width.to_string())),
-        ("fps", args.fps.map(|fps| fps.to_string())),
-        ("device", args.device),
-    ];
-    for (name, value) in short {
-        if let Some(value) = value {
-            if let Some(other) = values.get(name)
-                && *other != value
-            {
-                return Err(Failure::usage(format!(
-                    "--{name} {value} and --set {name}={other} contradict each other"
-                ))
-                .hint(format!(
-                    "leave one of them out, such as --set {name}={other}"
-                )));
+impl Place {
+    /// What to type on the other machine, or where the frames go.
+    fn banner(&self, dialect: Option<Dialect>, hub: &Hub) -> String {
+        match self {
+            Self::Bound(address) => {
+                invitation("vidchat recv", *address, dialect, hub.caps().as_deref())
             }
-            values.set(name, value);
+            Self::Receiver(target) => {
+                format!("The receiver is {target}.\n{}", console::way_out_line())
+            }
         }
     }
-    values.check(&file)?;
-    let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
-    Ok(SendOptions {
-        watch,
-        file,
-        values,
-        server: ServerOptions {
-            max_viewers: args.max_viewers,
-            wire: args.wire,
-            name: super::own_name(),
-            max_latency: args.max_latency.unwrap_or(Duration::MAX),
-            ..ServerOptions::default()
-        },
-        preview,
-        keep_open: args.keep_open,
-        stats: StatsWriter::open(&args.stats)?,
+}
+
+/// Listens, or connects to the receiver: a mistake in its address is told before the source opens.
+async fn start(
+    destination: Destination,
+    service: &Arc<Service>,
+    stopped: oneshot::Receiver<Bye>,
+) -> Outcome<Started> {
+    let stopped = async { stopped.await.unwrap_or_default() };
+    let service = Arc::clone(service);
+    Ok(match destination {
+        Destination::Listener(listener) => {
+            let bound = listener
+                .local_addr()
+                .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
+            Started {
+                server: tokio::spawn(net::serve(listener, service, stopped)),
+                place: Place::Bound(bound),
+            }
+        }
+        Destination::Receiver(target) => {
+            let first = reach(&target, &service).await?;
+            let to = target.clone();
+            Started {
+                server: tokio::spawn(
+                    async move { dial::serve(&to, first, service, stopped).await },
+                ),
+                place: Place::Receiver(target),
+            }
+        }
     })
+}
+
+/// The receiver at `target`, or its refusal where it is busy, so that it is to be tried again.
+async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DisconnectReason>> {
+    match dial::dial(target, service).await {
+        Ok(receiver) => Ok(Ok(receiver)),
+        Err(DialError::Connect(e)) => Err(cannot_connect(target, "vidchat recv --listen", &e)),
+        Err(DialError::Answer(DisconnectReason::Bye(bye))) if bye.code == Some(ByeCode::Busy) => {
+            Ok(Err(DisconnectReason::Bye(bye)))
+        }
+        Err(DialError::Answer(reason)) => {
+            let (host, _) = target.parts();
+            Err(
+                Failure::start(format!("no vidchat receiver answered at \"{target}\""))
+                    .cause(reason)
+                    .hint(format!(
+                        "vidchat recv --listen on {host:?} prints what to type here"
+                    )),
+            )
+        }
+    }
+}
+
+/// The goodbye to the viewers.
+fn goodbye(ending: &Outcome<Bye>) -> Bye {
+    match ending {
+        Ok(bye) => bye.clone(),
+        Err(failure) => Bye::new(
+            ByeCode::Failed,
+            format!("the sender failed: {}", failure.summary()),
+        ),
+    }
+}
+
+/// Adds the frames for the programs of the tutorial, where there may be any.
+fn with_tutorial(
+    mut options: ServerOptions,
+    destination: &Destination,
+    hub: &Arc<Hub>,
+) -> (ServerOptions, Option<BgrConverter>) {
+    let wanted = match (options.dialect, destination) {
+        (Some(dialect), _) => dialect == Dialect::Pickle,
+        // A receiver that is sent to says hello, or is none.
+        (None, Destination::Receiver(_)) => false,
+        (None, Destination::Listener(_)) => true,
+    };
+    if !wanted {
+        return (options, None);
+    }
+    let bgr = Hub::new();
+    let converter = BgrConverter::spawn(hub, &bgr);
+    options.tutorial = Some(bgr);
+    (options, Some(converter))
 }

@@ -1,86 +1,43 @@
-//! The sender's own picture: a viewer without a socket, so it can never slow the others.
+//! The sender's own window.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 
-use crate::failure::{Failure, Outcome};
+use crate::commands::local_viewer::{LocalViewer, LocalViewerOptions};
+use crate::failure::Outcome;
+use crate::media::Direction;
 use crate::media::display::sink;
 use crate::media::pipeline::catalog;
-use crate::media::playback::player::{PlayerEvent, PlayerOptions};
-use crate::media::{Direction, Player};
-use crate::net::{Hub, Update};
+use crate::media::playback::events::{PlayerEvent, PlayerOptions};
+use crate::net::Hub;
 
 const TITLE: &str = "TRANSMITTING VIDEO";
 
-/// A window with the newest frame, on a thread, "preview", that ends with the hub's stream.
-pub struct Preview {
-    thread: Option<JoinHandle<()>>,
-}
+/// A window with the newest frame of a hub, which can never slow the viewers.
+pub struct Preview(LocalViewer);
 
 impl Preview {
-    /// Opens the window when the first frame is there; an error where there is no display.
+    /// Opens the window when the first frame is there.
+    ///
+    /// # Errors
+    /// There is no display.
     pub fn open(hub: &Arc<Hub>, events: UnboundedSender<PlayerEvent>) -> Outcome<Self> {
         sink::window()?;
-        let options = PlayerOptions {
-            title: TITLE.into(),
-            ..PlayerOptions::new(catalog::find(Direction::Recv, "window")?)
+        let options = LocalViewerOptions {
+            player: PlayerOptions {
+                title: TITLE.into(),
+                ..PlayerOptions::new(catalog::find(Direction::Recv, "window")?)
+            },
+            max_latency: None,
+            covers_losses: true,
         };
-        let (hub, runtime) = (Arc::clone(hub), Handle::current());
-        let thread = std::thread::Builder::new()
-            .name("preview".into())
-            .spawn(move || {
-                let failed = events.clone();
-                if let Err(failure) = show(&hub, &runtime, options, events) {
-                    let _ = failed.send(PlayerEvent::Failed(failure));
-                }
-            })
-            .map_err(|e| Failure::start("cannot show the preview").cause(e))?;
-        Ok(Self {
-            thread: Some(thread),
-        })
+        Ok(Self(LocalViewer::spawn(hub, options, events)))
     }
 
-    /// Waits for the window to close, after the hub's stream has ended.
-    pub fn join(mut self) {
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    /// Closes the window, after the hub's stream has ended.
+    pub async fn close(self) {
+        self.0.finish(Duration::ZERO).await;
     }
-}
-
-fn show(
-    hub: &Arc<Hub>,
-    runtime: &Handle,
-    options: PlayerOptions,
-    events: UnboundedSender<PlayerEvent>,
-) -> Outcome {
-    let mut subscription = hub.subscribe();
-    let (tell, mut heard) = unbounded_channel();
-    let mut player = Player::new(options, tell);
-    loop {
-        let next = runtime.block_on(async {
-            tokio::select! {
-                update = subscription.next() => Next::Show(update),
-                Some(event) = heard.recv() => Next::Tell(event),
-            }
-        });
-        match next {
-            Next::Show(Update::Caps(caps)) => player.set_caps(&caps)?,
-            Next::Show(Update::Frame(frame)) => player.show_shared(&frame.header, frame.data),
-            Next::Show(Update::Lost(reason)) => player.cover(&format!("camera lost: {reason}")),
-            Next::Show(Update::End(_)) => return Ok(()),
-            // Not to be kept: OpenGL's sink complains without a pause of a display that is gone.
-            Next::Tell(PlayerEvent::Failed(failure)) => return Err(failure),
-            Next::Tell(event) => drop(events.send(event)),
-        }
-    }
-}
-
-/// What the thread is to do next.
-enum Next {
-    Show(Update),
-    Tell(PlayerEvent),
 }

@@ -1,4 +1,4 @@
-//! The sender's eye on its viewers: statistics once a second, and the encoder's bit rate.
+//! Monitors the viewers of a sender: statistics once a second, and the encoder's bit rate.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,30 +8,32 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::clock::WallNanos;
 use crate::net::Hub;
 use crate::net::age_histogram::milliseconds;
 use crate::net::sender::viewer_link::Progress;
+use crate::net::sender::viewers::Viewers;
 use crate::wire::AgesMs;
 
 use super::bitrate::{BitrateControl, Viewer};
-use crate::commands::stats_writer::{StatsWriter, rounded, wall_clock};
+use crate::commands::stats_writer::{StatsWriter, rounded};
 
 /// How often the viewers' links are looked at: the rate has to go down within a second.
 const TICK: Duration = Duration::from_millis(250);
 /// So many of them are a second of the statistics.
 const TICKS: u32 = 4;
-/// Who is so far behind the newest frame does not keep up.
+/// A viewer that is so far behind the newest frame does not keep up.
 const BEHIND: Duration = Duration::from_millis(90);
 
 /// Looks at the viewers of one hub.
 pub struct ViewerMonitor {
     hub: Arc<Hub>,
+    viewers: Arc<Viewers>,
     stats: Option<StatsWriter>,
-    governor: Option<BitrateControl>,
+    bitrate_control: Option<BitrateControl>,
     ticks: Interval,
     count: u32,
-    /// What each viewer had been sent when it was looked at last, for the governor and for the
-    /// statistics.
+    /// The progress of each viewer at the last look, for the bit rate and for the statistics.
     looked: HashMap<SocketAddr, Progress>,
     told: HashMap<SocketAddr, Progress>,
     told_at: Instant,
@@ -45,7 +47,7 @@ struct Line {
     /// Why it is not live.
     reason: Option<String>,
     form: String,
-    /// What the encoder was told to make, where there is one.
+    /// The rate that the encoder was told, where there is one.
     bitrate_kbit_s: Option<u32>,
     watching: usize,
     viewers: Vec<ViewerLine>,
@@ -77,14 +79,15 @@ struct ViewerLine {
 }
 
 impl ViewerMonitor {
-    /// Looks at the viewers of `hub`, and writes `stats`.
-    pub fn new(hub: &Arc<Hub>, stats: Option<StatsWriter>) -> Self {
+    /// Looks at `viewers` of `hub`, and writes `stats`.
+    pub fn new(hub: &Arc<Hub>, viewers: &Arc<Viewers>, stats: Option<StatsWriter>) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             hub: Arc::clone(hub),
+            viewers: Arc::clone(viewers),
             stats,
-            governor: None,
+            bitrate_control: None,
             ticks,
             count: 0,
             looked: HashMap::new(),
@@ -95,13 +98,13 @@ impl ViewerMonitor {
 
     /// There is an encoder that was asked for so many kbit/s; or there is none.
     pub fn encodes(&mut self, bitrate: Option<u32>) {
-        self.governor = bitrate.map(|asked| BitrateControl::new(asked, Instant::now()));
+        self.bitrate_control = bitrate.map(|asked| BitrateControl::new(asked, Instant::now()));
     }
 
     /// Waits until the encoder is to make another bit rate, in kbit/s. Nothing is lost when the
     /// wait is given up.
     pub async fn bitrate(&mut self) -> u32 {
-        if self.stats.is_none() && self.governor.is_none() {
+        if self.stats.is_none() && self.bitrate_control.is_none() {
             return std::future::pending().await;
         }
         loop {
@@ -117,26 +120,26 @@ impl ViewerMonitor {
     }
 
     fn govern(&mut self) -> Option<u32> {
-        let governor = self.governor.as_mut()?;
+        let bitrate_control = self.bitrate_control.as_mut()?;
         let newest = self.hub.newest_captured();
         let mut looked = HashMap::new();
         let mut viewers = Vec::new();
-        for link in self.hub.roster().viewers() {
+        for link in self.viewers.list() {
             let progress = link.progress();
             let before = self.looked.get(&link.peer).copied().unwrap_or_default();
             looked.insert(link.peer, progress);
-            // Who has just come has no picture yet, and that is no fault of its link. Of one that
-            // acknowledges nothing its link is not known.
+            // A viewer that has just come has no frame yet, and that is no fault of its link. The link
+            // of one that acknowledges nothing is not known.
             if before.frames == 0 || progress.round_trip.is_none() {
                 continue;
             }
             viewers.push(Viewer {
                 congested: behind(newest, &progress) > BEHIND || progress.skipped > before.skipped,
-                carries: progress.carries.map(|bits| bits / 1e3),
+                carries: progress.carries,
             });
         }
         self.looked = looked;
-        governor.look(Instant::now(), &viewers)
+        bitrate_control.look(Instant::now(), &viewers)
     }
 
     fn tell(&mut self) {
@@ -148,7 +151,7 @@ impl ViewerMonitor {
         let newest = self.hub.newest_captured();
         let mut told = HashMap::new();
         let mut viewers = Vec::new();
-        for link in self.hub.roster().viewers() {
+        for link in self.viewers.list() {
             let progress = link.progress();
             let before = self.told.get(&link.peer).copied().unwrap_or_default();
             told.insert(link.peer, progress);
@@ -172,14 +175,14 @@ impl ViewerMonitor {
         self.told = told;
         let reason = self.hub.lost().map(|reason| reason.to_string());
         stats.write(&Line {
-            time: wall_clock(),
+            time: rounded(WallNanos::now().as_secs_f64()),
             state: reason.as_ref().map_or("live", |_| "camera lost"),
             reason,
             form: self
                 .hub
                 .caps()
                 .map_or(String::new(), |caps| caps.describe()),
-            bitrate_kbit_s: self.governor.as_ref().map(BitrateControl::rate),
+            bitrate_kbit_s: self.bitrate_control.as_ref().map(BitrateControl::rate),
             watching: viewers.len(),
             viewers,
         });
@@ -189,7 +192,7 @@ impl ViewerMonitor {
 /// How far a viewer is behind the newest frame.
 fn behind(newest: Option<u64>, progress: &Progress) -> Duration {
     match (newest, progress.captured_at) {
-        (Some(newest), at) if at > 0 => Duration::from_nanos(newest.saturating_sub(at)),
+        (Some(newest), at) if at > WallNanos::default() => WallNanos(newest).since(at),
         _ => Duration::ZERO,
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
@@ -17,7 +16,6 @@ use crate::wire::Caps;
 use super::age::AgeEstimator;
 use super::backlog::BacklogFilter;
 use super::handover::Handover;
-use crate::media::frame_sink::FrameSink;
 use crate::media::gst::caps;
 
 /// Makes frames of the samples of one pipeline.
@@ -144,34 +142,6 @@ impl AppsinkReader {
     }
 }
 
-/// Passes the samples of an `appsink name=taken` on to `frame_sink`.
-pub fn take(pipeline: &gst::Pipeline, frame_sink: &Arc<dyn FrameSink>) {
-    let sink = pipeline.by_name("taken");
-    let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
-        return;
-    };
-    let handover = Handover::new(Arc::clone(frame_sink));
-    handover.admit(1);
-    let mut reader = AppsinkReader::new(handover, 1, AgeEstimator::watch(pipeline));
-    sink.set_property("sync", false);
-    sink.set_max_buffers(1);
-    sink.set_drop(true);
-    sink.set_callbacks(
-        gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                match reader.take(sink, &sample) {
-                    Ok(_) => Ok(gst::FlowSuccess::Ok),
-                    Err(e) => {
-                        tracing::warn!("taken: {e:#}");
-                        Err(gst::FlowError::Error)
-                    }
-                }
-            })
-            .build(),
-    );
-}
-
 /// The bytes of a buffer: mapped, not copied. Only a raw frame whose rows or planes have another
 /// layout than its caps describe is copied into that layout.
 fn contents(buffer: gst::Buffer, info: Option<&gst_video::VideoInfo>) -> anyhow::Result<Bytes> {
@@ -203,6 +173,7 @@ fn repacked(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::frame_sink::FrameSink;
     use parking_lot::Mutex;
 
     /// The widths of the caps and the numbers of the frames that passed.

@@ -11,7 +11,7 @@ use crate::frame::Frame;
 use crate::media::capture::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
 use crate::media::capture::encoder;
 use crate::media::frame_sink::FrameSink;
-use crate::media::playback::player::PlayerOptions;
+use crate::media::playback::events::PlayerOptions;
 use crate::media::{Direction, PipelineFile, Player};
 
 const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
@@ -24,7 +24,7 @@ struct Taken(Mutex<Sender<Bytes>>);
 impl FrameSink for Taken {
     fn announce(&self, _caps: Caps) {}
     fn publish(&self, frame: Frame) {
-        let _ = self.0.lock().unwrap().send(frame.data);
+        let _ = self.0.lock().send(frame.data);
     }
     fn clear(&self) {}
     fn lose(&self, _reason: &str) {}
@@ -53,8 +53,8 @@ impl Line {
             taken: Some(Arc::new(Taken(Mutex::new(send)))),
             ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "mine", pipeline))
         };
-        let mut player = Player::new(options, told);
-        player.set_caps(&bench.caps()).unwrap();
+        let mut player = Player::spawn(options, told);
+        player.set_caps(&bench.caps());
         let mut line = Self {
             bench,
             player,
@@ -77,7 +77,12 @@ impl Line {
             ..FrameHeader::default()
         };
         self.sequence += 1;
-        self.player.show_shared(&header, data.into());
+        let ready = Instant::now() + PATIENCE;
+        while !self.player.is_ready() {
+            assert!(Instant::now() < ready, "frames are not taken");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.player.show(&header, data.into());
     }
 
     /// Waits for the picture of the last frame, which has to be that of the bench's `count`.

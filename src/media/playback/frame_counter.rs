@@ -1,8 +1,7 @@
-//! Counting the pictures that a receiving pipeline shows, and stopping it at the last one that is
-//! wanted.
+//! Counts the frames that a receiving pipeline shows, and stops it at the last one that is wanted.
 //!
-//! A picture counts when it reaches the sink. A sink that gets no pictures, since a muxer has put
-//! them into a file's blocks, says nothing about them: there they count when they come in.
+//! A frame counts when it reaches the sink. Behind a muxer the sink gets the blocks of a file and
+//! no frames: there they count when they enter the pipeline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,8 +14,8 @@ use crate::wire::caps;
 use super::frame_tracker::FrameTracker;
 use crate::media::display::freeze_frame;
 
-/// Counts into `shown`, and tells which pictures those are; after `enough` of them no more pass,
-/// and `reached` is called once.
+/// Counts into `shown`, and tells `marks` of each frame. After `enough` of them no more pass, and
+/// `reached` is called once.
 pub fn attach(
     pipeline: &gst::Pipeline,
     shown: &Arc<AtomicU64>,
@@ -49,18 +48,19 @@ pub fn attach(
         if let (Some(marks), Some(buffer)) = (&at_entry.marks, info.buffer()) {
             marks.entered(buffer);
         }
-        match is_muxed.load(Relaxed) {
-            true => at_entry.count(before, info.buffer()),
-            false => gst::PadProbeReturn::Ok,
+        if is_muxed.load(Relaxed) {
+            at_entry.count(before, info.buffer())
+        } else {
+            gst::PadProbeReturn::Ok
         }
     });
-    let what = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-    end.add_probe(what, move |_, info| match &info.data {
+    let watched = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    end.add_probe(watched, move |_, info| match &info.data {
         Some(gst::PadProbeData::Event(event)) => {
             if let gst::EventView::Caps(event) = event.view() {
-                let form = event.caps().structure(0);
-                let picture = form.is_some_and(|form| caps::is_picture(form.name()));
-                muxed.store(!picture, Relaxed);
+                let structure = event.caps().structure(0);
+                let frames = structure.is_some_and(|s| caps::is_picture(s.name()));
+                muxed.store(!frames, Relaxed);
             }
             gst::PadProbeReturn::Ok
         }
@@ -71,7 +71,7 @@ pub fn attach(
 
 struct FrameCounter {
     shown: Arc<AtomicU64>,
-    /// Which pictures they are, where somebody wants to know.
+    /// Told of each frame, where somebody wants to know.
     marks: Option<Arc<FrameTracker>>,
     enough: Option<u64>,
     reached: Box<dyn Fn() + Send + Sync>,
@@ -79,15 +79,15 @@ struct FrameCounter {
 
 impl FrameCounter {
     /// Lets one more pass after `before` others, or none.
-    fn count(&self, before: u64, picture: Option<&gst::Buffer>) -> gst::PadProbeReturn {
+    fn count(&self, before: u64, frame: Option<&gst::Buffer>) -> gst::PadProbeReturn {
         if self.enough.is_some_and(|enough| before >= enough) {
             // With `Drop` the bindings take the buffer and GStreamer 1.22 misses it, which is a
             // critical warning for each.
             return gst::PadProbeReturn::Handled;
         }
         self.shown.store(before + 1, Relaxed);
-        if let (Some(marks), Some(picture)) = (&self.marks, picture) {
-            marks.reached(picture);
+        if let (Some(marks), Some(frame)) = (&self.marks, frame) {
+            marks.reached(frame);
         }
         if Some(before + 1) == self.enough {
             (self.reached)();

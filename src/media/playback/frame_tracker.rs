@@ -1,23 +1,24 @@
-//! Which picture it is that reaches the sink: the header that a frame came in with, found again
-//! behind decoders, converters and queues that lose some.
+//! Recognises the frame that reaches the sink by a mark on its buffer. Decoders, converters and
+//! queues in between may drop frames.
 //!
-//! A mark on the buffer carries a number, and the headers of the newest frames are kept by it. The
-//! mark is a reference timestamp, which every element here hands on: measured through each of the
-//! decoders of [`crate::media::pipeline::decoders`], their parsers, converters and `videorate` (GStreamer 1.22).
-//! Times do not survive as well: `h264parse` and `videorate` set their own. They are what is left
+//! The mark carries a number, and the headers of the newest frames are kept by it. The mark is a
+//! reference timestamp, which every element here hands on: measured through each of the decoders
+//! of [`crate::media::pipeline::decoders`], their parsers, converters and `videorate` (GStreamer
+//! 1.22). Times do not survive as well: `h264parse` and `videorate` set their own. They serve
 //! where an element loses the mark.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gstreamer as gst;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::frame::FrameHeader;
 
-/// Is told of each picture that reaches the sink.
+/// Called with the header of each frame that reaches the sink.
 pub type OnShown = Arc<dyn Fn(&FrameHeader) + Send + Sync>;
 
-/// How many frames may be in a pipeline at once and still be known at its end: more than any
-/// decoder holds, and than a `queue` takes.
+/// The number of frames in a pipeline that are still known at its end: more than any decoder
+/// holds, and than a `queue` takes.
 const ROOM: u64 = 256;
 
 /// The frames that are in a pipeline.
@@ -82,7 +83,7 @@ impl FrameTracker {
         }
     }
 
-    /// Tells of a picture that has reached the sink. One of which nothing is known is not told of.
+    /// A frame has reached the sink. One that is not known is not told of.
     pub fn reached(&self, buffer: &gst::BufferRef) {
         let header = match self.number(buffer) {
             Some(number) => self.recent().numbered(number),
@@ -102,9 +103,8 @@ impl FrameTracker {
             .map(|meta| meta.timestamp().nseconds())
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
-        // Each frame is whole at any time.
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock()
     }
 }
 
@@ -114,7 +114,7 @@ impl Recent {
         (frame.number == Some(number)).then_some(frame.header)
     }
 
-    /// The newest frame that is not newer than a picture of this time.
+    /// The newest frame that entered no later than this time.
     fn at(&self, pts: gst::ClockTime) -> Option<FrameHeader> {
         let entered = self.frames.iter().filter_map(|f| Some((f.pts?, f)));
         let before = entered.filter(|(then, _)| *then <= pts);
@@ -132,14 +132,14 @@ fn slot(number: u64) -> usize {
 mod tests {
     use super::*;
 
-    /// What was told of.
+    /// The numbers of the frames that were told of.
     type Told = Arc<Mutex<Vec<u32>>>;
 
     fn marks() -> (Arc<FrameTracker>, Told) {
         gst::init().unwrap();
         let told = Told::default();
         let telling = Arc::clone(&told);
-        let seen = move |header: &FrameHeader| telling.lock().unwrap().push(header.sequence);
+        let seen = move |header: &FrameHeader| telling.lock().push(header.sequence);
         (FrameTracker::new(Arc::new(seen)), told)
     }
 
@@ -167,11 +167,11 @@ mod tests {
             marks.reached(buffer);
         }
         // The others are too old to be known.
-        assert_eq!(*told.lock().unwrap(), [599, 590, 344]);
+        assert_eq!(*told.lock(), [599, 590, 344]);
     }
 
     #[test]
-    fn without_its_mark_a_picture_is_known_by_its_time() {
+    fn without_its_mark_a_frame_is_known_by_its_time() {
         let (marks, told) = marks();
         for (sequence, time) in [(7, 100), (9, 200), (12, 300)] {
             frame(&marks, sequence, time);
@@ -183,6 +183,6 @@ mod tests {
             marks.reached(&bare);
         }
         marks.reached(&gst::Buffer::new());
-        assert_eq!(*told.lock().unwrap(), [7, 9, 12]);
+        assert_eq!(*told.lock(), [7, 9, 12]);
     }
 }

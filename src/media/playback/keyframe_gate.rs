@@ -1,13 +1,13 @@
-//! Which frames a decoder is given, and when a key frame is asked for. Numbers in, verdicts out.
+//! The key-frame gate: which frames a decoder gets, and when a key frame is asked for.
 //!
-//! Knows nothing of GStreamer, so that all of it can be tested with numbers.
+//! It knows nothing of GStreamer, so that all of it can be tested with numbers.
 
 use std::time::{Duration, Instant};
 
 /// A key frame is large: it is asked for no more often than this.
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How many frames may go without a picture or wait at least, whatever the frame rate.
+/// The least number of frames that may wait, or bring no output, whatever the frame rate.
 const LEAST: u64 = 5;
 
 /// Decides on each frame in turn.
@@ -18,18 +18,18 @@ pub struct KeyframeGate {
     last: Option<u32>,
     /// Frames are left out until a key frame comes.
     closed: bool,
-    /// What is in the pipeline is of no use any more.
+    /// The frames in the pipeline are of no use any more.
     stale: bool,
-    /// Frames that were fed since there was a picture.
+    /// Frames that were fed since the decoder last gave one.
     unanswered: u64,
-    /// Pictures that there had been by then.
-    pictures: u64,
+    /// Frames that the decoder had given by then.
+    decoded: u64,
     /// A key frame is to be asked for.
     wanted: bool,
     asked: Option<Instant>,
 }
 
-/// What is known when a frame comes.
+/// The facts that are known when a frame comes.
 pub struct DecoderState {
     /// The frame can be decoded by itself.
     pub key: bool,
@@ -37,8 +37,8 @@ pub struct DecoderState {
     pub sequence: u32,
     /// Frames that wait in front of the decoder.
     pub waiting: u64,
-    /// Pictures that the decoder gave; `None` where there is no decoder.
-    pub pictures: Option<u64>,
+    /// Frames that the decoder gave; `None` where there is no decoder.
+    pub decoded: Option<u64>,
     /// The decoder says that it needs a key frame.
     pub key_wanted: bool,
     /// The decoder has failed.
@@ -47,11 +47,11 @@ pub struct DecoderState {
     pub delta: bool,
 }
 
-/// What is done with a frame.
+/// The fate of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The decoder gets it.
-    AppsrcFeed,
+    Decode,
     /// The pipeline is emptied, then the decoder gets it.
     Flush,
     /// It is left out.
@@ -67,42 +67,43 @@ impl KeyframeGate {
             closed: true,
             stale: false,
             unanswered: 0,
-            pictures: 0,
+            decoded: 0,
             wanted: false,
             asked: None,
         }
     }
 
-    /// What to do with the frame that has come.
-    pub fn admit(&mut self, sight: &DecoderState) -> Admission {
+    /// Decides on the frame that has come.
+    pub fn admit(&mut self, decoder: &DecoderState) -> Admission {
         let gap = self
             .last
-            .is_some_and(|last| last.wrapping_add(1) != sight.sequence);
-        self.last = Some(sight.sequence);
-        // It is not the sender that is at fault where the machine is too slow.
-        let slow = sight.delta && sight.waiting > self.limit;
-        self.stale |= slow || sight.broken;
-        self.closed |= self.stale || (gap && sight.delta);
-        if let Some(pictures) = sight.pictures {
-            if pictures != self.pictures {
-                (self.pictures, self.unanswered) = (pictures, 0);
+            .is_some_and(|last| last.wrapping_add(1) != decoder.sequence);
+        self.last = Some(decoder.sequence);
+        // The frames wait here, so this machine is too slow and the sender is not at fault.
+        let slow = decoder.delta && decoder.waiting > self.limit;
+        self.stale |= slow || decoder.broken;
+        self.closed |= self.stale || (gap && decoder.delta);
+        if let Some(decoded) = decoder.decoded {
+            if decoded != self.decoded {
+                (self.decoded, self.unanswered) = (decoded, 0);
             }
-            // Those that wait have had no chance yet.
-            self.wanted |= self.unanswered > self.limit + sight.waiting;
+            // Frames that wait have had no chance yet.
+            self.wanted |= self.unanswered > self.limit + decoder.waiting;
         }
-        self.wanted |= sight.key_wanted;
-        if self.closed && sight.delta && !sight.key {
+        self.wanted |= decoder.key_wanted;
+        if self.closed && decoder.delta && !decoder.key {
             self.wanted = true;
             return Admission::Drop;
         }
-        if sight.key {
+        if decoder.key {
             self.wanted = false;
         }
         self.closed = false;
         self.unanswered += 1;
-        match std::mem::take(&mut self.stale) {
-            true => Admission::Flush,
-            false => Admission::AppsrcFeed,
+        if std::mem::take(&mut self.stale) {
+            Admission::Flush
+        } else {
+            Admission::Decode
         }
     }
 
@@ -128,49 +129,46 @@ mod tests {
     /// A gate at 30 frames a second with frames that come one by one.
     struct Frames {
         gate: KeyframeGate,
-        sight: DecoderState,
+        state: DecoderState,
         now: Instant,
     }
 
     impl Frames {
         fn new() -> Self {
-            let sight = DecoderState {
+            let state = DecoderState {
                 key: false,
                 sequence: 0,
                 waiting: 0,
-                pictures: Some(0),
+                decoded: Some(0),
                 key_wanted: false,
                 broken: false,
                 delta: true,
             };
             Self {
                 gate: KeyframeGate::new(30.0),
-                sight,
+                state,
                 now: Instant::now(),
             }
         }
 
         /// The next frame, 1/30 s later, with what is different about it this once.
         fn next(&mut self, differs: impl Fn(&mut DecoderState)) -> (Admission, bool) {
-            let mut sight = DecoderState { ..self.sight };
-            differs(&mut sight);
-            let verdict = self.gate.admit(&sight);
+            let mut state = DecoderState { ..self.state };
+            differs(&mut state);
+            let verdict = self.gate.admit(&state);
             let asks = self.gate.asks(self.now);
-            self.sight.sequence = sight.sequence + 1;
+            self.state.sequence = state.sequence + 1;
             self.now += Duration::from_millis(33);
-            if verdict != Admission::Drop && !sight.broken {
-                self.sight.pictures = self.sight.pictures.map(|pictures| pictures + 1);
+            if verdict != Admission::Drop && !state.broken {
+                self.state.decoded = self.state.decoded.map(|decoded| decoded + 1);
             }
             (verdict, asks)
         }
 
         fn started() -> Self {
             let mut frames = Self::new();
-            assert_eq!(
-                frames.next(|s| s.key = true),
-                (Admission::AppsrcFeed, false)
-            );
-            assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
+            assert_eq!(frames.next(|s| s.key = true), (Admission::Decode, false));
+            assert_eq!(frames.next(|_| {}), (Admission::Decode, false));
             frames
         }
     }
@@ -182,8 +180,8 @@ mod tests {
             .filter(|_| frames.next(|_| {}) == (Admission::Drop, true))
             .count();
         assert_eq!(asked, 4);
-        assert_eq!(frames.next(|s| s.key = true).0, Admission::AppsrcFeed);
-        assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
+        assert_eq!(frames.next(|s| s.key = true).0, Admission::Decode);
+        assert_eq!(frames.next(|_| {}), (Admission::Decode, false));
     }
 
     #[test]
@@ -191,22 +189,19 @@ mod tests {
         let mut frames = Frames::started();
         assert_eq!(frames.next(|s| s.sequence += 1), (Admission::Drop, true));
         assert_eq!(frames.next(|_| {}), (Admission::Drop, false));
-        assert_eq!(
-            frames.next(|s| s.key = true),
-            (Admission::AppsrcFeed, false)
-        );
+        assert_eq!(frames.next(|s| s.key = true), (Admission::Decode, false));
         let skipped_to_key = |s: &mut DecoderState| (s.key, s.sequence) = (true, s.sequence + 9);
-        assert_eq!(frames.next(skipped_to_key), (Admission::AppsrcFeed, false));
+        assert_eq!(frames.next(skipped_to_key), (Admission::Decode, false));
     }
 
     #[test]
     fn a_slow_machine_skips_to_the_next_key_frame() {
         let mut frames = Frames::started();
-        assert_eq!(frames.next(|s| s.waiting = 15).0, Admission::AppsrcFeed);
+        assert_eq!(frames.next(|s| s.waiting = 15).0, Admission::Decode);
         assert_eq!(frames.next(|s| s.waiting = 16), (Admission::Drop, true));
         assert_eq!(frames.next(|_| {}).0, Admission::Drop);
         assert_eq!(frames.next(|s| s.key = true), (Admission::Flush, false));
-        assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
+        assert_eq!(frames.next(|_| {}), (Admission::Decode, false));
     }
 
     #[test]
@@ -217,8 +212,8 @@ mod tests {
             frames.next(|s| (s.key, s.broken) = (true, true)).0,
             Admission::Flush
         );
-        assert_eq!(frames.next(|_| {}), (Admission::AppsrcFeed, false));
-        // Pictures that need no others are all key frames.
+        assert_eq!(frames.next(|_| {}), (Admission::Decode, false));
+        // Frames that need no others are all key frames.
         let jpeg = |s: &mut DecoderState| (s.key, s.delta, s.broken) = (true, false, true);
         assert_eq!(frames.next(jpeg), (Admission::Flush, false));
     }
@@ -228,9 +223,9 @@ mod tests {
         let mut frames = Frames::started();
         assert_eq!(
             frames.next(|s| s.key_wanted = true),
-            (Admission::AppsrcFeed, true)
+            (Admission::Decode, true)
         );
-        let silent = |frames: &mut Frames| frames.next(|s| s.pictures = Some(1));
+        let silent = |frames: &mut Frames| frames.next(|s| s.decoded = Some(1));
         let asked: Vec<bool> = (0..30).map(|_| silent(&mut frames).1).collect();
         let first = asked.iter().position(|asks| *asks);
         assert!((14..=17).contains(&first.unwrap()), "{asked:?}");

@@ -1,12 +1,16 @@
 //! The receiving end: frames into a decoder, and which of them reached the sink.
 
 pub(crate) mod appsrc;
-pub(crate) mod buffer_pool;
 pub(crate) mod bus;
+pub(crate) mod decoder_monitor;
+pub mod events;
 pub(crate) mod frame_counter;
+pub mod frame_memory;
 pub(crate) mod frame_tracker;
 pub(crate) mod keyframe_gate;
 pub(crate) mod pipeline;
 pub mod placeholders;
 pub mod player;
-pub(crate) mod replace;
+pub(crate) mod player_thread;
+pub(crate) mod sample;
+pub(crate) mod transcode;

@@ -1,145 +1,314 @@
-//! One receiving pipeline: how it is built, what listens to it, and how it stops.
+//! One receiving pipeline: how it is built, started, fed and stopped.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Outcome;
-use crate::wire::Caps;
-
-use super::appsrc::{AppsrcFeed, DecoderMonitor};
-use super::buffer_pool::BufferPool;
-use super::bus::{self, BusHandler};
-use super::frame_counter;
-use super::player::{Player, PlayerEvent, PlayerOptions, natural_size};
-use super::replace::Trial;
-use crate::media::capture::appsink;
+use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::terminal::Terminal;
 use crate::media::display::window::Window;
+use crate::media::frame_sink::FrameSink;
+use crate::media::gst::element;
 use crate::media::gst::stop;
 use crate::media::pipeline::build;
+use crate::media::pipeline::file::PipelineFile;
+use crate::wire::Caps;
 
-/// The pipeline for frames of one form.
+use super::appsrc::AppsrcFeed;
+use super::bus::{self, PipelineEvent, Tell};
+use super::decoder_monitor::DecoderMonitor;
+use super::events::PlayerEvent;
+use super::frame_counter;
+use super::frame_tracker::FrameTracker;
+use super::transcode;
+
+/// The things that all pipelines of one player share.
+pub(super) struct Context {
+    /// The player's owner.
+    pub events: UnboundedSender<PlayerEvent>,
+    pub window: Window,
+    pub freeze_frame: FreezeFrame,
+    /// Recognises the frames at the sink, where somebody wants to know.
+    pub tracker: Option<Arc<FrameTracker>>,
+    /// Counts the frames that are shown.
+    pub shown: Arc<AtomicU64>,
+    /// The number of frames after which no more pass.
+    pub enough: Option<u64>,
+    /// Receives the frames of an `appsink name=taken`.
+    pub taken: Option<Arc<dyn FrameSink>>,
+}
+
+/// A pipeline to be opened.
+pub(super) struct Plan<'a> {
+    pub file: &'a PipelineFile,
+    /// The file's text with its placeholders filled.
+    pub text: String,
+    pub caps: &'a Caps,
+    pub gst_caps: &'a gst::Caps,
+}
+
+/// The purpose of a pipeline that is opened.
+pub(super) enum Purpose {
+    /// To show the frames from here on. A terminal that shows something already is kept.
+    Show(Option<Terminal>),
+    /// To see whether it works, beside the one that shows the frames.
+    Trial,
+}
+
+/// How far a pipeline has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The thread "start" changes its state.
+    Starting,
+    Running,
+    Failed,
+}
+
+/// A pipeline. Dropping it stops it, which takes [`stop::LIMIT`] at the most.
 pub(super) struct PlaybackPipeline {
-    /// The filled file: a change of it means another pipeline.
-    pub(super) text: String,
-    pub(super) pipeline: gst::Pipeline,
-    pub(super) frames: gst_app::AppSrc,
-    pub(super) feed: AppsrcFeed,
-    pub(super) terminal: Option<Terminal>,
+    text: String,
+    /// Where its file is, for a person.
+    place: String,
+    pipeline: gst::Pipeline,
+    feed: Arc<AppsrcFeed>,
+    terminal: Option<Terminal>,
     window: Window,
-    /// Hears when the pipeline has come to its end.
-    pub(super) ended: mpsc::Receiver<()>,
-    /// It was on trial: what covers pictures still works on the one before.
-    pub(super) tried: bool,
-    /// Another has taken its place: nobody wants to hear of it any more.
-    pub(super) retired: Arc<AtomicBool>,
-    /// For raw pictures, which all have one size.
-    pub(super) pool: Option<BufferPool>,
+    progress: Progress,
+    tell: Tell,
 }
 
-/// What a pipeline is opened for.
-pub(super) enum Place {
-    /// To go on, with the terminal that is covered already, if one is.
-    Kept(Option<Terminal>),
-    /// To see whether it works.
-    Tried(Trial),
-}
-
-impl Player {
-    /// Starts a pipeline. What it fails with goes to its trial first, where it is on trial.
-    pub(super) fn open(
-        &self,
-        text: String,
-        form: &Caps,
-        gst_caps: &gst::Caps,
-        place: Place,
-    ) -> Outcome<PlaybackPipeline> {
-        let file = &self.options.file;
+impl PlaybackPipeline {
+    /// Builds a pipeline, whose events go to `tell`. It takes no frames before
+    /// [`PlaybackPipeline::start`].
+    ///
+    /// # Errors
+    /// The text makes no pipeline, or there is no terminal for it.
+    pub fn open(context: &Context, plan: Plan<'_>, purpose: Purpose, tell: Tell) -> Outcome<Self> {
+        let Plan {
+            file,
+            text,
+            caps,
+            gst_caps,
+        } = plan;
         let pipeline = build::build(file, &text)?;
         let frames: gst_app::AppSrc = build::seam(file, &pipeline)?;
-        frames.set_format(gst::Format::Time);
-        frames.set_is_live(true);
-        frames.set_do_timestamp(true);
-        frames.set_max_bytes(0);
-        let health = DecoderMonitor::watch(&pipeline, &frames);
-        let feed = AppsrcFeed::new(frames.clone(), Arc::clone(&health), self.events.clone());
+        let decoder = DecoderMonitor::watch(&pipeline, &frames);
+        let feed = AppsrcFeed::new(frames, Arc::clone(&decoder), context.events.clone());
         // Before anything else goes down the pipeline.
-        feed.set_form(form, gst_caps);
-        let (terminal, trial) = match place {
-            Place::Kept(terminal) => {
-                self.cover.attach(&pipeline, natural_size(form));
-                (terminal, None)
+        feed.set_caps(caps, gst_caps);
+        let size = caps.display_size();
+        let (is_trial, terminal) = match purpose {
+            Purpose::Show(terminal) => {
+                context.freeze_frame.attach(&pipeline, size);
+                (false, terminal)
             }
-            Place::Tried(trial) => (None, Some(trial)),
+            Purpose::Trial => (true, None),
         };
-        let tried = trial.is_some();
-        let terminal = Terminal::of(&pipeline, terminal, &self.cover, natural_size(form))?;
+        let terminal = Terminal::of(&pipeline, terminal, &context.freeze_frame, size)?;
         if terminal.is_none() {
-            self.window.attach(&pipeline, natural_size(form));
+            context.window.attach(&pipeline, size);
         }
-        if let Some(outlet) = &self.options.taken {
-            appsink::take(&pipeline, outlet);
+        if let Some(frame_sink) = &context.taken {
+            transcode::attach(&pipeline, frame_sink);
         }
-        self.tell_decoder(health.decoder.as_deref());
-        let retired = Arc::default();
-        let hearing = BusHandler {
-            place: file.place(None),
-            events: self.events.clone(),
-            window: self.window.clone(),
-            trial,
-            retired: Arc::clone(&retired),
-            health,
-        };
-        let ended = hearing.listen(&pipeline);
-        let stage = PlaybackPipeline {
+        let place = file.place(None);
+        let window = context.window.clone();
+        bus::listen(
+            &pipeline,
+            place.clone(),
+            window.clone(),
+            decoder,
+            Arc::clone(&tell),
+        );
+        let opened = Self {
             text,
+            place,
             pipeline,
-            frames,
-            feed,
+            feed: Arc::new(feed),
             terminal,
-            pool: None,
-            window: self.window.clone(),
-            ended,
-            tried,
-            retired,
+            window,
+            progress: Progress::Starting,
+            tell,
         };
-        if stage.pipeline.set_state(gst::State::Playing).is_err() {
-            return Err(bus::first_failure(&file.place(None), &stage.pipeline));
+        if is_trial {
+            opened.watch_first_frame();
+        } else {
+            opened.count(context);
         }
-        Ok(stage)
+        Ok(opened)
     }
 
-    /// Counts the pictures that this pipeline shows from here on.
-    pub(super) fn count(&self, stage: &PlaybackPipeline) {
-        let events = self.events.clone();
-        let (marks, pipeline) = (self.marks.as_ref(), &stage.pipeline);
-        let PlayerOptions { shown, enough, .. } = &self.options;
-        frame_counter::attach(pipeline, shown, marks, *enough, move || {
+    /// Starts it, on a thread of its own: [`PipelineEvent::Started`] tells when that is done,
+    /// which may take seconds, or never be.
+    pub fn start(&self) {
+        let (pipeline, tell) = (self.pipeline.clone(), Arc::clone(&self.tell));
+        let start = move || {
+            let started = pipeline.set_state(gst::State::Playing).is_ok();
+            tell(PipelineEvent::Started(started));
+        };
+        let spawned = std::thread::Builder::new()
+            .name("start".into())
+            .spawn(start);
+        if spawned.is_err() {
+            (self.tell)(PipelineEvent::Started(false));
+        }
+    }
+
+    /// It was started.
+    pub fn has_started(&mut self) {
+        if self.progress == Progress::Starting {
+            self.progress = Progress::Running;
+        }
+    }
+
+    /// It has failed; true the first time.
+    pub fn has_failed(&mut self) -> bool {
+        std::mem::replace(&mut self.progress, Progress::Failed) != Progress::Failed
+    }
+
+    /// Whether it is still being started.
+    pub fn is_starting(&self) -> bool {
+        self.progress == Progress::Starting
+    }
+
+    /// Whether it takes frames.
+    pub fn is_running(&self) -> bool {
+        self.progress == Progress::Running
+    }
+
+    /// The filled text that it was made of.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where its file is, for a person.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Its entry.
+    pub fn feed(&self) -> &Arc<AppsrcFeed> {
+        &self.feed
+    }
+
+    /// Prepares for frames of these caps, for which its text is the same.
+    pub fn set_caps(&self, caps: &Caps, gst_caps: &gst::Caps) {
+        self.window.resize(caps.display_size());
+        if let Some(terminal) = &self.terminal {
+            terminal.set_aspect(caps.display_size());
+        }
+        self.feed.set_caps(caps, gst_caps);
+    }
+
+    /// Freezes the terminal's frame with `text` on it, where there is a terminal.
+    pub fn freeze(&self, text: &str) {
+        if let Some(terminal) = &self.terminal {
+            terminal.freeze(text);
+        }
+    }
+
+    /// Goes on after its trial, with frames of the caps that it was tried with.
+    pub fn take_over(&self, context: &Context, caps: &Caps) {
+        context
+            .freeze_frame
+            .attach(&self.pipeline, caps.display_size());
+        self.count(context);
+    }
+
+    /// Empties the decoder, which begins anew with `buffer`: on a thread of its own, as it may
+    /// hang. [`PipelineEvent::Flushed`] tells when it is done.
+    pub fn flush(&self, buffer: gst::Buffer) {
+        let (feed, tell) = (Arc::clone(&self.feed), Arc::clone(&self.tell));
+        let flush = move || {
+            feed.flush(buffer);
+            tell(PipelineEvent::Flushed);
+        };
+        // Without a thread the frames stay out, as they do where it hangs.
+        let _ = std::thread::Builder::new()
+            .name("flush".into())
+            .spawn(flush);
+    }
+
+    /// Asks it to bring the frames that it has to their end. False where it does not, and so will
+    /// not say [`PipelineEvent::Ended`].
+    pub fn end(&self) -> bool {
+        self.is_running() && !self.window.is_lost() && self.feed.end()
+    }
+
+    /// Stops it, and gives the terminal to the next one with the frame that it shows.
+    pub fn into_terminal(mut self) -> Option<Terminal> {
+        self.terminal.take()
+    }
+
+    /// Whether a pipeline of `text` would end in the same place, such as the window, the terminal
+    /// or a file, where there is room for one.
+    ///
+    /// # Errors
+    /// The text makes no pipeline.
+    pub fn shares_its_end_with(&self, file: &PipelineFile, text: &str) -> Outcome<bool> {
+        let taken = ends(&self.pipeline);
+        let other = build::build(file, text)?;
+        Ok(ends(&other).iter().any(|end| taken.contains(end)))
+    }
+
+    /// Counts the frames that it shows from here on.
+    fn count(&self, context: &Context) {
+        let events = context.events.clone();
+        let tracker = context.tracker.as_ref();
+        let (shown, enough) = (&context.shown, context.enough);
+        frame_counter::attach(&self.pipeline, shown, tracker, enough, move || {
             let _ = events.send(PlayerEvent::Enough);
         });
     }
 
-    /// Says which decoder it is, once and when it is another.
-    fn tell_decoder(&self, kind: Option<&str>) {
-        let mut told = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kind) = kind
-            && *told != kind
-        {
-            tracing::info!("decoder: {kind}");
-            *told = kind.to_owned();
-        }
+    fn watch_first_frame(&self) {
+        let sink = self.pipeline.iterate_sinks().next().ok().flatten();
+        let Some(pad) = sink.and_then(|sink| sink.static_pad("sink")) else {
+            return;
+        };
+        let tell = Arc::clone(&self.tell);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            tell(PipelineEvent::FirstFrame);
+            gst::PadProbeReturn::Remove
+        });
     }
 }
 
 impl Drop for PlaybackPipeline {
     fn drop(&mut self) {
         if self.window.is_stuck() {
+            // A thread that speaks to a lost X display waits for ever, so this pipeline is never
+            // stopped nor freed.
             return std::mem::forget(self.pipeline.clone());
         }
-        stop::stop(&self.pipeline);
+        if !stop::stop(&self.pipeline) {
+            let limit = stop::LIMIT.as_secs();
+            let place = &self.place;
+            tracing::warn!("pipeline {place}: does not stop within {limit} s, is left behind");
+        }
     }
+}
+
+/// The places in which a pipeline ends.
+fn ends(pipeline: &gst::Pipeline) -> Vec<String> {
+    let sinks = pipeline.iterate_sinks().into_iter().flatten();
+    let end = |sink: gst::Element| {
+        if sink.is::<gst_video::VideoOverlay>() || element::kind(&sink) == "autovideosink" {
+            return Some("the window".to_owned());
+        }
+        if sink.name() == "blocks" {
+            return Some("the terminal".to_owned());
+        }
+        ["location", "device", "fd", "port"]
+            .into_iter()
+            .find(|name| sink.has_property(name))
+            .map(|name| format!("{name} {:?}", sink.property_value(name)))
+    };
+    sinks.filter_map(end).collect()
 }

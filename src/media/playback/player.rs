@@ -1,290 +1,212 @@
-//! The receiving end: frames into a pipeline that shows them, always the newest.
+//! The receiving end: a pipeline that shows frames, always the newest.
+//!
+//! Building, changing and stopping a pipeline may take seconds, so all of that happens on a
+//! thread, "player", which `player_thread` is. Here is its handle, which passes frames straight
+//! to the pipeline that runs. Nothing in it waits, except [`Player::finish`].
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
 use bytes::Bytes;
-use gst::prelude::*;
 use gstreamer as gst;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Failure;
 use crate::frame::FrameHeader;
-use crate::wire::Caps;
-use crate::wire::caps::Value;
-
-use super::buffer_pool::BufferPool;
-use super::frame_tracker::{FrameTracker, OnShown};
-use super::pipeline::{Place, PlaybackPipeline};
-use super::placeholders;
-use super::replace::Sample;
 use crate::media::display::freeze_frame::FreezeFrame;
-use crate::media::display::terminal::Terminal;
 use crate::media::display::window::{Window, WindowAction};
-use crate::media::frame_sink::FrameSink;
-use crate::media::gst::caps;
-use crate::media::gst::stop;
 use crate::media::pipeline::file::PipelineFile;
-use crate::media::pipeline::placeholders::Values;
+use crate::wire::Caps;
 
-/// What a player tells its owner.
-#[derive(Debug)]
-pub enum PlayerEvent {
-    /// The person pressed q in the window or closed it.
-    Quit,
-    /// As many pictures as were asked for have been shown.
-    Enough,
-    /// What comes cannot be decoded before the next key frame. At most a few times a second.
-    NeedKey,
-    /// The pipeline came to its end by itself.
-    Ended,
-    /// The pipeline failed.
-    Failed(Failure),
-}
+use super::events::{PlayerEvent, PlayerOptions};
+use super::frame_tracker::FrameTracker;
+use super::pipeline::Context;
+use super::player_thread::{Entry, Input, PlayerThread};
+use super::sample::Sample;
 
-/// How to show frames.
-#[derive(Clone)]
-pub struct PlayerOptions {
-    /// The receiving pipeline.
-    pub file: PipelineFile,
-    /// Values for its placeholders.
-    pub values: Values,
-    /// The window's title.
-    pub title: String,
-    /// After how many pictures to say [`PlayerEvent::Enough`].
-    pub enough: Option<u64>,
-    /// Counts the pictures that are shown.
-    pub shown: Arc<AtomicU64>,
-    /// Is told of each of those, with the header that it came in with, when it reaches the sink;
-    /// when it comes in, where the sink gets no pictures. On threads of GStreamer: it must not
-    /// block.
-    pub seen: Option<OnShown>,
-    /// Where pictures go that reach an `appsink name=taken`.
-    pub taken: Option<Arc<dyn FrameSink>>,
-}
+/// How long the thread may take to end before it is left to the end of the process: its pipeline
+/// has two seconds to come to its end, and two to stop.
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
 
-impl PlayerOptions {
-    /// Shows what comes, without an end, and tells nobody of it.
-    pub fn new(file: PipelineFile) -> Self {
-        Self {
-            file,
-            values: Values::default(),
-            title: String::new(),
-            enough: None,
-            shown: Arc::default(),
-            seen: None,
-            taken: None,
-        }
-    }
-}
-
-/// Memory for a picture on its way into the pipeline.
-pub type Picture = gst::MappedBuffer<gst::buffer::Writable>;
-
-/// A receiving pipeline. Dropping it stops the pipeline.
+/// A player and its thread. Dropping it stops both, without waiting.
 pub struct Player {
-    /// Dropped first: its sink must not draw in a window that is gone.
-    pub(super) stage: Option<PlaybackPipeline>,
-    pub(super) window: Window,
-    pub(super) options: PlayerOptions,
-    pub(super) events: UnboundedSender<PlayerEvent>,
-    pub(super) marks: Option<Arc<FrameTracker>>,
-    pub(super) cover: FreezeFrame,
-    /// What another pipeline is tried with, where that is wanted.
-    pub(super) sample: Option<Sample>,
-    /// The kind of decoder that was last told of.
-    pub(super) decoder: Mutex<String>,
+    inputs: Sender<Input>,
+    entry: watch::Receiver<Entry>,
+    /// The number of the last input that frames have to wait for.
+    asked: u64,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
+    tracker: Option<Arc<FrameTracker>>,
+    sample: Option<Arc<Sample>>,
+    /// See [`FreezeFrame::live`].
+    live: Arc<AtomicBool>,
+    /// The display went away.
+    display_lost: Arc<AtomicBool>,
 }
 
 impl Player {
-    /// A player that opens its pipeline when it knows the caps.
-    pub fn new(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
-        let quit = events.clone();
-        let cover = FreezeFrame::new();
-        let redraw = cover.redrawer();
-        let window = Window::new(&options.title, move |act| match act {
-            WindowAction::Exposed => redraw(),
-            WindowAction::Quit => {
-                let _ = quit.send(PlayerEvent::Quit);
-            }
-            WindowAction::Lost(reason) => {
-                let failure = Failure::lost("lost the display").cause(reason);
-                let _ = quit.send(PlayerEvent::Failed(failure));
-            }
-        });
-        Self {
-            marks: options.seen.clone().map(FrameTracker::new),
-            options,
+    /// Starts the thread. The pipeline is opened when the caps are known.
+    pub fn spawn(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
+        let freeze_frame = FreezeFrame::new();
+        let live = Arc::clone(freeze_frame.live());
+        let display_lost = Arc::<AtomicBool>::default();
+        let window = window(&options.title, &freeze_frame, &display_lost, &events);
+        let tracker = options.seen.map(FrameTracker::new);
+        let sample = options.replaceable.then(Arc::<Sample>::default);
+        let context = Context {
             events,
             window,
-            stage: None,
-            cover,
-            sample: None,
-            decoder: Mutex::default(),
-        }
-    }
-
-    /// Gets ready for frames of `form`. The pipeline goes on where it can take them.
-    pub fn set_caps(&mut self, form: &Caps) -> Outcome {
-        let gst_caps = caps::to_gst(form).map_err(|e| not_shown(form, &e))?;
-        let text = placeholders::fill(&self.options.values, &self.options.file, form)?;
-        if self.stage.as_ref().is_none_or(|stage| stage.text != text) {
-            // The terminal stays, as the window does, with what it shows.
-            let terminal = self
-                .stage
-                .take()
-                .and_then(|mut stage| stage.terminal.take());
-            let stage = self.open(text, form, &gst_caps, Place::Kept(terminal))?;
-            self.settle(stage, form);
-        }
-        if let Some(sample) = &mut self.sample {
-            *sample = Sample::of(form);
-        }
-        self.fit(form, &gst_caps)
-    }
-
-    /// Has the pipeline take frames of `form`.
-    pub(super) fn fit(&mut self, form: &Caps, gst_caps: &gst::Caps) -> Outcome {
-        let Some(stage) = &mut self.stage else {
-            return Ok(());
+            freeze_frame,
+            tracker: tracker.clone(),
+            shown: options.shown,
+            enough: options.enough,
+            taken: options.taken,
         };
-        self.window.resize(natural_size(form));
-        if let Some(terminal) = &stage.terminal {
-            terminal.set_aspect(natural_size(form));
-        }
-        stage.feed.set_form(form, gst_caps);
-        stage.pool = match form.is_raw() {
-            true => Some(BufferPool::new(gst_caps).map_err(|e| not_shown(form, &e))?),
-            false => None,
-        };
-        Ok(())
-    }
-
-    /// Room for a picture of `length` bytes; refused where the caps call for another length.
-    pub fn buffer(&self, length: usize) -> Outcome<Picture> {
-        let wrong = |cause: String| Failure::lost("cannot take the sender's picture").cause(cause);
-        let pool = self.stage.as_ref().and_then(|stage| stage.pool.as_ref());
-        let buffer = match pool {
-            Some(pool) if pool.size != length => {
-                let size = pool.size;
-                return Err(wrong(format!(
-                    "it has {length} bytes where its caps call for {size}"
-                )));
-            }
-            Some(pool) => pool
-                .buffers
-                .acquire_buffer(None)
-                .map_err(|e| wrong(e.to_string()))?,
-            None => gst::Buffer::with_size(length).map_err(|e| wrong(e.to_string()))?,
-        };
-        buffer
-            .into_mapped_buffer_writable()
-            .map_err(|_| wrong("there is no memory for it".into()))
-    }
-
-    /// Shows a picture that was written to room from [`Player::buffer`].
-    pub fn show(&self, header: &FrameHeader, picture: Picture) {
-        self.push(header, picture.into_buffer());
-    }
-
-    /// Shows a picture that is shared with others.
-    pub fn show_shared(&self, header: &FrameHeader, picture: Bytes) {
-        self.push(header, gst::Buffer::from_slice(picture));
-    }
-
-    /// Shows the last picture darker and with `text` on it, at once: while nothing new comes it
-    /// must not pass for a live one. Call it again for another text. The next live picture takes
-    /// its place by itself. Without a window or a terminal there is nothing to cover.
-    pub fn cover(&mut self, text: &str) {
-        let text = self.cover.freeze(text, &self.window);
-        if let Some(terminal) = self.terminal() {
-            terminal.freeze(&text);
+        let (inputs, received) = mpsc::channel();
+        let (entry, entered) = watch::channel(Entry::default());
+        let thread = PlayerThread::new(
+            context,
+            options.file,
+            options.values,
+            sample.clone(),
+            (inputs.clone(), received),
+            entry,
+        );
+        let (end, ended) = mpsc::channel::<()>();
+        std::thread::Builder::new()
+            .name("player".into())
+            .spawn(move || {
+                thread.run();
+                drop(end);
+            })
+            .expect("the system has room for a thread at the start of the program");
+        Self {
+            inputs,
+            entry: entered,
+            asked: 0,
+            ended,
+            tracker,
+            sample,
+            live,
+            display_lost,
         }
     }
 
-    /// Ends the stream and waits until the pipeline is through with what it has: the last picture
-    /// is shown, and a file is whole.
-    pub fn finish(&mut self) {
-        if let Some(stage) = &self.stage
-            && !self.window.is_lost()
-        {
-            // What was said before is no answer.
-            while stage.ended.try_recv().is_ok() {}
-            if stage.frames.end_of_stream().is_ok() {
-                let _ = stage.ended.recv_timeout(stop::LIMIT);
-            }
-        }
-        self.stage = None;
+    /// Prepares for frames of `caps`. The pipeline goes on where it can take them. Where there is
+    /// none for them, [`PlayerEvent::Failed`] says why.
+    pub fn set_caps(&mut self, caps: &Caps) {
+        let ticket = self.ask();
+        self.tell(Input::Caps(ticket, caps.clone()));
     }
 
-    fn push(&self, header: &FrameHeader, mut buffer: gst::Buffer) {
-        let Some(stage) = &self.stage else {
-            return;
+    /// Whether frames are taken. While a pipeline is built or changed they are not.
+    pub fn is_ready(&self) -> bool {
+        let entry = self.entry.borrow();
+        entry.answered == self.asked && entry.feed.is_some()
+    }
+
+    /// Waits until frames are taken.
+    pub async fn ready(&mut self) {
+        let asked = self.asked;
+        let ready = |entry: &Entry| entry.answered == asked && entry.feed.is_some();
+        if self.entry.wait_for(ready).await.is_err() {
+            // The thread has ended, so nothing is taken any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Shows a frame, without a copy. It is left out while frames are not taken.
+    pub fn show(&mut self, header: &FrameHeader, frame: Bytes) {
+        let feed = match &*self.entry.borrow() {
+            Entry {
+                answered,
+                feed: Some(feed),
+            } if *answered == self.asked => Arc::clone(feed),
+            _ => return,
         };
-        if self.window.is_lost() {
+        if self.display_lost.load(Relaxed) {
             return;
         }
+        let mut buffer = gst::Buffer::from_slice(frame);
         if let Some(buffer) = buffer.get_mut() {
-            let mut flags = buffer.flags() - gst::BufferFlags::TAG_MEMORY;
+            let mut flags = buffer.flags();
             flags.set(gst::BufferFlags::DELTA_UNIT, !header.key);
             flags.set(gst::BufferFlags::DISCONT, header.discontinuity);
             buffer.set_flags(flags);
-            if let Some(marks) = &self.marks {
-                marks.mark(header, buffer);
+            if let Some(tracker) = &self.tracker {
+                tracker.mark(header, buffer);
             }
         }
         if let Some(sample) = &self.sample {
             sample.note(header, &buffer);
         }
-        self.cover.live().store(true, Relaxed);
-        stage.feed.push(header, buffer);
-    }
-
-    fn terminal(&self) -> Option<&Terminal> {
-        self.stage.as_ref()?.terminal.as_ref()
-    }
-
-    /// Goes on with a pipeline that was opened for pictures of `form`.
-    pub(super) fn settle(&mut self, stage: PlaybackPipeline, form: &Caps) {
-        if stage.tried {
-            self.cover.attach(&stage.pipeline, natural_size(form));
+        self.live.store(true, Relaxed);
+        if let Some(buffer) = feed.push(header, buffer) {
+            let ticket = self.ask();
+            self.tell(Input::Flush(ticket, buffer));
         }
-        self.count(&stage);
-        self.stage = Some(stage);
-        self.cover.resume(&self.window);
+    }
+
+    /// Shows the last frame darker and with `text` on it, so that it does not pass for a live one.
+    /// The next frame takes its place by itself. Call it again for another text. Without a window
+    /// or a terminal there is nothing to cover.
+    pub fn cover(&mut self, text: &str) {
+        let ticket = self.ask();
+        self.tell(Input::Cover(ticket, text.to_owned()));
+    }
+
+    /// Changes to another pipeline, within a second or so: [`PlayerEvent::Replaced`] or
+    /// [`PlayerEvent::Kept`] tells. The window stays.
+    pub fn replace(&self, file: PipelineFile) {
+        self.tell(Input::Replace(Box::new(file)));
+    }
+
+    /// Ends the stream and waits until the pipeline is through with its frames: the last one is
+    /// shown, and a file is whole. A pipeline that hangs is left behind.
+    pub fn finish(self) {
+        self.tell(Input::Finish);
+        let _ = self.ended.recv_timeout(FINISH_LIMIT);
+    }
+
+    /// The number of an input that the next frames have to wait for.
+    fn ask(&mut self) -> u64 {
+        self.asked += 1;
+        self.asked
+    }
+
+    fn tell(&self, input: Input) {
+        // The thread ends only when it is told to.
+        let _ = self.inputs.send(input);
     }
 }
 
-/// The size in square pixels at which a picture has its right shape.
-pub fn natural_size(form: &Caps) -> (u32, u32) {
-    let (width, height) = form.size().unwrap_or((320, 240));
-    let ratio = form.fields().find_map(|(name, value)| match value {
-        Value::Fraction(n, d) if name == "pixel-aspect-ratio" => {
-            Some(f64::from(*n) / f64::from(*d))
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.tell(Input::Quit);
+    }
+}
+
+/// A window whose actions become events.
+fn window(
+    title: &str,
+    freeze_frame: &FreezeFrame,
+    display_lost: &Arc<AtomicBool>,
+    events: &UnboundedSender<PlayerEvent>,
+) -> Window {
+    let redraw = freeze_frame.redrawer();
+    let (lost, events) = (Arc::clone(display_lost), events.clone());
+    Window::new(title, move |action| match action {
+        WindowAction::Exposed => redraw(),
+        WindowAction::Quit => {
+            let _ = events.send(PlayerEvent::Quit);
         }
-        _ => None,
-    });
-    let width = (f64::from(width) * ratio.unwrap_or(1.0)).round();
-    (width.max(1.0) as u32, height.unsigned_abs())
-}
-
-pub(super) fn not_shown(form: &Caps, e: &anyhow::Error) -> Failure {
-    Failure::lost(format!("cannot show {:?}", form.describe())).cause(format!("{e:#}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pixels_that_are_not_square_widen_the_picture() {
-        let form = |ratio| {
-            let text = format!(
-                "video/x-raw, format=I420, width=720, height=576, pixel-aspect-ratio={ratio}"
-            );
-            natural_size(&Caps::parse(&text).unwrap())
-        };
-        assert_eq!(form("1/1"), (720, 576));
-        assert_eq!(form("16/15"), (768, 576));
-    }
+        WindowAction::Lost(reason) => {
+            lost.store(true, Relaxed);
+            let failure = Failure::lost("lost the display").cause(reason);
+            let _ = events.send(PlayerEvent::Failed(failure));
+        }
+    })
 }

@@ -1,28 +1,28 @@
-//! The newest group of pictures, as codecs call it: a frame that can be decoded by itself, and
-//! those that came since and need it. It is what a viewer that is late can go on from.
+//! The newest group of pictures (GOP), as codecs call it: a key frame, and the frames since then,
+//! which need it. A viewer that is late goes on from it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::frame::Frame;
 
-/// The most frames, and bytes of them, that are kept since a key frame.
+/// The largest number of frames, and of their bytes, that are kept since a key frame.
 pub(super) const KEPT_FRAMES: usize = 1200;
 const KEPT_BYTES: usize = 16 << 20;
-/// A source that gives nothing for so long, and for so many times the time between two frames, is
-/// lost, which is told to everybody. Where nobody had the time for that, since the whole machine
-/// was asleep, its last frame is still of another time.
+/// A newest frame older than this, and than so many frame intervals, is stale. A source that gives
+/// nothing for so long is lost and the frame forgotten, unless the machine was suspended before
+/// that could happen.
 const HELD_UP: Duration = Duration::from_secs(2);
 const HELD_UP_FRAMES: u32 = 3;
 
-/// A group of pictures that may still grow.
+/// A group that may still grow.
 #[derive(Clone, Debug, Default)]
 pub struct Gop {
-    /// The newest frame that can be decoded by itself, unless too much came since.
+    /// The newest key frame, unless too much came since.
     key: Option<Frame>,
     /// The frames that came since, without a gap. Always empty for raw video and JPEG.
     deltas: VecDeque<Frame>,
-    /// Bytes of those.
+    /// Bytes of those frames.
     delta_bytes: usize,
     /// When the newest came, and how long after the one before.
     came: Option<Instant>,
@@ -30,17 +30,17 @@ pub struct Gop {
 }
 
 impl Gop {
-    /// The newest frame there is.
+    /// The newest frame.
     pub fn newest(&self) -> Option<&Frame> {
         self.deltas.back().or(self.key.as_ref())
     }
 
-    /// The frame that can be decoded by itself.
+    /// The key frame.
     pub fn key(&self) -> Option<&Frame> {
         self.key.as_ref()
     }
 
-    /// The frame of that number, if it is one of those since the key frame.
+    /// The frame of that number, where it came after the key frame.
     pub fn delta(&self, sequence: u32) -> Option<&Frame> {
         let first = self.deltas.front()?.header.sequence;
         let index = usize::try_from(sequence.wrapping_sub(first)).ok()?;
@@ -53,8 +53,8 @@ impl Gop {
         Duration::from_nanos(newest.saturating_sub(frame.header.captured_at))
     }
 
-    /// Whether the newest frame is no picture of this moment any more. Of a source that has given
-    /// one frame alone nobody knows when the next is due.
+    /// Whether the newest frame is too old to be shown. After a single frame it is not known when the
+    /// next is due.
     pub fn is_stale(&self, now: Instant) -> bool {
         let passed = self.came.map(|came| now.saturating_duration_since(came));
         passed
@@ -82,7 +82,7 @@ impl Gop {
         self.deltas.push_back(frame);
         let mut old = (None, VecDeque::new());
         while self.deltas.len() > KEPT_FRAMES || self.delta_bytes > KEPT_BYTES {
-            // Without the first of them the key frame is of no use to anybody.
+            // Without the first of the frames after it, the key frame is of no use.
             old.0 = self.key.take();
             let Some(first) = self.deltas.pop_front() else {
                 break;
@@ -127,7 +127,7 @@ mod tests {
         assert!(!gop.is_stale(later(HELD_UP / 2)));
         assert!(gop.is_stale(later(HELD_UP.mul_f64(1.1))));
         gop.came = gop.came.and_then(|came| came.checked_sub(HELD_UP));
-        // Slow, and the one before is of no use any more.
+        // The source is slow, and the frame before is forgotten.
         gop.take(frame(3));
         assert!(!gop.is_stale(later(HELD_UP * 2)));
         assert!(gop.is_stale(later(HELD_UP * 4)));

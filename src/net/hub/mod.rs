@@ -1,10 +1,11 @@
-//! The newest-frame slot: one picture for everybody, replaced by the next.
+//! The newest-frame slot: one frame for all subscribers, replaced by the next.
 //!
-//! Nothing ever queues here. A consumer that comes back late finds the newest frame and learns
-//! from its number how many it missed; one that never comes back costs nobody anything. Of a
-//! stream whose pictures need those before them, the slot holds the last picture that does not
-//! and all that came since: who is a little late goes on without a gap, and who is late beyond
-//! that goes on with the next such picture.
+//! Nothing ever queues here. A subscriber that comes back late finds the newest frame and learns
+//! from its number how many it missed; one that never comes back costs nothing. For inter-coded
+//! streams the slot keeps the current GOP: a subscriber that is a little late goes on without a gap,
+//! and one that is later goes on with the next key frame.
+//!
+//! A sender has a hub for what its source gives, and a receiver has one for what arrives.
 
 pub(crate) mod gop;
 
@@ -14,47 +15,44 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::frame::Frame;
-use crate::wire::Caps;
+use crate::wire::{Caps, MAX_LATENCY};
 
 use self::gop::Gop;
-use super::receiver::MAX_LATENCY;
-use super::sender::viewers::Viewers;
 
-/// How far behind the newest frame a consumer may begin, so that it has a picture at once.
+/// How far behind the newest frame a subscriber may begin, so that it has a frame at once.
 const JOIN_LIMIT: Duration = Duration::from_secs(1);
-/// How often one consumer asks for a key frame: each costs all the others.
+/// How often one subscriber asks for a key frame, which costs all the others.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The reason of an end for which nobody gave one.
+/// The reason of an end that came without one.
 const STOPPED: &str = "the sender stopped";
 
-/// What is to be seen right now.
+/// The state of the stream.
 #[derive(Clone, Debug, Default)]
 struct Scene {
     caps: Option<Arc<Caps>>,
     frames: Gop,
-    /// Why no pictures come; forgotten with the next one.
+    /// Why no frames come; forgotten with the next one.
     lost: Option<Arc<str>>,
     ended: Option<Arc<str>>,
-    /// There is nothing that could come after the end.
+    /// Nothing can come after the end.
     done: bool,
 }
 
-/// Where the source leaves its frames and viewers pick them up.
+/// The place where a source leaves its frames and subscribers pick them up.
 #[derive(Debug, Default)]
 pub struct Hub {
     scene: watch::Sender<Scene>,
     watching: watch::Sender<usize>,
     key_wanted: Notify,
-    roster: Arc<Viewers>,
 }
 
-/// News for one consumer.
+/// News for one subscriber.
 #[derive(Clone, Debug)]
 pub enum Update {
-    /// The form of all frames from here on.
+    /// The caps of all frames from here on.
     Caps(Arc<Caps>),
-    /// The newest frame that this consumer can use.
+    /// The newest frame that this subscriber can use.
     Frame(Frame),
     /// No frames come for now, and why; the next one says that they do again.
     Lost(Arc<str>),
@@ -68,7 +66,7 @@ impl Hub {
         Arc::default()
     }
 
-    /// Says what form the following frames have. Frames of the former form are forgotten.
+    /// Announces the caps of the following frames. Frames of other caps are forgotten.
     pub fn announce(&self, caps: Caps) {
         self.scene.send_modify(|scene| {
             if scene.caps.as_deref() != Some(&caps) {
@@ -80,7 +78,7 @@ impl Hub {
 
     /// Replaces the newest frame. Never blocks; may be called from any thread.
     pub fn publish(&self, frame: Frame) {
-        // What it replaces is dropped after the lock: giving a buffer back may take a while.
+        // The old frame is dropped after the lock, as giving a buffer back may take a while.
         let mut old = None;
         self.scene.send_modify(|scene| {
             old = Some(scene.frames.take(frame));
@@ -96,8 +94,7 @@ impl Hub {
         });
     }
 
-    /// Forgets the newest frame, and why none come, so that a viewer who comes later is neither
-    /// shown an old picture nor told old news.
+    /// Forgets the newest frame and the reason of a loss, so that a later subscriber gets neither.
     pub fn clear(&self) {
         self.scene.send_modify(|scene| {
             scene.frames.clear();
@@ -111,8 +108,8 @@ impl Hub {
             .send_modify(|scene| scene.ended = Some(reason.into()));
     }
 
-    /// Says that nothing can come after the end, such as that of a file: viewers need not try
-    /// again. To be called before the end.
+    /// Says, before the end, that nothing can come after it, as at the end of a file. Viewers then
+    /// do not connect again.
     pub fn finish(&self) {
         self.scene.send_modify(|scene| scene.done = true);
     }
@@ -134,7 +131,7 @@ impl Hub {
         let _ = scene.wait_for(|scene| scene.ended.is_some()).await;
     }
 
-    /// The form of the frames, as far as it is known.
+    /// The caps of the frames, once they are known.
     pub fn caps(&self) -> Option<Arc<Caps>> {
         self.scene.borrow().caps.clone()
     }
@@ -160,15 +157,10 @@ impl Hub {
             lost: None,
             last: None,
             skipped: 0,
-            patience: MAX_LATENCY,
+            max_latency: MAX_LATENCY,
             joining: true,
             asked_at: None,
         }
-    }
-
-    /// Who watches.
-    pub fn roster(&self) -> &Arc<Viewers> {
-        &self.roster
     }
 
     /// How many viewers watch, and every change of it.
@@ -176,8 +168,7 @@ impl Hub {
         self.watching.subscribe()
     }
 
-    /// Takes one of `limit` seats, if there is one left: the count of viewers goes down again
-    /// when it is dropped.
+    /// Takes one of `limit` seats, where one is left. Dropping it gives it back.
     pub fn seat(self: &Arc<Self>, limit: usize) -> Option<Seat> {
         let free = self.watching.send_if_modified(|count| {
             let free = *count < limit;
@@ -187,18 +178,18 @@ impl Hub {
         free.then(|| Seat(Arc::clone(self)))
     }
 
-    /// Waits until some consumer needs a frame that can be decoded by itself.
+    /// Waits until a subscriber needs a key frame.
     pub async fn key_wanted(&self) {
         self.key_wanted.notified().await;
     }
 
-    /// Asks the source for a frame that can be decoded by itself.
+    /// Asks the source for a key frame.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
     }
 }
 
-/// One viewer's place among those who watch.
+/// One viewer's place among those that watch.
 #[derive(Debug)]
 pub struct Seat(Arc<Hub>);
 
@@ -215,34 +206,34 @@ impl Drop for Seat {
     }
 }
 
-/// One consumer's view of the stream.
+/// One subscriber's view of the stream.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Arc<Hub>,
     scene: watch::Receiver<Scene>,
     caps: Option<Arc<Caps>>,
-    /// Why no frames come, as far as this consumer was told.
+    /// The last loss that this subscriber was told of.
     lost: Option<Arc<str>>,
     /// The number of the frame that was handed out last.
     last: Option<u32>,
     skipped: u64,
     /// How far behind the newest frame it may fall before frames are left out.
-    patience: Duration,
-    /// It has not caught up with the newest frame since it began.
+    max_latency: Duration,
+    /// It has not yet caught up with the newest frame.
     joining: bool,
     /// When it last asked for a key frame.
     asked_at: Option<Instant>,
 }
 
 impl Subscription {
-    /// The form of the frames, if it is known already; it is then not handed out again.
+    /// The caps of the frames, where they are known already. They are then not handed out again.
     pub fn known_caps(&mut self) -> Option<Arc<Caps>> {
         let caps = self.scene.borrow().caps.clone();
         self.caps.clone_from(&caps);
         caps
     }
 
-    /// Waits for what this consumer has not seen yet. Nothing is lost when the wait is given up.
+    /// Waits for news that this subscriber has not seen. Nothing is lost when the wait is given up.
     pub async fn next(&mut self) -> Update {
         loop {
             if let Some(update) = self.pick() {
@@ -254,26 +245,39 @@ impl Subscription {
         }
     }
 
+    /// Waits for new caps, or for the news that no frames come. Frames and the end are left for
+    /// [`Subscription::next`]. Nothing is lost when the wait is given up.
+    pub async fn next_change(&mut self) -> Update {
+        loop {
+            if let Some(update) = self.unseen_change() {
+                return update;
+            }
+            if self.scene.changed().await.is_err() {
+                return Update::End(STOPPED.into());
+            }
+        }
+    }
+
     /// Waits until the stream has ended, and for so long after that; returns the reason.
-    pub async fn over(&self, patience: Duration) -> Arc<str> {
+    pub async fn over(&self, grace: Duration) -> Arc<str> {
         let mut scene = self.scene.clone();
         let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
             Ok(scene) => scene.ended.clone(),
             Err(_) => None,
         };
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(grace).await;
         ended.unwrap_or_else(|| STOPPED.into())
     }
 
     /// The newest frame instead of `frame`, which was handed out but not used.
     pub fn refresh(&mut self, frame: Frame) -> Frame {
         let scene = self.scene.borrow_and_update();
-        let same_form = match (&scene.caps, &self.caps) {
+        let same_caps = match (&scene.caps, &self.caps) {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
         };
         match scene.frames.key() {
-            Some(newer) if same_form && newer.header.is_after(frame.header.sequence) => {
+            Some(newer) if same_caps && newer.header.is_after(frame.header.sequence) => {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
                 self.skipped += u64::from(passed);
                 self.last = Some(newer.header.sequence);
@@ -285,16 +289,16 @@ impl Subscription {
 
     /// Frames may be so far behind the newest before some are left out, where those that follow
     /// need those before them.
-    pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+    pub fn set_max_latency(&mut self, max_latency: Duration) {
+        self.max_latency = max_latency;
     }
 
-    /// How many frames this consumer has missed so far.
+    /// How many frames this subscriber has missed so far.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// What is to be handed out now; the end only after the last frame.
+    /// The news to be handed out now. The end comes only after the last frame.
     fn pick(&mut self) -> Option<Update> {
         self.unseen().or_else(|| {
             let ended = self.scene.borrow().ended.clone();
@@ -303,6 +307,11 @@ impl Subscription {
     }
 
     fn unseen(&mut self) -> Option<Update> {
+        self.unseen_change().or_else(|| self.unseen_frame())
+    }
+
+    /// A loss that this subscriber was not told of, or new caps.
+    fn unseen_change(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
         let told = match (&scene.lost, &self.lost) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
@@ -314,29 +323,36 @@ impl Subscription {
             return scene.lost.clone().map(Update::Lost);
         }
         let caps = scene.caps.as_ref()?;
-        if !self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
-            self.caps = Some(Arc::clone(caps));
-            return Some(Update::Caps(Arc::clone(caps)));
+        if self.caps.as_ref().is_some_and(|c| Arc::ptr_eq(c, caps)) {
+            return None;
         }
+        self.caps = Some(Arc::clone(caps));
+        Some(Update::Caps(Arc::clone(caps)))
+    }
+
+    fn unseen_frame(&mut self) -> Option<Update> {
+        let scene = self.scene.borrow_and_update();
+        let caps = scene.caps.as_ref()?;
         let frames = &scene.frames;
         let newest = frames.newest()?;
         if self.last.is_some_and(|last| !newest.header.is_after(last)) {
             return None;
         }
-        // What was given before this machine was held up is nothing to be shown after that. Who
-        // names no rate may well give a picture only when something has changed.
+        // The machine may have been suspended since this frame. Caps without a frame rate mean a
+        // variable rate: the source may be idle on purpose.
         let stale = || frames.is_stale(Instant::now()) && caps.framerate().is_some();
         if scene.ended.is_none() && stale() {
             return None;
         }
-        let allowed = match self.joining {
-            true => JOIN_LIMIT.max(self.patience),
-            false => self.patience,
+        let allowed = if self.joining {
+            JOIN_LIMIT.max(self.max_latency)
+        } else {
+            self.max_latency
         };
         let next = self
             .last
             .and_then(|last| frames.delta(last.wrapping_add(1)));
-        // For who has nothing to go on from, a key frame that it does not have yet.
+        // Without a next frame it goes on from a key frame that it has not seen.
         let key = frames.key();
         let key = key.filter(|key| self.last.is_none_or(|last| key.header.is_after(last)));
         let usable = |frame: &&Frame| frames.behind(frame) <= allowed;
@@ -350,7 +366,7 @@ impl Subscription {
         let skipped = self.last.map_or(0, |last| frame.header.skipped_since(last));
         self.skipped += u64::from(skipped);
         self.last = Some(frame.header.sequence);
-        self.joining &= frames.behind(frame) > self.patience;
+        self.joining &= frames.behind(frame) > self.max_latency;
         Some(Update::Frame(marked(frame.clone(), skipped > 0)))
     }
 }

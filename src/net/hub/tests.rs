@@ -75,6 +75,32 @@ fn a_frame_that_waited_for_the_socket_is_replaced_by_a_newer_one() {
     assert_eq!(number(now(&mut viewer)), None);
 }
 
+#[tokio::test]
+async fn who_takes_no_frames_hears_of_changes_and_finds_the_newest_frame_later() {
+    let (hub, mut viewer) = begun();
+    hub.publish(frame(0, true));
+    hub.announce(caps(32));
+    let change = viewer.next_change().await;
+    assert!(
+        matches!(&change, Update::Caps(now) if **now == caps(32)),
+        "{change:?}"
+    );
+    hub.publish(frame(1, true));
+    hub.lose("unplugged");
+    let change = viewer.next_change().await;
+    assert!(
+        matches!(&change, Update::Lost(why) if &**why == "unplugged"),
+        "{change:?}"
+    );
+    hub.publish(frame(2, true));
+    hub.publish(frame(3, true));
+    hub.end("done");
+    let nothing = tokio::time::timeout(Duration::ZERO, viewer.next_change()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    assert_eq!(number(Some(viewer.next().await)), Some((3, false)));
+    assert!(matches!(viewer.next().await, Update::End(_)));
+}
+
 #[test]
 fn after_a_gap_a_delta_frame_waits_for_a_key_frame() {
     let (hub, mut viewer) = begun();
@@ -100,7 +126,7 @@ fn captured(sequence: u32, key: bool, milliseconds: u64) -> Frame {
 #[test]
 fn who_is_a_little_late_gets_every_delta_and_who_is_late_goes_on_at_a_key_frame() {
     let (hub, mut viewer) = begun();
-    viewer.set_patience(Duration::from_millis(100));
+    viewer.set_max_latency(Duration::from_millis(100));
     hub.publish(captured(0, true, 0));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     for sequence in 1..=3 {

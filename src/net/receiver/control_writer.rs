@@ -1,13 +1,14 @@
-//! What a viewer says to its sender while it watches: small messages that must not hold it up.
+//! The messages of a viewer to its sender: small ones, for which nothing waits.
 
-use std::sync::{Mutex, PoisonError};
+use std::io::IoSlice;
 
-use tokio::net::tcp::OwnedWriteHalf;
+use parking_lot::Mutex;
 
-use crate::wire::Control;
+use crate::net::transport::TransportWriter;
+use crate::wire::{Bye, ByeCode, Control};
 
-/// What may wait for a connection that takes nothing, in bytes. What would exceed it is left
-/// unsaid: it is old news by then.
+/// How much may wait for a connection that takes nothing, in bytes. A message that would exceed it is
+/// left out: it is old by then.
 const WAITING_LIMIT: usize = 4096;
 
 /// The way to the sender. Says goodbye when it is dropped.
@@ -16,30 +17,29 @@ pub(super) struct ControlWriter(Mutex<Out>);
 
 #[derive(Debug)]
 struct Out {
-    half: OwnedWriteHalf,
+    writer: TransportWriter,
     /// Whole messages, of which a first part may have been sent.
     waiting: Vec<u8>,
 }
 
 impl ControlWriter {
-    pub fn new(half: OwnedWriteHalf) -> Self {
+    pub fn new(writer: TransportWriter) -> Self {
         Self(Mutex::new(Out {
-            half,
+            writer,
             waiting: Vec::new(),
         }))
     }
 
     /// Says something, now or as soon as the connection takes it.
     pub fn say(&self, message: &Control) {
-        // Bytes that wait are whole at any time.
-        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = self.0.lock();
         if out.waiting.len() < WAITING_LIMIT {
             out.waiting.extend(message.encode());
         }
-        let Out { half, waiting } = &mut *out;
+        let Out { writer, waiting } = &mut *out;
         while !waiting.is_empty() {
-            // Where it has failed, whoever reads from the connection hears why.
-            match half.try_write(waiting) {
+            // Where the connection has failed, its reader is told why.
+            match writer.try_write(&[IoSlice::new(waiting)]) {
                 Ok(count) if count > 0 => drop(waiting.drain(..count)),
                 _ => break,
             }
@@ -49,6 +49,6 @@ impl ControlWriter {
 
 impl Drop for ControlWriter {
     fn drop(&mut self) {
-        self.say(&Control::bye("the viewer left"));
+        self.say(&Control::Bye(Bye::new(ByeCode::Left, "the viewer left")));
     }
 }

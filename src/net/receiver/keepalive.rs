@@ -1,7 +1,9 @@
-//! What a viewer says beside watching, and whether the sender that it says it to is alive.
+//! Keep-alive of a viewer: its pings, reports and requests for key frames, and the time-out of a
+//! sender that is silent.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,14 +12,14 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::control_writer::ControlWriter;
+use super::error::ReceiveError;
+use super::stats::StreamStats;
+use crate::clock::MonoNanos;
+use crate::net::idle_timeout;
 use crate::wire::Control;
 
-use super::ReceiveError;
-use super::control_writer::ControlWriter;
-use super::stats::{StreamStats, now};
-use crate::net::idle_timeout;
-
-/// How often a viewer pings. Its sender takes one that says nothing for long for dead.
+/// How often a viewer pings. A viewer that says nothing for long is dead to its sender.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The pauses after the first pings.
 const FIRST_PINGS: [Duration; 4] = [
@@ -26,42 +28,44 @@ const FIRST_PINGS: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_millis(400),
 ];
-/// A sender from which nothing came for so long, though it was pinged, is dead. It is looked at
-/// with each ping, so that three seconds are kept.
+/// A sender from which nothing came for so long, though it was pinged, is dead. That is looked at
+/// with each ping, so it is noticed within three seconds.
 const SILENCE_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a viewer says beside watching.
+/// The messages of a viewer beside the frames of its sender.
 pub(super) struct Keepalive {
-    pub uplink: ControlWriter,
-    /// The sender has introduced itself, so it understands what is said.
+    pub writer: ControlWriter,
+    pub activity: Arc<PeerActivity>,
+    /// The sender has said hello, so it understands control messages.
     pub native: AtomicBool,
 }
 
 impl Keepalive {
-    /// Pings, reports and asks for key frames until the sender is dead, which is what it returns.
-    pub async fn on(&self, meter: &StreamStats, life: &PeerActivity) -> ReceiveError {
+    /// Pings, reports and asks for key frames until the sender is dead, and returns that.
+    pub async fn run(&self, stats: &StreamStats) -> ReceiveError {
+        let activity = &self.activity;
         while !self.native.load(Relaxed) {
-            life.greeted.notified().await;
+            activity.greeted.notified().await;
         }
-        let mut reported = meter.last_second().number;
+        let mut reported = stats.last_second().number;
         // The first few in quick succession: the shortest of the round trips counts.
         let mut pauses = FIRST_PINGS.into_iter();
         let mut ping_at = Instant::now() + FIRST_PINGS[0];
         loop {
             tokio::select! {
-                () = meter.key_wanted() => self.uplink.say(&Control::Key),
+                () = stats.key_wanted() => self.writer.say(&Control::Key),
                 () = sleep_until(ping_at) => {
-                    let silent = life.silence() > SILENCE_LIMIT && !idle_timeout::has_paused(ping_at);
+                    let silent = activity.silence() > SILENCE_LIMIT && !idle_timeout::has_paused(ping_at);
                     // An older sender, or one that a person wrote, need not answer.
-                    if silent && life.answers.load(Relaxed) {
+                    if silent && activity.answers.load(Relaxed) {
                         return ReceiveError::Dead(SILENCE_LIMIT);
                     }
-                    self.uplink.say(&Control::Ping { sent: now() });
+                    self.writer.say(&Control::Ping { sent: MonoNanos::now().0 });
                     ping_at = Instant::now() + pauses.next().unwrap_or(PING_INTERVAL);
-                    let second = meter.last_second();
+                    let second = stats.last_second();
                     if second.number != reported {
                         reported = second.number;
-                        self.uplink.say(&Control::Report(second.report()));
+                        self.writer.say(&Control::Report(second.report()));
                     }
                 }
             }
@@ -69,10 +73,11 @@ impl Keepalive {
     }
 }
 
-/// When something last came over the connection.
+/// When something last came over a connection.
+#[derive(Debug)]
 pub(super) struct PeerActivity {
     began: Instant,
-    /// Milliseconds from then on.
+    /// When something came last, in milliseconds from then on.
     heard: AtomicU64,
     pub greeted: Notify,
     /// The sender has answered a ping.
@@ -102,13 +107,14 @@ impl PeerActivity {
     }
 }
 
-/// A stream that tells when something has come.
-pub(super) struct ActivityReader<'a, R> {
+/// A stream that notes when something has come.
+#[derive(Debug)]
+pub(super) struct ActivityReader<R> {
     pub stream: R,
-    pub life: &'a PeerActivity,
+    pub activity: Arc<PeerActivity>,
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for ActivityReader<'_, R> {
+impl<R: AsyncRead + Unpin> AsyncRead for ActivityReader<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -117,7 +123,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for ActivityReader<'_, R> {
         let before = room.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, room);
         if room.filled().len() > before {
-            self.life.note();
+            self.activity.note();
         }
         polled
     }

@@ -1,18 +1,19 @@
 //! The sender's clock, as a viewer knows it from pings and pongs.
 //!
 //! The four times of a round trip give the difference of the two clocks to within half of that
-//! trip, as in NTP. The viewer's side is a clock that never jumps, so that a person or a daemon
-//! who sets this machine's time changes no age. Nothing here does I/O or asks for the time.
+//! trip, as in NTP. The viewer's side is a clock that never jumps, so setting this machine's time changes
+//! no age. Nothing here does I/O or asks for the time.
 
 use std::time::Duration;
 
+use crate::clock::{MonoNanos, WallNanos};
+
 /// How many samples are kept.
 const KEPT: usize = 64;
-/// How much worse a sample gets with each second of its age, in parts of a million: what two
-/// clocks may drift apart while nobody has measured how much they do.
+/// How much worse a sample gets with each second of its age, in parts of a million: the drift of two
+/// clocks while nobody has measured it.
 const UNKNOWN_DRIFT: i64 = 100;
-/// What they drift apart by at the most, while one of them is being slewed: what exceeds it is a
-/// clock that was set.
+/// The largest drift, while one of the clocks is being slewed. A larger one means that a clock was set.
 const POSSIBLE_DRIFT: i64 = 600;
 /// How much worse a sample gets where the drift has been measured.
 const KNOWN_DRIFT: i64 = 10;
@@ -20,9 +21,9 @@ const KNOWN_DRIFT: i64 = 10;
 const DRIFT_SPAN: Duration = Duration::from_secs(8);
 /// Clocks that differ by more than this many parts of a million are being set, not drifting.
 const DRIFT_LIMIT: f64 = 2_000.0;
-/// What two samples may contradict each other by before the clock must have been set.
+/// How far two samples may contradict each other before the clock must have been set.
 const TOLERANCE: i64 = 500_000;
-/// What a sample may be wrong by beside its round trip, in nanoseconds: tasks that wait.
+/// How wrong a sample may be beside its round trip, in nanoseconds: tasks that wait.
 const LEAST_DOUBT: i64 = 50_000;
 /// A round trip of more than this tells nothing that anybody could use.
 const ROUND_TRIP_LIMIT: i64 = 10_000_000_000;
@@ -38,7 +39,7 @@ struct Sample {
     round_trip: i64,
 }
 
-/// What is known of the sender's clock.
+/// The sender's clock, as far as it is known.
 #[derive(Debug, Default)]
 pub struct RemoteClock {
     /// The oldest first.
@@ -50,9 +51,16 @@ pub struct RemoteClock {
 impl RemoteClock {
     /// Notes a round trip: a ping that left at `sent` and whose answer came at `arrived`, by the
     /// viewer's clock; it reached the sender at `received` and the answer left at `replied`, by the
-    /// sender's. All in nanoseconds. What is impossible is not noted.
-    pub fn note(&mut self, sent: u64, received: u64, replied: u64, arrived: u64) {
-        let [sent, received, replied, arrived] = [sent, received, replied, arrived].map(i128::from);
+    /// sender's. Impossible times are not noted.
+    pub fn note(
+        &mut self,
+        sent: MonoNanos,
+        received: WallNanos,
+        replied: WallNanos,
+        arrived: MonoNanos,
+    ) {
+        let [sent, received, replied, arrived] =
+            [sent.0, received.0, replied.0, arrived.0].map(i128::from);
         let round_trip = (arrived - sent) - (replied - received);
         let offset = ((received - sent) + (replied - arrived)) / 2;
         let (Ok(at), Ok(offset), Ok(round_trip)) = (
@@ -92,8 +100,8 @@ impl RemoteClock {
 
     /// The sender's clock less the viewer's when the latter says `now`, in nanoseconds; `None`
     /// before the first answer.
-    pub fn offset(&self, now: u64) -> Option<i64> {
-        let now = i64::try_from(now).ok()?;
+    pub fn offset(&self, now: MonoNanos) -> Option<i64> {
+        let now = i64::try_from(now.0).ok()?;
         self.best(now).map(|best| self.at(&best, now))
     }
 
@@ -113,7 +121,7 @@ impl RemoteClock {
         self.samples.iter().min_by_key(doubt).copied()
     }
 
-    /// What `sample` says of the offset at `now`.
+    /// The offset at `now` after `sample`.
     fn at(&self, sample: &Sample, now: i64) -> i64 {
         let passed = (now - sample.at) as f64 / 1e9;
         sample.offset + (self.drift.unwrap_or_default() * passed) as i64
@@ -147,7 +155,7 @@ fn drift(samples: &[Sample]) -> Option<f64> {
         .map(|(at, of, w)| w * (at - x) * (of - y))
         .sum::<f64>()
         / spread;
-    // One standard error: with less than that, what looks like a drift is the samples' own doubt.
+    // One standard error: a smaller drift may be the samples' own doubt.
     let plausible = slope.is_finite() && slope.abs() <= DRIFT_LIMIT * 1e3;
     (plausible && slope.abs() > spread.sqrt().recip()).then_some(slope)
 }
@@ -164,12 +172,18 @@ mod tests {
     fn trip(clock: &mut RemoteClock, now: u64, there: u64, back: u64, remote: impl Fn(u64) -> u64) {
         let received = remote(now + there);
         let replied = remote(now + there + MILLI);
-        clock.note(now, received, replied, now + there + MILLI + back);
+        let arrived = MonoNanos(now + there + MILLI + back);
+        clock.note(
+            MonoNanos(now),
+            WallNanos(received),
+            WallNanos(replied),
+            arrived,
+        );
     }
 
     fn error(clock: &RemoteClock, now: u64, remote: impl Fn(u64) -> u64) -> i64 {
         let truth = i64::try_from(remote(now)).unwrap() - i64::try_from(now).unwrap();
-        clock.offset(now).unwrap() - truth
+        clock.offset(MonoNanos(now)).unwrap() - truth
     }
 
     #[test]
@@ -177,7 +191,7 @@ mod tests {
         let hour = 3600 * SECOND;
         for remote in [|t: u64| t + 2 * 3600 * SECOND, |t| t] {
             let mut clock = RemoteClock::default();
-            assert_eq!(clock.offset(hour), None);
+            assert_eq!(clock.offset(MonoNanos(hour)), None);
             trip(&mut clock, hour, MILLI, MILLI, remote);
             assert_eq!(error(&clock, hour + SECOND, remote), 0);
             assert_eq!(clock.round_trip(), Some(Duration::from_millis(2)));
@@ -238,8 +252,10 @@ mod tests {
             [0, u64::MAX, u64::MAX, 60 * SECOND],
             [u64::MAX, 1, 2, 3],
         ] {
+            let [sent, arrived] = [sent, arrived].map(MonoNanos);
+            let [received, replied] = [received, replied].map(WallNanos);
             clock.note(sent, received, replied, arrived);
-            assert_eq!(clock.offset(SECOND), None);
+            assert_eq!(clock.offset(MonoNanos(SECOND)), None);
         }
     }
 }

@@ -1,25 +1,28 @@
-//! Watching a sender: what comes over a connection is taken apart and handed on, and what a viewer
-//! has to say is said beside that.
+//! Watching a sender: messages that come over a connection are taken apart and handed on.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::io::AsyncRead;
 use tokio::time::{Instant, timeout};
 
-use crate::frame::FrameHeader;
-use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, Wire, WireError, control, pickle};
-
-use super::control_writer::ControlWriter;
-use super::keepalive::{ActivityReader, Keepalive, PeerActivity};
+use super::connection::{Connection, Opening};
+use super::error::ReceiveError;
+use super::keepalive::{ActivityReader, Keepalive};
+use super::options::ReceiveOptions;
+use super::sink::Sink;
 use super::stats::StreamStats;
+use crate::frame::FrameHeader;
 use crate::net::message_reader::MessageReader;
-use crate::net::receiver::{Connection, ReceiveError, ReceiveOptions, Sink};
+use crate::net::transport::TransportReader;
+use crate::wire::control::{NAME_LIMIT, REASON_LIMIT};
+use crate::wire::text::printable;
+use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
-/// How long a sender may take to say the first thing.
+/// How long a sender may take for its first bytes.
 const FIRST_BYTES_LIMIT: Duration = Duration::from_secs(5);
-/// How long pickles may come before a hello that has to come. They are what a sender sends that has
-/// not heard ours yet, and all that was on the way by then comes first, through whatever there is.
+/// How long pickles may come before a hello that has to come. A sender that has not heard our hello
+/// yet sends them, and all that were on the way by then come first.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 /// How long a message may take from its first byte to its last.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
@@ -29,87 +32,99 @@ const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 pub async fn play<S: Sink>(
     connection: Connection,
     options: &ReceiveOptions,
-    meter: &StreamStats,
+    stats: &StreamStats,
     sink: &mut S,
 ) -> ReceiveError {
-    meter.connected();
-    let (read, write) = connection.stream.into_split();
-    let life = PeerActivity::default();
-    let talk = Keepalive {
-        uplink: ControlWriter::new(write),
+    stats.connected();
+    let Connection {
+        reader,
+        writer,
+        activity,
+        opening,
+        seat: _seat,
+        ..
+    } = connection;
+    let keepalive = Keepalive {
+        writer,
+        activity,
         native: AtomicBool::new(false),
     };
-    let mut player = Session {
-        reader: MessageReader::new(
-            ActivityReader {
-                stream: read,
-                life: &life,
-            },
-            options.max_frame,
-        ),
-        meter,
-        talk: &talk,
+    let mut session = Session {
+        reader,
+        stats,
+        keepalive: &keepalive,
         sink,
+        options,
         last: None,
     };
-    let playing = async {
-        match options.wire {
-            Wire::Bare => player.bare(options.bare_caps.as_ref()).await,
-            Wire::Auto | Wire::Native => player.sniffed(options.wire).await,
-        }
-    };
     tokio::select! {
-        ended = playing => match ended {
+        ended = session.run(opening) => match ended {
             Ok(never) => match never {},
             Err(e) => e,
         },
-        dead = talk.on(meter, &life) => dead,
+        dead = keepalive.run(stats) => dead,
     }
 }
 
-/// What never comes.
-enum Infallible {}
-
-struct Session<'a, R, S> {
-    reader: MessageReader<ActivityReader<'a, R>>,
-    meter: &'a StreamStats,
-    talk: &'a Keepalive,
+struct Session<'a, S> {
+    reader: MessageReader<ActivityReader<TransportReader>>,
+    stats: &'a StreamStats,
+    keepalive: &'a Keepalive,
     sink: &'a mut S,
-    /// The number of the last frame, for counting what was skipped.
+    options: &'a ReceiveOptions,
+    /// The number of the last frame, for counting those that were skipped.
     last: Option<u32>,
 }
 
-impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
-    async fn sniffed(&mut self, wire: Wire) -> Result<Infallible, ReceiveError> {
-        let dialect = match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
-            Ok(dialect) => dialect?,
-            Err(_) => {
-                return Err(match self.reader.pending() {
-                    [] => ReceiveError::Silent(FIRST_BYTES_LIMIT),
-                    first => WireError::Foreign(first.to_vec()).into(),
-                });
+impl<S: Sink> Session<'_, S> {
+    /// Gives the connection to the handler of its dialect.
+    async fn run(&mut self, opening: Opening) -> Result<Infallible, ReceiveError> {
+        let wanted = self.options.dialect;
+        let dialect = match opening {
+            Opening::Greeted(hello) => return self.native(Some(hello)).await,
+            _ if wanted == Some(Dialect::Bare) => {
+                return self.bare(self.options.bare_caps.as_ref()).await;
             }
+            Opening::Told(dialect) => dialect,
+            Opening::Unheard => self.sniff().await?,
         };
         match dialect {
-            Dialect::Native => self.native().await,
+            Dialect::Native if wanted != Some(Dialect::Pickle) => self.native(None).await,
             Dialect::Pickle => {
-                match wire {
-                    Wire::Native => self.late_hello().await?,
-                    _ => self.pickles().await?,
+                if wanted == Some(Dialect::Native) {
+                    self.late_hello().await?;
+                } else {
+                    self.pickles().await?;
                 }
-                self.native().await
+                self.native(None).await
             }
-            _ if wire == Wire::Native => Err(WireError::NoHello.into()),
-            Dialect::BareJpeg => {
+            Dialect::Bare if wanted.is_none() => {
                 let caps = Caps::parse("image/jpeg")?;
                 self.bare(Some(&caps)).await
             }
+            _ if wanted == Some(Dialect::Pickle) => Err(WireError::NoPickle.into()),
+            _ => Err(WireError::NoHello.into()),
         }
     }
 
-    async fn native(&mut self) -> Result<Infallible, ReceiveError> {
-        let mut greeted = false;
-        let mut has_caps = false;
+    /// Tells the dialect by the first bytes.
+    async fn sniff(&mut self) -> Result<Dialect, ReceiveError> {
+        match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
+            Ok(dialect) => Ok(dialect?),
+            Err(_) => Err(match self.reader.pending() {
+                [] => ReceiveError::Silent(FIRST_BYTES_LIMIT),
+                first => WireError::Foreign(first.to_vec()).into(),
+            }),
+        }
+    }
+
+    /// vidchat's own protocol; with the sender's hello, where it was read already.
+    async fn native(&mut self, hello: Option<Hello>) -> Result<Infallible, ReceiveError> {
+        let mut greeted = hello.is_some();
+        let mut has_caps = match hello {
+            Some(hello) => self.greet(&hello)?,
+            None => false,
+        };
         loop {
             match self.head().await? {
                 Head::Frame { .. } if !has_caps => return Err(WireError::FrameBeforeCaps.into()),
@@ -119,23 +134,17 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
                         greeted = true;
                         has_caps = self.greet(&hello)?;
                     }
-                    Control::Bye { reason, done } => {
-                        let reason = control::printable(&reason, 200);
-                        return Err(match done {
-                            true => ReceiveError::Done(reason),
-                            false => ReceiveError::Bye(reason),
-                        });
-                    }
+                    Control::Bye(bye) => return Err(ReceiveError::Bye(bye.printable())),
                     _ if !greeted => return Err(WireError::NoHello.into()),
                     Control::Caps { caps } => {
                         self.sink.caps(&Caps::parse(&caps)?)?;
                         has_caps = true;
                     }
                     Control::Pong(pong) => {
-                        self.reader.stream().life.answers.store(true, Relaxed);
-                        self.meter.pong(pong);
+                        self.keepalive.activity.answers.store(true, Relaxed);
+                        self.stats.pong(pong);
                     }
-                    Control::Lost { reason } => self.sink.lost(&control::printable(&reason, 200)),
+                    Control::Lost { reason } => self.sink.lost(&printable(&reason, REASON_LIMIT)),
                     _ => {}
                 },
             }
@@ -147,9 +156,9 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
         if hello.vidchat == 0 {
             return Err(WireError::Version(hello.vidchat).into());
         }
-        self.talk.native.store(true, Relaxed);
-        self.reader.stream().life.greeted.notify_one();
-        self.sink.hello(&control::printable(&hello.name, 64));
+        self.keepalive.native.store(true, Relaxed);
+        self.keepalive.activity.greeted.notify_one();
+        self.sink.hello(&printable(&hello.name, NAME_LIMIT));
         if let Some(caps) = &hello.caps {
             self.sink.caps(&Caps::parse(caps)?)?;
         }
@@ -171,8 +180,8 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
         }
     }
 
-    /// Waits for a sender that has not heard our hello yet, and leaves what it sends until then
-    /// unread.
+    /// Waits for a sender that has not heard our hello yet, and skips the pickles that it sends until
+    /// then.
     async fn late_hello(&mut self) -> Result<(), ReceiveError> {
         let waiting = async {
             while !self.turns_native().await? {
@@ -198,11 +207,11 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
     }
 
     /// The tutorial's dialect, as long as it is spoken: each message is a pickle, which brings its
-    /// own form.
+    /// own caps.
     async fn pickles(&mut self) -> Result<(), ReceiveError> {
         self.sink.hello("");
         let mut message = Vec::new();
-        let mut form = None;
+        let mut caps = None;
         let mut header = FrameHeader {
             key: true,
             ..FrameHeader::default()
@@ -210,7 +219,7 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
         loop {
             if self.turns_native().await? {
                 // These were numbered here, and had no times; what follows has the sender's own.
-                self.meter.connected();
+                self.stats.connected();
                 self.last = None;
                 return Ok(());
             }
@@ -219,9 +228,9 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
             message.resize(length, 0);
             self.body(&mut message).await?;
             let picture = pickle::decode(&message).map_err(WireError::from)?;
-            if form.as_ref() != Some(picture.caps()) {
+            if caps.as_ref() != Some(picture.caps()) {
                 self.sink.caps(picture.caps())?;
-                form = Some(picture.caps().clone());
+                caps = Some(picture.caps().clone());
             }
             let mut buffer = self.sink.buffer(picture.length())?;
             picture.write(buffer.as_mut());
@@ -250,9 +259,10 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
     /// Waits for the next message to begin. A sender may have nothing to say for as long as it
     /// likes, but it may not stop in mid-message.
     async fn begun(&mut self) -> Result<(), ReceiveError> {
-        match self.reader.begins().await? {
-            true => Ok(()),
-            false => Err(ReceiveError::Closed),
+        if self.reader.begins().await? {
+            Ok(())
+        } else {
+            Err(ReceiveError::Closed)
         }
     }
 
@@ -269,12 +279,12 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
         self.body(buffer.as_mut()).await?;
         let took = self.arrived(header, length, began);
         if header.ack {
-            self.talk.uplink.say(&Control::Ack(Ack {
+            self.keepalive.writer.say(&Control::Ack(Ack {
                 sequence: header.sequence,
                 took: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             }));
         }
-        // That was between us and the sender.
+        // The flag was between us and the sender.
         let header = FrameHeader {
             ack: false,
             ..*header
@@ -293,10 +303,10 @@ impl<R: AsyncRead + Unpin, S: Sink> Session<'_, R, S> {
     /// Counts a frame, and those that were skipped before it. Returns how long it took.
     fn arrived(&mut self, header: &FrameHeader, length: usize, began: Instant) -> Duration {
         let took = began.elapsed();
-        self.meter.arrived(header, length, took);
+        self.stats.arrived(header, length, took);
         if let Some(last) = self.last {
             let skipped = u64::from(header.skipped_since(last));
-            self.meter.traffic.skipped.fetch_add(skipped, Relaxed);
+            self.stats.traffic.skipped.fetch_add(skipped, Relaxed);
         }
         self.last = Some(header.sequence);
         took

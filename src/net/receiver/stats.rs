@@ -1,43 +1,44 @@
-//! What a viewer knows of its stream: what has come, how old it was, what the path carries.
+//! The statistics of a viewer: its frames and bytes, their ages, and the rate of the path.
 //!
 //! One for as long as somebody watches, across all connections. Frames arrive on the network's
 //! thread and are shown on GStreamer's, so everything here may be called from anywhere.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::remote_clock::RemoteClock;
+use crate::clock::{MonoNanos, WallNanos};
 use crate::frame::FrameHeader;
+use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
+use crate::net::bit_rate::BitRate;
 use crate::wire::{AgesMs, Pong, Report};
 
-use super::remote_clock::RemoteClock;
-use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
-
-/// A picture that came more quickly was in the socket as a whole, or in one packet: it tells nothing
-/// of what the path carries.
+/// A frame that came more quickly was in the socket as a whole, or in one packet. It tells nothing of the
+/// path's rate.
 const CARRIED: Duration = Duration::from_millis(1);
 
-/// How many times between pictures tell the usual one.
+/// The usual time between frames is taken from so many.
 const USUAL_GAPS: usize = 5;
 
-/// What has come in so far.
+/// The frames that have come so far.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    /// Pictures received.
+    /// Frames received.
     pub frames: AtomicU64,
-    /// Bytes of pictures received.
+    /// Bytes of frames received.
     pub bytes: AtomicU64,
-    /// Pictures that the sender made and that were skipped on the way.
+    /// Frames that the sender made and that were skipped on the way.
     pub skipped: AtomicU64,
 }
 
-/// What a viewer knows of its stream.
+/// The statistics of one stream.
 #[derive(Debug)]
 pub struct StreamStats {
-    /// What has come in so far.
+    /// The frames that have come so far.
     pub traffic: Traffic,
     origin: Instant,
     state: Mutex<State>,
@@ -47,14 +48,14 @@ pub struct StreamStats {
 #[derive(Debug, Default)]
 struct State {
     clock: RemoteClock,
-    /// Ages of the last pictures when they left the sender, as it says.
+    /// Ages of the last frames when they left the sender, as it says.
     sent: Option<AgesMs>,
     arrived: AgeHistogram,
     shown: AgeHistogram,
-    /// Pictures shown in this second.
+    /// Frames shown in this second.
     count: u64,
-    /// When the last one was shown, in nanoseconds since the origin.
-    shown_at: Option<u64>,
+    /// When the last one was shown.
+    shown_at: Option<MonoNanos>,
     /// The times between the last few.
     gaps: VecDeque<Duration>,
     /// Bytes of frames that took a while, and the time from their first byte to their last.
@@ -62,7 +63,7 @@ struct State {
     /// The number and time of the last frame of the second before, and of the last one.
     counted: Option<(u32, u64)>,
     newest: Option<(u32, u64)>,
-    /// What the counters were when this second began, and when that was.
+    /// The counters at the start of this second, and the time of it.
     before: (u64, u64, u64),
     began: Duration,
     last: StatsInterval,
@@ -75,13 +76,13 @@ pub struct StatsInterval {
     pub number: u64,
     /// How long it really was.
     pub span: Duration,
-    /// Pictures received.
+    /// Frames received.
     pub frames: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Pictures that the sender made and that were skipped on the way.
+    /// Frames that the sender made and that were skipped on the way.
     pub skipped: u64,
-    /// Pictures that reached the screen.
+    /// Frames that reached the screen.
     pub shown: u64,
     /// Their ages when they left the sender, where it says so.
     pub sent: Option<AgesMs>,
@@ -91,31 +92,24 @@ pub struct StatsInterval {
     pub age: Option<AgeSummary>,
     /// The shortest round trip of late.
     pub round_trip: Option<Duration>,
-    /// What the path carries, in bits a second: the rate at which frames came while they came.
-    /// `None` where none took long enough to tell.
-    pub carries: Option<f64>,
-    /// How many pictures a second the sender makes, by their numbers and times.
+    /// The rate of the path: that at which frames came while they came. `None` where none took long
+    /// enough to tell.
+    pub carries: Option<BitRate>,
+    /// How many frames a second the sender makes, by their numbers and times.
     pub made: Option<f64>,
 }
 
 impl StatsInterval {
-    /// What others are told of it, in the units in which they read it.
+    /// The report of it, in the units of the protocol.
     pub fn report(&self) -> Report {
         Report {
             shown: u32::try_from(self.shown).unwrap_or(u32::MAX),
             arrived_ms: self.arrived.map(Into::into),
             age_ms: self.age.map(Into::into),
             rtt_ms: self.round_trip.map(milliseconds),
-            carries_mbit_s: self.carries.map(|bits| (bits / 1e3).round() / 1e3),
+            carries_mbit_s: self.carries.map(|rate| rate.kbit().round() / 1e3),
         }
     }
-}
-
-/// The viewer's clock: nanoseconds since about the start of the program. It never jumps.
-pub fn now() -> u64 {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    let origin = ORIGIN.get_or_init(Instant::now);
-    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Default for StreamStats {
@@ -130,13 +124,13 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
-    /// A picture has reached the screen.
+    /// A frame has reached the screen.
     pub fn shown(&self, header: &FrameHeader) {
-        let now = now();
-        let mut state = self.lock();
+        let now = MonoNanos::now();
+        let mut state = self.state.lock();
         state.count += 1;
         if let Some(before) = state.shown_at.replace(now) {
-            let gap = Duration::from_nanos(now.saturating_sub(before));
+            let gap = now.since(before);
             if state.gaps.len() == USUAL_GAPS {
                 state.gaps.pop_front();
             }
@@ -147,22 +141,22 @@ impl StreamStats {
         }
     }
 
-    /// How long ago a picture reached the screen; `None` before the first.
+    /// How long ago a frame reached the screen; `None` before the first.
     pub fn since_shown(&self) -> Option<Duration> {
-        let shown_at = self.lock().shown_at?;
-        Some(Duration::from_nanos(now().saturating_sub(shown_at)))
+        let shown_at = self.state.lock().shown_at?;
+        Some(MonoNanos::now().since(shown_at))
     }
 
-    /// The usual time between two pictures: half of the last few came sooner. One that was late is
+    /// The usual time between two frames: half of the last few came sooner. One that was late is
     /// not usual; a stream that is slow is, after a while.
     pub fn usual_gap(&self) -> Duration {
-        let state = self.lock();
+        let state = self.state.lock();
         let mut gaps: Vec<Duration> = state.gaps.iter().copied().collect();
         gaps.sort_unstable();
         gaps.get(gaps.len() / 2).copied().unwrap_or_default()
     }
 
-    /// The stream needs a picture that can be decoded by itself.
+    /// The stream needs a frame that can be decoded by itself.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
     }
@@ -176,11 +170,11 @@ impl StreamStats {
             skipped,
         } = &self.traffic;
         let totals = (total(frames), total(bytes), total(skipped));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (began, before) = (state.began, state.before);
         (state.began, state.before) = (self.origin.elapsed(), totals);
         let (carried, took) = std::mem::take(&mut state.carried);
-        let rate = carried as f64 * 8.0 / took.as_secs_f64();
+        let rate = BitRate::from_bytes(carried as f64 / took.as_secs_f64());
         state.last = StatsInterval {
             number: state.last.number + 1,
             span: state.began.saturating_sub(began),
@@ -192,7 +186,7 @@ impl StreamStats {
             arrived: state.arrived.take(),
             age: state.shown.take(),
             round_trip: state.clock.round_trip(),
-            carries: rate.is_finite().then_some(rate),
+            carries: rate.bits().is_finite().then_some(rate),
             made: state.made(),
         };
         state.counted = state.newest;
@@ -201,7 +195,7 @@ impl StreamStats {
 
     /// The second that ended last.
     pub fn last_second(&self) -> StatsInterval {
-        self.lock().last
+        self.state.lock().last
     }
 
     pub(super) async fn key_wanted(&self) {
@@ -210,33 +204,29 @@ impl StreamStats {
 
     /// Another sender, or the same one again, whose clock is not known yet.
     pub(super) fn connected(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.clock, state.sent) = (RemoteClock::default(), None);
         (state.counted, state.newest) = (None, None);
     }
 
     pub(super) fn pong(&self, pong: Pong) {
-        let now = now();
+        let now = MonoNanos::now();
+        let sent = MonoNanos(pong.sent);
         // A ping that is still to be sent cannot have been answered.
-        if pong.sent <= now {
-            let Pong {
-                sent,
-                received,
-                replied,
-                sent_ms,
-            } = pong;
-            let mut state = self.lock();
+        if sent <= now {
+            let (received, replied) = (WallNanos(pong.received), WallNanos(pong.replied));
+            let mut state = self.state.lock();
             state.clock.note(sent, received, replied, now);
-            state.sent = sent_ms;
+            state.sent = pong.sent_ms;
         }
     }
 
-    /// A picture of so many bytes has come, and took so long.
+    /// A frame of so many bytes has come, and took so long.
     pub(super) fn arrived(&self, header: &FrameHeader, bytes: usize, took: Duration) {
         self.traffic.frames.fetch_add(1, Relaxed);
         self.traffic.bytes.fetch_add(bytes as u64, Relaxed);
-        let now = now();
-        let mut state = self.lock();
+        let now = MonoNanos::now();
+        let mut state = self.state.lock();
         if took >= CARRIED {
             state.carried.0 += bytes as u64;
             state.carried.1 += took;
@@ -245,11 +235,6 @@ impl StreamStats {
         if let Some(age) = state.age(header, now) {
             state.arrived.note(age);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Numbers alone, each whole at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -261,14 +246,14 @@ impl State {
         (pictures > 0 && rate.is_finite()).then_some(rate)
     }
 
-    /// How old a picture is at `now`; `None` where nobody knows when it was captured.
-    fn age(&self, header: &FrameHeader, now: u64) -> Option<Duration> {
+    /// How old a frame is at `now`; `None` where nobody knows when it was captured.
+    fn age(&self, header: &FrameHeader, now: MonoNanos) -> Option<Duration> {
         if header.captured_at == 0 {
             return None;
         }
-        let there = i128::from(now) + i128::from(self.clock.offset(now)?);
+        let there = i128::from(now.0) + i128::from(self.clock.offset(now)?);
         let age = there - i128::from(header.captured_at);
-        // What the clocks differ by in spite of all must not make a picture of the future.
+        // A remaining difference of the clocks must not make a frame of the future.
         Some(Duration::from_nanos(
             u64::try_from(age.max(0)).unwrap_or(u64::MAX),
         ))
@@ -289,11 +274,11 @@ mod tests {
     /// A meter that knows a sender whose clock is so many nanoseconds ahead.
     fn knowing(ahead: u64) -> StreamStats {
         let meter = StreamStats::default();
-        let now = now();
+        let now = MonoNanos::now();
         meter.pong(Pong {
-            sent: now,
-            received: now + ahead,
-            replied: now + ahead,
+            sent: now.0,
+            received: now.0 + ahead,
+            replied: now.0 + ahead,
             sent_ms: None,
         });
         meter
@@ -304,7 +289,7 @@ mod tests {
         let century = 3_155_760_000_000_000_000;
         let meter = knowing(century);
         let second = Duration::from_secs(1);
-        let header = captured(now() + century - 1_000_000_000);
+        let header = captured(MonoNanos::now().0 + century - 1_000_000_000);
         meter.arrived(&header, 100_000, Duration::from_millis(10));
         meter.arrived(&header, 100, CARRIED / 2);
         meter.shown(&header);
@@ -313,7 +298,7 @@ mod tests {
         assert!(arrived >= second.mul_f64(0.99) && shown >= arrived.mul_f64(0.99));
         assert!(shown < second * 10, "{shown:?}");
         assert_eq!((ended.frames, ended.bytes, ended.shown), (2, 100_100, 1));
-        assert_eq!(ended.carries.map(f64::round), Some(80e6));
+        assert_eq!(ended.carries.map(|rate| rate.bits().round()), Some(80e6));
         assert!(meter.close_second().age.is_none(), "it was told");
     }
 
@@ -330,7 +315,7 @@ mod tests {
         };
         arrived(u32::MAX - 4, 1_000_000_000);
         assert_eq!(meter.close_second().made, None, "one alone tells nothing");
-        // 30 pictures further, of which only this one came.
+        // 30 frames further, of which only this one came.
         arrived(25, 2_000_000_000);
         assert_eq!(meter.close_second().made, Some(30.0));
         assert_eq!(meter.close_second().made, None, "none came");

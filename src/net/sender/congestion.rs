@@ -1,6 +1,6 @@
 //! How much may be on its way to one viewer: the next frame leaves when the path has room for it.
 //!
-//! A queue anywhere on the path, in a router perhaps, makes every picture that follows older. So
+//! A queue anywhere on the path, in a router perhaps, makes every frame that follows older. So
 //! a frame leaves only when the one before it has passed the narrowest place of the path, which
 //! the sender cannot see. It knows it from acknowledgements: a viewer says when a frame has
 //! arrived and how long it took from its first byte to its last, which is the path's rate; what
@@ -13,12 +13,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::net::bit_rate::BitRate;
 use crate::wire::Ack;
 
-/// How much earlier than it seems right a frame leaves: what timers and tasks are late by.
+/// How much earlier than it seems right a frame leaves, since timers and tasks are late.
 const LEAD: Duration = Duration::from_millis(3);
 /// How far behind its expectation an acknowledgement may be before nothing more is sent.
-const PATIENCE: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_millis(20);
 /// A viewer whose frames come quickly is asked to acknowledge one so often: each answer costs the
 /// sender about a tenth of what a frame does.
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ struct Flight {
     asked: bool,
 }
 
-/// What is on its way to one viewer, and what is known of that way.
+/// The frames on their way to one viewer, and the model of that way.
 #[derive(Debug)]
 pub struct CongestionWindow {
     flights: VecDeque<Flight>,
@@ -67,7 +68,7 @@ pub struct CongestionWindow {
     /// The shortest round trip of the present span of time, and of the one before.
     round_trips: [Option<Duration>; 2],
     span_began: Instant,
-    /// What the viewer says of it. It measures with messages that are smaller than any frame.
+    /// The round trip that the viewer reports. It measures with messages smaller than any frame.
     reported: Option<Duration>,
     /// When a frame last left with nothing before it on its way.
     emptied: Instant,
@@ -141,20 +142,21 @@ impl CongestionWindow {
         // A viewer cannot have spent longer on it than it was on its way.
         let told = Duration::from_micros(ack.took).min(outstanding);
         self.note_round_trip(now, outstanding - told);
-        // Since then nothing else was in the narrow place than what has come now.
+        // Since then no other frames than these were in the narrow place.
         let free = (first + self.round_trip()).max(self.acked.replace(now).unwrap_or(first));
         let passed = now.saturating_duration_since(free);
-        let is_late = passed > PATIENCE || self.rate().is_some();
-        let measured = match flight.bytes < SMALL && is_late && passed > told {
-            true => (bytes, passed),
-            false => (flight.bytes, told),
+        let is_late = passed > LATE || self.rate().is_some();
+        let measured = if flight.bytes < SMALL && is_late && passed > told {
+            (bytes, passed)
+        } else {
+            (flight.bytes, told)
         };
         if self.measured.len() == RATE_FRAMES {
             self.measured.pop_front();
         }
         self.measured.push_back(measured);
         self.unknown = false;
-        // What comes behind it is early or late by as much as it was.
+        // The frames behind it are early or late by as much as it was.
         for behind in &mut self.flights {
             behind.expected = match now.checked_duration_since(flight.expected) {
                 Some(late) => behind.expected + late,
@@ -181,9 +183,9 @@ impl CongestionWindow {
         if self.unknown || (drains && last.asked) {
             return Room::Later;
         }
-        let patience = PATIENCE.max(self.round_trip() / 4);
+        let late = LATE.max(self.round_trip() / 4);
         let oldest = self.flights.iter().find(|flight| flight.asked);
-        if oldest.is_some_and(|oldest| now > oldest.expected + patience) {
+        if oldest.is_some_and(|oldest| now > oldest.expected + late) {
             return Room::Later;
         }
         match last.expected.checked_sub(self.round_trip() + LEAD) {
@@ -193,18 +195,18 @@ impl CongestionWindow {
     }
 
     /// Has the path run empty before the next frame leaves, if it is slow and has not of late:
-    /// what is measured behind other frames takes too long.
+    /// a round trip that is measured behind other frames is too long.
     pub fn empty(&mut self, now: Instant) {
         let long_ago = now.saturating_duration_since(self.emptied) > ROUND_TRIP_LIFE / 2;
         self.emptying |= long_ago && self.rate().is_some() && !self.flights.is_empty();
     }
 
-    /// The path's rate in bytes a second; `None` where frames come so quickly that it is no matter.
-    pub fn rate(&self) -> Option<f64> {
+    /// The path's rate; `None` where frames come so quickly that it is no limit.
+    pub fn rate(&self) -> Option<BitRate> {
         let took: Duration = self.measured.iter().map(|(_, took)| *took).sum();
         let bytes: usize = self.measured.iter().map(|(bytes, _)| *bytes).sum();
         let slow = took >= QUICK * u32::try_from(self.measured.len()).unwrap_or(1);
-        (slow && !took.is_zero()).then(|| bytes as f64 / took.as_secs_f64())
+        (slow && !took.is_zero()).then(|| BitRate::from_bytes(bytes as f64 / took.as_secs_f64()))
     }
 
     /// The shortest round trip of late; zero before the first is known.
@@ -223,7 +225,7 @@ impl CongestionWindow {
     /// How long so many bytes take on the path.
     fn duration(&self, bytes: usize) -> Duration {
         match self.rate() {
-            Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate)
+            Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate.bytes())
                 .unwrap_or(SLOWEST)
                 .min(SLOWEST),
             None => Duration::ZERO,

@@ -345,5 +345,5 @@ fn what_a_viewer_says_that_cannot_be_changes_nothing() {
         },
     );
     assert_eq!(window.round_trip(), Duration::ZERO);
-    assert_eq!(window.rate(), Some(200_000.0));
+    assert_eq!(window.rate(), Some(BitRate::from_bytes(200_000.0)));
 }

@@ -1,66 +1,81 @@
-//! Why a viewer is no longer one, in words for the log and for the viewer itself.
+//! Why a viewer was disconnected: in words for the log, and as the goodbye that it is told.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use thiserror::Error;
+
 use crate::failure::describe;
-use crate::wire::{self, WireError};
-
 use crate::net::message_reader::ReadError;
+use crate::wire::text::quote;
+use crate::wire::{Bye, ByeCode, WireError};
 
-/// Why a viewer is no longer one.
-#[derive(Debug)]
-pub(super) enum DisconnectReason {
+/// Why a viewer was disconnected.
+#[derive(Debug, Error)]
+pub enum DisconnectReason {
     /// It closed the connection.
+    #[error("closed by the viewer")]
     Closed,
     /// It said goodbye.
-    Bye(String),
+    #[error("{}", .0.reason)]
+    Bye(Bye),
     /// The connection failed.
-    Lost(io::Error),
-    /// It sent what a viewer must not send.
-    Refused(WireError),
+    #[error("{}", describe(.0))]
+    Lost(#[source] io::Error),
+    /// It is something else than a viewer: its first bytes.
+    #[error("not a viewer, its first bytes are {}", quote(.0))]
+    Foreign(Vec<u8>),
+    /// It broke the protocol.
+    #[error("refused, it sent {0}")]
+    Refused(#[source] WireError),
     /// It sent a frame, which only senders do.
+    #[error("refused, it sent a frame")]
     Sends,
+    /// Its hello says that it sends, as this side does.
+    #[error("a sender is here too")]
+    Role,
     /// It said nothing within the time for a hello, or no more than its beginning.
+    #[error("no hello within {} s", .0.as_secs_f32())]
     Silent(Duration),
     /// A message of its did not end within this time.
-    SlowViewer(Duration),
+    #[error("a message took over {} s", .0.as_secs_f32())]
+    Slow(Duration),
     /// It took nothing for this long.
+    #[error("took nothing for {} s", .0.as_secs_f32())]
     Stalled(Duration),
     /// It gave no sign of life for this long.
+    #[error("no sign of life for {} s", .0.as_secs_f32())]
     Gone(Duration),
     /// It sent more control messages than this in a second.
+    #[error("more than {0} control messages in a second")]
     Flood(u32),
     /// So many watch already.
+    #[error("the sender has no seat left ({0} watching)")]
     Full(usize),
+    /// It asked for a stream that does not exist; those that do.
+    #[error("no stream {wanted:?} here{}", listed(.names))]
+    NoStream { wanted: String, names: Vec<String> },
     /// The stream ended, with the reason that it was told.
+    #[error("{0}")]
     Ended(Arc<str>),
 }
 
-impl fmt::Display for DisconnectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => write!(f, "closed by the viewer"),
-            Self::Bye(reason) => write!(f, "{reason}"),
-            Self::Lost(e) => write!(f, "{}", describe(e)),
-            Self::Refused(WireError::Foreign(first)) => {
-                let first = wire::dialect::quote(first);
-                write!(f, "not a viewer, its first bytes are {first}")
-            }
-            Self::Refused(e) => write!(f, "refused, it sent {e}"),
-            Self::Sends => write!(f, "refused, it sent a frame"),
-            Self::Silent(limit) => write!(f, "no hello within {} s", limit.as_secs_f32()),
-            Self::SlowViewer(limit) => write!(f, "a message took over {} s", limit.as_secs_f32()),
-            Self::Stalled(limit) => write!(f, "took nothing for {} s", limit.as_secs_f32()),
-            Self::Gone(limit) => write!(f, "no sign of life for {} s", limit.as_secs_f32()),
-            Self::Flood(limit) => write!(f, "more than {limit} control messages in a second"),
-            Self::Full(watching) => {
-                write!(f, "the sender has no seat left ({watching} watching)")
-            }
-            Self::Ended(reason) => write!(f, "{reason}"),
+impl DisconnectReason {
+    /// The goodbye to a viewer that is turned away; `None` where the connection is closed without a
+    /// word. The goodbye of an end is the service's to say.
+    pub(super) fn turned_away(&self) -> Option<Bye> {
+        let code = match self {
+            Self::Full(_) => ByeCode::Full,
+            Self::Role => ByeCode::Role,
+            Self::NoStream { .. } => ByeCode::Stream,
+            _ => return None,
+        };
+        let mut bye = Bye::new(code, self.to_string());
+        if let Self::NoStream { names, .. } = self {
+            bye.streams.clone_from(names);
         }
+        Some(bye)
     }
 }
 
@@ -69,7 +84,24 @@ impl From<ReadError> for DisconnectReason {
         match e {
             ReadError::Io(e) => Self::Lost(e),
             ReadError::Truncated => Self::Closed,
-            ReadError::Wire(e) => Self::Refused(e),
+            ReadError::Wire(e) => e.into(),
         }
+    }
+}
+
+impl From<WireError> for DisconnectReason {
+    fn from(e: WireError) -> Self {
+        match e {
+            WireError::Foreign(first) => Self::Foreign(first),
+            e => Self::Refused(e),
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(", only {}", names.join(", "))
     }
 }

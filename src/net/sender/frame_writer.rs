@@ -1,141 +1,164 @@
-//! What one viewer is shown: the newest frame whenever its socket takes one, in its dialect.
+//! The one loop that writes frames: the newest whenever the viewer's path has room for one, in any
+//! framing.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io::{self, IoSlice};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::WriteHalf;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::frame::Frame;
-use crate::wire::message::encode_frame_head;
-use crate::wire::pickle::Envelope;
-use crate::wire::{self, Caps, Control, Hello};
+use crate::wire::{Caps, Control};
 
 use super::disconnect::DisconnectReason;
+use super::framing::Framing;
 use super::slow_viewer::{Said, Second, SlowViewer};
 use super::viewer_link::ViewerLink;
+use crate::net::bit_rate::BitRate;
 use crate::net::hub::{Subscription, Update};
+use crate::net::transport::TransportWriter;
 
-/// How often it is looked whether a viewer keeps up.
+/// How often it is checked whether a viewer keeps up.
 const SECOND: Duration = Duration::from_secs(1);
-/// Until when the frames that a viewer skips are not looked at: it opens its window.
+/// How long the frames that a viewer skips do not count: it is opening its window.
 const SETTLING: Duration = Duration::from_millis(1500);
-
 /// How long the last frame may wait for room before it is left out, and the end is told.
 const LAST_ROOM: Duration = Duration::from_millis(200);
 
-/// What is to be done next.
+/// The next thing to write.
 enum Next {
-    Say(Control),
-    FrameWriter(Update),
+    Message(Control),
+    Update(Update),
     /// The viewer acknowledges nothing any more.
     Stalled,
 }
 
-/// A message of which the first bytes have left.
-struct PartialMessage<H> {
+/// A frame of which the first bytes have left.
+struct PartialFrame<H> {
     head: H,
     frame: Frame,
     tail: &'static [u8],
     /// How many they are.
-    started: usize,
+    written: usize,
 }
 
-/// What has been sent and skipped.
-#[derive(Clone, Copy, Default)]
+/// The frames that were sent and skipped so far.
+#[derive(Clone, Copy)]
 struct Counted {
     sent: u64,
     bytes: u64,
     skipped: u64,
 }
 
-/// What one viewer is shown.
-pub(super) struct FrameWriter<'a> {
+/// Writes the frames of one stream to one viewer.
+pub(super) struct FrameWriter<'a, F> {
     link: &'a ViewerLink,
     subscription: Subscription,
+    framing: F,
     stall_limit: Duration,
-    /// What the log is told of it.
+    /// The caps of the frames, once they are known.
+    caps: Option<Arc<Caps>>,
+    /// What the log says of this viewer.
     slow: SlowViewer,
-    /// The form of the frames, as far as it is known.
-    form: Option<Arc<Caps>>,
-    begun: Instant,
-    /// Since when, and from where on, the frames of this second are counted.
-    second_begun: Instant,
+    began: Instant,
+    /// When this second began, and what had been counted then.
+    second_began: Instant,
     counted: Counted,
 }
 
-impl<'a> FrameWriter<'a> {
-    /// Nothing has been shown yet. A viewer that takes nothing for `stall_limit` is given up.
-    pub fn new(link: &'a ViewerLink, subscription: Subscription, stall_limit: Duration) -> Self {
+impl<'a, F: Framing> FrameWriter<'a, F> {
+    /// Nothing has been written yet. A viewer that takes nothing for `stall_limit` is given up.
+    pub fn new(
+        link: &'a ViewerLink,
+        subscription: Subscription,
+        framing: F,
+        stall_limit: Duration,
+    ) -> Self {
+        let counted = Counted::now(link, &subscription);
         Self {
             link,
             subscription,
+            framing,
             stall_limit,
+            caps: None,
             slow: SlowViewer::default(),
-            form: None,
-            begun: Instant::now(),
-            second_begun: Instant::now(),
-            counted: Counted::default(),
+            began: Instant::now(),
+            second_began: Instant::now(),
+            counted,
         }
     }
 
-    /// Introduces us, then sends caps and frames until the stream ends or the connection does.
-    pub async fn native(&mut self, write: &mut WriteHalf<'_>, name: &str) -> DisconnectReason {
-        let mut hello = Hello {
-            vidchat: wire::VERSION,
-            name: name.to_owned(),
-            ..Hello::default()
-        };
-        // Caps that are known already travel in the hello; the subscription counts them as told.
-        if let Some(caps) = self.subscription.known_caps() {
-            hello.caps = Some(caps.to_string());
-            self.form = Some(caps);
+    /// Writes until the stream ends or the connection does.
+    pub async fn run(&mut self, out: &mut TransportWriter) -> DisconnectReason {
+        match self.run_until(out, pending::<Infallible>()).await {
+            Ok(never) => match never {},
+            Err(reason) => reason,
         }
-        let mut control = Some(Control::Hello(hello));
+    }
+
+    /// Writes until `until` completes, whose output is returned then. A frame of which a part has
+    /// left is written to its end before that, as nobody could tell where the next message begins.
+    ///
+    /// # Errors
+    /// The stream ended, or the connection did.
+    pub async fn run_until<T>(
+        &mut self,
+        out: &mut TransportWriter,
+        until: impl Future<Output = T>,
+    ) -> Result<T, DisconnectReason> {
+        let mut until = pin!(until);
+        let (subscription, caps) = (&mut self.subscription, &mut self.caps);
+        let opening = self.framing.opening(|| {
+            *caps = subscription.known_caps();
+            caps.clone()
+        });
+        if let Some(opening) = opening {
+            self.write(out, &opening[..]).await?;
+        }
         loop {
-            let next = match control.take() {
-                Some(control) => Next::Say(control),
-                None => self.next().await,
+            let next = tokio::select! {
+                biased;
+                done = &mut until => return Ok(done),
+                next = self.next() => next,
             };
-            let sent = match next {
-                Next::Say(control) => self.send(write, &control.encode()[..]).await,
-                Next::Stalled => return DisconnectReason::Stalled(self.stall_limit),
-                Next::FrameWriter(update) => match update {
-                    Update::Caps(caps) => {
-                        self.form = Some(Arc::clone(&caps));
-                        control = Some(Control::Caps {
-                            caps: caps.to_string(),
-                        });
-                        continue;
-                    }
-                    Update::Frame(frame) => self.send_frame(write, frame, native_head, b"").await,
-                    Update::Lost(reason) => {
-                        control = Some(Control::Lost {
-                            reason: reason.to_string(),
-                        });
-                        continue;
-                    }
-                    Update::End(reason) => return DisconnectReason::Ended(reason),
-                },
+            let message = match next {
+                Next::Message(control) => Some(control.encode()),
+                Next::Update(Update::Caps(caps)) => {
+                    let message = self.framing.caps(&caps);
+                    self.caps = Some(caps);
+                    message
+                }
+                Next::Update(Update::Lost(reason)) => self.framing.lost(&reason),
+                Next::Update(Update::Frame(frame)) => {
+                    let begun = tokio::select! {
+                        biased;
+                        done = &mut until => return Ok(done),
+                        begun = self.begin(out, frame) => begun?,
+                    };
+                    self.complete(out, begun).await?;
+                    None
+                }
+                Next::Update(Update::End(reason)) => return Err(DisconnectReason::Ended(reason)),
+                Next::Stalled => return Err(DisconnectReason::Stalled(self.stall_limit)),
             };
-            if let Err(left) = sent {
-                return left;
+            if let Some(message) = message {
+                self.write(out, &message[..]).await?;
             }
         }
     }
 
-    /// What there is to send, when there is room for it on the viewer's path.
+    /// The next thing to write, when there is room for it on the viewer's path.
     async fn next(&mut self) -> Next {
         let (link, subscription, limit) = (self.link, &mut self.subscription, self.stall_limit);
         tokio::select! {
             // Between two frames nothing is in the way of an answer.
             biased;
-            pong = link.pong() => Next::Say(pong),
+            pong = link.pong() => Next::Message(pong),
             next = async {
                 if !link.has_room_now() {
                     tokio::select! {
@@ -143,163 +166,95 @@ impl<'a> FrameWriter<'a> {
                             return Next::Stalled;
                         },
                         reason = subscription.over(LAST_ROOM) => {
-                            return Next::FrameWriter(Update::End(reason));
+                            return Next::Update(Update::End(reason));
                         }
                     }
                 }
-                // Only now: what is taken earlier is older when it leaves.
-                Next::FrameWriter(subscription.next().await)
+                // Only now: a frame that is taken earlier is older when it leaves.
+                Next::Update(subscription.next().await)
             } => next,
         }
     }
 
-    /// Sends each frame with nothing but its length.
-    pub async fn bare(&mut self, write: &mut WriteHalf<'_>) -> DisconnectReason {
-        loop {
-            match self.subscription.next().await {
-                Update::Caps(_) | Update::Lost(_) => {}
-                Update::Frame(frame) => {
-                    if let Err(left) = self.send_frame(write, frame, bare_head, b"").await {
-                        return left;
-                    }
-                }
-                Update::End(reason) => return DisconnectReason::Ended(reason),
-            }
-        }
-    }
-
-    /// Sends each frame as the tutorial's server does, until the viewer says hello. They have to be
-    /// BGR without gaps. Of a message that has begun the rest is sent before that is heard, as
-    /// nobody could tell where the next begins.
-    pub async fn pickles(
+    /// Waits until the connection takes the first byte of a frame; until then a newer frame takes
+    /// its place. Nothing has been written where the wait is given up.
+    async fn begin(
         &mut self,
-        write: &mut WriteHalf<'_>,
-        mut said: oneshot::Receiver<Hello>,
-    ) -> Result<Hello, DisconnectReason> {
-        let mut envelope = Envelope::new(0, 0);
-        loop {
-            let update = tokio::select! {
-                biased;
-                Ok(hello) = &mut said => return Ok(hello),
-                update = self.subscription.next() => update,
-            };
-            match update {
-                Update::Caps(caps) => {
-                    let (width, height) = caps.size().unwrap_or_default();
-                    envelope = Envelope::new(width.unsigned_abs(), height.unsigned_abs());
-                }
-                Update::Frame(frame) => {
-                    let head = |_: &Frame| envelope.head.as_slice();
-                    let begun = tokio::select! {
-                        biased;
-                        Ok(hello) = &mut said => return Ok(hello),
-                        begun = self.begin(write, frame, head, envelope.tail) => begun?,
-                    };
-                    self.complete(write, begun).await?;
-                }
-                Update::Lost(_) => {}
-                Update::End(reason) => return Err(DisconnectReason::Ended(reason)),
-            }
-        }
-    }
-
-    /// Sends one frame between what its dialect has before and after it.
-    async fn send_frame<H: AsRef<[u8]>>(
-        &mut self,
-        write: &mut WriteHalf<'_>,
-        frame: Frame,
-        head: impl Fn(&Frame) -> H,
-        tail: &'static [u8],
-    ) -> Result<(), DisconnectReason> {
-        let begun = self.begin(write, frame, head, tail).await?;
-        self.complete(write, begun).await
-    }
-
-    /// Waits until the socket takes the first byte of a frame; until then a newer frame takes its
-    /// place. Nothing has been sent where the wait is given up.
-    async fn begin<H: AsRef<[u8]>>(
-        &mut self,
-        write: &mut WriteHalf<'_>,
+        out: &mut TransportWriter,
         mut frame: Frame,
-        head: impl Fn(&Frame) -> H,
-        tail: &'static [u8],
-    ) -> Result<PartialMessage<H>, DisconnectReason> {
-        let (head, started) = loop {
+    ) -> Result<PartialFrame<F::Head>, DisconnectReason> {
+        let tail = self.framing.tail();
+        let (head, written) = loop {
             frame.header.ack = self.link.wants_ack();
-            let head = head(&frame);
+            let head = self.framing.head(&frame);
             let parts = [head.as_ref(), &frame.data[..], tail].map(IoSlice::new);
             // An empty part would cost a little in every call.
             let parts = &parts[..if tail.is_empty() { 2 } else { 3 }];
-            match write.try_write_vectored(parts) {
+            match out.try_write(parts) {
                 Ok(count) => break (head, count),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(DisconnectReason::Lost(e)),
             }
-            match timeout(self.stall_limit, write.writable()).await {
+            match timeout(self.stall_limit, out.ready()).await {
                 Ok(Ok(())) => frame = self.subscription.refresh(frame),
                 Ok(Err(e)) => return Err(DisconnectReason::Lost(e)),
                 Err(_) => return Err(DisconnectReason::Stalled(self.stall_limit)),
             }
         };
         self.link.leaves(&frame, self.subscription.skipped());
-        Ok(PartialMessage {
+        Ok(PartialFrame {
             head,
             frame,
             tail,
-            started,
+            written,
         })
     }
 
-    /// Sends the rest of a frame.
-    async fn complete<H: AsRef<[u8]>>(
+    /// Writes the rest of a frame.
+    async fn complete(
         &mut self,
-        write: &mut WriteHalf<'_>,
-        begun: PartialMessage<H>,
+        out: &mut TransportWriter,
+        begun: PartialFrame<F::Head>,
     ) -> Result<(), DisconnectReason> {
-        let PartialMessage {
+        let PartialFrame {
             head,
             frame,
             tail,
-            started,
+            written,
         } = begun;
         let mut rest = head.as_ref().chain(frame.data).chain(tail);
-        if started < rest.remaining() {
-            rest.advance(started);
-            self.send(write, rest).await?;
+        if written < rest.remaining() {
+            rest.advance(written);
+            self.write(out, rest).await?;
         }
-        self.look();
+        self.check_pace();
         Ok(())
     }
 
-    /// Sends all of `bytes`, within the time that a viewer may take for a message.
-    async fn send(
+    /// Writes all of `bytes`, within the time that a viewer may take for a message.
+    async fn write(
         &mut self,
-        write: &mut WriteHalf<'_>,
+        out: &mut TransportWriter,
         mut bytes: impl Buf,
     ) -> Result<(), DisconnectReason> {
-        match timeout(self.stall_limit, write.write_all_buf(&mut bytes)).await {
+        match timeout(self.stall_limit, out.write_all(&mut bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => Err(DisconnectReason::Lost(e)),
             Err(_) => Err(DisconnectReason::Stalled(self.stall_limit)),
         }
     }
 
-    /// Looks once a second whether this viewer keeps up.
-    fn look(&mut self) {
-        let span = self.second_begun.elapsed();
+    /// Checks once a second whether this viewer keeps up, and logs what is new about that.
+    fn check_pace(&mut self) {
+        let span = self.second_began.elapsed();
         if span < SECOND {
             return;
         }
-        let progress = self.link.progress();
-        let now = Counted {
-            sent: progress.frames,
-            bytes: progress.bytes,
-            skipped: self.subscription.skipped(),
-        };
+        let now = Counted::now(self.link, &self.subscription);
         let before = std::mem::replace(&mut self.counted, now);
-        self.second_begun = Instant::now();
+        self.second_began = Instant::now();
         // While it opens its window it skips some.
-        if self.begun.elapsed() < SETTLING {
+        if self.began.elapsed() < SETTLING {
             return;
         }
         let second = Second {
@@ -307,11 +262,11 @@ impl<'a> FrameWriter<'a> {
             sent: now.sent - before.sent,
             bytes: now.bytes - before.bytes,
             skipped: now.skipped - before.skipped,
-            carries: progress.carries,
+            carries: self.link.progress().carries.map(BitRate::bits),
             acks: self.link.acks(),
         };
         let peer = self.link.peer;
-        match self.slow.after(second, self.form.as_deref()) {
+        match self.slow.after(second, self.caps.as_deref()) {
             Some(Said::Trouble(words)) => warn!("viewer {peer}: {words}"),
             Some(Said::Over(words)) => info!("viewer {peer}: {words}"),
             None => {}
@@ -319,10 +274,14 @@ impl<'a> FrameWriter<'a> {
     }
 }
 
-fn native_head(frame: &Frame) -> [u8; wire::message::HEAD_BYTES] {
-    encode_frame_head(&frame.header, frame.data.len())
-}
-
-fn bare_head(frame: &Frame) -> [u8; wire::PREFIX_BYTES] {
-    (frame.data.len() as u64).to_le_bytes()
+impl Counted {
+    /// The counts of this moment.
+    fn now(link: &ViewerLink, subscription: &Subscription) -> Self {
+        let progress = link.progress();
+        Self {
+            sent: progress.frames,
+            bytes: progress.bytes,
+            skipped: subscription.skipped(),
+        }
+    }
 }

@@ -1,67 +1,89 @@
-//! A viewer that leaves the first word to us. Programs of the tutorial do, which never say
-//! anything; and so does, as far as anybody can tell, a viewer of our own behind a tunnel. It says
-//! hello to the tunnel's near end at once, and that gets here a round trip later than the
-//! connection did.
+//! A viewer that leaves the first word to us. Programs of the tutorial do, which never say anything.
+//! A viewer of our own behind a tunnel seems to do so: it says hello to the tunnel's near end at
+//! once, and that gets here a round trip later than the connection did.
 
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::wire::{Hello, WireError};
+use crate::wire::{Dialect, Hello, WireError};
 
-use super::ServerOptions;
-use super::connection::{Admitted, ViewerSession, greet, ignore};
+use super::bare::ignore;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
+use super::framing::PickleFraming;
+use super::native::{self, greet};
+use super::service::Service;
 use super::viewer_link::ViewerLink;
+use super::viewer_session::ViewerSession;
 use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
+use crate::net::transport::{TransportReader, TransportWriter};
 
-/// What becomes of a viewer that was silent.
-pub(super) enum LateOutcome {
-    /// It has said hello after all. Nothing is half said on the way to it.
-    Admitted(Admitted),
-    /// It has left.
-    DisconnectReason(DisconnectReason),
-}
-
-/// Serves a viewer as a program of the tutorial, which takes pickles of BGR pictures, for as long
-/// as it does not say hello. An error is one that never watched.
-pub(super) async fn tutorial(
-    reader: &mut MessageReader<ReadHalf<'_>>,
-    write: &mut WriteHalf<'_>,
+/// Serves a viewer as a program of the tutorial, which takes pickles of the frames of `bgr`, for as
+/// long as it does not say hello; from then on as a viewer of our own.
+///
+/// # Errors
+/// It never watched.
+pub(super) async fn serve(
+    reader: &mut MessageReader<TransportReader>,
+    writer: &mut TransportWriter,
     peer: SocketAddr,
-    (hub, bgr): (&Arc<Hub>, &Arc<Hub>),
-    options: &ServerOptions,
-) -> Result<LateOutcome, DisconnectReason> {
+    bgr: &Arc<Hub>,
+    service: &Service,
+) -> Result<DisconnectReason, DisconnectReason> {
+    let options = service.options();
     let link = ViewerLink::new(peer, "a program of the tutorial".into(), false);
-    let visit = ViewerSession::begin(link, " (a program of the tutorial)", hub, options)?;
-    // Who converts the pictures sees by these seats whether anybody wants them.
-    let translated = bgr.seat(usize::MAX);
-    let mut show = FrameWriter::new(&visit.link, bgr.subscribe(), options.stall_limit);
+    let hub = service.directory().default_hub();
+    let session = ViewerSession::begin(link, " (a program of the tutorial)", hub, service)?;
+    // The converter sees by these seats whether anybody wants its frames.
+    let seat = bgr.seat(usize::MAX);
     let (says, said) = oneshot::channel();
-    let served = tokio::select! {
-        left = overhear(reader, options.hello_limit, says) => Err(left),
-        served = show.pickles(write, said) => served,
+    let served = {
+        let mut frames = FrameWriter::new(
+            session.link(),
+            bgr.subscribe(),
+            PickleFraming::default(),
+            options.stall_limit,
+        );
+        let listening = async {
+            match options.dialect {
+                // Pickles alone were asked for.
+                Some(Dialect::Pickle) => ignore(reader).await,
+                _ => overhear(reader, options.hello_limit, says).await,
+            }
+        };
+        tokio::select! {
+            reason = listening => Err(reason),
+            served = frames.run_until(writer, heard(said)) => served,
+        }
     };
-    drop(translated);
-    drop(show);
-    Ok(match served {
-        Ok(hello) => LateOutcome::Admitted(visit.greeted(hello, hub, options)),
-        Err(left) => LateOutcome::DisconnectReason(visit.end(left)),
-    })
+    drop(seat);
+    let admitted = match served {
+        Ok(hello) => session.greeted(&hello, service),
+        Err(reason) => Err((session, reason)),
+    };
+    match admitted {
+        Ok(admitted) => {
+            let hello = native::introduction(service);
+            Ok(native::converse(admitted, Some(hello), reader, writer, service).await)
+        }
+        Err((session, reason)) => {
+            session.end(&reason);
+            native::turn_away(&reason, reader, writer).await;
+            Ok(reason)
+        }
+    }
 }
 
-/// Listens to such a viewer until it leaves. Should the first that it says be a hello, `says`
-/// passes it on, and what follows is left to be read. From its first byte on it has `limit` for
-/// that.
+/// Listens to such a viewer until it leaves. Should its first message be a hello, `says` passes that
+/// on, and all that follows is left to be read. From its first byte on it has `limit` for that.
 async fn overhear(
-    reader: &mut MessageReader<ReadHalf<'_>>,
+    reader: &mut MessageReader<TransportReader>,
     limit: Duration,
     says: oneshot::Sender<Hello>,
 ) -> DisconnectReason {
@@ -70,16 +92,30 @@ async fn overhear(
         Ok(false) => return DisconnectReason::Closed,
         Err(e) => return DisconnectReason::Lost(e),
     }
-    match timeout(limit, greet(reader)).await {
+    let late_hello = async {
+        if reader.dialect().await? != Dialect::Native {
+            return Err(WireError::NoHello.into());
+        }
+        greet(reader).await
+    };
+    match timeout(limit, late_hello).await {
         Ok(Ok(hello)) => {
-            // Who shows it pictures takes it, and then ends this.
+            // The frame writer takes it, and then ends this.
             let _ = says.send(hello);
             pending().await
         }
-        Ok(Err(left @ (DisconnectReason::Closed | DisconnectReason::Lost(_)))) => left,
+        Ok(Err(reason @ (DisconnectReason::Closed | DisconnectReason::Lost(_)))) => reason,
         // No program of the tutorial, and no viewer that we could serve.
-        Ok(Err(left @ DisconnectReason::Refused(WireError::Version(_)))) => left,
-        // Whatever a program of the tutorial may have to say: nobody has ever listened to it.
-        Ok(Err(_)) | Err(_) => ignore(reader.stream()).await,
+        Ok(Err(reason @ DisconnectReason::Refused(WireError::Version(_)))) => reason,
+        // A program of the tutorial may say anything: nobody has ever listened to it.
+        Ok(Err(_)) | Err(_) => ignore(reader).await,
+    }
+}
+
+/// The hello that was overheard, if there ever is one.
+async fn heard(said: oneshot::Receiver<Hello>) -> Hello {
+    match said.await {
+        Ok(hello) => hello,
+        Err(_) => pending().await,
     }
 }

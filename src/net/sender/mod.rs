@@ -1,220 +1,23 @@
-//! Accepting viewers: who gets in, and how everybody is let go at the end.
+//! The sending end: viewers come in or are dialled, each is sent the newest frames in its dialect, and
+//! all are told of the end.
 
+mod bare;
 pub mod congestion;
-pub(crate) mod connection;
-pub(crate) mod disconnect;
-pub(crate) mod frame_writer;
-pub(crate) mod late_hello;
-pub(crate) mod slow_viewer;
-pub(crate) mod socket;
+mod connection;
+pub mod dial;
+pub mod directory;
+pub mod disconnect;
+mod frame_writer;
+mod framing;
+mod late_hello;
+mod native;
+pub mod options;
+pub mod server;
+pub mod service;
+mod slow_viewer;
 pub mod viewer_link;
+mod viewer_session;
 pub mod viewers;
 
-use std::future::Future;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until, timeout};
-use tracing::{info, warn};
-
-use crate::failure::describe;
-use crate::wire::Wire;
-
-use self::disconnect::DisconnectReason;
-use super::hub::Hub;
-use super::log_throttle::{LogThrottle, LogThrottleBy, Times};
-
-/// Connections beyond the viewers' seats that may be open at once: those that have not said
-/// hello yet, and those that are being told that there is no seat.
-const ANTEROOM: usize = 64;
-/// How long all viewers together may take to say goodbye when the stream ends.
-const CLOSING: Duration = Duration::from_millis(500);
-/// How long to wait after the system refused to accept anything, out of descriptors perhaps.
-const BACKOFF: Duration = Duration::from_millis(100);
-
-/// How viewers are served.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// How many may watch at once.
-    pub max_viewers: usize,
-    /// What is spoken with them.
-    pub wire: Wire,
-    /// Where the same pictures are to be had in BGR, for the programs of the tutorial; without
-    /// it they are not served. Its seats tell whether there are any.
-    pub tutorial: Option<Arc<Hub>>,
-    /// This machine's name, as viewers are told it.
-    pub name: String,
-    /// How far behind the newest picture any viewer may be, whatever it wishes.
-    pub max_latency: Duration,
-    /// How long a viewer may take for its hello, and for any later message.
-    pub hello_limit: Duration,
-    /// How long a viewer may take for a frame before it is dropped.
-    pub stall_limit: Duration,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            max_viewers: 250,
-            wire: Wire::Auto,
-            tutorial: None,
-            name: String::new(),
-            max_latency: Duration::MAX,
-            hello_limit: Duration::from_secs(10),
-            stall_limit: Duration::from_secs(20),
-        }
-    }
-}
-
-/// What all viewers of one listener have in common.
-#[derive(Debug)]
-pub(super) struct Service {
-    /// Where their pictures come from.
-    pub hub: Arc<Hub>,
-    /// How they are served.
-    pub options: ServerOptions,
-    /// Who came and left again without watching, and why.
-    strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
-}
-
-impl Service {
-    /// Somebody from there has left before it watched. Returns how often, where that is to be told.
-    pub(super) fn note_stranger(&self, from: IpAddr, left: &DisconnectReason) -> Option<Times> {
-        // A list, whole at any time.
-        let mut strangers = self
-            .strangers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        strangers.note((from, left.to_string()), Instant::now())
-    }
-}
-
-/// Serves everybody who connects to `listener` with what is published in `hub`, until `shutdown`
-/// completes; its output is the reason that viewers are told. No task is left behind.
-pub async fn serve(
-    listener: TcpListener,
-    hub: Arc<Hub>,
-    options: ServerOptions,
-    shutdown: impl Future<Output = String>,
-) {
-    allow_connections(options.max_viewers + ANTEROOM);
-    let service = Arc::new(Service {
-        hub,
-        options,
-        strangers: Mutex::new(LogThrottleBy::default()),
-    });
-    let Service { hub, options, .. } = &*service;
-    let mut viewers = JoinSet::new();
-    let (mut turned_away, mut unaccepted) = (LogThrottle::default(), LogThrottle::default());
-    tokio::pin!(shutdown);
-    let reason = loop {
-        let accepted = tokio::select! {
-            reason = &mut shutdown => break reason,
-            Some(_) = viewers.join_next() => continue,
-            accepted = listener.accept() => accepted,
-            () = due(&turned_away) => {
-                if let Some(times) = turned_away.over(Instant::now()) {
-                    info!("listener: turns nobody away any more{times}");
-                }
-                continue;
-            }
-            () = due(&unaccepted) => {
-                if let Some(times) = unaccepted.over(Instant::now()) {
-                    info!("listener: accepts viewers again, could not before{times}");
-                }
-                continue;
-            }
-        };
-        let (stream, peer) = match accepted {
-            Ok(connection) => connection,
-            Err(e) => {
-                if let Some(times) = unaccepted.note(Instant::now()) {
-                    warn!("listener: cannot accept viewers{times}: {}", describe(&e));
-                }
-                sleep(BACKOFF).await;
-                continue;
-            }
-        };
-        let watching = *hub.watching().borrow();
-        if watching < options.max_viewers && viewers.len() < options.max_viewers + ANTEROOM {
-            viewers.spawn(connection::attend(
-                stream,
-                super::address::plain(peer),
-                Arc::clone(&service),
-            ));
-        } else {
-            if let Some(times) = turned_away.note(Instant::now()) {
-                let (limit, open) = (options.max_viewers, viewers.len());
-                let more = match watching < limit {
-                    // Strangers, who are nobody's viewers.
-                    true => String::new(),
-                    false => format!(
-                        "; vidchat send --max-viewers {} has room for more",
-                        limit.saturating_mul(2)
-                    ),
-                };
-                warn!(
-                    "listener: turned away a viewer{times}: {watching} watching of {open} \
-                     connected{more}"
-                );
-            }
-            if viewers.len() < options.max_viewers + ANTEROOM && options.wire != Wire::Bare {
-                viewers.spawn(turn_away(stream, watching));
-            }
-        }
-    };
-    let watching = *hub.watching().borrow();
-    if watching > 0 {
-        info!("listener: closing ({watching} watching): {reason}");
-    }
-    drop(listener);
-    hub.end(&reason);
-    if let Some(bgr) = &options.tutorial {
-        bgr.end(&reason);
-    }
-    let _ = timeout(CLOSING, async {
-        while viewers.join_next().await.is_some() {}
-    })
-    .await;
-    viewers.shutdown().await;
-}
-
-/// Waits until something that repeats may be over; for ever where nothing does.
-async fn due(repeats: &LogThrottle) {
-    match repeats.over_at() {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Raises this process's limit of open files, which is often 1,024, to what viewers may need.
-#[cfg(unix)]
-fn allow_connections(count: usize) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// Files that are open besides: the camera, the display, libraries.
-    const OTHERS: u64 = 256;
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = count as u64 + OTHERS;
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return;
-    }
-    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raised = Rlimit {
-        current: Some(possible),
-        maximum: limit.maximum,
-    };
-    if setrlimit(Resource::Nofile, raised).is_err() || possible < wanted {
-        let viewers = possible.saturating_sub(OTHERS);
-        warn!("listener: the system allows for about {viewers} viewers; ulimit -n raises that");
-    }
-}
-
-#[cfg(not(unix))]
-fn allow_connections(_count: usize) {}
-
-async fn turn_away(mut stream: TcpStream, watching: usize) {
-    connection::farewell(&mut stream, &DisconnectReason::Full(watching), false).await;
-}
+pub use directory::Directory;
+pub use options::ServerOptions;

@@ -4,10 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::wire::Caps;
-
 use crate::net::log_throttle::span;
 use crate::net::remedy::{FULL, less, megabits};
+use crate::wire::Caps;
 
 /// A second is bad where one frame in so many is skipped.
 const BAD: u64 = 20;
@@ -18,7 +17,7 @@ const DELTAS: (usize, usize) = (8, 10);
 /// After so many good seconds in a row it is over.
 const RECOVERY: u32 = 30;
 
-/// What a viewer was shown for about a second.
+/// What a viewer was sent in about a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Second {
     /// How long it was.
@@ -30,7 +29,7 @@ pub(super) struct Second {
     pub skipped: u64,
     /// What its path carries, in bits a second, where that is known.
     pub carries: Option<f64>,
-    /// It acknowledges what it gets, so that its path would be known if it were the limit.
+    /// It acknowledges frames, so that its path would be known if it were the limit.
     pub acks: bool,
 }
 
@@ -73,9 +72,9 @@ pub(super) enum Said {
 
 impl SlowViewer {
     /// What to say after this second: nothing as a rule.
-    pub fn after(&mut self, second: Second, form: Option<&Caps>) -> Option<Said> {
+    pub fn after(&mut self, second: Second, caps: Option<&Caps>) -> Option<Said> {
         let is_bad = second.skipped > 0 && second.skipped * BAD >= second.sent + second.skipped;
-        let (enough, of) = match form.is_some_and(Caps::is_delta) {
+        let (enough, of) = match caps.is_some_and(Caps::is_delta) {
             true => DELTAS,
             false => RAW,
         };
@@ -86,7 +85,7 @@ impl SlowViewer {
         let lately = self.lately();
         let Some(state) = &mut self.state else {
             let begins = is_slow && is_bad;
-            return begins.then(|| self.begin(&lately, form));
+            return begins.then(|| self.begin(&lately, caps));
         };
         state.total.add(&second);
         state.since.add(&second);
@@ -103,11 +102,11 @@ impl SlowViewer {
         let changed = is_slow.then(|| state.change(&lately)).flatten()?;
         Some(Said::Trouble(format!(
             "{changed}: {}",
-            words(&lately, form)
+            words(&lately, caps)
         )))
     }
 
-    fn begin(&mut self, lately: &Second, form: Option<&Caps>) -> Said {
+    fn begin(&mut self, lately: &Second, caps: Option<&Caps>) -> Said {
         let mut total = Second::default();
         for (second, _) in &self.recent {
             total.add(second);
@@ -121,7 +120,7 @@ impl SlowViewer {
             total,
             since: Second::default(),
         });
-        Said::Trouble(format!("too slow: {}", words(lately, form)))
+        Said::Trouble(format!("too slow: {}", words(lately, caps)))
     }
 
     /// The last seconds as one.
@@ -197,17 +196,17 @@ impl Second {
 }
 
 /// How much is skipped, why, and what helps.
-fn words(lately: &Second, form: Option<&Caps>) -> String {
+fn words(lately: &Second, caps: Option<&Caps>) -> String {
     let (sent, skipped) = lately.rates();
     let smaller = "vidchat send with a smaller --width or --fps";
-    let why = match (lately.reason(), lately.carries, form) {
-        (Reason::ViewerLink, Some(carries), Some(form)) => {
+    let why = match (lately.reason(), lately.carries, caps) {
+        (Reason::ViewerLink, Some(carries), Some(caps)) => {
             let needs = lately.needs();
             format!(
                 "the link needs {} Mbit/s, carries {}; vidchat send with {}",
                 megabits(needs),
                 megabits(carries),
-                less(form, needs, carries)
+                less(caps, needs, carries)
             )
         }
         (Reason::Viewer, ..) => format!("that machine takes them late; {smaller}"),

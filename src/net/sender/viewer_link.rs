@@ -1,25 +1,26 @@
-//! One viewer's link, as its two halves and the statistics see it: the one that listens notes what
-//! the viewer says, the one that shows asks when the next frame may leave.
+//! One viewer's link, as its two halves and the statistics see it: the half that reads notes what the
+//! viewer says, and the half that writes asks when the next frame may leave.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{self, timeout_at};
 
-use crate::frame::Frame;
-use crate::wire::{Ack, AgesMs, Control, Pong, Report};
-
 use super::congestion::{CongestionWindow, Room};
+use crate::clock::WallNanos;
+use crate::frame::Frame;
 use crate::net::age_histogram::AgeHistogram;
+use crate::net::bit_rate::BitRate;
+use crate::wire::{Ack, AgesMs, Control, Pong, Report};
 
 /// One viewer.
 #[derive(Debug)]
 pub struct ViewerLink {
     /// Where it is.
     pub peer: SocketAddr,
-    /// What it calls itself, fit to be shown; empty where it does not.
+    /// Its name, fit to be shown; empty where it gives none.
     pub name: String,
     /// When it joined.
     pub joined: Instant,
@@ -29,22 +30,24 @@ pub struct ViewerLink {
 
 #[derive(Debug)]
 struct State {
-    /// For viewers that acknowledge what they get; the others are sent whatever their sockets take.
+    /// For viewers that acknowledge frames. The others are sent as many as their sockets take.
     window: Option<CongestionWindow>,
-    /// A ping that is not answered yet: when it was sent, and when it came.
-    ping: Option<(u64, u64)>,
-    /// Ages of the frames that left since they were told last.
-    sent: AgeHistogram,
-    told: Option<AgesMs>,
+    /// A ping that is not answered yet: when it was sent, by the viewer's steady clock, and when it
+    /// came.
+    ping: Option<(u64, WallNanos)>,
+    /// Ages of the frames that left since the last pong.
+    leaving: AgeHistogram,
+    /// Those of the last pong.
+    sent_ages: Option<AgesMs>,
     report: Option<Report>,
     progress: Progress,
-    /// Frames that were left out before it said hello, where it said that late.
+    /// Frames that were left out before it said hello, where that came late.
     skipped_before: u64,
-    /// What it was sent before that may be in the way still, so nothing is known of its path.
+    /// Frames from before its hello may be on their way still, so nothing is known of its path.
     clogged: bool,
 }
 
-/// What one viewer was sent so far, and how it does.
+/// The frames that one viewer was sent so far, and how its link does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// Frames sent.
@@ -53,15 +56,15 @@ pub struct Progress {
     pub bytes: u64,
     /// Frames that were left out.
     pub skipped: u64,
-    /// When the last one was captured, in nanoseconds since the Unix epoch by this machine's clock.
-    pub captured_at: u64,
+    /// When the last one was captured, by this machine's clock; zero before the first.
+    pub captured_at: WallNanos,
     /// Bytes on their way.
     pub in_flight: usize,
     /// The round trip as the acknowledgements tell it.
     pub round_trip: Option<Duration>,
-    /// What the path carries, in bits a second; `None` where it is no limit, or not known.
-    pub carries: Option<f64>,
-    /// What the viewer has reported last.
+    /// The rate of the path; `None` where it is no limit, or not known.
+    pub carries: Option<BitRate>,
+    /// The viewer's last report.
     pub report: Option<Report>,
 }
 
@@ -76,8 +79,8 @@ impl ViewerLink {
             state: Mutex::new(State {
                 window: acks.then(|| CongestionWindow::new(joined)),
                 ping: None,
-                sent: AgeHistogram::default(),
-                told: None,
+                leaving: AgeHistogram::default(),
+                sent_ages: None,
                 report: None,
                 progress: Progress::default(),
                 skipped_before: 0,
@@ -87,13 +90,13 @@ impl ViewerLink {
         }
     }
 
-    /// The same viewer, by what it says of itself in the end; what it was sent so far counts on.
+    /// The same viewer as it has introduced itself in the end. Its frames so far count on.
     pub(super) fn turned_out(&self, name: String, acks: bool) -> Self {
         let link = Self::new(self.peer, name, acks);
-        let sent = self.lock().progress;
-        let mut state = link.lock();
+        let sent = self.state.lock().progress;
+        let mut state = link.state.lock();
         state.progress = Progress {
-            captured_at: 0,
+            captured_at: WallNanos::default(),
             ..sent
         };
         (state.skipped_before, state.clogged) = (sent.skipped, true);
@@ -104,40 +107,38 @@ impl ViewerLink {
         }
     }
 
-    /// What it was sent so far, and how it does.
+    /// The frames that it was sent so far, and how its link does.
     pub fn progress(&self) -> Progress {
-        let state = self.lock();
+        let state = self.state.lock();
         let window = state.window.as_ref();
         let known = window.filter(|_| !state.clogged);
         Progress {
             in_flight: window.map_or(0, CongestionWindow::in_flight),
             round_trip: known.map(CongestionWindow::round_trip),
-            carries: window
-                .and_then(CongestionWindow::rate)
-                .map(|bytes| bytes * 8.0),
+            carries: window.and_then(CongestionWindow::rate),
             report: state.report,
             ..state.progress
         }
     }
 
-    /// Whether it acknowledges what it gets.
+    /// Whether it acknowledges frames.
     pub fn acks(&self) -> bool {
-        self.lock().window.is_some()
+        self.state.lock().window.is_some()
     }
 
     /// How old frames were when they left: in the second before the last pong, or for a viewer that
-    /// asks for none, since this was called last. `None` where none has left.
+    /// never pings, since the last call. `None` where none has left.
     pub fn sent_ages(&self) -> Option<AgesMs> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match state.window {
-            Some(_) => state.told,
-            None => state.sent.take().map(Into::into),
+            Some(_) => state.sent_ages,
+            None => state.leaving.take().map(Into::into),
         }
     }
 
     /// The viewer has acknowledged a frame.
     pub(super) fn acked(&self, ack: Ack) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.clogged = false;
         if let Some(window) = &mut state.window {
             window.acked(Instant::now(), ack);
@@ -148,8 +149,8 @@ impl ViewerLink {
 
     /// The viewer asks for the time.
     pub(super) fn pinged(&self, sent: u64) {
-        let mut state = self.lock();
-        state.ping = Some((sent, wall_clock()));
+        let mut state = self.state.lock();
+        state.ping = Some((sent, WallNanos::now()));
         if let Some(window) = &mut state.window {
             window.empty(Instant::now());
         }
@@ -157,9 +158,9 @@ impl ViewerLink {
         self.changed.notify_waiters();
     }
 
-    /// The viewer reports what it has shown.
+    /// The viewer reports the frames that it has shown.
     pub(super) fn reported(&self, report: Report) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.report = Some(report);
         let round_trip = report
             .rtt_ms
@@ -171,7 +172,7 @@ impl ViewerLink {
 
     /// Whether a frame may leave now.
     pub(super) fn has_room_now(&self) -> bool {
-        self.lock().room() == Room::Now
+        self.state.lock().room() == Room::Now
     }
 
     /// Waits until a frame may leave; false where there was no room for as long as `limit`.
@@ -192,12 +193,12 @@ impl ViewerLink {
         self.until(|state| match (state.ping, state.room()) {
             (Some((sent, received)), Room::Now) => {
                 state.ping = None;
-                state.told = state.sent.take().map(Into::into);
+                state.sent_ages = state.leaving.take().map(Into::into);
                 Ok(Control::Pong(Pong {
                     sent,
-                    received,
-                    replied: wall_clock(),
-                    sent_ms: state.told,
+                    received: received.0,
+                    replied: WallNanos::now().0,
+                    sent_ms: state.sent_ages,
                 }))
             }
             (Some(_), Room::At(at)) => Err(Some(at.into())),
@@ -206,8 +207,8 @@ impl ViewerLink {
         .await
     }
 
-    /// Waits until `look` finds what it wants. It looks again whenever the viewer has said
-    /// something, and at the time that it names itself.
+    /// Waits until `look` finds something. It looks again whenever the viewer has said something, and
+    /// at the time that it names itself.
     async fn until<T>(
         &self,
         mut look: impl FnMut(&mut State) -> Result<T, Option<time::Instant>>,
@@ -215,7 +216,7 @@ impl ViewerLink {
         loop {
             // Before the look, so that nothing that is said after it goes unnoticed.
             let changed = self.changed.notified();
-            let looked = look(&mut self.lock());
+            let looked = look(&mut self.state.lock());
             match looked {
                 Ok(found) => return found,
                 Err(Some(at)) => drop(timeout_at(at, changed).await),
@@ -226,7 +227,7 @@ impl ViewerLink {
 
     /// Whether the viewer is to acknowledge the next frame.
     pub(super) fn wants_ack(&self) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state
             .window
             .as_ref()
@@ -235,7 +236,7 @@ impl ViewerLink {
 
     /// `frame` has begun to leave, and `skipped` frames were left out so far.
     pub(super) fn leaves(&self, frame: &Frame, skipped: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let header = &frame.header;
         if let Some(window) = &mut state.window {
             window.sent(
@@ -250,14 +251,9 @@ impl ViewerLink {
         progress.frames += 1;
         progress.bytes += frame.data.len() as u64;
         progress.skipped = skipped;
-        progress.captured_at = header.captured_at;
-        let age = wall_clock().saturating_sub(header.captured_at);
-        state.sent.note(Duration::from_nanos(age));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Numbers alone, each whole at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        progress.captured_at = WallNanos(header.captured_at);
+        let age = WallNanos::now().since(progress.captured_at);
+        state.leaving.note(age);
     }
 }
 
@@ -266,12 +262,4 @@ impl State {
         let window = self.window.as_ref();
         window.map_or(Room::Now, |window| window.room(Instant::now()))
     }
-}
-
-/// Nanoseconds since the Unix epoch by this machine's clock.
-pub(super) fn wall_clock() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

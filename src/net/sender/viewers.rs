@@ -1,6 +1,8 @@
-//! Who watches: for the statistics, and for whoever decides how much is sent.
+//! The viewers of one sender: for the statistics, for the bit rate, and for the number of seats.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::viewer_link::ViewerLink;
 
@@ -11,33 +13,63 @@ pub struct Viewers(Mutex<Vec<Arc<ViewerLink>>>);
 /// One viewer's entry, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Entry {
-    roster: Arc<Viewers>,
+    viewers: Arc<Viewers>,
     link: Arc<ViewerLink>,
 }
 
 impl Viewers {
     /// The viewers of this moment, in the order in which they came.
-    pub fn viewers(&self) -> Vec<Arc<ViewerLink>> {
-        self.lock().clone()
+    pub fn list(&self) -> Vec<Arc<ViewerLink>> {
+        self.0.lock().clone()
     }
 
-    pub(super) fn enter(self: &Arc<Self>, link: Arc<ViewerLink>) -> Entry {
-        self.lock().push(Arc::clone(&link));
-        Entry {
-            roster: Arc::clone(self),
-            link,
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Enters a viewer, unless there are `limit` of them.
+    pub(super) fn enter(self: &Arc<Self>, link: ViewerLink, limit: usize) -> Option<Entry> {
+        let mut viewers = self.0.lock();
+        if viewers.len() >= limit {
+            return None;
         }
+        let link = Arc::new(link);
+        viewers.push(Arc::clone(&link));
+        Some(Entry {
+            viewers: Arc::clone(self),
+            link,
+        })
+    }
+}
+
+impl Entry {
+    /// The viewer.
+    pub fn link(&self) -> &Arc<ViewerLink> {
+        &self.link
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ViewerLink>>> {
-        // A list is whole at any time.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many watch, this one included.
+    pub fn watching(&self) -> usize {
+        self.viewers.count()
+    }
+
+    /// The viewer has turned out to be another one, at the same place.
+    pub fn exchange(&mut self, link: ViewerLink) {
+        let link = Arc::new(link);
+        for entry in self.viewers.0.lock().iter_mut() {
+            if Arc::ptr_eq(entry, &self.link) {
+                *entry = Arc::clone(&link);
+            }
+        }
+        self.link = link;
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.roster
+        self.viewers
+            .0
             .lock()
             .retain(|link| !Arc::ptr_eq(link, &self.link));
     }

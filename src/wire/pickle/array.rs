@@ -1,35 +1,14 @@
-//! NumPy arrays: what their parts have to be, and how their elements lie.
+//! NumPy arrays: the parts that make one, and the order of its elements.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
 use super::literal::index;
-use super::machine::Value;
+use super::value::{Array, Order, Value};
 
-/// Dimensions of an array: pictures have three.
+/// Dimensions of an array: frames have three.
 const DIMENSION_LIMIT: usize = 8;
-
-/// A NumPy array.
-#[derive(Clone, Debug)]
-pub struct Array<'a> {
-    pub shape: Vec<usize>,
-    /// How many elements lie between neighbours, for each index.
-    pub strides: Vec<usize>,
-    pub dtype: Rc<Cow<'a, str>>,
-    pub data: Rc<Cow<'a, [u8]>>,
-}
-
-/// In which order the elements of an array lie.
-#[derive(Clone, Debug)]
-pub(super) enum Order {
-    /// The last index runs fastest.
-    C,
-    /// The first index runs fastest.
-    Fortran,
-    /// As C, and then the indices change places: which of them comes first, second, ...
-    Axes(Vec<usize>),
-}
 
 /// The array that a call or a state describes.
 pub(super) fn array<'a>(

@@ -1,54 +1,23 @@
-//! The stack machine of pickles, cut down to what pictures need.
+//! The stack machine of pickles, cut down to what frames need.
 //!
-//! A call is never made: what the few known names stand for is noted as a [`Value`], and what the
-//! arguments mean is `picture`'s business.
+//! A call is never made. The result of the few known names is noted as a [`Value`], and `frame` knows
+//! the meaning of the arguments.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
-use super::array::{Array, Order, array, order};
+use super::array::{array, order};
 use super::literal::{decimal, index, latin1, long, unescape, unquote};
+use super::value::{Name, Order, Value};
+use crate::wire::text::printable;
 
-/// Things on the stack at once, and things remembered: pictures have a few dozen.
+/// Values on the stack at once, and values in the memo: frames have a few dozen.
 const STACK_LIMIT: usize = 1024;
 /// Tuples within tuples.
 const DEPTH_LIMIT: u8 = 8;
 /// Bytes of a name, or of a number in decimals.
 const WORD_LIMIT: usize = 128;
-
-/// What can be on the stack. A clone is a handle: nothing is copied however often a pickle
-/// refers to it.
-#[derive(Clone, Debug)]
-pub enum Value<'a> {
-    /// `None`, a float, or something else that is there and does not matter.
-    Nothing,
-    Bool(bool),
-    Int(i64),
-    /// Text, which in the protocols before 3 also carries bytes.
-    Text(Rc<Cow<'a, str>>),
-    Bytes(Rc<Cow<'a, [u8]>>),
-    /// How deep its contents are nested, and these.
-    Tuple(u8, Rc<[Value<'a>]>),
-    Name(Name),
-    /// `dtype(text)`: the text.
-    Dtype(Rc<Cow<'a, str>>),
-    /// `_reconstruct(ndarray, …)`, which gets its contents by BUILD.
-    Empty,
-    Array(Rc<Array<'a>>),
-}
-
-/// The names that pickles of arrays call, by what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
-    Reconstruct,
-    FromBuffer,
-    Ndarray,
-    Dtype,
-    Bytes,
-    ByteArray,
-    Encode,
-}
 
 const NAMES: [(&str, &str, Name); 12] = [
     ("numpy.core.multiarray", "_reconstruct", Name::Reconstruct),
@@ -66,7 +35,7 @@ const NAMES: [(&str, &str, Name); 12] = [
     ("codecs", "encode", Name::Encode),
 ];
 
-/// Runs a pickle to its end and returns what is left on the stack.
+/// Runs a pickle to its end and returns the value that is left on the stack.
 pub fn run(pickle: &[u8]) -> Result<Value<'_>, Error> {
     let mut machine = Machine {
         rest: pickle,
@@ -86,7 +55,7 @@ struct Machine<'a> {
     stack: Vec<Value<'a>>,
     /// Heights of the stack at which something begins that is closed later.
     marks: Vec<usize>,
-    /// What is remembered, by its number; the protocols count without gaps.
+    /// The memo: values by their numbers, which the protocols count without gaps.
     memo: Vec<Option<Value<'a>>>,
 }
 
@@ -168,7 +137,7 @@ impl<'a> Machine<'a> {
                     _ => self.length8()?,
                 };
                 let bytes = self.take(length)?;
-                // Python writes lone surrogates too, which no picture has.
+                // Python writes lone surrogates too, which no frame has.
                 Cow::Borrowed(str::from_utf8(bytes).map_err(|_| Error::Misplaced("text"))?)
             }
         };
@@ -249,9 +218,7 @@ impl<'a> Machine<'a> {
             Some((.., name)) => self.push(Value::Name(*name)),
             None => {
                 let whole = format!("{module}.{name}");
-                Err(Error::Calls(crate::wire::control::printable(
-                    &whole, WORD_LIMIT,
-                )))
+                Err(Error::Calls(printable(&whole, WORD_LIMIT)))
             }
         }
     }

@@ -1,62 +1,33 @@
 //! The dialect of the Python tutorial: each message is a pickled NumPy array.
 //!
-//! Python's own unpickler runs what the other side names. This is none: [`decode`] knows the few
-//! shapes that a picture is pickled in, executes nothing, and refuses everything else by its name.
+//! Python's own unpickler runs the functions that the other side names. [`decode`] runs nothing: it
+//! knows the few shapes that a frame is pickled in, and refuses everything else by its name.
 //! [`Envelope`] writes the one shape that every Python since 3.8 and every NumPy reads alike.
 //!
 //! Facts about the format are from the comments of `pickletools` and from what NumPy 1.26 and 2.x
 //! were seen to write.
 
 mod array;
+mod error;
+mod frame;
 mod literal;
 mod machine;
-mod picture;
+mod value;
 
-pub use picture::Picture;
-
-use std::fmt;
+pub use error::PickleError;
+pub use frame::PickledFrame;
 
 use super::PREFIX_BYTES;
 
-/// Why a pickle is not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PickleError {
-    /// It ends in the middle.
-    Truncated,
-    /// It names something that is not part of a picture: module and name.
-    Calls(String),
-    /// An instruction that no picture needs: its byte, and its name where it has one.
-    Opcode(u8, &'static str),
-    /// A known instruction where it makes no sense.
-    Misplaced(&'static str),
-    /// More of something than any picture has: what.
-    TooMuch(&'static str),
-    /// What it describes is no picture.
-    NoPicture(String),
+/// Reads the pickle of a frame, in time linear in its length.
+///
+/// # Errors
+/// The pickle holds something else, or calls something.
+pub fn decode(pickle: &[u8]) -> Result<PickledFrame<'_>, PickleError> {
+    PickledFrame::of(machine::run(pickle)?)
 }
 
-impl fmt::Display for PickleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated => write!(f, "ends in the middle"),
-            Self::Calls(name) => write!(f, "calls {name}"),
-            Self::Opcode(byte, "") => write!(f, "has the unknown instruction 0x{byte:02x}"),
-            Self::Opcode(_, name) => write!(f, "has the instruction {name}"),
-            Self::Misplaced(what) => write!(f, "is malformed at {what}"),
-            Self::TooMuch(what) => write!(f, "has too many {what}"),
-            Self::NoPicture(what) => write!(f, "holds {what}, which is no picture"),
-        }
-    }
-}
-
-impl std::error::Error for PickleError {}
-
-/// Reads the pickle of a picture, in time linear in its length.
-pub fn decode(pickle: &[u8]) -> Result<Picture<'_>, PickleError> {
-    Picture::of(machine::run(pickle)?)
-}
-
-/// What comes before and after the bytes of a `height` × `width` × 3 picture in BGR, so that the
+/// The bytes before and after those of a `height` × `width` × 3 frame in BGR, so that the
 /// whole is a message of the tutorial: its length, then
 /// `numpy.ndarray((height, width, 3), "u1", bytearray(…))` as a pickle of protocol 5.
 ///
@@ -65,14 +36,14 @@ pub fn decode(pickle: &[u8]) -> Result<Picture<'_>, PickleError> {
 /// makes an array that can be drawn on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Length, and the pickle up to the first byte of the picture.
+    /// Length, and the pickle up to the first byte of the frame.
     pub head: Vec<u8>,
-    /// The pickle after the last byte of the picture.
+    /// The pickle after the last byte of the frame.
     pub tail: &'static [u8],
 }
 
 impl Envelope {
-    /// For a picture of so many pixels, whose rows follow each other without gaps.
+    /// For a frame of so many pixels, whose rows follow each other without gaps.
     pub fn new(width: u32, height: u32) -> Self {
         // Three things on the stack to a tuple, call, end.
         const TAIL: &[u8] = b"\x87R.";

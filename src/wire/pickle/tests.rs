@@ -43,7 +43,7 @@ fn samples() -> Vec<Sample> {
     samples
 }
 
-fn frame(picture: &Picture<'_>) -> Vec<u8> {
+fn frame(picture: &PickledFrame<'_>) -> Vec<u8> {
     // Not zeros, so that what is left unwritten is seen.
     let mut frame = vec![0xaa; picture.length()];
     picture.write(&mut frame);

@@ -18,6 +18,7 @@ const COMMANDS: [(&[&str], &[&str], &str); 4] = [
             "--width <PIXELS>",
             "--fps <RATE>",
             "--device <DEVICE>",
+            "--to <HOST[:PORT]>",
             "--bind <ADDRESS>",
             "--port <PORT>",
             "--max-viewers <COUNT>",
@@ -31,7 +32,9 @@ const COMMANDS: [(&[&str], &[&str], &str); 4] = [
     (
         &["recv"],
         &[
-            "<HOST[:PORT]>",
+            "[HOST[:PORT]]",
+            "--listen",
+            "--bind <ADDRESS>",
             "--pipeline <NAME|PATH>",
             "--set <NAME=VALUE>",
             "--port <PORT>",
@@ -175,7 +178,31 @@ fn flags_are_checked_before_anything_starts() {
             &["send", "--width"],
             "a value is required for '--width <PIXELS>' but none was supplied",
         ),
-        (&["send", "--wire"], "[possible values: auto, native, bare]"),
+        (
+            &["send", "--wire"],
+            "[possible values: auto, native, pickle, bare]",
+        ),
+        (
+            &["send", "--to", "desk", "--bind", "127.0.0.1"],
+            "'--to <HOST[:PORT]>' cannot be used with '--bind <ADDRESS>'",
+        ),
+        (
+            &["send", "--to", "desk", "--port", "10050"],
+            "'--to <HOST[:PORT]>' cannot be used with '--port <PORT>'",
+        ),
+        (
+            &["send", "--to", "desk", "--max-viewers", "2"],
+            "'--to <HOST[:PORT]>' cannot be used with '--max-viewers <COUNT>'",
+        ),
+        (
+            &["recv", "--listen", "desk"],
+            "'--listen' cannot be used with '[HOST[:PORT]]'",
+        ),
+        (
+            &["recv", "desk", "--bind", "127.0.0.1"],
+            "'[HOST[:PORT]]' cannot be used with '--bind <ADDRESS>'",
+        ),
+        (&["recv", "--bind", "127.0.0.1"], "<HOST[:PORT]>"),
         (&["recv"], "<HOST[:PORT]>"),
         (
             &["recv", "desk", "--display", "none", "--pipeline", "none"],

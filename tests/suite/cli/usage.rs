@@ -78,7 +78,7 @@ fn a_word_that_a_flag_does_not_know_is_answered_with_those_that_it_knows() {
         (
             &["send", "--wire", "natve"][..],
             "--wire \"natve\"",
-            "auto, native or bare",
+            "auto, native, pickle or bare",
             "--wire native",
         ),
         (

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use vidchat::frame::FrameHeader;
-use vidchat::media::playback::player::PlayerEvent;
+use vidchat::media::playback::events::PlayerEvent;
 
 use crate::media::frame_identity;
 use crate::support::player::{SERVER, Shown, TITLE, until, with_display};
@@ -166,7 +166,7 @@ fn a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec()
             screen.wait_for(window, "live", |shot| is_grey(shot, LIGHT));
             shown.player.cover("reconnecting to desk (1 s)");
             screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
-            shown.player.set_caps(&jpeg).unwrap();
+            shown.form(&jpeg);
             // Nothing has come of the new form, and never does so far.
             for text in ["reconnecting to desk (2 s)", "reconnecting to desk (31 s)"] {
                 shown.player.cover(text);
@@ -202,7 +202,7 @@ fn a_delta_codec_goes_on_where_it_was_after_its_display_was_covered() {
                 return;
             };
             let mut shown = Shown::on("window");
-            shown.player.set_caps(&form).unwrap();
+            shown.form(&form);
             for picture in &pictures {
                 let before = shown.count.load(Relaxed);
                 shown.push(picture);
@@ -281,7 +281,8 @@ fn a_picture_that_comes_late_to_the_display_is_covered_as_well() {
             shown.measure(320, 240);
             let picture = vec![LIGHT; 320 * 240];
             let header = FrameHeader::default();
-            shown.player.show_shared(&header, picture.into());
+            shown.is_ready();
+            shown.player.show(&header, picture.into());
             shown.player.cover("reconnecting to desk (1 s)");
             let window = screen.window(WAITING);
             screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));

@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
-use vidchat::commands::send::{self, Banner, SendOptions};
+use vidchat::commands::send::{self, Banner, Destination, SendOptions};
 use vidchat::frame::Frame;
 use vidchat::media::capture::events::SourceEvent;
 use vidchat::media::{self, FrameSink, Source, Values};
@@ -254,9 +254,14 @@ async fn a_sender_that_was_stopped_leaves_no_task_and_no_thread() {
     let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0).expect("there is a port");
     let address = listener.local_addr().expect("it is bound");
     let (quit, asked) = oneshot::channel::<()>();
-    let sending = tokio::spawn(send::serve(listener, options, Banner::Nothing, async {
-        let _ = asked.await;
-    }));
+    let sending = tokio::spawn(send::serve(
+        Destination::Listener(listener),
+        options,
+        Banner::Nothing,
+        async {
+            let _ = asked.await;
+        },
+    ));
     let mut viewer = Viewer::join(address).await;
     for _ in 0..3 {
         viewer.frame().await;

@@ -12,10 +12,11 @@ use tokio::sync::mpsc;
 
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::media::FrameSink;
-use vidchat::media::playback::player::PlayerOptions;
+use vidchat::media::playback::events::PlayerOptions;
 use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
 
+use crate::support::player::until;
 use crate::support::{PATIENCE, in_one_try, skipped_in_part};
 
 /// How many pictures each test sends.
@@ -126,14 +127,15 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration
         ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "mine", text))
     };
     let (events, _heard) = mpsc::unbounded_channel();
-    let mut player = Player::new(options, events);
-    player.set_caps(&form).unwrap();
+    let mut player = Player::spawn(options, events);
+    player.set_caps(&form);
+    until("a pipeline", || player.is_ready());
     let mut sent = HashMap::new();
     for (place, picture) in (0..).zip(pictures) {
         let before = seen.lock().unwrap().len();
         let header = header(picture.number, picture.key, place);
         sent.insert(picture.number, header);
-        player.show_shared(&header, picture.bytes.into());
+        player.show(&header, picture.bytes.into());
         // The next one must not take its place.
         let until = Instant::now() + patience;
         while seen.lock().unwrap().len() == before && Instant::now() < until {

@@ -4,4 +4,5 @@ pub mod codecs;
 pub mod end_to_end;
 pub mod frame_identity;
 pub mod replace;
+pub mod slow_pipeline;
 pub mod source_loss;

@@ -1,6 +1,7 @@
 //! Networks that are slow, cut or gone, and many viewers.
 
 pub mod bad_network;
+pub mod dialled;
 pub mod latency;
 pub mod many_viewers;
 pub mod reconnect;

@@ -10,7 +10,7 @@ use vidchat::frame::FrameHeader;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::{self, StreamStats};
 use vidchat::wire::message::encode_frame_head;
-use vidchat::wire::{Control, FRAME_LIMIT, Wire, WireError};
+use vidchat::wire::{Bye, Control, Dialect, FRAME_LIMIT, WireError};
 
 use crate::support::peers::{
     Eye, FORM, Seen, Stranger, Viewer, caps, hello, introduction, listener, picture, within,
@@ -193,7 +193,7 @@ async fn last_words_are_heard_even_before_a_hello_and_made_fit_to_be_shown() {
     let reason = format!("no\u{1b}[2J seat{}", "!".repeat(1000));
     let (error, _) = shown(&Control::bye(reason).encode()).await;
     match error {
-        ReceiveError::Bye(reason) => {
+        ReceiveError::Bye(Bye { reason, .. }) => {
             assert!(reason.starts_with("no[2J seat!"), "{reason}");
             assert_eq!(reason.len(), 200);
         }
@@ -298,7 +298,7 @@ async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_pictures() {
 #[tokio::test]
 async fn a_sender_of_bare_frames_is_held_to_the_limits_too() {
     let bare = |form: Option<&str>| ReceiveOptions {
-        wire: Wire::Bare,
+        dialect: Some(Dialect::Bare),
         bare_caps: form.map(caps),
         max_frame: 1000,
         ..ReceiveOptions::default()

@@ -9,7 +9,7 @@ use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::receiver::ReceiveOptions;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
-use vidchat::wire::{Caps, Control, Head, HeadBuffer, Hello};
+use vidchat::wire::{ByeCode, Caps, Control, Head, HeadBuffer, Hello};
 
 use crate::support::peers::{Seen, Stage, Stranger, Viewer, listener, within};
 use crate::support::project;
@@ -17,9 +17,10 @@ use crate::support::project;
 const FORM: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "hello-viewer",
     "hello-sender",
+    "hello-sends",
     "caps",
     "lost",
     "ping",
@@ -109,14 +110,21 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
         name: "kitchen".into(),
         acks: true,
         max_latency: Some(200),
-        caps: None,
+        ..Hello::default()
     });
     assert_eq!(control("hello-viewer"), viewer);
     assert!(matches!(control("pong"), Control::Pong(pong) if pong.replied > pong.received));
     assert!(matches!(control("ack"), Control::Ack(ack) if ack.sequence == 7));
     assert_eq!(control("hello-sender"), hello("desk", Some(FORM)));
+    let sends = Control::Hello(Hello {
+        vidchat: 1,
+        name: "desk".into(),
+        sends: true,
+        ..Hello::default()
+    });
+    assert_eq!(control("hello-sends"), sends);
     assert_eq!(control("key"), Control::Key);
-    assert!(matches!(control("bye"), Control::Bye { reason, .. } if !reason.is_empty()));
+    assert!(matches!(control("bye"), Control::Bye(bye) if bye.code == Some(ByeCode::Stopped)));
     match control("caps") {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
         other => panic!("{other:?}"),
@@ -159,11 +167,11 @@ async fn a_conversation_consists_of_the_bytes_of_the_document() {
         .await
         .expect("they come");
     assert_eq!(heard, expected);
-    let Control::Bye { reason, .. } = control("bye") else {
+    let Control::Bye(bye) = control("bye") else {
         panic!("bye is a bye");
     };
     let last_words = tokio::spawn(viewer.hears_the_end());
-    stage.close(&reason).await;
+    stage.close_with(bye).await;
     assert_eq!(last_words.await.expect("it reads"), golden("bye"));
 }
 
@@ -199,7 +207,7 @@ async fn a_viewer_says_and_understands_the_bytes_of_the_document() {
     assert!(matches!(viewer.next().await, Seen::Caps(_)));
     let (error, _) = viewer.end().await;
     match control("bye") {
-        Control::Bye { reason, .. } => assert_eq!(error.to_string(), reason),
+        Control::Bye(bye) => assert_eq!(error.to_string(), bye.reason),
         other => panic!("{other:?}"),
     }
 }

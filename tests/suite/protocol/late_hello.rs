@@ -11,7 +11,7 @@ use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
-use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, control};
+use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, text};
 
 use crate::support::peers::{FORM, Log, Stage, Stranger, caps, hello, numbered, picture, within};
 
@@ -162,7 +162,7 @@ async fn a_late_hello_is_answered_between_two_pickles_and_all_goes_on_in_the_pro
     assert_eq!((scene.log.count(who), scene.log.count("joined")), (1, 1));
     assert_eq!(*scene.stage.hub.watching().borrow(), 1, "it keeps its seat");
     assert_eq!(*scene.bgr.watching().borrow(), 0, "nobody needs pickles");
-    let viewers = scene.stage.hub.roster().viewers();
+    let viewers = scene.stage.service.viewers().list();
     let names: Vec<&str> = viewers.iter().map(|link| &link.name[..]).collect();
     assert_eq!(names, ["kitchen"]);
     let progress = viewers[0].progress();
@@ -256,7 +256,7 @@ async fn what_is_no_hello_is_ignored_and_so_is_all_that_follows() {
         &Control::bye("dinner").encode(),
         &hello("kitchen")[..20],
     ] {
-        let start = control::printable(&String::from_utf8_lossy(said), 20);
+        let start = text::printable(&String::from_utf8_lossy(said), 20);
         let mut talker = scene.silent().await;
         scene.serves(&mut talker, &start).await;
         talker.say(said).await;

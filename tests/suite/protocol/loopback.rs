@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use vidchat::net::message_reader::MessageReader;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::sender::ServerOptions;
-use vidchat::wire::{Control, FRAME_LIMIT, Head, Wire};
+use vidchat::wire::{Control, Dialect, FRAME_LIMIT, Head};
 
 use crate::support::peers::{
     FORM, Log, Seen, Stage, Stranger, Viewer, caps, hello, numbered, picture, within,
@@ -226,10 +226,10 @@ async fn the_viewer_who_is_one_too_many_is_told_why() {
 
 #[tokio::test]
 async fn a_crowd_that_says_hello_at_once_gets_no_more_seats_than_there_are() {
-    for wire in [Wire::Native, Wire::Bare] {
+    for dialect in [Dialect::Native, Dialect::Bare] {
         let stage = Stage::open(ServerOptions {
             max_viewers: 2,
-            wire,
+            dialect: Some(dialect),
             ..ServerOptions::default()
         })
         .await;
@@ -245,10 +245,10 @@ async fn a_crowd_that_says_hello_at_once_gets_no_more_seats_than_there_are() {
         for stranger in crowd.drain(2..) {
             let heard = stranger.hears_the_end().await;
             let told = String::from_utf8_lossy(&heard).contains("no seat left (2 watching)");
-            assert!(told || wire == Wire::Bare, "told {heard:?}");
+            assert!(told || dialect == Dialect::Bare, "told {heard:?}");
             refused += 1;
         }
-        assert_eq!((refused, *watching.borrow()), (8, 2), "{wire:?}");
+        assert_eq!((refused, *watching.borrow()), (8, 2), "{dialect:?}");
         stage.close("done").await;
     }
 }
@@ -294,8 +294,8 @@ async fn the_end_reaches_every_viewer_with_its_reason() {
     stage.close("the camera was unplugged").await;
     for viewer in viewers {
         match viewer.end().await {
-            (ReceiveError::Bye(reason), rest) => {
-                assert_eq!(reason, "the camera was unplugged");
+            (ReceiveError::Bye(bye), rest) => {
+                assert_eq!(bye.reason, "the camera was unplugged");
                 assert_eq!(rest, []);
             }
             (other, _) => panic!("{other:?}"),
@@ -342,13 +342,13 @@ async fn the_server_leaves_no_task_behind() {
 #[tokio::test]
 async fn a_bare_viewer_gets_lengths_and_pictures_and_nothing_else() {
     let stage = Stage::open(ServerOptions {
-        wire: Wire::Bare,
+        dialect: Some(Dialect::Bare),
         ..ServerOptions::default()
     })
     .await;
     let stream = TcpStream::connect(stage.address).await.expect("it listens");
     let options = ReceiveOptions {
-        wire: Wire::Bare,
+        dialect: Some(Dialect::Bare),
         bare_caps: Some(caps(FORM)),
         ..ReceiveOptions::default()
     };

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use vidchat::frame::FrameHeader;
 use vidchat::wire::dialect;
 use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
-use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, control};
+use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, text};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -126,7 +126,7 @@ proptest! {
         if bytes.len() >= PREFIX_BYTES + 2 {
             prop_assert_ne!(whole, Ok(None), "{} bytes are enough", bytes.len());
         }
-        prop_assert!(dialect::quote(&bytes).chars().all(|c| !c.is_control()));
+        prop_assert!(text::quote(&bytes).chars().all(|c| !c.is_control()));
     }
 
     #[test]
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn text_of_a_peer_is_one_short_line(text in any::<String>(), limit in 0..100usize) {
-        let shown = control::printable(&text, limit);
+        let shown = text::printable(&text, limit);
         prop_assert!(shown.chars().count() <= limit);
         prop_assert!(!shown.chars().any(char::is_control));
     }

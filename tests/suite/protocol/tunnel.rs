@@ -13,7 +13,7 @@ use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::{self, StreamStats};
 use vidchat::wire::message::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
-use vidchat::wire::{CONTROL_LIMIT, Control, Head, Wire, WireError};
+use vidchat::wire::{CONTROL_LIMIT, Control, Dialect, Head, WireError};
 
 use crate::cli::statistics::Stats;
 use crate::machine::python_tutorial::{client, python};
@@ -57,7 +57,7 @@ fn unpickled(sequence: u32) -> Seen {
 
 fn native() -> ReceiveOptions {
     ReceiveOptions {
-        wire: Wire::Native,
+        dialect: Some(Dialect::Native),
         ..ReceiveOptions::default()
     }
 }

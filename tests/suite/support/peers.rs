@@ -16,8 +16,8 @@ use vidchat::failure::Failure;
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::sender::ServerOptions;
-use vidchat::net::{self, Hub, Sink, StreamStats};
-use vidchat::wire::{Caps, Control, Hello};
+use vidchat::net::{self, Hub, Service, Sink, StreamStats};
+use vidchat::wire::{Bye, Caps, Control, Hello};
 
 use crate::support::PATIENCE;
 
@@ -82,8 +82,9 @@ pub fn introduction() -> Vec<u8> {
 /// A server on a port of its own.
 pub struct Stage {
     pub hub: Arc<Hub>,
+    pub service: Arc<Service>,
     pub address: SocketAddr,
-    stop: oneshot::Sender<String>,
+    stop: oneshot::Sender<Bye>,
     server: JoinHandle<()>,
 }
 
@@ -101,11 +102,13 @@ impl Stage {
         let address = listener.local_addr().expect("it is bound");
         let hub = Hub::new();
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(net::serve(listener, Arc::clone(&hub), options, async {
+        let service = Service::new(Arc::clone(&hub), options);
+        let server = tokio::spawn(net::serve(listener, Arc::clone(&service), async {
             stopped.await.unwrap_or_default()
         }));
         Self {
             hub,
+            service,
             address,
             stop,
             server,
@@ -125,7 +128,12 @@ impl Stage {
 
     /// Ends the stream with this reason, and waits until the server is gone.
     pub async fn close(self, reason: &str) {
-        self.stop.send(reason.to_owned()).expect("the server runs");
+        self.close_with(reason.to_owned().into()).await;
+    }
+
+    /// As [`Stage::close`], with all that viewers are told of the end.
+    pub async fn close_with(self, bye: Bye) {
+        self.stop.send(bye).expect("the server runs");
         within("the server's end", self.server)
             .await
             .expect("the server does not panic");
@@ -253,6 +261,11 @@ impl Viewer {
                 None => panic!("nothing more to see"),
             }
         }
+    }
+
+    /// The first that is seen; `None` where it ends before that.
+    pub async fn first(&mut self) -> Option<Seen> {
+        within("something to see, or the end", self.seen.recv()).await
     }
 
     /// The next frame; hello and caps come before the first.

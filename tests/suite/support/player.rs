@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use vidchat::frame::FrameHeader;
 use vidchat::media::pipeline::catalog;
-use vidchat::media::playback::player::{PlayerEvent, PlayerOptions};
+use vidchat::media::playback::events::{PlayerEvent, PlayerOptions};
 use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
 
@@ -55,7 +55,7 @@ impl Shown {
             ..PlayerOptions::new(file)
         };
         Self {
-            player: Player::new(options, events),
+            player: Player::spawn(options, events),
             count,
             seen,
             heard,
@@ -65,30 +65,42 @@ impl Shown {
     /// Pictures measure so many pixels from here on.
     pub fn measure(&mut self, width: u32, height: u32) {
         let form = format!("video/x-raw,format=GRAY8,width={width},height={height}");
-        self.player.set_caps(&Caps::parse(&form).unwrap()).unwrap();
+        self.form(&Caps::parse(&form).unwrap());
     }
 
-    /// Shows an encoded picture without waiting for anything.
-    pub fn push(&self, picture: &Picture) {
+    /// Pictures have this form from here on.
+    pub fn form(&mut self, caps: &Caps) {
+        self.player.set_caps(caps);
+        self.is_ready();
+    }
+
+    /// Waits until frames are taken: whatever was asked for before is done then.
+    pub fn is_ready(&self) {
+        until("a pipeline that takes frames", || self.player.is_ready());
+    }
+
+    /// Shows an encoded picture without waiting for it.
+    pub fn push(&mut self, picture: &Picture) {
+        self.is_ready();
         let header = FrameHeader {
             key: picture.key,
             sequence: picture.number,
             ..FrameHeader::default()
         };
-        self.player
-            .show_shared(&header, picture.bytes.clone().into());
+        self.player.show(&header, picture.bytes.clone().into());
     }
 
     /// Shows a picture of one grey, and waits until it has reached the sink.
-    pub fn show(&self, sequence: u32, width: u32, height: u32, level: u8) {
+    pub fn show(&mut self, sequence: u32, width: u32, height: u32, level: u8) {
         let header = FrameHeader {
             key: true,
             sequence,
             ..FrameHeader::default()
         };
+        self.is_ready();
         let before = self.count.load(Relaxed);
         let picture = vec![level; (width * height) as usize];
-        self.player.show_shared(&header, picture.into());
+        self.player.show(&header, picture.into());
         until("the picture at the sink", || {
             self.count.load(Relaxed) > before
         });

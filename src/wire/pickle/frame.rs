@@ -1,19 +1,19 @@
-//! The picture that an array is, and its bytes in the layout of raw frames.
+//! An array as a frame: its caps, and its bytes in the layout of raw frames.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::PickleError as Error;
-use super::array::Array;
-use super::machine::Value;
+use super::value::{Array, Value};
 use crate::wire::Caps;
+use crate::wire::text::printable;
 
 const JPEG: &[u8] = b"\xff\xd8";
 const PNG: &[u8] = b"\x89PNG";
 
-/// A picture as it lies in a pickle.
+/// A frame as it lies in a pickle.
 #[derive(Clone, Debug)]
-pub struct Picture<'a> {
+pub struct PickledFrame<'a> {
     caps: Caps,
     layout: Layout,
     data: Rc<Cow<'a, [u8]>>,
@@ -21,7 +21,7 @@ pub struct Picture<'a> {
 
 #[derive(Clone, Debug)]
 enum Layout {
-    /// A compressed picture, byte for byte.
+    /// A compressed frame, byte for byte.
     AsIs,
     /// Pixels: how many there are, and how far apart they lie, by row, column and channel.
     Pixels {
@@ -32,8 +32,8 @@ enum Layout {
     },
 }
 
-impl<'a> Picture<'a> {
-    /// The picture that a pickle left behind: an array, alone or as the first of a tuple.
+impl<'a> PickledFrame<'a> {
+    /// The frame in the value of a whole pickle: an array, alone or as the first of a tuple.
     pub(super) fn of(value: Value<'a>) -> Result<Self, Error> {
         match value {
             Value::Array(array) => Self::of_array(&array),
@@ -49,12 +49,12 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// The form of the frame that [`Picture::write`] writes.
+    /// The caps of the frame that [`PickledFrame::write`] writes.
     pub fn caps(&self) -> &Caps {
         &self.caps
     }
 
-    /// How many bytes [`Picture::write`] writes.
+    /// How many bytes [`PickledFrame::write`] writes.
     pub fn length(&self) -> usize {
         match self.layout {
             Layout::AsIs => self.data.len(),
@@ -68,7 +68,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Writes the frame: for pixels, rows that begin at multiples of four bytes, as in all raw
-    /// frames. `frame` has [`Picture::length`] bytes.
+    /// frames. `frame` has [`PickledFrame::length`] bytes.
     pub fn write(&self, frame: &mut [u8]) {
         let Layout::Pixels {
             width,
@@ -98,7 +98,7 @@ impl<'a> Picture<'a> {
 
     fn of_array(array: &Array<'a>) -> Result<Self, Error> {
         if !["u1", "|u1", "uint8", "<u1", ">u1", "B"].contains(&&**array.dtype) {
-            let kind = crate::wire::control::printable(&array.dtype, 16);
+            let kind = printable(&array.dtype, 16);
             return Err(Error::NoPicture(format!("an array of type {kind}")));
         }
         // What cv2.imencode gives: one dimension, or a single column in its earlier versions.

@@ -1,14 +1,18 @@
-//! Where a sender listens, and what to type on the other machine.
+//! Where a sender or a receiver listens, and what to type on the other machine.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
-use crate::wire::{Caps, Wire};
+use crate::wire::{Caps, Dialect};
 
-/// Listens at `address`, or everywhere; an error says what to do about it.
-pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
+/// Listens at `address`, or everywhere, as `program`.
+///
+/// # Errors
+/// The system's, with the flag that helps.
+pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpListener> {
     net::listen(address, port).map_err(|e| {
         let at = match address {
             Some(ip) => format!("{:?}", SocketAddr::new(ip, port).to_string()),
@@ -16,14 +20,14 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
         };
         let failure = Failure::start(format!("cannot listen at {at}")).cause(describe(&e));
         match e.kind() {
-            std::io::ErrorKind::AddrInUse => failure.hint(format!(
-                "another vidchat send may be running; --port {} takes another port",
+            ErrorKind::AddrInUse => failure.hint(format!(
+                "another {program} may be running; --port {} takes another port",
                 port.checked_add(1).unwrap_or(DEFAULT_PORT)
             )),
-            std::io::ErrorKind::PermissionDenied => {
+            ErrorKind::PermissionDenied => {
                 failure.hint("ports below 1024 need more rights; --port 10050 needs none")
             }
-            std::io::ErrorKind::AddrNotAvailable => {
+            ErrorKind::AddrNotAvailable => {
                 failure.hint("leave --bind out to listen at all of this machine's addresses")
             }
             _ => failure,
@@ -31,10 +35,15 @@ pub fn listen(address: Option<IpAddr>, port: u16) -> Outcome<TcpListener> {
     })
 }
 
-/// What to type on the other machine, an address a line.
-pub fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String {
-    let form = match (wire, caps) {
-        (Wire::Bare, Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
+/// The command for the other machine, an address a line: `program` and the target.
+pub fn invitation(
+    program: &str,
+    bound: SocketAddr,
+    dialect: Option<Dialect>,
+    caps: Option<&Caps>,
+) -> String {
+    let flags = match (dialect, caps) {
+        (Some(Dialect::Bare), Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
         _ => String::new(),
     };
     let own = address::reachable(bound.ip());
@@ -48,12 +57,12 @@ pub fn invitation(bound: SocketAddr, wire: Wire, caps: Option<&Caps>) -> String 
             host: ip.to_string(),
             port: Some(bound.port()),
         };
-        format!("\n    vidchat recv {target}{form}")
+        format!("\n    {program} {target}{flags}")
     });
     let place = match (is_alone, bound.ip().is_loopback()) {
         (true, _) => {
             "No other machine can reach this one: it has no address on a network. Connect it to \
-             one, and start vidchat send again.\n\
+             one, and start this again.\n\
              On this machine, in another terminal, type:"
         }
         (false, true) => "On this machine, in another terminal, type:",

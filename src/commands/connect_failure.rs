@@ -1,0 +1,74 @@
+//! Why there is no connection to another machine, and what to do about it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::failure::{Failure, describe};
+use crate::net::Target;
+use crate::net::reach::ConnectError;
+
+/// A connection to `target` that could not be made, where `program` should listen.
+pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> Failure {
+    let (host, _) = target.parts();
+    let failure = Failure::start(format!("cannot connect to \"{target}\""));
+    match error {
+        ConnectError::Unreached(tried) => match tried.iter().max_by_key(|(_, e)| informative(e)) {
+            Some((_, e)) => unreached(failure, target, program, e).found(tries(host, tried)),
+            None => unknown(failure, program),
+        },
+        // The resolver's words differ from system to system.
+        ConnectError::Lookup(_) => unknown(failure, program),
+        ConnectError::Greeting(e) => failure
+            .cause(describe(e))
+            .hint(format!("{program} on {host:?} prints what to type here")),
+    }
+}
+
+fn unknown(failure: Failure, program: &str) -> Failure {
+    failure
+        .cause("no machine of that name was found")
+        .hint(format!("{program} prints its addresses: type one of those"))
+}
+
+/// How much the error of one address says about the host. A refusal says the most: a machine is
+/// there.
+fn informative(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => 2,
+        io::ErrorKind::TimedOut => 1,
+        _ => 0,
+    }
+}
+
+fn unreached(failure: Failure, target: &Target, program: &str, error: &io::Error) -> Failure {
+    let (host, port) = target.parts();
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => failure
+            .cause(format!("nothing listens at port {port} there"))
+            .hint(format!(
+                "start {program} on {host:?}, or give the port that it prints"
+            )),
+        io::ErrorKind::TimedOut => failure.cause("no answer").hint(format!(
+            "is {host:?} on, and does its firewall let port {port} through?"
+        )),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            failure.cause(describe(error)).hint(format!(
+                "are both machines on the same network? {program} prints its addresses"
+            ))
+        }
+        _ => failure
+            .cause(describe(error))
+            .hint(format!("{program} on {host:?} prints what to type here")),
+    }
+}
+
+/// The addresses of a name, each with its result. An address itself has none.
+fn tries(host: &str, tried: &[(SocketAddr, io::Error)]) -> Vec<String> {
+    if host.contains(':') || host.parse::<Ipv4Addr>().is_ok() {
+        return Vec::new();
+    }
+    let tried = tried.iter();
+    tried
+        .map(|(address, e)| format!("tried {}: {}", address.ip(), describe(e)))
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! Where a receiver's connections come from: one, and after each loss the next.
+
+use std::net::SocketAddr;
+
+use tokio::time::sleep;
+
+use crate::net::backoff::{self, Backoff};
+use crate::net::reach::ConnectError;
+use crate::net::receiver::{ReceiveOptions, SenderListener};
+use crate::net::{self, Connection, Target, TcpListener};
+
+/// A source of connections to a sender.
+pub enum Connector {
+    /// The receiver connects to a sender that listens.
+    Dial {
+        /// The sender.
+        target: Target,
+        /// The options of each connection.
+        options: ReceiveOptions,
+    },
+    /// Senders connect to the receiver, one after another.
+    Listen(SenderListener),
+}
+
+/// Where the sender is, for the log and the picture.
+#[derive(Clone, Debug)]
+pub enum SenderPlace {
+    /// At this target, as the person typed it.
+    Target(Target),
+    /// Anywhere: it connects to this address.
+    Listening(SocketAddr),
+}
+
+impl SenderPlace {
+    /// The sender's name in the log: where it is, or the address of the one that has connected.
+    pub fn label(&self, connection: Option<&Connection>) -> String {
+        match self {
+            Self::Target(target) => target.to_string(),
+            Self::Listening(bound) => match connection.and_then(Connection::peer) {
+                Some(peer) => peer.ip().to_string(),
+                None => bound.to_string(),
+            },
+        }
+    }
+
+    /// The text on the picture while there is no connection.
+    pub fn outage(&self, seconds: u64) -> String {
+        // In a narrow window the line must not break within the time.
+        match self {
+            Self::Target(target) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
+            Self::Listening(_) => format!("waiting for a sender ({seconds}\u{a0}s)"),
+        }
+    }
+
+    /// Whether senders connect to this receiver.
+    pub fn is_listening(&self) -> bool {
+        matches!(self, Self::Listening(_))
+    }
+}
+
+impl Connector {
+    /// Connects to `target`.
+    pub fn dial(target: &Target, options: &ReceiveOptions) -> Self {
+        Self::Dial {
+            target: target.clone(),
+            options: options.clone(),
+        }
+    }
+
+    /// Waits for senders at `socket`.
+    pub fn listen(socket: TcpListener, options: &ReceiveOptions) -> Self {
+        Self::Listen(SenderListener::spawn(socket, options.clone()))
+    }
+
+    /// The first connection; `None` where that is waited for, however long it takes.
+    ///
+    /// # Errors
+    /// No address of the sender answers, or it has none.
+    pub async fn first(&self) -> Result<Option<Connection>, ConnectError> {
+        match self {
+            Self::Dial { target, options } => net::connect(target, options).await.map(Some),
+            Self::Listen(_) => Ok(None),
+        }
+    }
+
+    /// The next connection, however long it takes. The pauses of `backoff` are for tries of this
+    /// side.
+    pub async fn next(&mut self, mut backoff: Backoff) -> Connection {
+        let (target, options) = match self {
+            Self::Dial { target, options } => (target, options),
+            Self::Listen(listener) => return listener.accept().await,
+        };
+        let options = ReceiveOptions {
+            connect_limit: backoff::CONNECT_LIMIT,
+            ..options.clone()
+        };
+        loop {
+            sleep(backoff.pause()).await;
+            if let Ok(connection) = net::connect(target, &options).await {
+                return connection;
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The failures of a receiver, and what to do about each.
+
+use super::connector::SenderPlace;
+use super::options::RecvOptions;
+use crate::cli::MAX_FRAME;
+use crate::failure::{Failure, Status};
+use crate::net::receiver::ReceiveError;
+use crate::wire::{Bye, ByeCode, Dialect, WireError};
+
+/// No more frames come from the sender that the log calls `target`. `greeted`: it has introduced
+/// itself. `started`: the caps of its frames were known.
+pub fn lost(
+    options: &RecvOptions,
+    target: &str,
+    greeted: bool,
+    started: bool,
+    error: ReceiveError,
+) -> Failure {
+    let failure = explain(options, target, greeted, started, error);
+    if options.place.is_listening() {
+        failure.hint("without --no-reconnect, vidchat recv --listen waits for the next sender")
+    } else {
+        failure
+    }
+}
+
+fn explain(
+    options: &RecvOptions,
+    target: &str,
+    greeted: bool,
+    started: bool,
+    error: ReceiveError,
+) -> Failure {
+    let status = if started { Status::Lost } else { Status::Start };
+    let host = match &options.place {
+        SenderPlace::Target(target) => target.parts().0,
+        SenderPlace::Listening(_) => target,
+    };
+    let ask_there = format!("vidchat send on {host:?} prints what to type here");
+    match error {
+        ReceiveError::Sink(failure) => failure.with_status(status),
+        ReceiveError::Bye(ref bye) => {
+            Failure::new(status, format!("the video from \"{target}\" ended"))
+                .hint(after(bye, host, options.reconnect))
+                .cause(&bye.reason)
+        }
+        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
+            Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
+                .cause(error)
+                .hint(ask_there)
+        }
+        ReceiveError::Wire(WireError::Pickle(e)) => {
+            Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
+                .cause("refused")
+                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
+        }
+        ReceiveError::Wire(WireError::FrameBeforeCaps) => {
+            Failure::new(status, format!("cannot show the video from \"{target}\""))
+                .cause("it does not say what form its frames have")
+                .hint("give the --caps that the sender prints, beside --wire bare")
+        }
+        ReceiveError::Wire(_) | ReceiveError::Slow(_) => {
+            Failure::new(status, format!("the video from \"{target}\" is not valid"))
+                .hint(against(&error, host, options.play.dialect))
+                .cause(error)
+        }
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
+            Failure::new(status, format!("lost the connection to \"{target}\""))
+                .cause(error)
+                .hint(format!("vidchat recv {target} connects again"))
+        }
+        // A program that accepts a connection and drops it at our first word is seldom a sender.
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
+            status,
+            format!("no vidchat sender answered at \"{target}\""),
+        )
+        .cause(error)
+        .hint(format!("another service may be at that port: {ask_there}")),
+    }
+}
+
+/// The hint after a sender has said goodbye.
+fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
+    match bye.code {
+        Some(ByeCode::Full) => {
+            format!("vidchat send --max-viewers 500 on {host:?} has room for more")
+        }
+        Some(ByeCode::Failed) => format!("look at what vidchat send says on {host:?}"),
+        Some(ByeCode::Role) => format!("vidchat send --to sends to a receiver such as {host:?}"),
+        _ if !bye.done && !reconnect => {
+            "without --no-reconnect, vidchat recv waits until it is back".into()
+        }
+        _ => format!("start vidchat send on {host:?} again"),
+    }
+}
+
+/// The hint where a sender does not keep to the protocol.
+fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
+    match error {
+        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
+            format!("where its pictures are that large: --max-frame {length}")
+        }
+        ReceiveError::Wire(WireError::NoHello) if dialect == Some(Dialect::Native) => {
+            "leave --wire native out to have it found out what the sender speaks".into()
+        }
+        ReceiveError::Wire(WireError::NoPickle) => {
+            "leave --wire pickle out to have it found out what the sender speaks".into()
+        }
+        ReceiveError::Slow(_) => format!("vidchat send --width 160 --fps 5 on {host:?} sends less"),
+        _ => format!("compare vidchat --version here and on {host:?}"),
+    }
+}

@@ -1,0 +1,131 @@
+//! The seam between the network and the receiver's hub: frames that arrive are published, in the
+//! memory that they were read into.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::failure::Outcome;
+use crate::frame::{Frame, FrameHeader};
+use crate::media::playback::frame_memory::{FrameBuffer, FrameMemory};
+use crate::net::{Hub, Sink};
+use crate::wire::Caps;
+
+use super::display::VideoDisplay;
+
+/// The distance to the frame before where that is not known. A decoder takes it for a gap.
+const GAP: u32 = 2;
+
+/// Publishes the frames of one connection after another.
+pub struct Publisher<'s, 'a> {
+    hub: Arc<Hub>,
+    /// Nothing here waits, so it is never borrowed twice.
+    display: &'s RefCell<VideoDisplay<'a>>,
+    memory: FrameMemory,
+    numbering: Numbering,
+}
+
+/// Numbers the frames that are published. Each connection has numbers of its own, and those of a
+/// hub only grow.
+#[derive(Default)]
+struct Numbering {
+    /// The last number that the sender gave, over this connection.
+    received: Option<u32>,
+    published: u32,
+}
+
+impl<'s, 'a> Publisher<'s, 'a> {
+    /// Publishes to `hub`, and tells `display`.
+    pub fn new(hub: &Arc<Hub>, display: &'s RefCell<VideoDisplay<'a>>) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            display,
+            memory: FrameMemory::default(),
+            numbering: Numbering::default(),
+        }
+    }
+
+    /// Another connection begins.
+    pub fn connected(&mut self) {
+        self.numbering.received = None;
+    }
+}
+
+impl Sink for Publisher<'_, '_> {
+    type Buffer = FrameBuffer;
+
+    fn hello(&mut self, name: &str) {
+        self.display.borrow_mut().hello(name);
+    }
+
+    fn caps(&mut self, caps: &Caps) -> Outcome {
+        if self.hub.caps().as_deref() != Some(caps) {
+            self.memory.set_caps(caps)?;
+            self.hub.announce(caps.clone());
+        }
+        self.display.borrow_mut().caps(caps);
+        Ok(())
+    }
+
+    fn buffer(&mut self, length: usize) -> Outcome<FrameBuffer> {
+        self.memory.room(length)
+    }
+
+    fn lost(&mut self, reason: &str) {
+        self.hub.lose(reason);
+        self.display.borrow_mut().lost(reason);
+    }
+
+    fn frame(&mut self, header: &FrameHeader, buffer: FrameBuffer) -> Outcome {
+        self.display.borrow_mut().frame();
+        let header = FrameHeader {
+            sequence: self.numbering.next(header),
+            ..*header
+        };
+        let data = buffer.freeze();
+        self.hub.publish(Frame { header, data });
+        Ok(())
+    }
+}
+
+impl Numbering {
+    fn next(&mut self, header: &FrameHeader) -> u32 {
+        let before = self.received.replace(header.sequence);
+        let step = match before {
+            Some(before) if header.is_after(before) => header.sequence.wrapping_sub(before),
+            _ => GAP,
+        };
+        self.published = self.published.wrapping_add(step);
+        self.published
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(sequence: u32) -> FrameHeader {
+        FrameHeader {
+            sequence,
+            ..FrameHeader::default()
+        }
+    }
+
+    #[test]
+    fn published_numbers_grow_as_the_senders_do_whatever_those_are() {
+        let mut numbering = Numbering::default();
+        let mut last = 0;
+        let mut step = |numbering: &mut Numbering, sequence| {
+            let number = numbering.next(&numbered(sequence));
+            let step = number.wrapping_sub(last);
+            last = number;
+            step
+        };
+        assert_eq!(step(&mut numbering, u32::MAX - 1), GAP);
+        let steps = [u32::MAX, 0, 3, 4].map(|n| step(&mut numbering, n));
+        assert_eq!(steps, [1, 1, 3, 1]);
+        let steps = [4, 4, 2, 3].map(|n| step(&mut numbering, n));
+        assert_eq!(steps, [GAP, GAP, GAP, 1], "they repeat, and go back");
+        numbering.received = None;
+        assert_eq!(step(&mut numbering, 4), GAP, "another connection");
+    }
+}

@@ -1,0 +1,151 @@
+//! The status line, the statistics and the advice of a receiver.
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::display::VideoDisplay;
+use super::latency_advice::{Advice, Said};
+use super::options::RecvOptions;
+use crate::clock::WallNanos;
+use crate::commands::stats_writer::rounded;
+use crate::console;
+use crate::net::StreamStats;
+use crate::net::receiver::stats::StatsInterval;
+use crate::wire::{AgesMs, Caps};
+
+/// How often the status line and the text on the picture are renewed.
+pub const TICK: Duration = Duration::from_millis(250);
+/// So many ticks are a second of the statistics.
+const TICKS: u32 = 4;
+
+/// Tells a person and other programs of the stream.
+pub struct StatusReporter<'s, 'a> {
+    options: &'a RecvOptions,
+    meter: &'s StreamStats,
+    display: &'s RefCell<VideoDisplay<'a>>,
+    advice: Advice,
+    ticks: u32,
+    last: StatsInterval,
+}
+
+/// A second of a receiver, for other programs.
+#[derive(Debug, Serialize)]
+struct Line<'t> {
+    time: f64,
+    state: &'t str,
+    /// Why it is not live.
+    reason: Option<String>,
+    sender: &'t str,
+    form: String,
+    /// Frames a second on the screen.
+    fps: f64,
+    received: u64,
+    shown: u64,
+    skipped: u64,
+    mbit_s: f64,
+    /// Ages when they left the sender, when they had arrived, and on the screen.
+    sent_ms: Option<AgesMs>,
+    arrived_ms: Option<AgesMs>,
+    age_ms: Option<AgesMs>,
+    rtt_ms: Option<f64>,
+    carries_mbit_s: Option<f64>,
+}
+
+impl<'s, 'a> StatusReporter<'s, 'a> {
+    /// Reports on `display`.
+    pub fn new(
+        options: &'a RecvOptions,
+        meter: &'s StreamStats,
+        display: &'s RefCell<VideoDisplay<'a>>,
+    ) -> Self {
+        Self {
+            options,
+            meter,
+            display,
+            advice: Advice::new(options.play.max_latency),
+            ticks: 0,
+            last: StatsInterval::default(),
+        }
+    }
+
+    /// Renews the text on the picture and the status line, and once a second the statistics. To
+    /// be called each [`TICK`].
+    pub fn tick(&mut self) {
+        let mut display = self.display.borrow_mut();
+        display.refresh();
+        display.settle();
+        self.ticks = (self.ticks + 1) % TICKS;
+        if self.ticks == 0 {
+            self.last = self.meter.close_second();
+            self.tell(&display);
+        }
+        let Some(caps) = &display.caps else {
+            return;
+        };
+        let text = match display.matter() {
+            Some(matter) => matter,
+            None => {
+                let seconds = self.last.span.as_secs_f64().max(0.001);
+                let age = self.last.age;
+                let age = age.map(|age| format!("{} old", readable(age.p50)));
+                let rest = [
+                    format!("{:.1} frames/s", self.last.shown as f64 / seconds),
+                    format!("{} skipped", self.meter.traffic.skipped.load(Relaxed)),
+                    format!("{:.1} Mbit/s", self.last.bytes as f64 * 8.0 / 1e6 / seconds),
+                    caps.describe(),
+                ];
+                let parts: Vec<String> = age.into_iter().chain(rest).collect();
+                parts.join(console::GAP)
+            }
+        };
+        console::status(&[text, format!("({})", console::way_out())].join(console::GAP));
+    }
+
+    /// Tells of the second that has just ended.
+    fn tell(&mut self, display: &VideoDisplay<'_>) {
+        let second = &self.last;
+        if let Some(caps) = &display.caps
+            && let Some(said) = self.advice.after(second, caps)
+        {
+            let sender = &display.label;
+            match said {
+                Said::Outage(words) => warn!("sender {sender}: {words}"),
+                Said::Over(words) => info!("sender {sender}: {words}"),
+            }
+        }
+        if let Some(stats) = &self.options.stats {
+            let seconds = second.span.as_secs_f64().max(0.001);
+            let report = second.report();
+            stats.write(&Line {
+                time: rounded(WallNanos::now().as_secs_f64()),
+                state: display.state(),
+                reason: display.reason(),
+                sender: &display.sender,
+                form: display.caps.as_ref().map_or(String::new(), Caps::describe),
+                fps: rounded(second.shown as f64 / seconds),
+                received: second.frames,
+                shown: second.shown,
+                skipped: second.skipped,
+                mbit_s: rounded(second.bytes as f64 * 8.0 / 1e6 / seconds),
+                sent_ms: second.sent,
+                arrived_ms: report.arrived_ms,
+                age_ms: report.age_ms,
+                rtt_ms: report.rtt_ms,
+                carries_mbit_s: report.carries_mbit_s,
+            });
+        }
+    }
+}
+
+/// An age as a person reads it.
+fn readable(age: Duration) -> String {
+    match age.as_secs_f64() {
+        short if short < 0.01 => format!("{:.1} ms", short * 1e3),
+        short if short < 10.0 => format!("{:.0} ms", short * 1e3),
+        long => format!("{long:.0} s"),
+    }
+}

@@ -1,0 +1,82 @@
+//! What to send, and to whom.
+
+use std::time::Duration;
+
+use crate::cli::SendArgs;
+use crate::commands::file_watch::FileWatch;
+use crate::commands::host_name::host_name;
+use crate::commands::settings;
+use crate::commands::stats_writer::StatsWriter;
+use crate::failure::{Failure, Outcome};
+use crate::media::pipeline::catalog;
+use crate::media::{Direction, PipelineFile, Values};
+use crate::net::sender::ServerOptions;
+
+/// What to send, and how.
+pub struct SendOptions {
+    pub file: PipelineFile,
+    pub values: Values,
+    pub server: ServerOptions,
+    /// `None`: where there is a display.
+    pub preview: Option<bool>,
+    /// The source stays open while nobody watches.
+    pub keep_open: bool,
+    /// Where to write the statistics.
+    pub stats: Option<StatsWriter>,
+    /// Looks after the pipeline file: the source changes over to it when it is saved.
+    pub watch: Option<FileWatch>,
+}
+
+impl SendOptions {
+    /// As the flags say.
+    ///
+    /// # Errors
+    /// There is no such pipeline, it does not take these values, or a file cannot be used.
+    pub fn new(args: SendArgs) -> Outcome<Self> {
+        let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
+        let file = catalog::find(Direction::Send, name)?;
+        let mut values = settings::values(args.pipeline.settings);
+        let short = [
+            ("width", args.width.map(|width| width.to_string())),
+            ("fps", args.fps.map(|fps| fps.to_string())),
+            ("device", args.device),
+        ];
+        for (name, value) in short {
+            if let Some(value) = value {
+                if let Some(other) = values.get(name)
+                    && *other != value
+                {
+                    return Err(Failure::usage(format!(
+                        "--{name} {value} and --set {name}={other} contradict each other"
+                    ))
+                    .hint(format!(
+                        "leave one of them out, such as --set {name}={other}"
+                    )));
+                }
+                values.set(name, value);
+            }
+        }
+        values.check(&file)?;
+        let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
+        let max_latency = args.max_latency.unwrap_or(Duration::MAX);
+        Ok(Self {
+            watch,
+            file,
+            values,
+            server: ServerOptions {
+                max_viewers: args.max_viewers,
+                dialect: args.wire.dialect(),
+                name: host_name(),
+                max_latency,
+                ..ServerOptions::default()
+            },
+            preview: match (args.preview, args.no_preview) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            },
+            keep_open: args.keep_open,
+            stats: StatsWriter::open(&args.stats)?,
+        })
+    }
+}

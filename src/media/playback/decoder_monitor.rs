@@ -1,0 +1,156 @@
+//! The state of the decoder in a receiving pipeline, as its messages, events and frames tell it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use parking_lot::Mutex;
+
+use crate::media::gst::element;
+
+/// Watches one decoder. GStreamer's threads write to it.
+#[derive(Default)]
+pub(super) struct DecoderMonitor {
+    /// Its kind, such as `avdec_h264`; `None` where there is no decoder.
+    kind: Option<String>,
+    /// Frames that it gave.
+    decoded: AtomicU64,
+    /// It needs a key frame.
+    key: AtomicBool,
+    /// It has failed, and takes nothing any more until it is flushed.
+    broken: AtomicBool,
+    /// The text of its last error.
+    reason: Mutex<String>,
+}
+
+impl DecoderMonitor {
+    /// Watches the decoder of `pipeline`, whose frames come in at `frames`.
+    pub fn watch(pipeline: &gst::Pipeline, frames: &gst_app::AppSrc) -> Arc<Self> {
+        let decoder = decoder_of(pipeline);
+        let monitor = Arc::new(Self {
+            kind: decoder.as_ref().map(element::kind),
+            ..Self::default()
+        });
+        if let Some(pad) = decoder.and_then(|decoder| decoder.static_pad("src")) {
+            monitor.watch_output(&pad);
+        }
+        // A decoder that misses something says so up the pipeline.
+        if let Some(pad) = frames.static_pad("src") {
+            let seen = Arc::clone(&monitor);
+            pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+                let asks = |event: &gst::Event| gst_video::ForceKeyUnitEvent::is(event);
+                if info.event().is_some_and(asks) {
+                    seen.key.store(true, Relaxed);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        monitor
+    }
+
+    /// The decoder's kind, such as `avdec_h264`; `None` where there is none.
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// How many frames it gave.
+    pub fn decoded(&self) -> u64 {
+        self.decoded.load(Relaxed)
+    }
+
+    /// Whether it asked for a key frame since the last call.
+    pub fn take_key_wanted(&self) -> bool {
+        self.key.swap(false, Relaxed)
+    }
+
+    /// Whether it has failed and was not flushed since.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+
+    /// It was flushed.
+    pub fn mend(&self) {
+        self.broken.store(false, Relaxed);
+    }
+
+    /// The text of its last error, where there was one.
+    pub fn reason(&self) -> Option<String> {
+        Some(self.reason.lock().clone()).filter(|reason| !reason.is_empty())
+    }
+
+    /// Takes a message of the pipeline in. Returns whether it is about decoding, which goes on
+    /// with the next key frame, so that nobody else needs the message.
+    pub fn hears(&self, message: &gst::MessageRef) -> bool {
+        match message.view() {
+            // The source stops, which follows from a decoder's error.
+            gst::MessageView::Error(_) if self.is_broken() => true,
+            gst::MessageView::Error(error) if is_coding(message) => {
+                tracing::debug!("decoder: {}", error.error().message());
+                error.error().message().clone_into(&mut self.reason.lock());
+                self.broken.store(true, Relaxed);
+                true
+            }
+            gst::MessageView::Warning(_) if is_coding(message) => {
+                self.key.store(true, Relaxed);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Watches the frames that leave the decoder. The elements behind it, which may write a file,
+    /// must not see that the decoder begins anew.
+    fn watch_output(self: &Arc<Self>, pad: &gst::Pad) {
+        let seen = Arc::clone(self);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            seen.decoded.fetch_add(1, Relaxed);
+            if info
+                .buffer()
+                .is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::CORRUPTED))
+            {
+                seen.key.store(true, Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        let seen = Arc::clone(self);
+        let events = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+        pad.add_probe(events, move |_, info| {
+            let ours = match info.event().map(|event| event.type_()) {
+                Some(gst::EventType::FlushStart | gst::EventType::FlushStop) => true,
+                // It follows from the decoder's error.
+                Some(gst::EventType::Eos) => seen.is_broken(),
+                _ => false,
+            };
+            if ours {
+                // Not `Drop`: see frame_counter.rs.
+                gst::PadProbeReturn::Handled
+            } else {
+                gst::PadProbeReturn::Ok
+            }
+        });
+    }
+}
+
+fn decoder_of(pipeline: &gst::Pipeline) -> Option<gst::Element> {
+    let mut elements = pipeline.iterate_recurse();
+    while let Ok(Some(element)) = elements.next() {
+        if class(&element).is_some_and(|class| class.starts_with("Codec/Decoder")) {
+            return Some(element);
+        }
+    }
+    None
+}
+
+/// Whether a message comes from a decoder or a parser.
+fn is_coding(message: &gst::MessageRef) -> bool {
+    let element = message.src().and_then(|src| src.downcast_ref());
+    let class = element.and_then(class);
+    class.is_some_and(|c| c.starts_with("Codec/Decoder") || c.starts_with("Codec/Parser"))
+}
+
+fn class(element: &gst::Element) -> Option<String> {
+    Some(element.factory()?.klass().to_owned())
+}

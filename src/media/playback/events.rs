@@ -1,0 +1,69 @@
+//! What a player is asked for, and what it tells its owner.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::failure::Failure;
+use crate::media::frame_sink::FrameSink;
+use crate::media::pipeline::file::PipelineFile;
+use crate::media::pipeline::placeholders::Values;
+
+use super::frame_tracker::OnShown;
+
+/// An event of a player.
+#[derive(Debug)]
+pub enum PlayerEvent {
+    /// The person pressed q in the window or closed it.
+    Quit,
+    /// As many frames as were asked for have been shown.
+    Enough,
+    /// The decoder cannot go on before the next key frame. At most a few times a second.
+    NeedKey,
+    /// The pipeline came to its end by itself.
+    Ended,
+    /// The pipeline could not be built, or failed.
+    Failed(Failure),
+    /// The pipeline of [`super::player::Player::replace`] is in use. Its place, for a person.
+    Replaced(String),
+    /// The pipeline of [`super::player::Player::replace`] does not work. The old one goes on.
+    Kept(Failure),
+}
+
+/// How to show frames.
+#[derive(Clone)]
+pub struct PlayerOptions {
+    /// The receiving pipeline.
+    pub file: PipelineFile,
+    /// Values for its placeholders.
+    pub values: Values,
+    /// The window's title.
+    pub title: String,
+    /// The number of frames after which the player says [`PlayerEvent::Enough`].
+    pub enough: Option<u64>,
+    /// Counts the frames that are shown.
+    pub shown: Arc<AtomicU64>,
+    /// Called for each of those with its header, when it reaches the sink, or when it enters the
+    /// pipeline where the sink gets no frames. It runs on GStreamer's threads and must not block.
+    pub seen: Option<OnShown>,
+    /// Receives the frames that reach an `appsink name=taken`.
+    pub taken: Option<Arc<dyn FrameSink>>,
+    /// [`super::player::Player::replace`] may be called. The player then keeps the newest key
+    /// frame, with which another pipeline is tried.
+    pub replaceable: bool,
+}
+
+impl PlayerOptions {
+    /// Shows all frames, without an end.
+    pub fn new(file: PipelineFile) -> Self {
+        Self {
+            file,
+            values: Values::default(),
+            title: String::new(),
+            enough: None,
+            shown: Arc::default(),
+            seen: None,
+            taken: None,
+            replaceable: false,
+        }
+    }
+}

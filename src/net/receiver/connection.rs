@@ -1,0 +1,136 @@
+//! A connection with a sender at its other end, whichever of the two has made it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::control_writer::ControlWriter;
+use super::keepalive::{ActivityReader, PeerActivity};
+use super::options::ReceiveOptions;
+use crate::clock::MonoNanos;
+use crate::net::address::Target;
+use crate::net::message_reader::MessageReader;
+use crate::net::reach::{ConnectError, reach};
+use crate::net::transport::{Transport, TransportReader, TransportWriter};
+use crate::wire::{self, Control, Dialect, Hello};
+
+/// A sender that has heard our hello, where its dialect has one.
+///
+/// It is made before anything is ready to show frames: a viewer that is silent for 200 ms is taken
+/// for a program of the tutorial.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) reader: MessageReader<ActivityReader<TransportReader>>,
+    pub(super) writer: ControlWriter,
+    pub(super) activity: Arc<PeerActivity>,
+    pub(super) opening: Opening,
+    /// The one place for a sender that has connected to us.
+    pub(super) seat: Option<OwnedSemaphorePermit>,
+    peer: Option<SocketAddr>,
+}
+
+/// The first words of a sender, as far as they have been heard.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// They are still to be listened to.
+    Unheard,
+    /// They tell this dialect, and are still to be read.
+    Told(Dialect),
+    /// They were a hello, which has been read.
+    Greeted(Hello),
+}
+
+/// Connects to the first address of `target` that answers, and says hello.
+///
+/// # Errors
+/// No address answers, or the connection failed at once.
+pub async fn connect(
+    target: &Target,
+    options: &ReceiveOptions,
+) -> Result<Connection, ConnectError> {
+    let stream = reach(target, options.connect_limit).await?;
+    let introduced = introduce(stream, options).await;
+    introduced.map_err(ConnectError::Greeting)
+}
+
+/// Says hello, where the dialect has one.
+///
+/// # Errors
+/// The connection failed.
+pub async fn introduce(stream: TcpStream, options: &ReceiveOptions) -> io::Result<Connection> {
+    let transport = Transport::plain(stream);
+    let peer = transport.peer().ok();
+    let (reader, mut writer) = transport.split();
+    if matches!(options.dialect, None | Some(Dialect::Native)) {
+        say_hello(&mut writer, options).await?;
+    }
+    Ok(Connection::new(
+        reader_of(reader, options),
+        writer,
+        Opening::Unheard,
+        peer,
+    ))
+}
+
+/// The reader of a sender's messages, and when something last came over it.
+pub(super) type SenderReader = (
+    MessageReader<ActivityReader<TransportReader>>,
+    Arc<PeerActivity>,
+);
+
+/// Reads from `stream`, and notes when something comes.
+pub(super) fn reader_of(stream: TransportReader, options: &ReceiveOptions) -> SenderReader {
+    let activity = Arc::new(PeerActivity::default());
+    let stream = ActivityReader {
+        stream,
+        activity: Arc::clone(&activity),
+    };
+    (MessageReader::new(stream, options.max_frame), activity)
+}
+
+/// Says hello as a viewer. The first ping comes with it, so that its answer has the way to itself,
+/// before any frame.
+pub(super) async fn say_hello(
+    writer: &mut TransportWriter,
+    options: &ReceiveOptions,
+) -> io::Result<()> {
+    let hello = Control::Hello(Hello {
+        vidchat: wire::VERSION,
+        name: options.name.clone(),
+        acks: true,
+        max_latency: u32::try_from(options.max_latency.as_millis()).ok(),
+        stream: options.stream.clone(),
+        ..Hello::default()
+    });
+    let ping = Control::Ping {
+        sent: MonoNanos::now().0,
+    };
+    let both = [hello.encode(), ping.encode()].concat();
+    writer.write_all(&mut &both[..]).await
+}
+
+impl Connection {
+    pub(super) fn new(
+        (reader, activity): SenderReader,
+        writer: TransportWriter,
+        opening: Opening,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            reader,
+            writer: ControlWriter::new(writer),
+            activity,
+            opening,
+            seat: None,
+            peer,
+        }
+    }
+
+    /// The sender's address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}

@@ -1,0 +1,215 @@
+//! Waiting for senders to connect, and telling all but the first of them that it is too late.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::connection::{Connection, Opening, SenderReader, reader_of, say_hello};
+use super::options::ReceiveOptions;
+use crate::failure::describe;
+use crate::net::farewell::farewell;
+use crate::net::listener::Listener;
+use crate::net::log_throttle::{LogThrottle, LogThrottleBy};
+use crate::net::message_reader::ReadError;
+use crate::net::transport::Transport;
+use crate::wire::{Bye, ByeCode, Control, Dialect, Head, WireError};
+
+/// Connections that may be open at once beside the sender's: those that have not said yet what they
+/// are, and those that are being turned away.
+const PENDING_LIMIT: usize = 64;
+/// How long a connection may take to say what it is, its hello included.
+const OPENING_LIMIT: Duration = Duration::from_secs(10);
+
+/// Senders that connect to this receiver, one after another. It listens as long as it lives.
+#[derive(Debug)]
+pub struct SenderListener {
+    arrivals: mpsc::Receiver<Connection>,
+    task: JoinHandle<()>,
+}
+
+impl SenderListener {
+    /// Begins to listen. A connection is a sender as soon as its first words tell so; while one is
+    /// there, others are told that the receiver is busy.
+    pub fn spawn(socket: TcpListener, options: ReceiveOptions) -> Self {
+        let (arrived, arrivals) = mpsc::channel(1);
+        let reception = Arc::new(Reception {
+            options,
+            seat: Arc::new(Semaphore::new(1)),
+            arrived,
+            turned_away: Mutex::new(None),
+            strangers: Mutex::default(),
+        });
+        Self {
+            arrivals,
+            task: tokio::spawn(listen(Listener::new(socket), reception)),
+        }
+    }
+
+    /// Waits for the next sender. Nothing is lost when the wait is given up. The place is free again
+    /// when the connection is dropped.
+    pub async fn accept(&mut self) -> Connection {
+        match self.arrivals.recv().await {
+            Some(connection) => connection,
+            // The task ends only when this is dropped.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for SenderListener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The common state of all connections of one listening receiver.
+struct Reception {
+    options: ReceiveOptions,
+    /// The one place for a sender.
+    seat: Arc<Semaphore>,
+    arrived: mpsc::Sender<Connection>,
+    /// The machine that was told last that the place is taken: it tries again every few seconds.
+    turned_away: Mutex<Option<IpAddr>>,
+    /// Who came and was no sender, and why.
+    strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
+}
+
+impl Reception {
+    /// The log is told of a connection that is no sender's: of one that repeats, less and less.
+    fn log_stranger(&self, peer: SocketAddr, reason: String) {
+        let noted = (peer.ip(), reason.clone());
+        match self.strangers.lock().note(noted, Instant::now()) {
+            Some(times) => info!("listener: {peer} {reason}{times}"),
+            None => debug!("listener: {peer} {reason}"),
+        }
+    }
+}
+
+async fn listen(mut listener: Listener, reception: Arc<Reception>) {
+    let mut pending = JoinSet::new();
+    let mut dropped = LogThrottle::default();
+    loop {
+        let (transport, peer) = tokio::select! {
+            Some(_) = pending.join_next() => continue,
+            accepted = listener.accept() => accepted,
+            times = dropped.ended() => {
+                info!("listener: drops nobody any more{times}");
+                continue;
+            }
+        };
+        if pending.len() < PENDING_LIMIT {
+            pending.spawn(receive(transport, peer, Arc::clone(&reception)));
+        } else if let Some(times) = dropped.note(Instant::now()) {
+            let open = pending.len();
+            warn!(
+                "listener: dropped a connection{times}: {open} others have not said what they are"
+            );
+        }
+    }
+}
+
+/// Hands a connection over as soon as it is known to be a sender's, or turns it away.
+async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Reception>) {
+    let options = &reception.options;
+    let (read, mut writer) = transport.split();
+    let mut reader = reader_of(read, options);
+    let opening = match timeout(OPENING_LIMIT, hear(&mut reader, options)).await {
+        Ok(Ok(opening)) => opening,
+        Ok(Err(NoSender::Viewer)) => {
+            reception.log_stranger(peer, "is a receiver too: turned away".into());
+            let bye = Bye::new(ByeCode::Role, "a receiver listens here, no sender");
+            return farewell(bye, &mut reader.0, &mut writer).await;
+        }
+        Ok(Err(NoSender::Read(e))) => {
+            return reception.log_stranger(peer, format!("is no sender: {}", described(&e)));
+        }
+        Err(_) => {
+            let limit = OPENING_LIMIT.as_secs();
+            let reason = format!("is no sender: said nothing within {limit} s");
+            return reception.log_stranger(peer, reason);
+        }
+    };
+    let Ok(seat) = Arc::clone(&reception.seat).try_acquire_owned() else {
+        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip()) {
+            info!("listener: {peer} is turned away, as another sender is shown");
+        }
+        if let Opening::Greeted(_) = opening {
+            let bye = Bye::new(ByeCode::Busy, "the receiver shows another sender");
+            farewell(bye, &mut reader.0, &mut writer).await;
+        }
+        return;
+    };
+    *reception.turned_away.lock() = None;
+    if let Opening::Greeted(_) = opening
+        && let Err(e) = say_hello(&mut writer, options).await
+    {
+        return info!("listener: {peer} has left again: {}", describe(&e));
+    }
+    let mut connection = Connection::new(reader, writer, opening, Some(peer));
+    connection.seat = Some(seat);
+    // Where nobody waits any more the receiver has ended.
+    let _ = reception.arrived.send(connection).await;
+}
+
+/// Why a connection is no sender's.
+enum NoSender {
+    /// It is a viewer's.
+    Viewer,
+    Read(ReadError),
+}
+
+impl<E: Into<ReadError>> From<E> for NoSender {
+    fn from(e: E) -> Self {
+        Self::Read(e.into())
+    }
+}
+
+/// Listens to the first words of a connection.
+async fn hear(
+    (reader, _): &mut SenderReader,
+    options: &ReceiveOptions,
+) -> Result<Opening, NoSender> {
+    if options.dialect == Some(Dialect::Bare) {
+        return if reader.begins().await? {
+            Ok(Opening::Told(Dialect::Bare))
+        } else {
+            Err(ReadError::Truncated.into())
+        };
+    }
+    let dialect = reader.dialect().await?;
+    if dialect != Dialect::Native {
+        return match options.dialect {
+            None => Ok(Opening::Told(dialect)),
+            Some(wanted) if wanted == dialect => Ok(Opening::Told(dialect)),
+            Some(Dialect::Pickle) => Err(WireError::NoPickle.into()),
+            Some(_) => Err(WireError::NoHello.into()),
+        };
+    }
+    if options.dialect == Some(Dialect::Pickle) {
+        return Err(WireError::NoPickle.into());
+    }
+    let Some(Head::Control { length }) = reader.head().await? else {
+        return Err(WireError::NoHello.into());
+    };
+    match reader.control(length).await? {
+        Control::Hello(hello) if hello.vidchat == 0 => Err(WireError::Version(0).into()),
+        Control::Hello(hello) if hello.sends => Ok(Opening::Greeted(hello)),
+        Control::Hello(_) => Err(NoSender::Viewer),
+        _ => Err(WireError::NoHello.into()),
+    }
+}
+
+fn described(e: &ReadError) -> String {
+    match e {
+        ReadError::Wire(WireError::Foreign(_)) => e.to_string(),
+        ReadError::Wire(e) => format!("it sent {e}"),
+        e => e.to_string(),
+    }
+}

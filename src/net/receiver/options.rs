@@ -1,0 +1,41 @@
+//! How to watch.
+
+use std::time::Duration;
+
+use crate::wire::{Caps, Dialect, FRAME_LIMIT, MAX_LATENCY};
+
+/// How long to wait for one address of a host.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How to watch.
+#[derive(Clone, Debug)]
+pub struct ReceiveOptions {
+    /// The dialect that the sender speaks; `None` where its first bytes tell.
+    pub dialect: Option<Dialect>,
+    /// The caps of bare frames, which nothing on the wire tells.
+    pub bare_caps: Option<Caps>,
+    /// The name of the stream to ask for; the sender's default without it.
+    pub stream: Option<String>,
+    /// The longest frame message, in bytes.
+    pub max_frame: u64,
+    /// This machine's name, as the sender is told it.
+    pub name: String,
+    /// How old a frame may be on the screen.
+    pub max_latency: Duration,
+    /// How long to wait for one address of a host.
+    pub connect_limit: Duration,
+}
+
+impl Default for ReceiveOptions {
+    fn default() -> Self {
+        Self {
+            dialect: None,
+            bare_caps: None,
+            stream: None,
+            max_frame: FRAME_LIMIT,
+            name: String::new(),
+            max_latency: MAX_LATENCY,
+            connect_limit: CONNECT_LIMIT,
+        }
+    }
+}

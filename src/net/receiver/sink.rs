@@ -1,0 +1,36 @@
+//! The taker of the frames that arrive.
+
+use crate::failure::Failure;
+use crate::frame::FrameHeader;
+use crate::wire::Caps;
+
+/// Takes the frames. Everything here is called in the order of the stream.
+pub trait Sink {
+    /// Memory for one frame.
+    type Buffer: AsMut<[u8]>;
+
+    /// The sender has introduced itself, by a name that is fit to be shown.
+    fn hello(&mut self, name: &str);
+
+    /// The caps of the frames from here on.
+    ///
+    /// # Errors
+    /// Frames of these caps cannot be taken.
+    fn caps(&mut self, caps: &Caps) -> Result<(), Failure>;
+
+    /// Room for a frame of `length` bytes. Called after caps.
+    ///
+    /// # Errors
+    /// The caps do not allow this length. Nothing was allocated for it.
+    fn buffer(&mut self, length: usize) -> Result<Self::Buffer, Failure>;
+
+    /// No frames come for now, for a reason that is fit to be shown. The next frame says that they do
+    /// again.
+    fn lost(&mut self, reason: &str);
+
+    /// A frame, whole, in memory that [`Sink::buffer`] gave.
+    ///
+    /// # Errors
+    /// No more frames can be taken.
+    fn frame(&mut self, header: &FrameHeader, buffer: Self::Buffer) -> Result<(), Failure>;
+}

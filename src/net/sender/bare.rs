@@ -1,0 +1,48 @@
+//! A viewer that is sent nothing but lengths and frames, and to whom nobody listens.
+
+use std::net::SocketAddr;
+
+use super::disconnect::DisconnectReason;
+use super::frame_writer::FrameWriter;
+use super::framing::BareFraming;
+use super::service::Service;
+use super::viewer_link::ViewerLink;
+use super::viewer_session::ViewerSession;
+use crate::net::message_reader::MessageReader;
+use crate::net::transport::{TransportReader, TransportWriter};
+
+/// Serves a viewer until it leaves.
+///
+/// # Errors
+/// It never watched.
+pub(super) async fn serve(
+    reader: &mut MessageReader<TransportReader>,
+    writer: &mut TransportWriter,
+    peer: SocketAddr,
+    service: &Service,
+) -> Result<DisconnectReason, DisconnectReason> {
+    let hub = service.directory().default_hub();
+    let link = ViewerLink::new(peer, String::new(), false);
+    let session = ViewerSession::begin(link, "", hub, service)?;
+    let mut frames = FrameWriter::new(
+        session.link(),
+        hub.subscribe(),
+        BareFraming,
+        service.options().stall_limit,
+    );
+    let reason = tokio::select! {
+        reason = ignore(reader) => reason,
+        reason = frames.run(writer) => reason,
+    };
+    drop(frames);
+    session.end(&reason);
+    Ok(reason)
+}
+
+/// Drops whatever a viewer says that has nothing to say.
+pub(super) async fn ignore(reader: &mut MessageReader<TransportReader>) -> DisconnectReason {
+    match reader.stream().drain().await {
+        Ok(()) => DisconnectReason::Closed,
+        Err(e) => DisconnectReason::Lost(e),
+    }
+}

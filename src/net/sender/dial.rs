@@ -1,0 +1,216 @@
+//! Sending to a receiver that listens: this side makes the connection, and makes it again for as long
+//! as it takes.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tracing::{debug, info, warn};
+
+use super::disconnect::DisconnectReason;
+use super::server::CLOSING;
+use super::service::Service;
+use super::viewer_session::Admitted;
+use super::{bare, late_hello, native};
+use crate::net::address::{Target, plain};
+use crate::net::backoff::{self, Backoff};
+use crate::net::log_throttle::Losses;
+use crate::net::message_reader::MessageReader;
+use crate::net::reach::{ConnectError, reach};
+use crate::net::transport::{Transport, TransportReader, TransportWriter};
+use crate::wire::{self, Bye, Control, Dialect, Hello, WireError};
+
+/// How long to wait for one address of a host, at first.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// A receiver that listens and takes frames.
+pub struct Receiver {
+    reader: MessageReader<TransportReader>,
+    writer: TransportWriter,
+    peer: SocketAddr,
+    /// With the receiver's answer to our hello, where the dialect has one.
+    admitted: Option<Admitted>,
+}
+
+/// Why there is no receiver to send to.
+#[derive(Debug, Error)]
+pub enum DialError {
+    /// No address answers.
+    #[error(transparent)]
+    Connect(ConnectError),
+    /// Something answers, and takes no frames.
+    #[error("{0}")]
+    Answer(DisconnectReason),
+}
+
+/// Connects to the first address of `target` that answers, and says hello as a sender, where the
+/// dialect has a hello.
+///
+/// # Errors
+/// No address answers, or no receiver does.
+pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialError> {
+    dial_within(CONNECT_LIMIT, target, service).await
+}
+
+/// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
+/// completes; its output is the goodbye to the receiver. The `first` may have turned us away.
+pub async fn serve(
+    target: &Target,
+    first: Result<Receiver, DisconnectReason>,
+    service: Arc<Service>,
+    shutdown: impl Future<Output = Bye>,
+) {
+    let sending = keep_sending(target, first, &service);
+    tokio::pin!(sending, shutdown);
+    let bye = tokio::select! {
+        bye = &mut shutdown => bye,
+        () = &mut sending => return,
+    };
+    let is_connected = service.viewers().count() > 0;
+    service.end(bye);
+    if is_connected {
+        let _ = timeout(CLOSING, sending).await;
+    }
+}
+
+/// Sends over one connection after another, until the stream ends.
+async fn keep_sending(
+    target: &Target,
+    first: Result<Receiver, DisconnectReason>,
+    service: &Service,
+) {
+    let mut dialled = first.map_err(DialError::Answer);
+    let mut backoff = Backoff::after_failure();
+    let mut lost: Option<Instant> = None;
+    let mut losses = Losses::default();
+    let mut refusal = None;
+    loop {
+        match dialled {
+            Ok(receiver) => {
+                match lost.map(|lost| lost.elapsed().as_secs_f32()) {
+                    Some(seconds) if losses.back(Instant::now().into_std()) => {
+                        info!("receiver {target}: connected again after {seconds:.1} s");
+                    }
+                    Some(seconds) => {
+                        debug!("receiver {target}: connected again after {seconds:.1} s");
+                    }
+                    None => info!("receiver {target}: connected"),
+                }
+                let began = Instant::now();
+                let reason = tokio::select! {
+                    reason = receiver.serve(service) => reason,
+                    never = log_steady(target, &mut losses) => match never {},
+                };
+                if service.has_ended() {
+                    return;
+                }
+                match losses.lost(&reason.to_string(), Instant::now().into_std()) {
+                    Some(times) => {
+                        warn!("receiver {target}: lost: {reason}{times}; connecting again");
+                    }
+                    None => debug!("receiver {target}: lost: {reason}; connecting again"),
+                }
+                (lost, refusal) = (Some(Instant::now()), None);
+                // A receiver that leaves at once each time is not tried without a pause.
+                backoff = if began.elapsed() < Duration::from_secs(1) {
+                    Backoff::after_failure()
+                } else {
+                    Backoff::after_loss()
+                };
+            }
+            Err(DialError::Connect(_)) => {}
+            Err(DialError::Answer(reason)) => {
+                // Of several equal refusals only the first is logged.
+                let reason = reason.to_string();
+                if refusal.as_ref() != Some(&reason) {
+                    warn!("receiver {target}: turned away: {reason}; trying again");
+                }
+                refusal = Some(reason);
+                backoff = Backoff::after_refusal();
+            }
+        }
+        sleep(backoff.pause()).await;
+        dialled = dial_within(backoff::CONNECT_LIMIT, target, service).await;
+    }
+}
+
+/// Logs that the connection holds again, where it was lost more often than was logged.
+async fn log_steady(target: &Target, losses: &mut Losses) -> Infallible {
+    while let Some(at) = losses.steady_at() {
+        sleep_until(at.into()).await;
+        if let Some(times) = losses.steady(Instant::now().into_std()) {
+            info!("receiver {target}: the connection holds again, after it was lost{times}");
+        }
+    }
+    pending().await
+}
+
+async fn dial_within(
+    limit: Duration,
+    target: &Target,
+    service: &Service,
+) -> Result<Receiver, DialError> {
+    let connecting = reach(target, limit).await;
+    let transport = Transport::plain(connecting.map_err(DialError::Connect)?);
+    let peer = transport.peer().map_err(ConnectError::Greeting);
+    let peer = peer.map_err(DialError::Connect)?;
+    let (reader, writer) = transport.split();
+    let mut receiver = Receiver {
+        reader: MessageReader::new(reader, wire::CONTROL_LIMIT),
+        writer,
+        peer: plain(peer),
+        admitted: None,
+    };
+    if matches!(service.options().dialect, None | Some(Dialect::Native)) {
+        let admitted = receiver.greet(service).await.map_err(DialError::Answer)?;
+        receiver.admitted = Some(admitted);
+    }
+    Ok(receiver)
+}
+
+impl Receiver {
+    /// Says hello as a sender, and waits for the receiver's.
+    async fn greet(&mut self, service: &Service) -> Result<Admitted, DisconnectReason> {
+        let deadline = Instant::now() + service.options().hello_limit;
+        let hello = Control::Hello(Hello {
+            sends: true,
+            ..native::introduction(service)
+        });
+        let answered = timeout_at(deadline, async {
+            let written = self.writer.write_all(&mut &hello.encode()[..]).await;
+            written.map_err(DisconnectReason::Lost)?;
+            match self.reader.dialect().await? {
+                Dialect::Native => native::greet(&mut self.reader).await,
+                Dialect::Pickle | Dialect::Bare => Err(WireError::NoHello.into()),
+            }
+        });
+        let admitted = match answered.await {
+            Ok(hello) => hello.and_then(|hello| Admitted::new(&hello, self.peer, service)),
+            Err(_) => Err(native::late(&self.reader, service)),
+        };
+        if let Err(reason) = &admitted {
+            native::turn_away(reason, &mut self.reader, &mut self.writer).await;
+        }
+        admitted
+    }
+
+    /// Sends until the receiver leaves or the stream ends.
+    async fn serve(mut self, service: &Service) -> DisconnectReason {
+        let options = service.options();
+        let (reader, writer, peer) = (&mut self.reader, &mut self.writer, self.peer);
+        if let Some(admitted) = self.admitted {
+            return native::converse(admitted, None, reader, writer, service).await;
+        }
+        let served = match (options.dialect, &options.tutorial) {
+            (Some(Dialect::Pickle), Some(bgr)) => {
+                late_hello::serve(reader, writer, peer, bgr, service).await
+            }
+            _ => bare::serve(reader, writer, peer, service).await,
+        };
+        served.unwrap_or_else(|reason| reason)
+    }
+}

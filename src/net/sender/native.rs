@@ -1,0 +1,183 @@
+//! A viewer that speaks vidchat's own protocol, from its hello to the goodbye.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::wire::{self, Control, Head, Hello, WireError};
+
+use super::disconnect::DisconnectReason;
+use super::frame_writer::FrameWriter;
+use super::framing::NativeFraming;
+use super::service::Service;
+use super::viewer_link::ViewerLink;
+use super::viewer_session::{Admitted, SILENCE_LIMIT};
+use crate::net::farewell::farewell;
+use crate::net::hub::Hub;
+use crate::net::idle_timeout;
+use crate::net::message_reader::MessageReader;
+use crate::net::transport::{TransportReader, TransportWriter};
+
+/// More control messages than this in a second end the connection.
+const CONTROLS_A_SECOND: u32 = 500;
+
+/// Serves a viewer whose first bytes are those of this protocol. Its hello has to be there by
+/// `deadline`.
+///
+/// # Errors
+/// It never watched.
+pub(super) async fn serve(
+    reader: &mut MessageReader<TransportReader>,
+    writer: &mut TransportWriter,
+    peer: SocketAddr,
+    deadline: Instant,
+    service: &Service,
+) -> Result<DisconnectReason, DisconnectReason> {
+    let admitted = match timeout_at(deadline, greet(reader)).await {
+        Ok(greeted) => greeted.and_then(|hello| Admitted::new(&hello, peer, service)),
+        Err(_) => Err(late(reader, service)),
+    };
+    match admitted {
+        Ok(admitted) => {
+            let hello = introduction(service);
+            Ok(converse(admitted, Some(hello), reader, writer, service).await)
+        }
+        Err(reason) => {
+            turn_away(&reason, reader, writer).await;
+            Err(reason)
+        }
+    }
+}
+
+/// Sends to a viewer that was let in, listens to it, and takes leave of it. `hello` is ours, where it
+/// is still to be said.
+pub(super) async fn converse(
+    admitted: Admitted,
+    hello: Option<Hello>,
+    reader: &mut MessageReader<TransportReader>,
+    writer: &mut TransportWriter,
+    service: &Service,
+) -> DisconnectReason {
+    let Admitted {
+        session,
+        max_latency,
+        silence_limit,
+    } = admitted;
+    let (options, hub) = (service.options(), session.hub());
+    let mut subscription = hub.subscribe();
+    subscription.set_max_latency(max_latency);
+    let framing = NativeFraming { hello };
+    let mut frames = FrameWriter::new(session.link(), subscription, framing, options.stall_limit);
+    let reason = tokio::select! {
+        // A viewer's first message is a ping, whose answer is to come before any frame.
+        biased;
+        reason = listen(reader, hub, session.link(), options.hello_limit, silence_limit) => reason,
+        reason = frames.run(writer) => reason,
+    };
+    drop(frames);
+    let bye = match &reason {
+        DisconnectReason::Ended(words) => Some(service.bye(hub, words)),
+        _ => None,
+    };
+    session.end(&reason);
+    if let Some(bye) = bye {
+        farewell(bye, reader, writer).await;
+    }
+    reason
+}
+
+/// The hello of a sender.
+pub(super) fn introduction(service: &Service) -> Hello {
+    Hello {
+        vidchat: wire::VERSION,
+        name: service.options().name.clone(),
+        ..Hello::default()
+    }
+}
+
+/// Reads the viewer's first message, which has to be a hello, or a goodbye.
+///
+/// # Errors
+/// It is something else.
+pub(super) async fn greet(
+    reader: &mut MessageReader<TransportReader>,
+) -> Result<Hello, DisconnectReason> {
+    let Some(Head::Control { length }) = reader.head().await? else {
+        return Err(WireError::NoHello.into());
+    };
+    match reader.control(length).await? {
+        Control::Bye(bye) => Err(DisconnectReason::Bye(bye.printable())),
+        Control::Hello(hello) if hello.vidchat >= 1 => Ok(hello),
+        Control::Hello(hello) => Err(WireError::Version(hello.vidchat).into()),
+        _ => Err(WireError::NoHello.into()),
+    }
+}
+
+/// The reason where no hello has come in time.
+pub(super) fn late(reader: &MessageReader<TransportReader>, service: &Service) -> DisconnectReason {
+    match reader.pending() {
+        [] => DisconnectReason::Silent(service.options().hello_limit),
+        first => DisconnectReason::Foreign(first.to_vec()),
+    }
+}
+
+/// Tells a viewer that is not let in why, where there is something to tell.
+pub(super) async fn turn_away(
+    reason: &DisconnectReason,
+    reader: &mut MessageReader<TransportReader>,
+    writer: &mut TransportWriter,
+) {
+    if let Some(bye) = reason.turned_away() {
+        farewell(bye, reader, writer).await;
+    }
+}
+
+/// Reads the viewer's messages until it leaves. `limit` bounds the time for one message,
+/// `silence_limit` that between two, where the viewer has promised to say something now and then,
+/// until it has acknowledged its first frame.
+async fn listen(
+    reader: &mut MessageReader<TransportReader>,
+    hub: &Hub,
+    link: &ViewerLink,
+    limit: Duration,
+    mut silence_limit: Option<Duration>,
+) -> DisconnectReason {
+    let mut count = 0;
+    let mut since = Instant::now();
+    loop {
+        let head = match silence_limit {
+            Some(limit) => match idle_timeout::within(limit, reader.head()).await {
+                Some(head) => head,
+                None => return DisconnectReason::Gone(limit),
+            },
+            None => reader.head().await,
+        };
+        let length = match head {
+            Ok(Some(Head::Control { length })) => length,
+            Ok(Some(Head::Frame { .. })) => return DisconnectReason::Sends,
+            Ok(None) => return DisconnectReason::Closed,
+            Err(e) => return e.into(),
+        };
+        match timeout(limit, reader.control(length)).await {
+            Ok(Ok(Control::Ack(ack))) => {
+                link.acked(ack);
+                silence_limit = silence_limit.and(Some(SILENCE_LIMIT));
+            }
+            Ok(Ok(Control::Ping { sent })) => link.pinged(sent),
+            Ok(Ok(Control::Report(report))) => link.reported(report),
+            Ok(Ok(Control::Key)) => hub.want_key(),
+            Ok(Ok(Control::Bye(bye))) => return DisconnectReason::Bye(bye.printable()),
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => return e.into(),
+            Err(_) => return DisconnectReason::Slow(limit),
+        }
+        count += 1;
+        if since.elapsed() >= Duration::from_secs(1) {
+            (count, since) = (0, Instant::now());
+        }
+        if count > CONTROLS_A_SECOND {
+            return DisconnectReason::Flood(CONTROLS_A_SECOND);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Accepting viewers up to the number of seats, and closing all connections at the end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::disconnect::DisconnectReason;
+use super::service::Service;
+use super::{connection, native};
+use crate::net::listener::Listener;
+use crate::net::log_throttle::LogThrottle;
+use crate::net::message_reader::MessageReader;
+use crate::net::transport::Transport;
+use crate::wire::{Bye, CONTROL_LIMIT, Dialect};
+
+/// Connections beyond the viewers' seats that may be open at once: those that have not said hello
+/// yet, and those that are being told that there is no seat.
+const PENDING_LIMIT: usize = 64;
+/// How long all viewers together may take to say goodbye when the stream ends.
+pub(super) const CLOSING: Duration = Duration::from_millis(500);
+
+/// Serves everybody who connects to `socket`, until `shutdown` completes; its output is the goodbye
+/// to the viewers. No task is left behind.
+pub async fn serve(
+    socket: TcpListener,
+    service: Arc<Service>,
+    shutdown: impl Future<Output = Bye>,
+) {
+    let options = service.options();
+    let connections = options.max_viewers + PENDING_LIMIT;
+    allow_connections(connections);
+    let mut listener = Listener::new(socket);
+    let mut tasks = JoinSet::new();
+    let mut turned_away = LogThrottle::default();
+    tokio::pin!(shutdown);
+    let bye = loop {
+        let (transport, peer) = tokio::select! {
+            bye = &mut shutdown => break bye,
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => accepted,
+            times = turned_away.ended() => {
+                info!("listener: turns nobody away any more{times}");
+                continue;
+            }
+        };
+        let watching = service.viewers().count();
+        let is_open = tasks.len() < connections;
+        if watching < options.max_viewers && is_open {
+            tasks.spawn(connection::attend(transport, peer, Arc::clone(&service)));
+            continue;
+        }
+        if let Some(times) = turned_away.note(Instant::now()) {
+            let (limit, open) = (options.max_viewers, tasks.len());
+            let more = if watching < limit {
+                // Strangers, who are nobody's viewers.
+                String::new()
+            } else {
+                let twice = limit.saturating_mul(2);
+                format!("; vidchat send --max-viewers {twice} has room for more")
+            };
+            warn!(
+                "listener: turned away a viewer{times}: {watching} watching of {open} \
+                 connected{more}"
+            );
+        }
+        if is_open && matches!(options.dialect, None | Some(Dialect::Native)) {
+            tasks.spawn(turn_away(transport, watching));
+        }
+    };
+    let watching = service.viewers().count();
+    if watching > 0 {
+        info!("listener: closing ({watching} watching): {}", bye.reason);
+    }
+    drop(listener);
+    service.end(bye);
+    let _ = timeout(CLOSING, async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
+    tasks.shutdown().await;
+}
+
+/// Tells a viewer that there is no seat for it.
+async fn turn_away(transport: Transport, watching: usize) {
+    let (read, mut writer) = transport.split();
+    let mut reader = MessageReader::new(read, CONTROL_LIMIT);
+    native::turn_away(&DisconnectReason::Full(watching), &mut reader, &mut writer).await;
+}
+
+/// Raises this process's limit of open files, which is often 1,024, to what viewers may need.
+#[cfg(unix)]
+fn allow_connections(count: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// Files that are open besides: the camera, the display, libraries.
+    const OTHERS: u64 = 256;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = count as u64 + OTHERS;
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = Rlimit {
+        current: Some(possible),
+        maximum: limit.maximum,
+    };
+    if setrlimit(Resource::Nofile, raised).is_err() || possible < wanted {
+        let viewers = possible.saturating_sub(OTHERS);
+        warn!("listener: the system allows for about {viewers} viewers; ulimit -n raises that");
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_connections(_count: usize) {}

@@ -1,0 +1,90 @@
+//! A sender as all its connections know it: its streams, its viewers, and its end.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::directory::Directory;
+use super::disconnect::DisconnectReason;
+use super::options::ServerOptions;
+use super::viewers::Viewers;
+use crate::net::hub::Hub;
+use crate::net::log_throttle::{LogThrottleBy, Times};
+use crate::wire::Bye;
+
+/// The common state of all connections of one sender.
+#[derive(Debug)]
+pub struct Service {
+    directory: Directory,
+    viewers: Arc<Viewers>,
+    options: ServerOptions,
+    ending: OnceLock<Bye>,
+    /// Who came and left again without watching, and why.
+    strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
+}
+
+impl Service {
+    /// A sender of one stream.
+    pub fn new(hub: Arc<Hub>, options: ServerOptions) -> Arc<Self> {
+        Self::with_directory(Directory::new(hub), options)
+    }
+
+    /// A sender of several streams.
+    pub fn with_directory(directory: Directory, options: ServerOptions) -> Arc<Self> {
+        Arc::new(Self {
+            directory,
+            viewers: Arc::default(),
+            options,
+            ending: OnceLock::new(),
+            strangers: Mutex::default(),
+        })
+    }
+
+    /// The streams.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The viewers of all streams.
+    pub fn viewers(&self) -> &Arc<Viewers> {
+        &self.viewers
+    }
+
+    /// How viewers are served.
+    pub fn options(&self) -> &ServerOptions {
+        &self.options
+    }
+
+    /// Somebody from there has left before it watched. Returns how often, where that is to be logged.
+    pub(super) fn note_stranger(&self, from: IpAddr, reason: &DisconnectReason) -> Option<Times> {
+        let stranger = (from, reason.to_string());
+        self.strangers.lock().note(stranger, Instant::now())
+    }
+
+    /// Ends every stream for everybody. The first ending counts.
+    pub(super) fn end(&self, bye: Bye) {
+        let reason = &self.ending.get_or_init(|| bye).reason;
+        for hub in self.directory.hubs() {
+            hub.end(reason);
+        }
+        if let Some(bgr) = &self.options.tutorial {
+            bgr.end(reason);
+        }
+    }
+
+    /// Whether the sender has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ending.get().is_some()
+    }
+
+    /// The goodbye to a viewer of `hub`, whose stream has ended for this reason.
+    pub(super) fn bye(&self, hub: &Hub, reason: &str) -> Bye {
+        let bye = self.ending.get().filter(|bye| bye.reason == reason);
+        Bye {
+            done: hub.is_done(),
+            ..bye.cloned().unwrap_or_else(|| reason.to_owned().into())
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The faults of a peer.
+
+use thiserror::Error;
+
+use super::pickle::PickleError;
+use super::text::quote;
+use super::{HEADER_BYTES, VERSION};
+
+/// A fault of a peer. Each ends its connection.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum WireError {
+    /// The length exceeds the limit, both in bytes. Nothing was allocated for it.
+    #[error("a message of {length} bytes (the limit is {limit})")]
+    TooLong { length: u64, limit: u64 },
+    /// A message of length zero, which has no kind.
+    #[error("an empty message")]
+    Empty,
+    /// The first byte of a message is no known kind.
+    #[error("a message of unknown kind 0x{0:02x}")]
+    UnknownKind(u8),
+    /// A frame message that ends inside its own header; the length in bytes.
+    #[error("a frame of {0} bytes, less than its header of {HEADER_BYTES}")]
+    ShortFrame(u64),
+    /// A control message that is not JSON of the right shape.
+    #[error("a control message that is not valid: {0}")]
+    Control(String),
+    /// A pickle that holds no frame.
+    #[error("a pickle that {0}")]
+    Pickle(#[from] PickleError),
+    /// Caps that are not accepted, with the reason.
+    #[error("caps that are not accepted: {0}")]
+    Caps(String),
+    /// A frame before any caps.
+    #[error("a frame before any caps")]
+    FrameBeforeCaps,
+    /// The first message is no hello.
+    #[error("no hello as its first message")]
+    NoHello,
+    /// The first message is no pickle.
+    #[error("no pickle as its first message")]
+    NoPickle,
+    /// The peer speaks only versions that this program does not.
+    #[error("version {0} of the protocol (this is version {VERSION})")]
+    Version(u32),
+    /// The peer is something else altogether: its first bytes.
+    #[error("its first bytes are {}", quote(.0))]
+    Foreign(Vec<u8>),
+}
