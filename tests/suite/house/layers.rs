@@ -1,99 +1,10 @@
 //! What may use what, and what may be written where: the rules of the house, read off the source.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::source::{Source, collect, sources};
 use crate::support::project;
-
-/// A source file of the program, without its tests and comments.
-struct Source {
-    /// From `src` on, such as `net/hub/mod.rs`.
-    path: String,
-    text: String,
-    /// Numbered from 1, stripped of comments.
-    code: Vec<(usize, String)>,
-}
-
-impl Source {
-    fn is_under(&self, place: &str) -> bool {
-        self.path == place || self.path.starts_with(&format!("{place}/"))
-    }
-
-    /// Where one of `words` stands in the code, as a person finds it.
-    fn lines_with<'a>(&'a self, words: &'a [&str]) -> impl Iterator<Item = String> + 'a {
-        self.code
-            .iter()
-            .filter(move |(_, line)| words.iter().any(|word| stands_in(line, word)))
-            .map(|(number, line)| format!("src/{}:{number}: {}", self.path, line.trim()))
-    }
-}
-
-/// Whether `word` is in `line` and is not the end of a longer one.
-fn stands_in(line: &str, word: &str) -> bool {
-    line.match_indices(word).any(|(at, _)| {
-        let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
-        !(word.starts_with(part_of_word) && line[..at].ends_with(part_of_word))
-    })
-}
-
-/// Every file of the program.
-fn sources() -> Vec<Source> {
-    let root = project().join("src");
-    let mut paths = Vec::new();
-    collect(&root, &mut paths);
-    paths.sort();
-    let sources: Vec<Source> = paths
-        .into_iter()
-        .filter(|path| !is_tests(path))
-        .map(|path| {
-            let text = fs::read_to_string(&path).expect("sources are text");
-            let path = path.strip_prefix(&root).expect("it is under src");
-            Source {
-                path: path.to_string_lossy().replace('\\', "/"),
-                code: code(&text),
-                text,
-            }
-        })
-        .collect();
-    assert!(sources.len() > 20, "the sources are not where they were");
-    sources
-}
-
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, paths);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            paths.push(path);
-        }
-    }
-}
-
-/// Tests that have a file of their own, since they are long.
-fn is_tests(path: &Path) -> bool {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    name == "tests" || name.ends_with("_tests")
-}
-
-/// The lines that are compiled into the program: tests come last in a file.
-fn code(text: &str) -> Vec<(usize, String)> {
-    let lines = text.lines().collect::<Vec<_>>();
-    let only_tests =
-        |line: &str| ["#[cfg(test)]", "#[cfg(all(test,"].map(|start| line.starts_with(start));
-    let tests = lines
-        .windows(2)
-        .position(|pair| only_tests(pair[0]).contains(&true) && pair[1].starts_with("mod "));
-    lines[..tests.unwrap_or(lines.len())]
-        .iter()
-        .enumerate()
-        .map(|(index, line)| {
-            let comment = line.trim_start().starts_with("//");
-            let code = line.split(" // ").next().unwrap_or_default();
-            (index + 1, if comment { "" } else { code }.to_owned())
-        })
-        .collect()
-}
 
 /// Fails where one of `words` stands in a file for which `forbidden` holds.
 fn forbid(words: &[&str], forbidden: impl Fn(&Source) -> bool) {
@@ -161,51 +72,10 @@ fn the_wire_and_the_frame_do_no_io() {
 }
 
 #[test]
-fn arrows_point_one_way() {
-    for (from, to) in [
-        (
-            "frame.rs",
-            &[
-                "wire", "net", "media", "commands", "cli", "console", "report",
-            ][..],
-        ),
-        (
-            "wire",
-            &["net", "media", "commands", "cli", "console", "report"],
-        ),
-        (
-            "report.rs",
-            &[
-                "wire", "net", "media", "commands", "cli", "console", "frame",
-            ],
-        ),
-        ("console.rs", &["wire", "net", "media", "commands", "cli"]),
-        ("net", &["media", "commands", "cli", "console"]),
-        ("media", &["net", "commands", "cli"]),
-        ("cli.rs", &["media", "commands", "console"]),
-    ] {
-        let words: Vec<String> = to.iter().map(|module| format!("crate::{module}")).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let found: Vec<String> = sources()
-            .iter()
-            .filter(|source| source.is_under(from))
-            .flat_map(|source| source.lines_with(&words).collect::<Vec<_>>())
-            .collect();
-        assert!(found.is_empty(), "{from}: {}", found.join("\n"));
-    }
-    // The rule above reads paths from the root, so nobody may get around it from below.
-    let words = ["use crate::{", "use super::super", "super::super::super"];
-    for source in sources() {
-        let found: Vec<String> = source.lines_with(&words).collect();
-        assert!(found.is_empty(), "{}", found.join("\n"));
-    }
-}
-
-#[test]
 fn only_the_console_prints_and_only_main_ends_the_program() {
     forbid(&NOWHERE, |_| true);
     let words = ["io::stdout", "io::stderr", "stdout()", "stderr()"];
-    forbid(&words, |source| source.path != "console.rs");
+    forbid(&words, |source| !source.is_under("console"));
 }
 
 #[test]

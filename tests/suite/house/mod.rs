@@ -1,4 +1,6 @@
 //! The rules of the source and the documents.
 
 pub mod docs;
+pub mod imports;
 pub mod layers;
+pub mod source;
