@@ -1,15 +1,17 @@
 //! Keys, and how the program is ended from where it runs: with q only while keys are read.
 
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal;
 use futures_core::Stream;
+use parking_lot::{Condvar, Mutex};
 
-use crate::console::{State, jobs, line, lock};
+use super::job_control;
+use super::output::{State, line, lock};
 
 /// How long crossterm's thread may take to stop reading.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ impl Keyboard {
     /// Takes over the keyboard; `None` where standard input is no terminal, or this program is
     /// in the background, where touching the terminal would stop it.
     pub fn open() -> Option<Self> {
-        if !jobs::has_keyboard() {
+        if !job_control::has_keyboard() {
             return None;
         }
         // Whatever the modes are that it has set before: a shell may have changed them since.
@@ -57,12 +59,12 @@ impl Keyboard {
     /// Waits for a key.
     pub async fn next(&mut self) -> Key {
         let event = std::future::poll_fn(|context| {
-            self.reader.lock().waker = Some(context.waker().clone());
-            let read_before = std::mem::replace(&mut self.reader.lock().reads, true);
+            self.reader.state.lock().waker = Some(context.waker().clone());
+            let read_before = std::mem::replace(&mut self.reader.state.lock().reads, true);
             let waker = Waker::from(Arc::clone(&self.reader));
             let polled = Pin::new(&mut self.events).poll_next(&mut Context::from_waker(&waker));
             if polled.is_ready() && !read_before {
-                self.reader.lock().reads = false;
+                self.reader.state.lock().reads = false;
             }
             polled
         })
@@ -88,10 +90,8 @@ impl Keyboard {
         // It tells the thread to end.
         drop(self);
         let reads = |state: &mut ReaderState| state.reads;
-        let waited = reader
-            .ended
-            .wait_timeout_while(reader.lock(), CLOSING, reads);
-        drop(waited);
+        let mut state = reader.state.lock();
+        reader.ended.wait_while_for(&mut state, reads, CLOSING);
     }
 }
 
@@ -116,17 +116,10 @@ struct ReaderState {
     waker: Option<Waker>,
 }
 
-impl Reader {
-    fn lock(&self) -> MutexGuard<'_, ReaderState> {
-        // Two plain values, whole at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The thread wakes whoever waits each time that it has stopped reading.
 impl Wake for Reader {
     fn wake(self: Arc<Self>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.reads = false;
         let waker = state.waker.take();
         drop(state);
@@ -172,7 +165,7 @@ impl Way {
     fn now() -> Self {
         if lock().raw {
             Self::Key
-        } else if jobs::hears_interrupt() {
+        } else if job_control::hears_interrupt() {
             Self::Interrupt
         } else {
             Self::Signal
@@ -183,7 +176,7 @@ impl Way {
 /// Gives the terminal its modes back.
 pub(super) fn cooked(state: &mut State) {
     // In the background it would stop us, and the shell has set the modes that it likes.
-    if std::mem::take(&mut state.raw) && jobs::has_keyboard() {
+    if std::mem::take(&mut state.raw) && job_control::has_keyboard() {
         let _ = terminal::disable_raw_mode();
     }
 }

@@ -8,7 +8,7 @@ const PART: usize = 100;
 
 /// The lines that wait.
 #[derive(Debug)]
-pub struct Kept {
+pub struct KeptLines {
     /// Those that are never left out: how it began, and the advice that was given then.
     first: Vec<Line>,
     last: VecDeque<Line>,
@@ -23,7 +23,7 @@ struct Line {
     count: usize,
 }
 
-impl Kept {
+impl KeptLines {
     /// None yet.
     pub const fn new() -> Self {
         Self {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_line_that_repeats_is_kept_once_where_it_was_said_first() {
-        let mut kept = Kept::new();
+        let mut kept = KeptLines::new();
         for _ in 0..1000 {
             kept.add("lost\n");
             kept.add("connected again\n");
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_first_lines_and_the_last_ones_are_kept_whatever_comes_between() {
-        let mut kept = Kept::new();
+        let mut kept = KeptLines::new();
         for number in 0..1000 {
             kept.add(&format!("line {number}"));
         }

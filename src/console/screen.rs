@@ -1,0 +1,166 @@
+//! The terminal as a screen for a frame, and its return to the shell.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use crossterm::{cursor, terminal};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::job_control;
+use super::keys::cooked;
+use super::output::{FAREWELL, State, flush, lock, new_line, size, write};
+use super::status::cut;
+
+/// Held while a picture is written. To be taken before [`CONSOLE`].
+static DRAWING: Mutex<()> = Mutex::new(());
+
+/// The terminal as a screen for a picture, until this is dropped.
+pub struct AlternateScreen(());
+
+impl AlternateScreen {
+    /// Covers the terminal, for as long as that is ours. `redraw` has the picture drawn again in
+    /// full, after the terminal was the shell's.
+    pub fn enter(redraw: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let mut state = lock();
+        state.screen = Some(Arc::new(redraw));
+        let screen = Self(());
+        if job_control::has_screen(io::stderr()) {
+            cover(&mut state)?;
+        }
+        Ok(screen)
+    }
+
+    /// Columns and rows for the picture: the last row is the status line's.
+    pub fn size(&self) -> (u16, u16) {
+        let (columns, rows) = size();
+        (columns, rows.saturating_sub(1))
+    }
+
+    /// Writes what was drawn and the status line; returns when the terminal has taken them.
+    pub fn draw(&self, bytes: &[u8]) {
+        let (columns, rows) = size();
+        let _drawing = DRAWING.lock();
+        let state = lock();
+        if !state.covered {
+            return;
+        }
+        let status = cut(&state.status, columns);
+        let status = format!("\x1b[{rows};1H{status}\x1b[K");
+        // The lock is free again: whoever has a line to say need not wait for a slow terminal.
+        drop(state);
+        write(&[bytes, status.as_bytes()].concat());
+    }
+}
+
+impl Drop for AlternateScreen {
+    fn drop(&mut self) {
+        let mut state = lock();
+        state.screen = None;
+        uncover(&mut state);
+    }
+}
+
+/// Whether there is a terminal that may become ours later on, for keys or for a picture.
+pub fn waits_for_terminal() -> bool {
+    let state = lock();
+    (!state.raw && io::stdin().is_terminal()) || (state.screen.is_some() && !state.covered)
+}
+
+/// Covers the terminal with the picture where that is ours, and uncovers it where it is not.
+/// `anew`: somebody else may have used it since.
+pub fn settle(anew: bool) {
+    let ours = job_control::has_screen(io::stderr());
+    let mut state = lock();
+    let Some(redraw) = state.screen.clone() else {
+        return;
+    };
+    if !ours {
+        return uncover(&mut state);
+    }
+    if state.covered && !anew {
+        return;
+    }
+    // A terminal that cannot be written to shows nothing either way.
+    let _ = cover(&mut state);
+    // Without the lock, as it may be drawn at once.
+    drop(state);
+    redraw();
+}
+
+/// Gives the terminal back to the shell, as this process is about to be stopped.
+pub fn suspend() {
+    let drawing = between_frames();
+    let mut state = lock();
+    uncover(&mut state);
+    if !state.status.is_empty() {
+        state.status.clear();
+        state.put("\r\x1b[K".to_owned());
+    }
+    cooked(&mut state);
+    drop(state);
+    drop(drawing);
+    flush();
+}
+
+/// Gives the terminal back as it was, and waits for the last lines to be written: at the end,
+/// and when the program panics.
+pub fn restore() {
+    let drawing = between_frames();
+    let mut state = lock();
+    state.screen = None;
+    uncover(&mut state);
+    if !state.status.is_empty() {
+        state.status.clear();
+        state.put(new_line().to_owned());
+    }
+    cooked(&mut state);
+    drop(state);
+    drop(drawing);
+    flush();
+}
+
+/// Waits until no frame is being written, or the terminal takes nothing any more. No frame is begun
+/// while the guard lives.
+fn between_frames() -> Option<MutexGuard<'static, ()>> {
+    DRAWING.try_lock_for(FAREWELL)
+}
+
+fn cover(state: &mut State) -> io::Result<()> {
+    let was_covered = std::mem::replace(&mut state.covered, true);
+    // The status line is drawn with each frame from here on, and must not stay below.
+    if !std::mem::take(&mut state.status).is_empty() && !was_covered {
+        state.put("\r\x1b[K".to_owned());
+    }
+    // Earlier lines belong to the terminal below. The thread that writes them needs no lock.
+    flush();
+    crossterm::execute!(
+        io::stderr(),
+        terminal::EnterAlternateScreen,
+        terminal::Clear(terminal::ClearType::All),
+        // What was drawn for a wider terminal must not scroll the picture.
+        terminal::DisableLineWrap,
+        cursor::Hide
+    )
+}
+
+fn uncover(state: &mut State) {
+    if !std::mem::take(&mut state.covered) {
+        return;
+    }
+    state.status.clear();
+    let _ = crossterm::execute!(
+        io::stderr(),
+        cursor::Show,
+        terminal::EnableLineWrap,
+        terminal::LeaveAlternateScreen
+    );
+    let new_line = new_line();
+    let mut out = String::new();
+    for text in state.kept.take() {
+        for line in text.lines() {
+            out.push_str(line);
+            out.push_str(new_line);
+        }
+    }
+    state.put(out);
+}
