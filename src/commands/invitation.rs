@@ -35,9 +35,11 @@ pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpL
     })
 }
 
-/// The command for the other machine, an address a line: `program` and the target.
+/// The command for the other machine, an address a line: `program` and the target. `own_program`
+/// is the one that listens here.
 pub fn invitation(
     program: &str,
+    own_program: &str,
     bound: SocketAddr,
     dialect: Option<Dialect>,
     caps: Option<&Caps>,
@@ -48,9 +50,10 @@ pub fn invitation(
     };
     let own = address::reachable(bound.ip());
     let is_alone = own.is_empty();
-    let own = match is_alone {
-        true => vec![Ipv4Addr::LOCALHOST.into()],
-        false => own,
+    let own = if is_alone {
+        vec![Ipv4Addr::LOCALHOST.into()]
+    } else {
+        own
     };
     let commands = own.into_iter().map(|ip| {
         let target = Target {
@@ -59,14 +62,14 @@ pub fn invitation(
         };
         format!("\n    {program} {target}{flags}")
     });
+    const HERE: &str = "On this machine, in another terminal, type:";
     let place = match (is_alone, bound.ip().is_loopback()) {
-        (true, _) => {
+        (true, _) => format!(
             "No other machine can reach this one: it has no address on a network. Connect it to \
-             one, and start this again.\n\
-             On this machine, in another terminal, type:"
-        }
-        (false, true) => "On this machine, in another terminal, type:",
-        (false, false) => "On the other machine, type:",
+             one, and start {own_program} again.\n{HERE}"
+        ),
+        (false, true) => HERE.to_owned(),
+        (false, false) => "On the other machine, type:".to_owned(),
     };
     format!(
         "{place}{}\n{}",

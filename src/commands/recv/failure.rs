@@ -56,7 +56,7 @@ fn explain(
         }
         ReceiveError::Wire(WireError::FrameBeforeCaps) => {
             Failure::new(status, format!("cannot show the video from \"{target}\""))
-                .cause("it does not say what form its frames have")
+                .cause("it does not say which caps its frames have")
                 .hint("give the --caps that the sender prints, beside --wire bare")
         }
         ReceiveError::Wire(_) | ReceiveError::Slow(_) => {

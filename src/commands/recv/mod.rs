@@ -21,8 +21,8 @@ use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile};
-use crate::net::Target;
 use crate::net::receiver::ReceiveOptions;
+use crate::net::{DEFAULT_PORT, Target};
 
 use self::connector::{Connector, SenderPlace};
 use self::options::RecvOptions;
@@ -116,7 +116,13 @@ pub async fn run(args: RecvArgs) -> Outcome {
         stats,
     };
     if let SenderPlace::Listening(bound) = options.place {
-        console::line(&invitation("vidchat send --to", bound, None, None));
+        console::line(&invitation(
+            "vidchat send --to",
+            "vidchat recv --listen",
+            bound,
+            None,
+            None,
+        ));
     }
     let mut quit = Quit::listen()?;
     session::watch(connection, connector, options, async move {
@@ -128,9 +134,9 @@ pub async fn run(args: RecvArgs) -> Outcome {
 /// The sender at `target`, or at `port` where the target names none.
 fn target_at(target: Target, port: u16) -> Outcome<Target> {
     if port == 0 {
-        return Err(Failure::usage("invalid value '0' for '--port <PORT>'")
-            .cause("a sender has a port of 1 to 65535")
-            .hint("with --listen, 0 takes any port that is free"));
+        return Err(Failure::usage("--port \"0\" is not valid")
+            .cause("it takes a whole number from 1 to 65535")
+            .hint(format!("--port {DEFAULT_PORT}")));
     }
     Ok(target.with_port(port))
 }

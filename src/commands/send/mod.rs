@@ -126,9 +126,13 @@ impl Place {
     /// What to type on the other machine, or where the frames go.
     fn banner(&self, dialect: Option<Dialect>, hub: &Hub) -> String {
         match self {
-            Self::Bound(address) => {
-                invitation("vidchat recv", *address, dialect, hub.caps().as_deref())
-            }
+            Self::Bound(address) => invitation(
+                "vidchat recv",
+                "vidchat send",
+                *address,
+                dialect,
+                hub.caps().as_deref(),
+            ),
             Self::Receiver(target) => {
                 format!("The receiver is {target}.\n{}", console::way_out_line())
             }

@@ -230,7 +230,7 @@ fn a_receiver_looks_at_its_own_flags_before_it_connects() {
         fails(
             &[&["recv", "127.0.0.1:1"], args].concat(),
             2,
-            "error: --caps is for --wire bare alone: any other sender says what form its frames \
+            "error: --caps is for --wire bare alone: any other sender says which caps its frames \
              have\nhint: leave --caps out",
         );
     }
