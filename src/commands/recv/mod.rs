@@ -134,7 +134,8 @@ pub async fn run(args: RecvArgs) -> Outcome {
 /// The sender at `target`, or at `port` where the target names none.
 fn target_at(target: Target, port: u16) -> Outcome<Target> {
     if port == 0 {
-        return Err(Failure::usage("--port \"0\" is not valid")
+        let (flag, value) = ("--port", port.to_string());
+        return Err(Failure::usage(format!("{flag} {value:?} is not valid"))
             .cause("it takes a whole number from 1 to 65535")
             .hint(format!("--port {DEFAULT_PORT}")));
     }
