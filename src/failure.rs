@@ -99,9 +99,10 @@ impl Failure {
 
     /// Why, with what was found, on one line.
     pub fn why_exactly(&self) -> String {
-        match self.found.is_empty() {
-            true => self.why().to_owned(),
-            false => format!("{} ({})", self.why(), self.found.join("; ")),
+        if self.found.is_empty() {
+            self.why().to_owned()
+        } else {
+            format!("{} ({})", self.why(), self.found.join("; "))
         }
     }
 
@@ -113,9 +114,10 @@ impl Failure {
             .chain(&self.hint)
             .map(|s| &s[..])
             .collect();
-        match more.is_empty() {
-            true => self.summary(),
-            false => format!("{} ({})", self.summary(), more.join("; ")),
+        if more.is_empty() {
+            self.summary()
+        } else {
+            format!("{} ({})", self.summary(), more.join("; "))
         }
     }
 
@@ -216,9 +218,10 @@ impl std::error::Error for Invalid {}
 /// A value as a shell takes it.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=,%@+[]".contains(c);
-    match value.chars().all(plain) {
-        true => value.to_owned(),
-        false => format!("\"{value}\""),
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("\"{value}\"")
     }
 }
 

@@ -19,9 +19,10 @@ fn main() -> ExitCode {
 
 fn parse() -> Result<Cli, clap::Error> {
     // clap itself looks at NO_COLOR, and at what is a terminal.
-    let colours = match console::knows_escapes() {
-        true => ColorChoice::Auto,
-        false => ColorChoice::Never,
+    let colours = if console::knows_escapes() {
+        ColorChoice::Auto
+    } else {
+        ColorChoice::Never
     };
     let command = Cli::command().color(colours);
     command

@@ -63,9 +63,10 @@ fn argument_and_value(error: &clap::Error) -> Option<(&str, &str)> {
 
 /// What is typed in front of a value.
 fn before(argument: &str) -> String {
-    match argument.starts_with('-') {
-        true => format!("{argument} "),
-        false => "vidchat recv ".into(),
+    if argument.starts_with('-') {
+        format!("{argument} ")
+    } else {
+        "vidchat recv ".into()
     }
 }
 

@@ -29,9 +29,10 @@ pub fn run(args: PipelinesArgs) -> Outcome {
             let values = super::settings::values(settings);
             for file in find(&pipeline)? {
                 let substituted = check(&file, &values)?;
-                let but = match substituted.is_empty() {
-                    true => String::new(),
-                    false => format!(", but not tried: {}", substituted.join(", ")),
+                let but = if substituted.is_empty() {
+                    String::new()
+                } else {
+                    format!(", but not tried: {}", substituted.join(", "))
                 };
                 console::output(&format!(
                     "{}: good for vidchat {}{but}\n",

@@ -182,9 +182,10 @@ fn host_alone(text: &str) -> Result<&str, Invalid> {
         return Ok(text);
     }
     let invalid = Invalid::new(cause);
-    Err(match !meant.is_empty() && meant.parse::<Target>().is_ok() {
-        true => invalid.instead(meant),
-        false => invalid.hint(ASK_THERE),
+    Err(if !meant.is_empty() && meant.parse::<Target>().is_ok() {
+        invalid.instead(meant)
+    } else {
+        invalid.hint(ASK_THERE)
     })
 }
 
@@ -192,9 +193,10 @@ fn host_alone(text: &str) -> Result<&str, Invalid> {
 fn split(text: &str) -> Result<(&str, Option<&str>), Invalid> {
     if let Some(inner) = text.strip_prefix('[') {
         let Some((host, rest)) = inner.split_once(']') else {
-            return Err(match is_ipv6(inner) {
-                true => Invalid::new("a [ without its ]").instead(format!("[{inner}]")),
-                false => Invalid::new("a [ without its ]").hint(ASK_THERE),
+            return Err(if is_ipv6(inner) {
+                Invalid::new("a [ without its ]").instead(format!("[{inner}]"))
+            } else {
+                Invalid::new("a [ without its ]").hint(ASK_THERE)
             });
         };
         if !is_ipv6(host) {
@@ -260,9 +262,10 @@ fn check_host(host: &str, port: Option<&str>) -> Result<(), Invalid> {
     if let Some(c) = host.chars().find(|c| !in_name(*c)) {
         let invalid = Invalid::new(format!("there is no {:?} in a name", c.to_string()));
         let inner = host.trim_matches(|c| "'\"\u{2018}\u{2019}\u{201c}\u{201d}<>(),;".contains(c));
-        return Err(match !inner.is_empty() && inner.chars().all(in_name) {
-            true => invalid.instead(inner),
-            false => invalid.hint(ASK_THERE),
+        return Err(if !inner.is_empty() && inner.chars().all(in_name) {
+            invalid.instead(inner)
+        } else {
+            invalid.hint(ASK_THERE)
         });
     }
     // The last one may be empty: a dot ends a name that is complete.
@@ -356,9 +359,10 @@ fn usable_port(text: &str) -> u16 {
 
 /// A host as it stands before a port.
 fn bracketed(host: &str) -> String {
-    match host.contains(':') && !host.starts_with('[') {
-        true => format!("[{host}]"),
-        false => host.to_owned(),
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
     }
 }
 

@@ -14,9 +14,10 @@ pub fn less(caps: &Caps, needs: f64, carries: f64) -> String {
         "video/x-raw" => {
             let width = caps.size().map_or(320, |(width, _)| width);
             let narrow = (f64::from(NARROW) / f64::from(width)).powi(2);
-            match narrow < carries * FULL / needs {
-                true => format!("{codec}, or --width {NARROW}"),
-                false => codec.into(),
+            if narrow < carries * FULL / needs {
+                format!("{codec}, or --width {NARROW}")
+            } else {
+                codec.into()
             }
         }
         "image/jpeg" | "image/png" => format!("{codec}, or a smaller --width or --fps"),

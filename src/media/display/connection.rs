@@ -5,9 +5,9 @@
 //! everybody out meanwhile: to try one sink after the other would be to come and go. It hears
 //! because sinks that open a window of their own tell nobody that its display is gone.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use x11rb::connection::Connection;
 use x11rb::errors::{ConnectError, ConnectionError, ReplyError};
 use x11rb::rust_connection::RustConnection;
@@ -52,7 +52,7 @@ impl Display {
     /// Opens a connection where there is none, and keeps it until the display goes away; false
     /// where the display does not let us in.
     pub fn hold(self) -> bool {
-        self.hold_in(&mut lock())
+        self.hold_in(&mut HELD.lock())
     }
 
     fn hold_in(self, state: &mut State) -> bool {
@@ -81,7 +81,7 @@ impl Display {
     /// `None` where the display does not let us in.
     pub fn watch(self, lost: impl FnOnce(String) + Send + 'static) -> Option<DisplayWatch> {
         // One lock for both: the loss is not missed that comes right behind the connection.
-        let mut state = lock();
+        let mut state = HELD.lock();
         if !self.hold_in(&mut state) {
             return None;
         }
@@ -95,7 +95,7 @@ impl Display {
 
 impl Drop for DisplayWatch {
     fn drop(&mut self) {
-        lock().watches.retain(|(_, watch, _)| *watch != self.0);
+        HELD.lock().watches.retain(|(_, watch, _)| *watch != self.0);
     }
 }
 
@@ -175,7 +175,7 @@ fn is_thrown_out(error: &std::io::Error) -> bool {
 
 /// Tells everybody who wants to hear of it that a display is gone.
 fn lose(display: Display, reason: &str) {
-    let mut state = lock();
+    let mut state = HELD.lock();
     state.held[display as usize] = false;
     let (lost, kept) = std::mem::take(&mut state.watches)
         .into_iter()
@@ -187,11 +187,6 @@ fn lose(display: Display, reason: &str) {
     for (.., told) in lost {
         told(reason.to_owned());
     }
-}
-
-fn lock() -> MutexGuard<'static, State> {
-    // A list and a few plain values, whole at any time.
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(unix, not(target_os = "macos")))]

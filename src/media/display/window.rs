@@ -1,12 +1,13 @@
 //! The window of the pipelines that show video, whichever sink draws in it.
 
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
+use parking_lot::Mutex;
 
 use super::connection::{Display, DisplayWatch};
 use super::x11::{WindowEvent, X11Window};
@@ -72,7 +73,7 @@ impl Window {
     /// Frames measure `natural` pixels from here on. A window that a person has given another
     /// size keeps it.
     pub fn resize(&self, natural: (u32, u32)) {
-        let mut shared = lock(&self.shared);
+        let mut shared = self.shared.lock();
         if shared.natural == natural {
             return;
         }
@@ -87,7 +88,7 @@ impl Window {
 
     /// Says in the title, where it is ours, whether the person has to wait for the video.
     pub fn waits(&self, waits: bool) {
-        let mut shared = lock(&self.shared);
+        let mut shared = self.shared.lock();
         if shared.own.is_none() || shared.waits == waits {
             return;
         }
@@ -100,13 +101,13 @@ impl Window {
 
     /// Whether the display went away, so that there is nothing to draw on.
     pub fn is_lost(&self) -> bool {
-        lock(&self.shared).lost.is_some()
+        self.shared.lock().lost.is_some()
     }
 
     /// Whether its sink must not even be stopped: Xlib has a thread wait for ever that speaks to a
     /// display which is gone.
     pub fn is_stuck(&self) -> bool {
-        lock(&self.shared).lost == Some(Display::X11)
+        self.shared.lock().lost == Some(Display::X11)
     }
 
     /// Gives our window to an X11 sink that asks for one, and looks after the display of one that
@@ -135,7 +136,7 @@ impl Window {
             // thread that waits for this one.
             sink.set_property("handle-events", false);
             crate::media::gst::ffi::draw_into(overlay, id);
-            let sinks = &mut lock(&self.shared).sinks;
+            let sinks = &mut self.shared.lock().sinks;
             sinks.retain(|sink| sink.upgrade().is_some());
             sinks.push(overlay.downgrade());
         }
@@ -143,26 +144,26 @@ impl Window {
 
     /// Tells of the loss of a display that a sink draws on.
     fn watch(&self, display: Display) {
-        if lock(&self.shared).watched.is_some() {
+        if self.shared.lock().watched.is_some() {
             return;
         }
         let (shared, acted) = (Arc::downgrade(&self.shared), Arc::clone(&self.acted));
         let watched = display.watch(move |reason| {
             // Where the window is closed, nobody misses the display.
             if let Some(shared) = shared.upgrade() {
-                lock(&shared).lost = Some(display);
+                shared.lock().lost = Some(display);
                 acted(WindowAction::Lost(reason));
             }
         });
-        lock(&self.shared).watched = watched;
+        self.shared.lock().watched = watched;
     }
 
     /// The id of our window, which is opened where it is not yet.
     fn own_id(&self) -> Option<u32> {
-        if let Some(own) = &lock(&self.shared).own {
+        if let Some(own) = &self.shared.lock().own {
             return Some(own.id());
         }
-        let (width, height) = lock(&self.shared).natural;
+        let (width, height) = self.shared.lock().natural;
         let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
         let exposed = exposer(&self.shared, &self.acted);
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
@@ -173,14 +174,14 @@ impl Window {
                 let _ = exposed.try_send(());
             }
             WindowEvent::Lost(reason) => {
-                lock(&shared).lost = Some(Display::X11);
+                shared.lock().lost = Some(Display::X11);
                 acted(WindowAction::Lost(reason));
             }
         });
         match opened {
             Ok(own) => {
                 let id = own.id();
-                let mut shared = lock(&self.shared);
+                let mut shared = self.shared.lock();
                 if shared.natural != (width, height) {
                     own.resize(shared.natural.0, shared.natural.1);
                 }
@@ -274,14 +275,9 @@ fn exposer(
 /// The lock is given back before the sink is called: it holds locks of its own while it asks us
 /// for a window.
 fn expose(shared: &Mutex<Shared>) {
-    let sinks = lock(shared).sinks.clone();
+    let sinks = shared.lock().sinks.clone();
     let sink = sinks.iter().rev().find_map(glib::WeakRef::upgrade);
     if let Some(sink) = sink {
         sink.expose();
     }
-}
-
-fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
-    // Sizes and handles, each whole at any time.
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -74,9 +74,10 @@ impl SlowViewer {
     /// What to say after this second: nothing as a rule.
     pub fn after(&mut self, second: Second, caps: Option<&Caps>) -> Option<Said> {
         let is_bad = second.skipped > 0 && second.skipped * BAD >= second.sent + second.skipped;
-        let (enough, of) = match caps.is_some_and(Caps::is_delta) {
-            true => DELTAS,
-            false => RAW,
+        let (enough, of) = if caps.is_some_and(Caps::is_delta) {
+            DELTAS
+        } else {
+            RAW
         };
         self.recent.push_back((second, is_bad));
         let surplus = self.recent.len().saturating_sub(of);
