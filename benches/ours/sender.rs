@@ -156,9 +156,10 @@ async fn picked_up(hub: &Hub, form: Form) {
 /// which is a system call for each frame that no camera causes.
 async fn step_aside() {
     let mut stepped = false;
-    std::future::poll_fn(|context| match std::mem::replace(&mut stepped, true) {
-        true => Poll::Ready(()),
-        false => {
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut stepped, true) {
+            Poll::Ready(())
+        } else {
             context.waker().wake_by_ref();
             Poll::Pending
         }

@@ -150,9 +150,10 @@ impl Sink for Counter {
         }
         let age = Clock::Realtime.now().saturating_sub(header.captured_at);
         self.latencies.push(age);
-        match counted.as_secs_f64() < self.spec.seconds {
-            true => Ok(()),
-            false => Err(Failure::lost("the time is over")),
+        if counted.as_secs_f64() < self.spec.seconds {
+            Ok(())
+        } else {
+            Err(Failure::lost("the time is over"))
         }
     }
 }

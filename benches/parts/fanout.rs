@@ -51,9 +51,12 @@ fn measure(
     rounds: usize,
     seconds: f64,
 ) -> io::Result<[Vec<Option<Measured>>; 4]> {
-    let peer = || match viewers <= PEER_LIMIT {
-        true => run.peer(|| peers::fan_out(viewers, seconds)),
-        false => Ok(None),
+    let peer = || {
+        if viewers <= PEER_LIMIT {
+            run.peer(|| peers::fan_out(viewers, seconds))
+        } else {
+            Ok(None)
+        }
     };
     alternate(
         rounds,
@@ -89,9 +92,10 @@ fn report(run: &mut Run, viewers: usize, found: [Vec<Measured>; 4]) {
     ))
     .peer(cpu(&peer))
     .vidchat(cpu(&program));
-    run.table.push(match viewers <= PEER_LIMIT {
-        true => row.bar(Bar::BelowPeer),
-        false => row,
+    run.table.push(if viewers <= PEER_LIMIT {
+        row.bar(Bar::BelowPeer)
+    } else {
+        row
     });
     for (which, fps) in [
         ("worst", &fps_min as &dyn Fn(&[Measured]) -> _),

@@ -9,9 +9,10 @@ fn is_refused(flag: &str, value: &str, takes: &str, instead: &str) {
     let said =
         format!("error: {flag} {value:?} is not valid: it takes {takes}\nhint: {flag} {instead}");
     let of_send = ["--width", "--fps", "--max-viewers", "--bind", "--port"].contains(&flag);
-    let command: &[&str] = match of_send {
-        true => &["send"],
-        false => &["recv", "desk"],
+    let command: &[&str] = if of_send {
+        &["send"]
+    } else {
+        &["recv", "desk"]
     };
     fails(&[command, &[flag, value]].concat(), 2, &said);
     let joined = format!("{flag}={value}");

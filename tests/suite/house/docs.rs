@@ -285,9 +285,10 @@ fn every_example_to_paste_makes_a_pipeline() {
     assert!(examples.len() > 8, "only {} examples", examples.len());
     for block in examples {
         let text = block.lines.join("\n");
-        let direction = match text.contains("appsrc name=frames") {
-            true => Direction::Recv,
-            false => Direction::Send,
+        let direction = if text.contains("appsrc name=frames") {
+            Direction::Recv
+        } else {
+            Direction::Send
         };
         let file = PipelineFile::new(direction, "mine", text);
         assert!(file.about().len() > 10, "{} says nothing", block.lines[0]);

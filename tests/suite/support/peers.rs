@@ -187,9 +187,10 @@ impl Sink for Eye {
 
     fn caps(&mut self, caps: &Caps) -> Result<(), Failure> {
         self.note(Seen::Caps(caps.clone()));
-        match self.blind {
-            true => Err(Failure::lost("cannot show it").cause("it is dark")),
-            false => Ok(()),
+        if self.blind {
+            Err(Failure::lost("cannot show it").cause("it is dark"))
+        } else {
+            Ok(())
         }
     }
 

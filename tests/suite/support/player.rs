@@ -39,9 +39,10 @@ impl Shown {
 
     pub fn titled(pipeline: &str, title: &str) -> Self {
         media::init().unwrap();
-        let file = match pipeline.contains('!') {
-            false => catalog::find(Direction::Recv, pipeline).unwrap(),
-            true => PipelineFile::new(Direction::Recv, "mine", pipeline),
+        let file = if !pipeline.contains('!') {
+            catalog::find(Direction::Recv, pipeline).unwrap()
+        } else {
+            PipelineFile::new(Direction::Recv, "mine", pipeline)
         };
         let (events, heard) = mpsc::unbounded_channel();
         let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
