@@ -185,7 +185,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
 mod tests {
     use super::*;
     use crate::frame::FrameHeader;
-    use crate::wire::message::encode_frame_head;
+    use crate::wire::head::encode_frame_head;
 
     const LIMIT: u64 = 1 << 20;
 

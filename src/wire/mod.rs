@@ -7,7 +7,7 @@ pub mod caps;
 pub mod control;
 pub mod dialect;
 mod error;
-pub mod message;
+pub mod head;
 pub mod pickle;
 pub mod text;
 
@@ -15,7 +15,7 @@ pub use caps::Caps;
 pub use control::{Ack, AgesMs, Bye, ByeCode, Control, Hello, Pong, Report};
 pub use dialect::Dialect;
 pub use error::WireError;
-pub use message::{Head, HeadBuffer};
+pub use head::{Head, HeadBuffer};
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome};
 
-use super::codecs;
+use super::compose;
 use super::file::{Direction, PipelineFile};
 
 /// The files that are part of the program: direction, name, text.
@@ -117,7 +117,7 @@ pub fn find_composed(name: &str) -> Option<Outcome<PipelineFile>> {
     let (source, codec) = name.rsplit_once('-')?;
     let codec = all_codecs().into_iter().find(|known| known.name == codec)?;
     let source = find_file(Direction::Send, source)?;
-    Some(source.and_then(|source| codecs::compose(name, &source, &codec)))
+    Some(source.and_then(|source| compose::compose(name, &source, &codec)))
 }
 
 /// The names that [`find`] knows, with a pattern for those that end in a codec.
@@ -208,7 +208,7 @@ mod tests {
                 let name = format!("{source}-{codec}");
                 let file = find_composed(&name).unwrap().unwrap();
                 assert!(file.about().ends_with('.'), "{name}: {}", file.about());
-                assert!(!file.text.contains(codecs::PLACE), "{name}");
+                assert!(!file.text.contains(compose::PLACE), "{name}");
                 let names = file.placeholders().unwrap();
                 assert!(names.iter().any(|known| known.name == "fps"), "{name}");
             }

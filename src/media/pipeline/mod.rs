@@ -3,7 +3,7 @@
 pub mod alternatives;
 pub mod build;
 pub mod catalog;
-pub mod codecs;
+pub mod compose;
 pub mod decoders;
 pub mod encoder_defaults;
 pub mod file;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::frame::Frame;
-use crate::wire::message::{HEAD_BYTES, encode_frame_head};
+use crate::wire::head::{HEAD_BYTES, encode_frame_head};
 use crate::wire::pickle::Envelope;
 use crate::wire::{self, Caps, Control, Hello};
 

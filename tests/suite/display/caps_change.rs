@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use vidchat::frame::FrameHeader;
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Control, Hello};
 
 use crate::support::x_display::{BLACK, Screen, Shot, is_near};

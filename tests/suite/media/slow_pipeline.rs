@@ -12,7 +12,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use vidchat::frame::FrameHeader;
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Bye, ByeCode, Control, Hello, Pong};
 
 use crate::support::player::until;

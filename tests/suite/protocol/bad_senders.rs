@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use vidchat::frame::FrameHeader;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::{self, StreamStats};
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Bye, Control, Dialect, FRAME_LIMIT, WireError};
 
 use crate::support::peers::{

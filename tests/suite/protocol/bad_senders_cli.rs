@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use vidchat::frame::FrameHeader;
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Control, Hello};
 
 use crate::support::{Ended, PATIENCE, bounded, run_vidchat};

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::receiver::ReceiveOptions;
 use vidchat::net::sender::ServerOptions;
-use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
+use vidchat::wire::head::{HEAD_BYTES, encode_frame_head};
 use vidchat::wire::{ByeCode, Caps, Control, Head, HeadBuffer, Hello};
 
 use crate::support::peers::{Seen, Stage, Stranger, Viewer, listener, within};

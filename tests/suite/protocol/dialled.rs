@@ -13,7 +13,7 @@ use vidchat::net::receiver::{ReceiveError, ReceiveOptions, SenderListener};
 use vidchat::net::sender::ServerOptions;
 use vidchat::net::sender::dial::{self, DialError};
 use vidchat::net::{self, Hub, Service, StreamStats, Target};
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{Bye, ByeCode, Caps, Control, Dialect, Hello};
 

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use vidchat::frame::FrameHeader;
 use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, text};
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use vidchat::frame::FrameHeader;
 use vidchat::wire::dialect;
-use vidchat::wire::message::{HEAD_BYTES, encode_frame_head};
+use vidchat::wire::head::{HEAD_BYTES, encode_frame_head};
 use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, text};
 
 const LIMIT: u64 = 1 << 20;

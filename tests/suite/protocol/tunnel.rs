@@ -11,7 +11,7 @@ use vidchat::frame::FrameHeader;
 use vidchat::net::message_reader::MessageReader;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::{self, StreamStats};
-use vidchat::wire::message::encode_frame_head;
+use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{CONTROL_LIMIT, Control, Dialect, Head, WireError};
 

@@ -10,7 +10,7 @@
 //! for those. The sink must be in the state NULL before the window is dropped: it talks to the X
 //! server with Xlib, whose answer to drawing in a window that is gone is to end the process.
 
-pub(crate) mod keyboard;
+pub(crate) mod keysyms;
 pub(crate) mod wm_properties;
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
-use self::keyboard::Keys;
+use self::keysyms::Keys;
 use self::wm_properties::Atoms;
 use super::connection::x11_reason;
 
