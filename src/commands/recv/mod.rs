@@ -8,6 +8,7 @@ pub(crate) mod latency_advice;
 pub(crate) mod options;
 pub(crate) mod publisher;
 pub(crate) mod session;
+pub(crate) mod stats_line;
 pub(crate) mod status;
 
 use std::time::Duration;

@@ -1,21 +1,18 @@
-//! The status line, the statistics and the advice of a receiver.
+//! The status line of a receiver, and what it tells once a second: statistics and advice.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use serde::Serialize;
 use tracing::{info, warn};
 
 use super::display::VideoDisplay;
 use super::latency_advice::{Advice, Said};
 use super::options::RecvOptions;
-use crate::clock::WallNanos;
-use crate::commands::stats_writer::rounded;
+use super::stats_line::StatsLine;
 use crate::console;
 use crate::net::StreamStats;
 use crate::net::receiver::stats::StatsInterval;
-use crate::wire::{AgesMs, Caps};
 
 /// How often the status line and the text on the picture are renewed.
 pub const TICK: Duration = Duration::from_millis(250);
@@ -30,29 +27,6 @@ pub struct StatusReporter<'s, 'a> {
     advice: Advice,
     ticks: u32,
     last: StatsInterval,
-}
-
-/// A second of a receiver, for other programs.
-#[derive(Debug, Serialize)]
-struct Line<'t> {
-    time: f64,
-    state: &'t str,
-    /// Why it is not live.
-    reason: Option<String>,
-    sender: &'t str,
-    form: String,
-    /// Frames a second on the screen.
-    fps: f64,
-    received: u64,
-    shown: u64,
-    skipped: u64,
-    mbit_s: f64,
-    /// Ages when they left the sender, when they had arrived, and on the screen.
-    sent_ms: Option<AgesMs>,
-    arrived_ms: Option<AgesMs>,
-    age_ms: Option<AgesMs>,
-    rtt_ms: Option<f64>,
-    carries_mbit_s: Option<f64>,
 }
 
 impl<'s, 'a> StatusReporter<'s, 'a> {
@@ -118,25 +92,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
             }
         }
         if let Some(stats) = &self.options.stats {
-            let seconds = second.span.as_secs_f64().max(0.001);
-            let report = second.report();
-            stats.write(&Line {
-                time: rounded(WallNanos::now().as_secs_f64()),
-                state: display.state(),
-                reason: display.reason(),
-                sender: &display.sender,
-                form: display.caps.as_ref().map_or(String::new(), Caps::describe),
-                fps: rounded(second.shown as f64 / seconds),
-                received: second.frames,
-                shown: second.shown,
-                skipped: second.skipped,
-                mbit_s: rounded(second.bytes as f64 * 8.0 / 1e6 / seconds),
-                sent_ms: second.sent,
-                arrived_ms: report.arrived_ms,
-                age_ms: report.age_ms,
-                rtt_ms: report.rtt_ms,
-                carries_mbit_s: report.carries_mbit_s,
-            });
+            stats.write(&StatsLine::new(second, display));
         }
     }
 }
