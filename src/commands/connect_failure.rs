@@ -7,7 +7,7 @@ use crate::failure::{Failure, describe};
 use crate::net::Target;
 use crate::net::reach::ConnectError;
 
-/// A connection to `target` that could not be made, where `program` should listen.
+/// The failure of a connection to `target`, where `program` should listen.
 pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> Failure {
     let (host, _) = target.parts();
     let failure = Failure::start(format!("cannot connect to \"{target}\""));
@@ -62,7 +62,7 @@ fn unreached(failure: Failure, target: &Target, program: &str, error: &io::Error
     }
 }
 
-/// The addresses of a name, each with its result. An address itself has none.
+/// The addresses of a name, each with its result. A host that is an address has none to list.
 fn tries(host: &str, tried: &[(SocketAddr, io::Error)]) -> Vec<String> {
     if host.contains(':') || host.parse::<Ipv4Addr>().is_ok() {
         return Vec::new();
