@@ -190,15 +190,15 @@ mod tests {
     const LIMIT: u64 = 1 << 20;
 
     /// A control message, a frame with `frame` and another control message.
-    fn conversation(picture: &[u8]) -> Vec<u8> {
+    fn conversation(frame: &[u8]) -> Vec<u8> {
         let header = FrameHeader {
             sequence: 9,
             ..FrameHeader::default()
         };
         [
             &Control::Key.encode()[..],
-            &encode_frame_head(&header, picture.len()),
-            picture,
+            &encode_frame_head(&header, frame.len()),
+            frame,
             &Control::Key.encode(),
         ]
         .concat()
@@ -206,7 +206,7 @@ mod tests {
 
     async fn read_conversation<R: AsyncRead + Unpin>(stream: R) -> Vec<u8> {
         let mut reader = MessageReader::new(stream, LIMIT);
-        let mut picture = Vec::new();
+        let mut frame = Vec::new();
         let mut controls = 0;
         while let Some(head) = reader.head().await.unwrap() {
             match head {
@@ -216,35 +216,35 @@ mod tests {
                 }
                 Head::Frame { header, length } => {
                     assert_eq!(header.sequence, 9);
-                    picture = vec![0; length];
-                    reader.body(&mut picture).await.unwrap();
+                    frame = vec![0; length];
+                    reader.body(&mut frame).await.unwrap();
                 }
             }
         }
         assert_eq!(controls, 2);
-        picture
+        frame
     }
 
     #[tokio::test]
     async fn every_split_of_a_conversation_reads_the_same() {
-        let picture: Vec<u8> = (0..100).collect();
-        let bytes = conversation(&picture);
+        let frame: Vec<u8> = (0..100).collect();
+        let bytes = conversation(&frame);
         for split in 0..=bytes.len() {
             let (first, second) = bytes.split_at(split);
-            assert_eq!(read_conversation(first.chain(second)).await, picture);
+            assert_eq!(read_conversation(first.chain(second)).await, frame);
         }
     }
 
     #[tokio::test]
     async fn a_byte_at_a_time_reads_the_same() {
-        let picture = [7; 50];
-        let bytes = conversation(&picture);
+        let frame = [7; 50];
+        let bytes = conversation(&frame);
         let (mut near, far) = tokio::io::duplex(1);
         let writing =
             tokio::spawn(
                 async move { tokio::io::AsyncWriteExt::write_all(&mut near, &bytes).await },
             );
-        assert_eq!(read_conversation(far).await, picture);
+        assert_eq!(read_conversation(far).await, frame);
         writing.await.unwrap().unwrap();
     }
 

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     /// Far more than a test takes.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
     /// So long that whoever waits for it is found out.
     const NEVER: Duration = Duration::from_secs(3600);
 
@@ -180,7 +180,7 @@ mod tests {
             &[first.address, refused(), second.address],
         ] {
             let addresses = [dead, &[socket(&living)]].concat();
-            let stream = tokio::time::timeout(PATIENCE, first_of(addresses, NEVER)).await;
+            let stream = tokio::time::timeout(TIMEOUT, first_of(addresses, NEVER)).await;
             let stream = stream.expect("the silent one is not waited for").unwrap();
             assert_eq!(stream.peer_addr().unwrap(), socket(&living));
         }

@@ -241,9 +241,9 @@ impl StreamStats {
 impl State {
     fn made(&self) -> Option<f64> {
         let ((before, then), (number, at)) = self.counted.zip(self.newest)?;
-        let (pictures, took) = (number.wrapping_sub(before), at.checked_sub(then)?);
-        let rate = f64::from(pictures) / Duration::from_nanos(took).as_secs_f64();
-        (pictures > 0 && rate.is_finite()).then_some(rate)
+        let (frames, took) = (number.wrapping_sub(before), at.checked_sub(then)?);
+        let rate = f64::from(frames) / Duration::from_nanos(took).as_secs_f64();
+        (frames > 0 && rate.is_finite()).then_some(rate)
     }
 
     /// How old a frame is at `now`; `None` where nobody knows when it was captured.
