@@ -1,4 +1,4 @@
-//! Messages from a byte stream: the one loop that both sides read with.
+//! Reads messages from a byte stream, for both sides.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::failure::describe;
 use crate::wire::{self, Control, Dialect, Head, HeadBuffer, WireError};
 
-/// Bytes that nobody needs are read in parts of this length.
+/// Bytes that are not needed are read in parts of this length.
 const SCRAP_BYTES: usize = 16 * 1024;
 
-/// Reads messages from `R`. A frame's frame is read straight into the caller's buffer.
+/// Reads messages from `R`. The bytes of a frame are read straight into the caller's buffer.
 #[derive(Debug)]
 pub struct MessageReader<R> {
     stream: R,
@@ -20,7 +20,7 @@ pub struct MessageReader<R> {
     limit: u64,
 }
 
-/// Why nothing more can be read.
+/// The reason why no more can be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The connection failed.
@@ -62,18 +62,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The stream itself, for bytes that are no message. Those that were read already are not in it.
+    /// The stream itself, for bytes that are no message. Bytes that the reader has already buffered
+    /// are not in it.
     pub fn stream(&mut self) -> &mut R {
         &mut self.stream
     }
 
-    /// The bytes that have come and were not understood so far.
+    /// The bytes that were read and not parsed yet.
     pub fn pending(&self) -> &[u8] {
         self.head.filled()
     }
 
-    /// Waits for the first byte of the next message, which may take for ever; false when the peer
-    /// closed the connection instead.
+    /// Waits for the first byte of the next message, without a limit; false when the peer closed
+    /// the connection instead.
     ///
     /// # Errors
     /// The connection failed.
@@ -97,7 +98,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The head of the next message; `None` when the peer closed the connection between two.
+    /// The head of the next message; `None` when the peer closed the connection between two
+    /// messages.
     ///
     /// # Errors
     /// The connection failed or ended in mid-message, or the head is not valid.
@@ -113,7 +115,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     /// The length in bytes of the next bare message; `None` when the peer closed the connection
-    /// between two.
+    /// between two messages.
     ///
     /// # Errors
     /// The connection failed or ended in mid-message, or the length is beyond the limit.
@@ -128,7 +130,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The control message whose head said that it has `length` bytes.
+    /// Reads a control message whose head gave the length `length`, in bytes.
     ///
     /// # Errors
     /// The connection failed or ended, or the message is not valid.
@@ -151,7 +153,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// Reads `length` bytes that follow a head, for nobody.
+    /// Reads and drops `length` bytes that follow a head.
     ///
     /// # Errors
     /// The connection failed or ended.
@@ -173,7 +175,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// Reads once into the head; false when the peer has closed the connection.
+    /// Reads once into the head buffer; false when the peer has closed the connection.
     async fn fill(&mut self) -> io::Result<bool> {
         let count = self.stream.read(self.head.space()).await?;
         self.head.advance(count);
