@@ -30,7 +30,7 @@ fn unknown(failure: Failure, program: &str) -> Failure {
         .hint(format!("{program} prints its addresses: type one of those"))
 }
 
-/// How much the error of one address says about the host. A refusal says the most: a machine is
+/// A rank of what the error of one address tells of the host. A refusal ranks highest: a machine is
 /// there.
 fn informative(error: &io::Error) -> u8 {
     match error.kind() {

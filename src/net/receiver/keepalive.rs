@@ -56,8 +56,7 @@ impl Keepalive {
                 () = stats.key_wanted() => self.writer.say(&Control::Key),
                 () = sleep_until(ping_at) => {
                     let silent = activity.silence() > SILENCE_LIMIT && !idle_timeout::has_paused(ping_at);
-                    // A sender that has never answered a ping may be older or written by somebody
-                    // else.
+                    // A sender need not answer pings: it may be older, or written by somebody else.
                     if silent && activity.answers.load(Relaxed) {
                         return ReceiveError::Dead(SILENCE_LIMIT);
                     }

@@ -179,7 +179,8 @@ impl CongestionWindow {
         // This is more often than spans change, so that each span has a round trip of an empty
         // path.
         let unemptied = now.saturating_duration_since(self.emptied) > ROUND_TRIP_LIFE * 3 / 4;
-        // A frame that is not acknowledged cannot drain the path: its arrival is not known.
+        // The arrival of the last frame is known only if it is acknowledged. Otherwise the path
+        // drains after the next one, which is.
         let drains = self.emptying || (rated && unemptied);
         if self.unknown || (drains && last.asked) {
             return Room::Later;

@@ -50,7 +50,7 @@ pub enum DisconnectReason {
     /// It sent more control messages than this in a second.
     #[error("more than {0} control messages in a second")]
     Flood(u32),
-    /// All seats are taken; so many viewers watch.
+    /// All seats are taken. The number is that of the viewers.
     #[error("the sender has no seat left ({0} watching)")]
     Full(usize),
     /// It asked for a stream that does not exist. `names` are the streams that do.
