@@ -9,8 +9,8 @@ use crate::frame::Frame;
 /// The most frames, and the most of their bytes, that are kept since a key frame.
 pub(super) const KEPT_FRAMES: usize = 1200;
 const KEPT_BYTES: usize = 16 << 20;
-/// A newest frame older than this, and than so many frame intervals, is stale. Usually the source
-/// is lost by then and the frame dropped, unless the machine was suspended before that.
+/// A newest frame older than this, and than [`HELD_UP_FRAMES`] frame intervals, is stale. Usually
+/// the source is lost by then and the frame dropped, unless the machine was suspended before that.
 const HELD_UP: Duration = Duration::from_secs(2);
 const HELD_UP_FRAMES: u32 = 3;
 
