@@ -115,7 +115,7 @@ pub fn knows_escapes() -> bool {
     !(nameless || name == "dumb" || name == "unknown")
 }
 
-/// Waits until the output so far is written, or the terminal has taken nothing for [`FAREWELL`].
+/// Waits until the output so far is written, or the terminal has taken nothing for `FAREWELL`.
 pub fn flush() {
     let (mark, passed) = mpsc::sync_channel(0);
     if writer().try_send(Output::Mark(mark)).is_ok() {

@@ -102,7 +102,7 @@ pub fn span(time: Duration) -> String {
 }
 
 /// A throttle for each of several kinds of event. Peers can make up kinds, so only the latest
-/// [`KINDS`] are kept.
+/// `KINDS` are kept.
 #[derive(Debug)]
 pub struct LogThrottleBy<K> {
     /// The latest kind comes last.
