@@ -1,4 +1,4 @@
-//! The command line: the flags and their help. `commands` does what they ask for.
+//! The command line: the flags and their help. [`crate::commands`] runs the subcommands.
 
 use std::fmt::Display as Shown;
 use std::net::IpAddr;
@@ -24,9 +24,9 @@ const PORT: Number<u16> = Number {
     usual: DEFAULT_PORT,
     unit: "",
 };
-/// A port to listen at: 0 is any that is free.
+/// A port to listen at: 0 takes any that is free.
 const OWN_PORT: Number<u16> = Number { least: 0, ..PORT };
-/// Viewers at once.
+/// The number of viewers at once.
 const VIEWERS: Number<usize> = Number {
     name: "max-viewers",
     least: 1,
@@ -34,7 +34,7 @@ const VIEWERS: Number<usize> = Number {
     usual: 250,
     unit: "",
 };
-/// Pictures until the end: those of a year, at the most.
+/// Frames until the end: at most those of a year.
 const FRAMES: Number<u64> = Number {
     name: "frames",
     least: 1,
@@ -65,7 +65,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Send this machine's camera to everybody who connects.
@@ -126,7 +126,7 @@ Examples:
   vidchat pipelines show camera > mine.gst  one of them, as a start for your own
   vidchat pipelines check mine.gst          what is wrong with it, and where";
 
-/// How a pipeline is chosen and filled.
+/// The flags that choose a pipeline and fill its placeholders.
 #[derive(Debug, Args)]
 pub struct PipelineArgs {
     /// A pipeline by its name, or by its path: one with a / in it or that ends in .gst.
@@ -137,7 +137,7 @@ pub struct PipelineArgs {
     pub settings: Vec<(String, String)>,
 }
 
-/// The statistics, for other programs.
+/// The flags for statistics, for other programs.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
     /// Write the statistics, a line a second, to standard output.
@@ -210,7 +210,7 @@ pub struct SendArgs {
     pub stats: StatsArgs,
 }
 
-/// Which dialect a connection speaks.
+/// The dialect of a connection, as a flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum WireChoice {
     /// The other side's: vidchat's own protocol or the tutorial's pickles.
@@ -225,7 +225,7 @@ pub enum WireChoice {
 }
 
 impl WireChoice {
-    /// The one dialect that is spoken; `None` where the other side chooses.
+    /// The one dialect to speak; `None` where the other side chooses.
     pub fn dialect(self) -> Option<Dialect> {
         match self {
             Self::Auto => None,
@@ -236,7 +236,7 @@ impl WireChoice {
     }
 }
 
-/// Where to show the video.
+/// The display for the video, as a flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Display {
     /// A window where there is a display, otherwise the terminal.
@@ -273,8 +273,8 @@ pub struct RecvArgs {
     /// Change over to the pipeline file when it is saved.
     #[arg(long, requires = "pipeline")]
     pub watch: bool,
-    /// The sender's port, where HOST does not name one; with --listen, the port to listen at, where 0
-    /// takes any that is free.
+    /// The sender's port, where HOST does not name one; with --listen, the port to listen at, where
+    /// 0 takes any that is free.
     #[arg(long, default_value_t = DEFAULT_PORT, allow_negative_numbers = true,
           value_parser = number(&OWN_PORT))]
     pub port: u16,
@@ -324,14 +324,14 @@ pub struct DemoArgs {
     pub frames: Option<u64>,
 }
 
-/// What to do with pipeline files.
+/// Flags of `vidchat pipelines`.
 #[derive(Debug, Args)]
 pub struct PipelinesArgs {
     #[command(subcommand)]
     pub action: Option<PipelinesAction>,
 }
 
-/// What to do with pipeline files.
+/// The actions of `vidchat pipelines`.
 #[derive(Debug, Subcommand)]
 pub enum PipelinesAction {
     /// List the pipelines that have a name.
@@ -353,7 +353,7 @@ pub enum PipelinesAction {
     },
 }
 
-/// What reads a number of the table.
+/// A parser for a number with the bounds of `number`.
 fn number<T>(number: &'static Number<T>) -> impl Fn(&str) -> Result<T, Invalid> + Clone
 where
     T: Copy + Shown + FromStr + PartialOrd,

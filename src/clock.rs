@@ -1,12 +1,12 @@
-//! The two clocks of this machine: the one that a person reads and the one that never jumps.
+//! The two clocks of this machine: the wall clock, and the one that never jumps.
 //!
 //! Each has a type of its own, so that a time of one is never taken for a time of the other.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since 1 January 1970, 0:00 UTC, by the clock of the machine that the time is from. A
-/// person or a daemon may set that clock.
+/// Nanoseconds since 1 January 1970, 0:00 UTC, by the wall clock of the machine that gave the time.
+/// A person or a daemon may set that clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WallNanos(pub u64);
 
@@ -24,7 +24,7 @@ impl WallNanos {
         Self(nanoseconds(now))
     }
 
-    /// How long `earlier` is ago; nothing where it is yet to come.
+    /// The time since `earlier`; zero where `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -42,7 +42,7 @@ impl MonoNanos {
         Self(nanoseconds(ORIGIN.get_or_init(Instant::now).elapsed()))
     }
 
-    /// How long `earlier` is ago; nothing where it is yet to come.
+    /// The time since `earlier`; zero where `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

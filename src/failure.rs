@@ -1,19 +1,19 @@
-//! What a person is told when something fails, and the exit status that goes with it.
+//! The error that a person sees when a command fails, and its exit status.
 //!
-//! Whoever knows most about a failure makes a [`Failure`] of it, once; `main` prints it.
+//! The code that knows most about a failure makes a [`Failure`] of it, once. `main` prints it.
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-/// How a command ended without success.
+/// The exit status of a command that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It could not start.
+    /// The command could not start.
     Start = 1,
-    /// It was asked for something that it does not understand.
+    /// The command line makes no sense.
     Usage = 2,
-    /// What it did was lost while it ran.
+    /// The video was lost while the command ran.
     Lost = 3,
 }
 
@@ -36,11 +36,11 @@ pub struct Failure {
     hint: Option<String>,
 }
 
-/// What a command returns.
+/// The result of a command.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
-    /// What failed, with the person's own value in quotes.
+    /// A failure of `what`, with the person's own value in quotes.
     pub fn new(status: Status, what: impl Into<String>) -> Self {
         Self {
             status,
@@ -66,25 +66,25 @@ impl Failure {
         Self::new(Status::Lost, what)
     }
 
-    /// Why, in a few words.
+    /// Adds the cause, in a few words.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
     }
 
-    /// What was found instead, a line each.
+    /// Adds facts that were found, one for each line.
     pub fn found<S: Into<String>>(mut self, found: impl IntoIterator<Item = S>) -> Self {
         self.found.extend(found.into_iter().map(Into::into));
         self
     }
 
-    /// One thing to type or to do.
+    /// Adds one thing to type or to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same failure with another exit status. A wrong usage is one whenever it is noticed.
+    /// The same failure with another exit status. A wrong usage keeps its own.
     pub fn with_status(mut self, status: Status) -> Self {
         if self.status != Status::Usage {
             self.status = status;
@@ -92,12 +92,12 @@ impl Failure {
         self
     }
 
-    /// Why, in a few words; what failed where that is not known.
+    /// The cause in a few words, or else what failed.
     pub fn why(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.what)
     }
 
-    /// Why, with what was found, on one line.
+    /// The cause and the facts that were found, on one line.
     pub fn why_exactly(&self) -> String {
         if self.found.is_empty() {
             self.why().to_owned()
@@ -106,7 +106,7 @@ impl Failure {
         }
     }
 
-    /// All of it on one line, for a log.
+    /// The whole failure on one line, for a log.
     pub fn line(&self) -> String {
         let more: Vec<&str> = self
             .found
@@ -121,14 +121,14 @@ impl Failure {
         }
     }
 
-    /// For the reason of another failure.
+    /// Adds the cause of another failure as the cause of this one.
     pub fn because_of(mut self, other: Self) -> Self {
         self.cause = Some(other.why().to_owned());
         self.found = other.found;
         self
     }
 
-    /// What failed and why, on one line: for a log or a peer.
+    /// What failed and its cause on one line, for a log or a peer.
     pub fn summary(&self) -> String {
         match &self.cause {
             Some(cause) => format!("{}: {cause}", self.what),
@@ -152,7 +152,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Why a value that a person typed is not valid, and what to type in its place.
+/// Why a typed value is not valid, and what to type instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     cause: String,
@@ -162,14 +162,14 @@ pub struct Invalid {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hint {
-    /// The value to type in the place of the other.
+    /// The value to type instead.
     Instead(String),
-    /// Anything else that helps.
+    /// Another piece of advice.
     Words(String),
 }
 
 impl Invalid {
-    /// What such a value has to be.
+    /// A fault, given as the value that would be valid.
     pub fn new(cause: impl Into<String>) -> Self {
         Self {
             cause: cause.into(),
@@ -178,25 +178,25 @@ impl Invalid {
         }
     }
 
-    /// What was found on this machine.
+    /// Adds a fact that was found on this machine.
     pub fn found(mut self, found: impl Into<String>) -> Self {
         self.found.push(found.into());
         self
     }
 
-    /// The value to type in its place.
+    /// Adds the value to type instead.
     pub fn instead(mut self, value: impl Into<String>) -> Self {
         self.hint = Some(Hint::Instead(value.into()));
         self
     }
 
-    /// What to do, where no other value is known.
+    /// Adds advice, where no other value is known.
     pub fn hint(mut self, words: impl Into<String>) -> Self {
         self.hint = Some(Hint::Words(words.into()));
         self
     }
 
-    /// Adds it to `failure`, whose value would be typed behind `before`.
+    /// Adds this to `failure`. `before` is the text that is typed before the value.
     pub fn explain(self, failure: Failure, before: &str) -> Failure {
         let failure = failure.cause(self.cause).found(self.found);
         match self.hint {
@@ -215,7 +215,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// A value as a shell takes it.
+/// A value, quoted for a shell where needed.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=,%@+[]".contains(c);
     if value.chars().all(plain) {
@@ -225,7 +225,7 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// An I/O error as a person says it, without the number that the system has for it.
+/// An I/O error in words for a person, without the system's number.
 pub fn describe(e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::ConnectionReset => "connection reset".into(),

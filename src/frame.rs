@@ -1,46 +1,47 @@
-//! A picture on its way through the program: shared bytes and a small header.
+//! A frame on its way through the program: shared bytes and a small header.
 //!
-//! It is the only thing that `media` and `net` have in common, so it stands alone and knows
-//! neither GStreamer nor sockets.
+//! It is the only type that `media` and `net` have in common, so it knows neither GStreamer nor
+//! sockets.
 
 use bytes::Bytes;
 
-/// What travels with a picture. All of it is written at the source; only the two flags that are
-/// about the way, `discontinuity` and `ack`, are for one viewer.
+/// The metadata of a frame. The source writes all of it. Only `discontinuity` and `ack` differ from
+/// viewer to viewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// The picture can be decoded by itself. Always true for raw video and JPEG.
+    /// The frame can be decoded by itself. Always true for raw video and JPEG.
     pub key: bool,
-    /// The source dropped pictures right before this one.
+    /// Frames were dropped right before this one.
     pub discontinuity: bool,
-    /// The viewer is asked to acknowledge this picture.
+    /// The viewer is asked to acknowledge this frame.
     pub ack: bool,
-    /// Which stream of the sender; 0 is the camera.
+    /// The number of the sender's stream; 0 is the camera.
     pub stream: u16,
-    /// Counted at the source, one a picture, wrapping: a gap is what was skipped on the way.
+    /// The number of the frame, counted at the source, wrapping. A gap shows frames that were
+    /// skipped on the way.
     pub sequence: u32,
     /// Presentation time in nanoseconds of the sender's running time.
     pub pts: u64,
-    /// When it was captured, in nanoseconds since the Unix epoch by the sender's clock.
+    /// When the frame was captured, in nanoseconds since the Unix epoch by the sender's clock.
     pub captured_at: u64,
 }
 
-/// One picture, as the bytes of one GStreamer buffer. A clone shares the bytes.
+/// One frame, as the bytes of one GStreamer buffer. A clone shares the bytes.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// Where and when it comes from.
+    /// The number, times and flags of the frame.
     pub header: FrameHeader,
-    /// The buffer's content; what it means is said by the caps that were announced before it.
+    /// The bytes of the buffer. Their meaning is in the caps that were announced before it.
     pub data: Bytes,
 }
 
 impl FrameHeader {
-    /// How many pictures lie between `earlier` and this one, both exclusive.
+    /// How many frames lie between `earlier` and this one, both exclusive.
     pub fn skipped_since(&self, earlier: u32) -> u32 {
         self.sequence.wrapping_sub(earlier).saturating_sub(1)
     }
 
-    /// Whether this picture came after the one numbered `other`, across the counter's wrap.
+    /// Whether this frame came after the frame numbered `other`, across the counter's wrap.
     pub fn is_after(&self, other: u32) -> bool {
         let distance = self.sequence.wrapping_sub(other);
         distance != 0 && distance < u32::MAX / 2

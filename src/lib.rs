@@ -1,8 +1,9 @@
 //! Live video from one machine to another, from the command line.
 //!
-//! `docs/architecture.md` is the map. In short: [`cli`] declares the flags, [`commands`] has one
-//! file for each subcommand, and each of them ties a [`media`] end (GStreamer) to a [`net`] end
-//! (sockets); those two meet only in [`frame::Frame`], whose bytes [`wire`] reads and writes.
+//! The library is for the program, its tests and its benches. Nothing in it is a stable interface.
+//! `docs/architecture.md` is the map: [`cli`] declares the flags, [`commands`] has a module for
+//! each subcommand, and each of them ties [`media`] (GStreamer) to [`net`] (sockets). The two meet
+//! only in [`frame::Frame`]; [`wire`] turns frames and messages into bytes and back.
 
 pub mod cli;
 pub mod clock;

@@ -1,5 +1,6 @@
-//! The numbers and times that a person types: what each takes, and what to type instead of one that
-//! is not valid. Flags and placeholders share them, so a width means the same everywhere.
+//! The numbers and times that a person types: the allowed values, and what to type instead of a
+//! value that is not valid. Flags and placeholders share them, so a width means the same
+//! everywhere.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -16,24 +17,24 @@ pub struct Number<T> {
     pub least: T,
     /// The largest value.
     pub most: T,
-    /// One that works on every machine.
+    /// A value that works on every machine.
     pub usual: T,
-    /// For a person; empty where the number is a plain count.
+    /// The unit, for a person; empty where the number is a plain count.
     pub unit: &'static str,
 }
 
 /// x265enc takes no smaller side.
 const SHORTEST_SIDE: u32 = 16;
-/// Two of these are the largest picture of the protocol, in any shape.
+/// Two of these sides make the largest frame of the protocol, in any shape.
 const LONGEST_SIDE: u32 = 8192;
 
-/// Width of a picture.
+/// Width of a frame.
 pub const WIDTH: Number<u32> = side("width", 320);
-/// Height of a picture.
+/// Height of a frame.
 pub const HEIGHT: Number<u32> = side("height", 240);
-/// Frames a second that are sent at the most.
+/// Frames a second that are sent at most.
 pub const FPS: Number<u32> = rate("fps");
-/// Frames a second that an encoder reckons with.
+/// The frame rate that an encoder assumes.
 pub const RATE: Number<u32> = rate("rate");
 /// An encoder's bit rate. In bit/s it has to be less than 2^31 for some encoders.
 pub const BITRATE: Number<u32> = Number {
@@ -102,15 +103,15 @@ impl<T: Copy + Display + FromStr + PartialOrd> Number<T> {
     }
 }
 
-/// The whole number that a person may have meant: `30` by `29.97`, `30000/1001` and `30fps`. A
-/// fraction is rounded up, as most of the numbers are an upper bound.
+/// The whole number that a person may have meant: `30` for `29.97`, `30000/1001` and `30fps`. A
+/// fraction is rounded up, as most of the numbers are upper bounds.
 fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
     let number = match text.split_once('/') {
         Some((above, below)) => decimal(above)? / decimal(below)?,
         None => {
             let (number, unit) = split_unit(text);
-            // A k or an M would be a factor.
+            // A k or an M means a factor.
             let is_factor = unit.starts_with(['k', 'K', 'm', 'M', 'g', 'G']);
             let is_unit = unit.chars().all(char::is_alphabetic) && !is_factor;
             is_unit.then(|| decimal(number))??
@@ -119,7 +120,7 @@ fn whole(text: &str) -> Option<u64> {
     (number.is_finite() && number < 1e15).then(|| number.ceil() as u64)
 }
 
-/// How old a picture may be: a number with `ms` or `s`, or a plain one in milliseconds.
+/// The largest age of a frame: a number with `ms` or `s`, or a plain number in milliseconds.
 pub fn latency(text: &str) -> Result<Duration, Invalid> {
     const LEAST: Duration = Duration::from_millis(20);
     const MOST: Duration = Duration::from_secs(60);
@@ -131,7 +132,7 @@ pub fn latency(text: &str) -> Result<Duration, Invalid> {
         })
 }
 
-/// A time as people write it. A clock counts no less than a millisecond here.
+/// A time as people write it, rounded to a millisecond.
 fn time(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text.trim());
     let milliseconds = match unit.to_ascii_lowercase().as_str() {
@@ -144,14 +145,14 @@ fn time(text: &str) -> Option<Duration> {
     (rounded < 1e15).then(|| Duration::from_millis(rounded as u64))
 }
 
-/// A number and what follows it.
+/// A number, and the text after it.
 fn split_unit(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     (number, unit.trim_start())
 }
 
-/// A number of digits and at most one point, and not all that `f64` takes.
+/// A number of digits and at most one point; `f64` itself accepts more than that.
 fn decimal(text: &str) -> Option<f64> {
     let plain = text
         .bytes()

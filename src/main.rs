@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 }
 
 fn parse() -> Result<Cli, clap::Error> {
-    // clap itself looks at NO_COLOR, and at what is a terminal.
+    // clap itself respects NO_COLOR, and whether the output is a terminal.
     let colours = if console::knows_escapes() {
         ColorChoice::Auto
     } else {
@@ -49,7 +49,7 @@ fn run(cli: Cli) -> ExitCode {
     report(ending)
 }
 
-/// What clap answers itself: help, the version, and wrong usage.
+/// Prints the answers of clap itself: help, the version, and wrong usage.
 fn answered(answer: &clap::Error) -> ExitCode {
     let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let args: Vec<String> = args.collect();

@@ -1,5 +1,5 @@
-//! A wrong usage in the form that every error has. clap finds it, and has words for most kinds; of a
-//! value it knows only that it is not valid, and our own parsers know more.
+//! Turns an error of clap into a [`Failure`], so that all errors look alike. clap finds the error.
+//! Of a value it only knows that it is not valid, and our own parsers know the reason.
 
 use std::error::Error;
 
@@ -8,7 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::{Failure, Invalid};
 use crate::net::Target;
 
-/// What `error` means for the person who typed `args`, in which what is no text is a U+FFFD; `None` where clap itself says it best.
+/// The failure for the person who typed `args`, in which bytes that are no text are U+FFFD; `None`
+/// where clap's own message is best.
 pub fn failure(error: &clap::Error, args: &[String]) -> Option<Failure> {
     match error.kind() {
         ErrorKind::ValueValidation => {
@@ -17,7 +18,7 @@ pub fn failure(error: &clap::Error, args: &[String]) -> Option<Failure> {
             let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
             Some(invalid.clone().explain(failure, &before(argument)))
         }
-        // Without a value, clap says that it lacks one.
+        // clap reports an empty value as a missing one.
         ErrorKind::InvalidValue => {
             let (argument, value) = argument_and_value(error).filter(|(_, v)| !v.is_empty())?;
             let ContextValue::Strings(known) = error.get(ContextKind::ValidValue)? else {
@@ -52,7 +53,7 @@ pub fn failure(error: &clap::Error, args: &[String]) -> Option<Failure> {
     }
 }
 
-/// A flag with its dashes or the name of a positional argument, and the value that it was given.
+/// The flag with its dashes, or the name of a positional argument, and the value that it was given.
 fn argument_and_value(error: &clap::Error) -> Option<(&str, &str)> {
     let argument = text(error, ContextKind::InvalidArg)?;
     // `--width <PIXELS>`, or `<HOST[:PORT]>`.
@@ -61,7 +62,7 @@ fn argument_and_value(error: &clap::Error) -> Option<(&str, &str)> {
     Some((name, text(error, ContextKind::InvalidValue)?))
 }
 
-/// What is typed in front of a value.
+/// The text that is typed before a value.
 fn before(argument: &str) -> String {
     if argument.starts_with('-') {
         format!("{argument} ")
@@ -70,7 +71,7 @@ fn before(argument: &str) -> String {
     }
 }
 
-/// The host that stands before a port as a word of its own.
+/// The host that was typed as a separate word before a port.
 fn host_before<'a>(port: &str, args: &'a [String]) -> Option<&'a str> {
     port.parse::<u16>().ok().filter(|port| *port > 0)?;
     let at = args.iter().position(|arg| arg == port)?;

@@ -7,7 +7,7 @@ use crate::failure::{Failure, describe};
 use crate::net::Target;
 use crate::net::reach::ConnectError;
 
-/// A connection to `target` that could not be made, where `program` should listen.
+/// The failure of a connection to `target`, where `program` should listen.
 pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> Failure {
     let (host, _) = target.parts();
     let failure = Failure::start(format!("cannot connect to \"{target}\""));
@@ -30,7 +30,7 @@ fn unknown(failure: Failure, program: &str) -> Failure {
         .hint(format!("{program} prints its addresses: type one of those"))
 }
 
-/// How much the error of one address says about the host. A refusal says the most: a machine is
+/// A rank of what the error of one address tells of the host. A refusal ranks highest: a machine is
 /// there.
 fn informative(error: &io::Error) -> u8 {
     match error.kind() {
@@ -62,7 +62,7 @@ fn unreached(failure: Failure, target: &Target, program: &str, error: &io::Error
     }
 }
 
-/// The addresses of a name, each with its result. An address itself has none.
+/// The addresses of a name, each with its result. A host that is an address has none to list.
 fn tries(host: &str, tried: &[(SocketAddr, io::Error)]) -> Vec<String> {
     if host.contains(':') || host.parse::<Ipv4Addr>().is_ok() {
         return Vec::new();

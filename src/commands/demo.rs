@@ -22,7 +22,7 @@ use super::recv::{self, session};
 use super::send::{self, Banner, Destination, SendOptions};
 use super::settings;
 
-/// Sends and receives until the person asks for the end.
+/// Sends and receives until the person ends the program.
 pub async fn run(args: DemoArgs) -> Outcome {
     media::init()?;
     let values = settings::values(args.settings);
@@ -67,7 +67,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         values: Values::default(),
         play: ReceiveOptions::default(),
         frames: args.frames,
-        // Where the sender ends, so does the demo.
+        // The demo ends with its sender.
         reconnect: false,
         stats: None,
         watch: None,
@@ -79,7 +79,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         let connection = first.map_err(|e| cannot(e.to_string()))?;
         let quit = async move { quit.asked().await };
         let ending = session::watch(connection, connector, receiving, quit).await;
-        // The sender ends when this is gone.
+        // The sender ends when this is dropped.
         drop(stop);
         ending
     };
@@ -92,6 +92,6 @@ pub async fn run(args: DemoArgs) -> Outcome {
         },
     );
     let (sent, received) = tokio::join!(sender, receiver);
-    // Where the sender failed the receiver did too, but the sender knows why.
+    // A failed sender fails the receiver too, but only the sender knows the cause.
     sent.and(received)
 }

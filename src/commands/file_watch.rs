@@ -1,4 +1,4 @@
-//! Notices that a pipeline file was saved: what `--watch` is made of, for either end.
+//! Notices that a pipeline file was saved. The `--watch` flag of both ends uses it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,22 +15,22 @@ use crate::media::pipeline::catalog;
 
 use super::or_never::or_never;
 
-/// A file that was not touched for so long is whole: editors write in several steps.
+/// A file that was not touched for this long is complete: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// A pipeline file that is looked after.
+/// Watches one pipeline file.
 pub struct FileWatch {
-    /// As it was read last.
+    /// The file as it was last read.
     file: PipelineFile,
     touched: UnboundedReceiver<()>,
-    /// When it will have been quiet for long enough.
+    /// When the file will have been quiet for [`QUIET`].
     whole_at: Option<Instant>,
     /// Dropping it ends the watch.
     _watcher: RecommendedWatcher,
 }
 
 impl FileWatch {
-    /// Looks after the file of `recipe`; an error where it is part of the program.
+    /// Watches `file`. Fails where the pipeline is part of the program and not a file.
     pub fn open(file: &PipelineFile) -> Outcome<Self> {
         let Some(path) = &file.path else {
             return Err(
@@ -51,7 +51,7 @@ impl FileWatch {
         let names: Vec<_> = names.into_iter().map(OsStr::to_owned).collect();
         let mut watcher =
             notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                // What cannot be said exactly may have been our file.
+                // An event with an error may have been about our file.
                 let ours = event.is_ok_and(|event| {
                     writes(event.kind)
                         && (event.need_rescan()
@@ -65,7 +65,8 @@ impl FileWatch {
                 }
             })
             .map_err(cannot)?;
-        // Folders, since most editors write another file and give it the old one's name.
+        // Folders are watched, since most editors write another file and give it the old one's
+        // name.
         for place in &places {
             let folder = place.parent().unwrap_or(Path::new("."));
             watcher
@@ -80,8 +81,8 @@ impl FileWatch {
         })
     }
 
-    /// Waits until the file was saved with another content, and reads it. Nothing is lost when
-    /// the wait is given up.
+    /// Waits until the file was saved with another content, and reads it. The wait may be cancelled
+    /// without losing anything.
     pub async fn saved(&mut self) -> Outcome<PipelineFile> {
         loop {
             let whole_at = self.whole_at;
@@ -99,18 +100,18 @@ impl FileWatch {
         }
     }
 
-    /// The file as it was read last.
+    /// The file as it was last read.
     pub fn file(&self) -> &PipelineFile {
         &self.file
     }
 }
 
-/// The pipeline file when it is saved, or nothing for ever where nobody looks.
+/// The pipeline file when it is saved. Waits for ever where no file is watched.
 pub async fn saved(watch: &mut Option<FileWatch>) -> Outcome<PipelineFile> {
     or_never(watch.as_mut().map(FileWatch::saved)).await
 }
 
-/// Where the file may be written: its own place, and the one that a link leads to.
+/// Folders in which the file may be written: its own, and the one that a link leads to.
 fn places(path: &Path) -> Vec<PathBuf> {
     let own = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut places = vec![own];
@@ -122,7 +123,7 @@ fn places(path: &Path) -> Vec<PathBuf> {
     places
 }
 
-/// Whether something was written. To read the file is to touch it too, which we do ourselves.
+/// Whether something was written. Reading the file also causes events, and we read it ourselves.
 fn writes(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(how) => how == AccessKind::Close(AccessMode::Write),

@@ -8,10 +8,10 @@ use crate::failure::{Failure, Outcome, describe};
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
 use crate::wire::{Caps, Dialect};
 
-/// Listens at `address`, or everywhere, as `program`.
+/// Listens at `address`, or at all addresses where there is none. `program` is named in errors.
 ///
 /// # Errors
-/// The system's, with the flag that helps.
+/// The system refuses to listen. The hint names the flag that helps.
 pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpListener> {
     net::listen(address, port).map_err(|e| {
         let at = match address {
@@ -35,8 +35,8 @@ pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpL
     })
 }
 
-/// The command for the other machine, an address a line: `program` and the target. `own_program`
-/// is the one that listens here.
+/// The command for the other machine, one line for each address: `program` and the target.
+/// `own_program` is the program that listens here.
 pub fn invitation(
     program: &str,
     own_program: &str,

@@ -1,7 +1,7 @@
 //! A viewer without a socket: a subscriber of a hub whose frames go to a player on this machine.
 //!
-//! It is the one place in which a hub and a player meet. The sender's preview, the BGR converter
-//! and the receiver's window, terminal or file are local viewers.
+//! A hub and a player meet only here. The sender's preview, the BGR converter and the receiver's
+//! window, terminal or file are local viewers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::net::{Hub, Subscription, Update};
 pub struct LocalViewerOptions {
     /// How frames are shown.
     pub player: PlayerOptions,
-    /// How far behind the newest frame it may fall, where frames need those before them; `None`
-    /// for as far as other viewers.
+    /// How far it may fall behind the newest frame of an inter-coded stream; `None` for the same as
+    /// other viewers.
     pub max_latency: Option<Duration>,
-    /// Covers the picture when no frames come, with the reason.
+    /// Covers the picture with the reason while no frames come.
     pub covers_losses: bool,
 }
 
-/// A task that watches a hub, and a player. Dropping it stops both.
+/// A task that watches a hub and shows its frames in a player. Dropping it stops both.
 pub struct LocalViewer {
     commands: UnboundedSender<Command>,
     task: JoinHandle<()>,
@@ -35,13 +35,13 @@ pub struct LocalViewer {
 enum Command {
     Cover(String),
     Replace(PipelineFile),
-    /// To come to the end of the stream, which waits so long for a pipeline to take frames.
+    /// Show the rest of the stream and end. A pipeline that takes no frames yet has this long.
     Finish(Duration),
 }
 
 impl LocalViewer {
-    /// Watches `hub` from here on, and asks it for the key frames that the decoder needs. All
-    /// other events of the player go to `events`.
+    /// Watches `hub` from the newest frame on, and asks it for the key frames that the decoder
+    /// needs. All other events of the player go to `events`.
     pub fn spawn(
         hub: &Arc<Hub>,
         options: LocalViewerOptions,
@@ -74,20 +74,21 @@ impl LocalViewer {
         self.tell(Command::Cover(text.to_owned()));
     }
 
-    /// Changes to another pipeline: [`PlayerEvent::Replaced`] or [`PlayerEvent::Kept`] tells.
+    /// Changes to another pipeline. [`PlayerEvent::Replaced`] or [`PlayerEvent::Kept`] gives the
+    /// result.
     pub fn replace(&self, file: PipelineFile) {
         self.tell(Command::Replace(file));
     }
 
     /// Stops, after the last frame where the hub's stream has ended. A pipeline that takes no
-    /// frames yet has `patience` for it, and one that hangs is left behind.
-    pub async fn finish(self, patience: Duration) {
-        self.tell(Command::Finish(patience));
+    /// frames yet is given `limit` for that. A pipeline that hangs is abandoned.
+    pub async fn finish(self, limit: Duration) {
+        self.tell(Command::Finish(limit));
         let _ = self.task.await;
     }
 
     fn tell(&self, command: Command) {
-        // The task ends when the stream does.
+        // The task ends when the stream ends.
         let _ = self.commands.send(command);
     }
 }
@@ -101,14 +102,14 @@ struct Watcher {
     events: UnboundedSender<PlayerEvent>,
     commands: UnboundedReceiver<Command>,
     covers_losses: bool,
-    /// Until when the end waits for a pipeline that takes frames.
+    /// How long the end waits for a pipeline that takes no frames yet.
     give_up_at: Option<Instant>,
 }
 
 impl Watcher {
     async fn run(mut self) {
         loop {
-            // Frames stay in the hub, which keeps the newest, while the player takes none.
+            // While the player takes no frames, they stay in the hub, which keeps the newest.
             let is_ready = self.player.is_ready();
             let give_up_at = self.give_up_at.filter(|_| !is_ready);
             tokio::select! {
@@ -136,8 +137,8 @@ impl Watcher {
                 command = self.commands.recv() => match command {
                     Some(Command::Cover(text)) => self.player.cover(&text),
                     Some(Command::Replace(file)) => self.player.replace(file),
-                    Some(Command::Finish(patience)) if self.hub.has_ended() => {
-                        self.give_up_at = Some(Instant::now() + patience);
+                    Some(Command::Finish(limit)) if self.hub.has_ended() => {
+                        self.give_up_at = Some(Instant::now() + limit);
                     }
                     Some(Command::Finish(_)) => break,
                     None => return,
@@ -146,12 +147,12 @@ impl Watcher {
             }
         }
         let player = self.player;
-        // It has a bound of its own.
+        // The call has a time-out of its own.
         let _ = tokio::task::spawn_blocking(move || player.finish()).await;
     }
 }
 
-/// The next update that can be dealt with: without frames while those are not taken.
+/// The next update that can be handled. Frames are left in the hub while the player takes none.
 async fn next(subscription: &mut Subscription, takes_frames: bool) -> Update {
     if takes_frames {
         subscription.next().await

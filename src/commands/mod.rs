@@ -18,7 +18,7 @@ mod stats_writer;
 use crate::cli::{Cli, Command};
 use crate::failure::Outcome;
 
-/// Does what the command line asks for.
+/// Runs the subcommand of the command line.
 pub async fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Send(args) => send::run(args).await,

@@ -1,6 +1,6 @@
 //! A branch of a `select` that may be missing.
 
-/// Waits for the future, or for ever where there is none.
+/// Waits for the future, or for ever where it is `None`.
 pub(super) async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
     match future {
         Some(future) => future.await,

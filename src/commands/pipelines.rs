@@ -1,4 +1,4 @@
-//! `vidchat pipelines`: what there is, what is in it, what is wrong with it.
+//! `vidchat pipelines`: lists, shows and checks pipelines.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile, Values, capture, playback};
 use crate::wire::Caps;
 
-/// A form of frames to check receiving pipelines with.
+/// Caps for checking receiving pipelines.
 const SAMPLE: &str = "video/x-raw, format=I420, width=320, height=240, framerate=30/1";
 
 const DIRECTIONS: [Direction; 2] = [Direction::Send, Direction::Recv];
 
-/// Lists, shows or checks.
+/// Lists pipelines, shows one or checks one.
 pub fn run(args: PipelinesArgs) -> Outcome {
     match args.action {
         None | Some(PipelinesAction::List) => list(),
@@ -70,7 +70,7 @@ fn list() -> Outcome {
     console::output(&out)
 }
 
-/// A line of the list.
+/// One line of the list.
 fn entry(name: &str, file: &PipelineFile) -> String {
     let place = file
         .path
@@ -79,7 +79,8 @@ fn entry(name: &str, file: &PipelineFile) -> String {
     format!("  {name:<12} {}{place}\n", file.about())
 }
 
-/// The pipelines of that name, one for each end perhaps. A file is for the end that it has.
+/// The pipelines of this name: there may be one for each end. A file is for the one end that it
+/// names.
 fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
     let found: Vec<Outcome<PipelineFile>> = DIRECTIONS
         .into_iter()
@@ -109,13 +110,14 @@ fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
     }
 }
 
-/// Whether nothing has this name, as against something that cannot be read or put together.
+/// Whether no pipeline has this name. A pipeline that cannot be read or built is a known one.
 fn is_unknown(name: &str) -> bool {
     !catalog::is_path(name) && catalog::find_composed(name).is_none()
 }
 
-/// Builds a pipeline with a test picture or a sink for what a machine may lack: a file is checked,
-/// not whether this machine has a camera or a display. Returns what was put aside so.
+/// Builds a pipeline with a test picture or a sink in place of devices, which the machine may lack.
+/// The check is of the file, and not of this machine's camera or display. Returns the elements that
+/// were replaced.
 fn check(file: &PipelineFile, values: &Values) -> Outcome<Vec<String>> {
     values.check(file)?;
     let substitutes: &[(&str, &str)] = match file.direction {

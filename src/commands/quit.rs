@@ -1,4 +1,4 @@
-//! The wish of the person at this machine to end the program, or to stop it for a while.
+//! Requests of the person at this machine to end or to suspend the program.
 
 use std::future::pending;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::console::{self, Key, Keyboard};
 use crate::failure::{Failure, Outcome};
 
-/// How often it is looked whether a shell has given us its terminal: not every shell tells.
+/// How often the terminal's owner is checked: not every shell tells us that it gave us the
+/// terminal.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Waits for q, Ctrl-C or a signal to stop. The keyboard is given back when this is dropped.
+/// Waits for q, Ctrl-C or a signal to stop. Dropping it gives the keyboard back.
 pub struct Quit {
     keys: Option<Keyboard>,
     looks: Interval,
@@ -19,21 +20,21 @@ pub struct Quit {
     signals: Signals,
 }
 
-/// What is asked of the program.
+/// A request to the program.
 enum Asked {
     Quit,
-    /// By a signal: to stop until it is told to go on.
+    /// By a signal: to stop until a signal continues it.
     Stop,
-    /// By a key: the same, for all programs of this job.
+    /// By a key: the same for all programs of this job.
     StopJob,
-    /// It goes on, perhaps with another terminal.
+    /// The program was continued, perhaps on another terminal.
     GoOn,
     Look,
     Nothing,
 }
 
 impl Quit {
-    /// Begins to listen. Keys are read only while standard input is this terminal's keyboard.
+    /// Starts to listen. Keys are read only while standard input is this terminal's keyboard.
     pub fn listen() -> Outcome<Self> {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,7 +46,7 @@ impl Quit {
         })
     }
 
-    /// Completes when the program is to end. Nothing is lost when the wait is given up.
+    /// Completes when the program is to end. The wait may be cancelled without losing anything.
     pub async fn asked(&mut self) {
         loop {
             match self.next().await {
@@ -59,7 +60,7 @@ impl Quit {
                 #[cfg(unix)]
                 Asked::StopJob => {
                     let job = rustix::process::Signal::TSTP;
-                    // Comes back to us as a signal.
+                    // The signal comes back to this process.
                     let _ = rustix::process::kill_current_process_group(job);
                 }
                 #[cfg(unix)]
@@ -77,7 +78,7 @@ impl Quit {
         }
     }
 
-    /// Takes what is ours of the terminal now.
+    /// Takes the keyboard and the screen, where they are ours now.
     fn settle(&mut self, anew: bool) {
         if self.keys.is_none() {
             self.keys = Keyboard::open();
@@ -111,7 +112,7 @@ impl Quit {
     }
 }
 
-/// The signals that ask for something.
+/// The signals that request something.
 #[cfg(unix)]
 struct Signals {
     interrupted: tokio::signal::unix::Signal,
@@ -122,9 +123,9 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// All from here on: one that is only waited for later would end or stop the process until
-    /// then. Hanging up is left to the system: a program that was started with nohup is to go on,
-    /// and for any other the terminal is gone.
+    /// Handles all of them from the start: without a handler, a signal would end or stop the
+    /// process. SIGHUP keeps the system's default: a program that was started with nohup must go
+    /// on, and for any other program the terminal is gone.
     fn listen() -> Outcome<Self> {
         use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};

@@ -1,7 +1,7 @@
-//! What is measured, for other programs: a JSON object a line, once a second.
+//! Statistics for other programs: one JSON object a line, once a second.
 //!
-//! Who reads it may be slow or stop, and neither viewers nor the picture may wait for that: lines
-//! are written by a thread, "stats", and left out when it falls behind.
+//! A reader may be slow or stop, and neither viewers nor the picture may wait for it. So a thread,
+//! "stats", writes the lines, and lines are left out when it falls behind.
 
 use std::fs::File;
 use std::io::Write;
@@ -23,7 +23,7 @@ const BACKLOG: usize = 16;
 pub struct StatsWriter(SyncSender<String>);
 
 impl StatsWriter {
-    /// Statistics as the flags ask for them, or none.
+    /// Opens the output that the flags ask for; `None` where they ask for none.
     pub fn open(args: &StatsArgs) -> Outcome<Option<Self>> {
         if args.stats.is_none() && args.stats_file.is_none() {
             return Ok(None);
@@ -45,7 +45,7 @@ impl StatsWriter {
                         }
                         None => console::output(&line).map_err(|failure| failure.summary()),
                     };
-                    // A full disk is no reason to end what is watched.
+                    // A full disk does not end the video.
                     match (&ending, missing) {
                         (Err(reason), false) => warn!("stats: lines are missing: {reason}"),
                         (Ok(()), true) => info!("stats: written again"),
@@ -67,8 +67,8 @@ impl StatsWriter {
     }
 }
 
-/// Opens the file, which stays as it is until there is something to be written: a program that
-/// could not start has nothing to say.
+/// Opens the file. It is truncated at the first line, so a program that could not start leaves the
+/// old content.
 fn create(path: &Path) -> Outcome<File> {
     let mut options = File::options();
     options.append(true).create(true);
@@ -82,7 +82,7 @@ fn create(path: &Path) -> Outcome<File> {
     })
 }
 
-/// A number to three digits behind the point.
+/// Rounds a number to three decimal places.
 pub fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

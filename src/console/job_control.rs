@@ -1,5 +1,5 @@
-//! Job control: whether the terminal is ours at the moment, or that of a shell which runs us in the
-//! background, where to read a key or to change the terminal's modes would stop the program.
+//! Job control: whether the terminal is ours at the moment, or belongs to a shell that runs us in
+//! the background. There, reading a key or changing the terminal's modes would stop the program.
 
 #[cfg(unix)]
 pub use unix::*;
@@ -12,23 +12,24 @@ mod unix {
     use rustix::process::getpgrp;
     use rustix::termios::tcgetpgrp;
 
-    /// Whether keys that are typed at standard input are for us.
+    /// Whether keys at standard input come to this program.
     pub fn has_keyboard() -> bool {
         io::stdin().is_terminal() && leads(io::stdin()) == Some(true)
     }
 
-    /// Whether `screen`, a terminal, may be drawn on. One that controls no session, as in some
-    /// containers, is nobody else's.
+    /// Whether `screen`, a terminal, may be drawn on. A terminal that controls no session, as in
+    /// some containers, belongs to nobody else.
     pub fn has_screen(screen: impl AsFd) -> bool {
         leads(screen).unwrap_or(true)
     }
 
-    /// Whether Ctrl-C at the controlling terminal reaches us, whatever standard input is.
+    /// Whether Ctrl-C at the controlling terminal reaches this program, whatever standard input is.
     pub fn hears_interrupt() -> bool {
         std::fs::File::open("/dev/tty").is_ok_and(|terminal| leads(terminal) == Some(true))
     }
 
-    /// Whether we are the foreground of this terminal; `None` where it does not control our session.
+    /// Whether this program is in the terminal's foreground; `None` where the terminal does not
+    /// control our session.
     fn leads(terminal: impl AsFd) -> Option<bool> {
         Some(tcgetpgrp(terminal).ok()? == getpgrp())
     }

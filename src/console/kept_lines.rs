@@ -1,5 +1,5 @@
-//! Lines of log that wait until a picture no longer covers the terminal: the first ones and the
-//! last ones, and one that repeats only once, with a count.
+//! Log lines that wait while a picture covers the terminal. The first and the last lines are kept.
+//! A repeated line is kept once, with a count.
 
 use std::collections::VecDeque;
 
@@ -9,22 +9,22 @@ const PART: usize = 100;
 /// The lines that wait.
 #[derive(Debug)]
 pub struct KeptLines {
-    /// Those that are never left out: how it began, and the advice that was given then.
+    /// The first lines, which are never left out: they tell the start and the first advice.
     first: Vec<Line>,
     last: VecDeque<Line>,
-    /// How many were left out between the two.
+    /// How many lines were left out between the two.
     lost: usize,
 }
 
 #[derive(Debug)]
 struct Line {
     text: String,
-    /// How often it was said.
+    /// How often the line came.
     count: usize,
 }
 
 impl KeptLines {
-    /// None yet.
+    /// No lines.
     pub const fn new() -> Self {
         Self {
             first: Vec::new(),
@@ -33,7 +33,7 @@ impl KeptLines {
         }
     }
 
-    /// Keeps what was said.
+    /// Keeps the lines of `text`.
     pub fn add(&mut self, text: &str) {
         let same = |line: &&mut Line| line.text == text;
         let mut lines = self.first.iter_mut().chain(&mut self.last);
@@ -55,7 +55,7 @@ impl KeptLines {
         self.last.push_back(line);
     }
 
-    /// All that was kept, in the order in which it was said first; nothing is kept any more.
+    /// Takes all kept lines, in the order in which each came first.
     pub fn take(&mut self) -> Vec<String> {
         let kept = std::mem::replace(self, Self::new());
         let gap = (kept.lost > 0).then(|| format!("({} lines are left out here)", kept.lost));

@@ -1,4 +1,4 @@
-//! Keys, and how the program is ended from where it runs: with q only while keys are read.
+//! Reads keys, and knows how a person can end the program: with q only while keys are read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,31 +16,31 @@ use super::output::{State, line, lock};
 /// How long crossterm's thread may take to stop reading.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Keys one by one, until this is dropped.
+/// Reads keys one by one, until it is dropped.
 pub struct Keyboard {
     events: EventStream,
     reader: Arc<Reader>,
 }
 
-/// What a key asks for.
+/// A request by a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// q, Ctrl-C, or the end of the keyboard.
     Quit,
     /// Ctrl-Z.
     Suspend,
-    /// The terminal has another size now, or anything else was pressed.
+    /// Another key, or the terminal has changed its size.
     Other,
 }
 
 impl Keyboard {
-    /// Takes over the keyboard; `None` where standard input is no terminal, or this program is
-    /// in the background, where touching the terminal would stop it.
+    /// Takes over the keyboard. `None` where standard input is no terminal, or where this program
+    /// is in the background, in which touching the terminal would stop it.
     pub fn open() -> Option<Self> {
         if !job_control::has_keyboard() {
             return None;
         }
-        // Whatever the modes are that it has set before: a shell may have changed them since.
+        // A shell may have changed the modes since crossterm last set them.
         let _ = terminal::disable_raw_mode();
         terminal::enable_raw_mode().ok()?;
         let mut state = lock();
@@ -84,10 +84,10 @@ impl Keyboard {
         }
     }
 
-    /// Gives the keyboard back, and waits until nobody reads from it any more.
+    /// Gives the keyboard back, and waits until crossterm's thread no longer reads from it.
     pub fn close(self) {
         let reader = Arc::clone(&self.reader);
-        // It tells the thread to end.
+        // Dropping it tells the thread to end.
         drop(self);
         let reads = |state: &mut ReaderState| state.reads;
         let mut state = reader.state.lock();
@@ -102,7 +102,7 @@ impl Drop for Keyboard {
 }
 
 /// Knows whether crossterm's thread, which waits for keys, may be reading from the terminal. In the
-/// background that would stop the program.
+/// background a read would stop the program.
 #[derive(Default)]
 struct Reader {
     state: Mutex<ReaderState>,
@@ -112,11 +112,11 @@ struct Reader {
 #[derive(Default)]
 struct ReaderState {
     reads: bool,
-    /// Who waits for a key.
+    /// The task that waits for a key.
     waker: Option<Waker>,
 }
 
-/// The thread wakes whoever waits each time that it has stopped reading.
+/// The thread calls this each time that it has stopped reading.
 impl Wake for Reader {
     fn wake(self: Arc<Self>) {
         let mut state = self.state.lock();
@@ -130,7 +130,7 @@ impl Wake for Reader {
     }
 }
 
-/// What the person at this machine can do to end the program, in a few words.
+/// A few words on how the person at this machine can end the program.
 pub fn way_out() -> String {
     match Way::now() {
         Way::Key => "q quits".into(),
@@ -139,7 +139,7 @@ pub fn way_out() -> String {
     }
 }
 
-/// The same as a line for the log, which says so once more when q is read after all.
+/// The same as a line of the log. The log is corrected if q is read later after all.
 pub fn way_out_line() -> String {
     let way = Way::now();
     lock().keys_denied = way != Way::Key;
@@ -150,7 +150,7 @@ pub fn way_out_line() -> String {
     }
 }
 
-/// How the program is ended from the keyboard, if at all.
+/// How the keyboard ends the program, if at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// q, and Ctrl-C as well.
@@ -173,9 +173,9 @@ impl Way {
     }
 }
 
-/// Gives the terminal its modes back.
+/// Restores the modes of the terminal.
 pub(super) fn cooked(state: &mut State) {
-    // In the background it would stop us, and the shell has set the modes that it likes.
+    // In the background this would stop us, and the shell has set its own modes there.
     if std::mem::take(&mut state.raw) && job_control::has_keyboard() {
         let _ = terminal::disable_raw_mode();
     }

@@ -1,4 +1,4 @@
-//! The log: the lines of `tracing`, as lines of the console.
+//! The log: the lines of `tracing`, printed as lines of the console.
 
 use std::io::{self, Write};
 
@@ -11,8 +11,8 @@ use tracing_subscriber::registry::LookupSpan;
 use super::output::line;
 use super::screen::restore;
 
-/// Starts the log: what happens, at the least; with `verbosity` details, then everything.
-/// `RUST_LOG` chooses otherwise.
+/// Starts the log: events by default, details and then everything with a higher `verbosity`.
+/// `RUST_LOG` overrides it.
 pub fn log(verbosity: u8) {
     let level = match verbosity {
         0 => "vidchat=info",
@@ -32,7 +32,7 @@ pub fn log(verbosity: u8) {
     }));
 }
 
-/// A line of log: `LEVEL subject: event`.
+/// The format of a log line: `LEVEL subject: event`.
 struct LogLine;
 
 impl<S, N> FormatEvent<S, N> for LogLine
@@ -54,7 +54,7 @@ where
     }
 }
 
-/// Where the log goes, line by line.
+/// The writer that passes log lines to the console.
 struct LogWriter;
 
 impl Write for LogWriter {

@@ -1,14 +1,13 @@
 //! The terminal: the one place that prints, and the one that reads keys.
 //!
-//! Everything goes to standard error; standard output belongs to pipelines. Lines of log, the
-//! status line and a picture drawn in the terminal share that one screen, so they are kept apart
-//! here.
+//! Everything goes to standard error; standard output belongs to pipelines. Log lines, the status
+//! line and a picture in the terminal share one screen, so they are coordinated here.
 //!
-//! The terminal may be a shell's, which runs us in the background or has stopped us: then no key is
-//! read, nothing is drawn, and lines alone are written.
+//! The terminal may belong to a shell that runs this program in the background or has stopped it.
+//! Then no key is read, no picture is drawn, and only lines are written.
 //!
-//! A terminal may be stopped and a pipe full, and viewers must not wait for that: lines are
-//! written by a thread, "console", and are lost, and counted, when it falls far behind.
+//! A terminal may be stopped and a pipe full, and viewers must not wait for that. So a thread,
+//! "console", writes the lines. When it falls far behind, lines are dropped and counted.
 
 mod job_control;
 mod kept_lines;

@@ -1,7 +1,7 @@
-//! Lines on standard error, written by a thread, and what a command prints on standard output.
+//! Lines on standard error, written by a thread, and the output of commands on standard output.
 //!
-//! The state of the console is here too: whether keys are read, whether a frame covers the terminal,
-//! the status line. The other files of the console change it.
+//! The state of the console is here too: whether keys are read, whether a picture covers the
+//! terminal, the status line. The other files of the console change it.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
@@ -30,29 +30,29 @@ static CONSOLE: Mutex<State> = Mutex::new(State {
 });
 
 pub(super) struct State {
-    /// The terminal gives keys one by one.
+    /// Whether the terminal is in raw mode and gives keys one by one.
     pub(super) raw: bool,
-    /// There is a picture for the terminal: how it is drawn again.
+    /// Draws the picture for the terminal again, if there is a picture.
     pub(super) screen: Option<Redraw>,
-    /// The picture covers the terminal, as that is ours.
+    /// Whether the picture covers the terminal. It does while the terminal is ours.
     pub(super) covered: bool,
     /// The line at the bottom.
     pub(super) status: String,
     /// Lines that wait until the picture is gone.
     pub(super) kept: KeptLines,
-    /// Writes that the terminal was too slow for.
+    /// Writes that were dropped because the terminal was too slow.
     pub(super) lost: u64,
-    /// The person was told to type something else than q.
+    /// Whether the person was told to use another way than q.
     pub(super) keys_denied: bool,
 }
 
-/// Has a picture drawn again, all of it.
+/// Draws the whole picture again.
 pub(super) type Redraw = Arc<dyn Fn() + Send + Sync>;
 
-/// What the writing thread is given.
+/// A job for the writing thread.
 enum Output {
     Bytes(Vec<u8>),
-    /// Everything before this is written when its receiver hears that it is gone.
+    /// A mark in the output. Its receiver is disconnected when everything before it is written.
     Mark(SyncSender<()>),
 }
 
@@ -74,7 +74,7 @@ pub fn line(text: &str) {
     state.put(out);
 }
 
-/// Prints what a command was asked for, such as a list, on standard output.
+/// Prints the output of a command, such as a list, on standard output.
 pub fn output(text: &str) -> Outcome {
     let mut stdout = io::stdout().lock();
     printed(
@@ -84,10 +84,10 @@ pub fn output(text: &str) -> Outcome {
     )
 }
 
-/// What it means that printing on standard output ended so.
+/// The outcome of printing on standard output with this result.
 pub fn printed(result: io::Result<()>) -> Outcome {
     match result {
-        // A reader that has seen enough, such as head, is no error.
+        // A reader that closes early, such as head, is no error.
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::start("cannot write to standard output")
                 .cause(describe(&e))
@@ -97,17 +97,17 @@ pub fn printed(result: io::Result<()>) -> Outcome {
     }
 }
 
-/// Whether something can be drawn in place in this terminal: a picture, a status line.
+/// Whether this terminal can be drawn on in place, for a picture or a status line.
 pub fn can_draw() -> bool {
     io::stderr().is_terminal() && !is_dumb()
 }
 
-/// Whether there is a terminal, and it shows text alone.
+/// Whether there is a terminal, and it only shows text.
 pub fn is_dumb() -> bool {
     io::stderr().is_terminal() && !knows_escapes()
 }
 
-/// Whether terminals of this one's name know escape sequences; others show them as letters.
+/// Whether terminals of this name know escape sequences. Other terminals show them as letters.
 pub fn knows_escapes() -> bool {
     let name = std::env::var_os("TERM").unwrap_or_default();
     // Windows has no names for terminals.
@@ -115,7 +115,7 @@ pub fn knows_escapes() -> bool {
     !(nameless || name == "dumb" || name == "unknown")
 }
 
-/// Waits until what was said so far is written, or the terminal is hopeless.
+/// Waits until the output so far is written, or the terminal has taken nothing for `FAREWELL`.
 pub fn flush() {
     let (mark, passed) = mpsc::sync_channel(0);
     if writer().try_send(Output::Mark(mark)).is_ok() {
@@ -124,7 +124,7 @@ pub fn flush() {
 }
 
 impl State {
-    /// Has `text` written, without waiting for it.
+    /// Writes `text` without waiting for it.
     pub(super) fn put(&mut self, text: String) {
         let text = match self.lost {
             0 => text,
@@ -137,12 +137,12 @@ impl State {
     }
 }
 
-/// The thread that writes, which lives as long as the process.
+/// The thread that writes. It lives as long as the process.
 fn writer() -> &'static SyncSender<Output> {
     static WRITER: OnceLock<SyncSender<Output>> = OnceLock::new();
     WRITER.get_or_init(|| {
         let (sender, outputs) = mpsc::sync_channel(BACKLOG);
-        // Without the thread nothing is said; there is nobody to tell about that.
+        // Without the thread nothing is printed, and there is nowhere to report that.
         let _ = std::thread::Builder::new()
             .name("console".into())
             .spawn(move || {
@@ -162,8 +162,8 @@ pub(super) fn lock() -> MutexGuard<'static, State> {
     CONSOLE.lock()
 }
 
-/// The end of a line. In a terminal it is right whether or not that gives keys one by one, which
-/// may have changed when the line is written.
+/// The end of a line. In a terminal it is right in raw mode and without it, as the mode may have
+/// changed when the line is written.
 pub(super) fn new_line() -> &'static str {
     if io::stderr().is_terminal() {
         "\r\n"
@@ -177,7 +177,7 @@ pub(super) fn size() -> (u16, u16) {
     terminal::size().unwrap_or((80, 24))
 }
 
-/// Standard error may be closed; there is nobody to tell about that.
+/// Writes to standard error. It may be closed, and there is nowhere to report that.
 pub(super) fn write(bytes: &[u8]) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());

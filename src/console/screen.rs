@@ -1,4 +1,4 @@
-//! The terminal as a screen for a frame, and its return to the shell.
+//! The terminal as a screen for a picture, and its return to the shell.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use super::keys::cooked;
 use super::output::{FAREWELL, State, flush, lock, new_line, size, write};
 use super::status::cut;
 
-/// Held while a picture is written. To be taken before [`CONSOLE`].
+/// Held while a picture is written. It is locked before [`CONSOLE`].
 static DRAWING: Mutex<()> = Mutex::new(());
 
 /// The terminal as a screen for a picture, until this is dropped.
 pub struct AlternateScreen(());
 
 impl AlternateScreen {
-    /// Covers the terminal, for as long as that is ours. `redraw` has the picture drawn again in
-    /// full, after the terminal was the shell's.
+    /// Covers the terminal while it is ours. `redraw` draws the whole picture again after the
+    /// terminal belonged to the shell.
     pub fn enter(redraw: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let mut state = lock();
         state.screen = Some(Arc::new(redraw));
@@ -30,13 +30,13 @@ impl AlternateScreen {
         Ok(screen)
     }
 
-    /// Columns and rows for the picture: the last row is the status line's.
+    /// Columns and rows for the picture. The last row belongs to the status line.
     pub fn size(&self) -> (u16, u16) {
         let (columns, rows) = size();
         (columns, rows.saturating_sub(1))
     }
 
-    /// Writes what was drawn and the status line; returns when the terminal has taken them.
+    /// Writes the drawn picture and the status line. Returns when the terminal has taken them.
     pub fn draw(&self, bytes: &[u8]) {
         let (columns, rows) = size();
         let _drawing = DRAWING.lock();
@@ -46,7 +46,7 @@ impl AlternateScreen {
         }
         let status = cut(&state.status, columns);
         let status = format!("\x1b[{rows};1H{status}\x1b[K");
-        // The lock is free again: whoever has a line to say need not wait for a slow terminal.
+        // The lock is released, so other lines do not wait for a slow terminal.
         drop(state);
         write(&[bytes, status.as_bytes()].concat());
     }
@@ -60,14 +60,14 @@ impl Drop for AlternateScreen {
     }
 }
 
-/// Whether there is a terminal that may become ours later on, for keys or for a picture.
+/// Whether a terminal may become ours later, for keys or for a picture.
 pub fn waits_for_terminal() -> bool {
     let state = lock();
     (!state.raw && io::stdin().is_terminal()) || (state.screen.is_some() && !state.covered)
 }
 
-/// Covers the terminal with the picture where that is ours, and uncovers it where it is not.
-/// `anew`: somebody else may have used it since.
+/// Covers the terminal with the picture while the terminal is ours, and uncovers it otherwise.
+/// `anew` says that another program may have used it since.
 pub fn settle(anew: bool) {
     let ours = job_control::has_screen(io::stderr());
     let mut state = lock();
@@ -80,14 +80,14 @@ pub fn settle(anew: bool) {
     if state.covered && !anew {
         return;
     }
-    // A terminal that cannot be written to shows nothing either way.
+    // A terminal that cannot be written to shows nothing in either case.
     let _ = cover(&mut state);
-    // Without the lock, as it may be drawn at once.
+    // The lock is released, as the picture may be drawn at once.
     drop(state);
     redraw();
 }
 
-/// Gives the terminal back to the shell, as this process is about to be stopped.
+/// Gives the terminal back to the shell, before this process is stopped.
 pub fn suspend() {
     let drawing = between_frames();
     let mut state = lock();
@@ -102,8 +102,8 @@ pub fn suspend() {
     flush();
 }
 
-/// Gives the terminal back as it was, and waits for the last lines to be written: at the end,
-/// and when the program panics.
+/// Restores the terminal, and waits for the last lines to be written. It is called at the end, and
+/// when the program panics.
 pub fn restore() {
     let drawing = between_frames();
     let mut state = lock();
@@ -119,15 +119,16 @@ pub fn restore() {
     flush();
 }
 
-/// Waits until no frame is being written, or the terminal takes nothing any more. No frame is begun
-/// while the guard lives.
+/// Waits until no picture is being written, or the terminal takes nothing any more. No picture is
+/// started while the guard lives.
 fn between_frames() -> Option<MutexGuard<'static, ()>> {
     DRAWING.try_lock_for(FAREWELL)
 }
 
 fn cover(state: &mut State) -> io::Result<()> {
     let was_covered = std::mem::replace(&mut state.covered, true);
-    // The status line is drawn with each frame from here on, and must not stay below.
+    // The status line is drawn with each picture from now on, and must not stay in the terminal
+    // below.
     if !std::mem::take(&mut state.status).is_empty() && !was_covered {
         state.put("\r\x1b[K".to_owned());
     }
@@ -137,7 +138,7 @@ fn cover(state: &mut State) -> io::Result<()> {
         io::stderr(),
         terminal::EnterAlternateScreen,
         terminal::Clear(terminal::ClearType::All),
-        // What was drawn for a wider terminal must not scroll the picture.
+        // A picture that was drawn for a wider terminal must not scroll the screen.
         terminal::DisableLineWrap,
         cursor::Hide
     )

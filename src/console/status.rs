@@ -5,22 +5,23 @@ use std::io;
 use super::job_control;
 use super::output::{can_draw, lock, size};
 
-/// What is between the parts of a status line.
+/// The separator between the parts of a status line.
 pub const GAP: &str = "  ";
 
-/// Shows `text` in place at the bottom; only on a terminal. Its parts have [`GAP`] between them,
-/// the most important first; where not all of them fit, the last one stays and those before it go.
+/// Shows `text` in place at the bottom, only on a terminal. Its parts are separated by [`GAP`], the
+/// most important first. Where not all of them fit, the last part stays and those before it are
+/// left out.
 pub fn status(text: &str) {
     let mut state = lock();
     if !can_draw() || state.status == text {
         return;
     }
     let (columns, _) = size();
-    // Over a picture it is drawn with the next one.
+    // While a picture covers the terminal, the line is drawn with the next picture.
     if state.covered {
         state.status = text.to_owned();
     } else if !job_control::has_screen(io::stderr()) {
-        // Where it was, there is the shell's prompt now.
+        // The shell's prompt is there now.
         state.status.clear();
     } else {
         state.status = cut(text, columns);
@@ -29,12 +30,12 @@ pub fn status(text: &str) {
     }
 }
 
-/// What of a status line fits into so many columns. One stays free: the cursor's.
+/// The parts of a status line that fit into `columns`. One column stays free for the cursor.
 pub(super) fn cut(line: &str, columns: u16) -> String {
     let most = usize::from(columns).saturating_sub(1);
     let mut parts: Vec<&str> = line.split(GAP).collect();
     while parts.len() > 1 && parts.join(GAP).chars().count() > most {
-        // The last but one; of two the last.
+        // Removes the last but one, or the last of two.
         parts.remove((parts.len() - 2).max(1));
     }
     parts.join(GAP).chars().take(most).collect()

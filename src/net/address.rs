@@ -1,4 +1,4 @@
-//! Addresses as people type and read them.
+//! Hosts and ports as people type and read them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,15 +8,15 @@ use crate::failure::Invalid;
 
 use super::DEFAULT_PORT;
 
-/// What to do about an address of which nobody here knows what was meant.
+/// The advice for an address whose meaning is not known on this machine.
 const ASK_THERE: &str = "vidchat send prints on the other machine what to type here";
 
-/// Where a sender is: what a person typed.
+/// The address of a peer, as a person typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// A name or an address, without brackets.
     pub host: String,
-    /// The port, where one was given.
+    /// The port, if one was given.
     pub port: Option<u16>,
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Target {
     }
 }
 
-/// The default port is left out, as nobody has to type it.
+/// Leaves out the default port, as nobody has to type it.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (host, port) = self.parts();
@@ -73,13 +73,13 @@ impl fmt::Display for Target {
     }
 }
 
-/// An IPv4 viewer of a listener for both kinds, as the IPv4 address that it is.
+/// The address of a peer, with an IPv4-mapped IPv6 address turned into plain IPv4.
 pub(super) fn plain(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// Reads an address of this machine. A name may have several, and it is not known which is meant,
-/// but for the one that every machine has.
+/// Reads an address of this machine. Names are refused, as one may have several addresses. The
+/// exception is `localhost`.
 pub fn own(text: &str) -> Result<IpAddr, Invalid> {
     let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
     let inner = inner.unwrap_or(text);
@@ -119,8 +119,8 @@ pub fn own(text: &str) -> Result<IpAddr, Invalid> {
         .instead(words[0].clone()))
 }
 
-/// This machine's addresses that others can connect to, those most likely to work first; none on a
-/// machine without a network. `bound` is what the listener is bound to.
+/// This machine's addresses that others can connect to, the most likely to work first. The list is
+/// empty on a machine without a network. `bound` is the address that the listener is bound to.
 pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
         return vec![bound];
@@ -134,7 +134,7 @@ pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
         .collect();
     found.sort_by_key(IpAddr::is_ipv6);
     found.dedup();
-    // An address that a machine gives to itself leads to those at the same cable alone.
+    // An address that a machine gives itself leads only to machines on the same cable.
     let by_itself = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_link_local());
     if !found.iter().all(by_itself) {
         found.retain(|ip| !by_itself(ip));
@@ -142,13 +142,13 @@ pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
     found
 }
 
-/// An IPv6 link-local address works only with the name of the other machine's interface, which
-/// nobody here knows.
+/// Whether this is an IPv6 link-local address. It works only with the name of the other machine's
+/// interface, which is not known here.
 fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-/// The network interfaces of this machine that an address of one link can be behind.
+/// The interfaces of this machine that a link-local address can belong to.
 fn interfaces() -> Vec<String> {
     let all = if_addrs::get_if_addrs().unwrap_or_default();
     let mut names: Vec<String> = all
@@ -160,7 +160,7 @@ fn interfaces() -> Vec<String> {
     names
 }
 
-/// What of `text` is host and port, which has to be all of it.
+/// The host and port in `text`. An error where the text has anything else.
 fn host_alone(text: &str) -> Result<&str, Invalid> {
     let trimmed = text.trim();
     let (cause, rest) = match trimmed.split_once("://") {
@@ -189,7 +189,7 @@ fn host_alone(text: &str) -> Result<&str, Invalid> {
     })
 }
 
-/// Host, without its brackets, and port.
+/// The host, without its brackets, and the port.
 fn split(text: &str) -> Result<(&str, Option<&str>), Invalid> {
     if let Some(inner) = text.strip_prefix('[') {
         let Some((host, rest)) = inner.split_once(']') else {
@@ -236,7 +236,7 @@ fn split(text: &str) -> Result<(&str, Option<&str>), Invalid> {
     })
 }
 
-/// An error where `host`, whose port was given as `port`, can be neither a name nor an address.
+/// Returns an error where `host`, typed with `port`, can be neither a name nor an address.
 fn check_host(host: &str, port: Option<&str>) -> Result<(), Invalid> {
     if host.is_empty() {
         let port = usable_port(port.unwrap_or_default());
@@ -268,7 +268,7 @@ fn check_host(host: &str, port: Option<&str>) -> Result<(), Invalid> {
             invalid.hint(ASK_THERE)
         });
     }
-    // The last one may be empty: a dot ends a name that is complete.
+    // The last label may be empty: a dot at the end marks a complete name.
     let name = host.strip_suffix('.').unwrap_or(host);
     if name.len() > 253
         || name
@@ -283,7 +283,8 @@ fn check_host(host: &str, port: Option<&str>) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// An error where an IPv6 address needs the name of an interface and has none that is here.
+/// Returns an error where an IPv6 address needs the name of an interface and has none of this
+/// machine.
 fn check_zone(host: &str, port: Option<&str>) -> Result<(), Invalid> {
     let (address, zone) = without_zone(host);
     let local = address.parse().is_ok_and(|ip| is_link_local(&ip));
@@ -311,8 +312,8 @@ fn check_zone(host: &str, port: Option<&str>) -> Result<(), Invalid> {
         .instead(meant))
 }
 
-/// Why a host that ends in a number, as only an IPv4 address may, is none. Resolvers disagree on
-/// what else it could be: some read 1.2.3 as 1.2.0.3, and 010.0.0.1 as 8.0.0.1.
+/// Why a host that ends in a number is no IPv4 address, which it would have to be. Resolvers
+/// disagree on its meaning: some read 1.2.3 as 1.2.0.3, and 010.0.0.1 as 8.0.0.1.
 fn ipv4_fault(host: &str) -> Option<String> {
     let parts: Vec<&str> = host.split('.').collect();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -330,7 +331,7 @@ fn ipv4_fault(host: &str) -> Option<String> {
     Some(format!("it is no IPv4 address: {fault}"))
 }
 
-/// An IPv4 address whose numbers begin with zeros, without those.
+/// An IPv4 address whose numbers begin with zeros, without these zeros.
 fn without_zeros(host: &str) -> Option<String> {
     let parts = host.split('.').map(|part| part.parse().ok());
     let parts: [u8; 4] = parts.collect::<Option<Vec<u8>>>()?.try_into().ok()?;
@@ -341,7 +342,7 @@ fn is_ipv6(text: &str) -> bool {
     without_zone(text).0.parse::<Ipv6Addr>().is_ok()
 }
 
-/// An IPv6 address, and the interface behind its %.
+/// An IPv6 address, and the interface after its %.
 fn without_zone(text: &str) -> (&str, Option<&str>) {
     match text.split_once('%') {
         Some((address, zone)) => (address, Some(zone)),
@@ -349,7 +350,7 @@ fn without_zone(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The port that was typed, where it is one.
+/// The typed port if it is valid and not 0, otherwise the default.
 fn usable_port(text: &str) -> u16 {
     match text.trim_start_matches(':').parse() {
         Ok(0) | Err(_) => DEFAULT_PORT,
@@ -357,7 +358,7 @@ fn usable_port(text: &str) -> u16 {
     }
 }
 
-/// A host as it stands before a port.
+/// A host as it is written before a port.
 fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') {
         format!("[{host}]")

@@ -6,12 +6,12 @@ use hdrhistogram::Histogram;
 
 use crate::wire::AgesMs;
 
-/// Ages are told to within one of a hundred.
+/// Significant digits of the ages: an error of one in a hundred.
 const DIGITS: u8 = 2;
-/// The oldest that is told apart from older ones: an hour.
+/// The largest age in the histogram: an hour, in microseconds. Older frames count as this old.
 const OLDEST: u64 = 3_600_000_000;
 
-/// Ages of frames since this was last read.
+/// Ages of frames since the last [`AgeHistogram::take`].
 #[derive(Debug)]
 pub struct AgeHistogram(Histogram<u32>);
 
@@ -36,7 +36,7 @@ impl From<AgeSummary> for AgesMs {
     }
 }
 
-/// Milliseconds to a thousandth.
+/// Milliseconds, rounded to three decimal places.
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
@@ -50,13 +50,13 @@ impl Default for AgeHistogram {
 }
 
 impl AgeHistogram {
-    /// One more frame.
+    /// Counts one more frame.
     pub fn note(&mut self, age: Duration) {
         self.0
             .saturating_record(u64::try_from(age.as_micros()).unwrap_or(OLDEST));
     }
 
-    /// The percentiles so far, and an empty histogram from here on; `None` where there was no frame.
+    /// The percentiles so far; `None` where there was no frame. Empties the histogram.
     pub fn take(&mut self) -> Option<AgeSummary> {
         if self.0.is_empty() {
             return None;

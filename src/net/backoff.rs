@@ -1,8 +1,8 @@
 //! The pauses between two tries to connect.
 //!
-//! They are short: a peer that is back is to be seen at once, and a try costs next to nothing. They
-//! differ a little by chance: many viewers lose one sender in the same moment, and must not all
-//! come back in one.
+//! They are short: a peer that is back should be noticed at once, and a try costs little. They vary
+//! a little at random: many viewers lose one sender in the same moment, and must not all come back
+//! in the same moment.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(100);
 /// The longest pause while nobody answers.
 const LONGEST: Duration = Duration::from_millis(600);
-/// The pause where somebody answers and turns us away, since all seats are taken perhaps.
+/// The pause where a peer answers and refuses, perhaps because all seats are taken.
 const REFUSED: Duration = Duration::from_secs(3);
-/// How long to wait for an address when connecting again. A packet that was lost is sent again
-/// after a second; after that a new try is the quicker way.
+/// How long to wait for an address when connecting again. A lost packet is sent again after a
+/// second. After that a new try is faster.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
-/// The pauses of one row of tries.
+/// The pauses of one series of tries.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     next: Duration,
 }
 
 impl Backoff {
-    /// A connection that was of use is lost.
+    /// A working connection was lost.
     pub fn after_loss() -> Self {
         Self { next: FIRST }
     }
@@ -33,7 +33,7 @@ impl Backoff {
         Self { next: LONGEST }
     }
 
-    /// The other side has said goodbye at once.
+    /// The peer said goodbye at once.
     pub fn after_refusal() -> Self {
         Self { next: REFUSED }
     }

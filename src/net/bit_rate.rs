@@ -1,31 +1,31 @@
-//! Bit rates, in one unit.
+//! Bit rates, with conversions between units.
 
-/// Bits a second.
+/// A bit rate in bit/s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct BitRate(f64);
 
 impl BitRate {
-    /// So many bits a second.
+    /// From bit/s.
     pub const fn from_bits(bits: f64) -> Self {
         Self(bits)
     }
 
-    /// So many bytes a second.
+    /// From bytes a second.
     pub const fn from_bytes(bytes: f64) -> Self {
         Self(bytes * 8.0)
     }
 
-    /// So many kbit/s.
+    /// From kbit/s.
     pub const fn from_kbit(kbit: f64) -> Self {
         Self(kbit * 1e3)
     }
 
-    /// Bits a second.
+    /// In bit/s.
     pub const fn bits(self) -> f64 {
         self.0
     }
 
-    /// Bytes a second.
+    /// In bytes a second.
     pub const fn bytes(self) -> f64 {
         self.0 / 8.0
     }

@@ -1,4 +1,4 @@
-//! The last words of a connection.
+//! The last message of a connection.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::message_reader::MessageReader;
 use super::transport::TransportWriter;
 use crate::wire::{Bye, Control};
 
-/// How long a peer may take to read our last words.
+/// How long a peer may take to read our last message.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-/// Tells a peer why the connection is about to be closed, and gives it a moment to read that: bytes
-/// that a closed socket had not read yet turn into a reset, which overtakes the last words.
+/// Tells a peer why the connection is about to be closed, and gives it a moment to read that. Bytes
+/// that a closed socket has not read cause a reset, which overtakes the last message.
 pub(super) async fn farewell<R: AsyncRead + Unpin>(
     bye: Bye,
     reader: &mut MessageReader<R>,

@@ -1,18 +1,18 @@
-//! Idle time-outs that leave out the time in which this machine was suspended. It has heard nobody then,
-//! and that is no fault of the peers.
+//! Idle time-outs that leave out the time in which this machine was suspended. It receives nothing
+//! then, which is not the fault of the peers.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// A silence is counted in so many parts. A pause of this machine counts as one of them at the most.
+/// A silence is counted in this many parts. A pause of this machine counts as at most one of them.
 const PARTS: u32 = 6;
 
-/// A timer that is later than this has been held up by a pause of this machine.
+/// A timer that is later than this was delayed by a pause of this machine.
 const LATE: Duration = Duration::from_millis(500);
 
-/// The output of `heard`; `None` where it took longer than `limit`.
+/// The output of `heard`; `None` where that takes longer than `limit`.
 pub(super) async fn within<T>(limit: Duration, heard: impl Future<Output = T>) -> Option<T> {
     let mut heard = pin!(heard);
     for _ in 0..PARTS {
@@ -23,7 +23,7 @@ pub(super) async fn within<T>(limit: Duration, heard: impl Future<Output = T>) -
     None
 }
 
-/// Whether this machine has paused, as a timer that was due at `due` goes off now.
+/// Whether this machine has paused: the timer that was due at `due` has fired just now.
 pub(super) fn has_paused(due: Instant) -> bool {
     Instant::now().saturating_duration_since(due) > LATE
 }
@@ -56,7 +56,8 @@ mod tests {
         let pause = async {
             tokio::task::yield_now().await;
             advance(LIMIT * 2).await;
-            // What the peer said meanwhile, or says now, comes after the timers have gone off.
+            // Anything that the peer says during or right after the pause comes after the timers
+            // have fired.
             sleep(LIMIT / 2).await;
             "word"
         };

@@ -1,4 +1,4 @@
-//! Accepting connections, whatever the system has to say against it.
+//! Accepts connections, and goes on after errors of the system.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use super::log_throttle::LogThrottle;
 use super::transport::Transport;
 use crate::failure::describe;
 
-/// How long to wait after the system refused to accept anything, out of descriptors perhaps.
+/// How long to wait after the system failed to accept, for example because it has no descriptors
+/// left.
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// A bound socket whose connections are accepted one by one.
@@ -30,7 +31,7 @@ impl Listener {
         }
     }
 
-    /// Waits for the next connection. Nothing is lost when the wait is given up.
+    /// Waits for the next connection. The wait may be cancelled without losing anything.
     pub async fn accept(&mut self) -> (Transport, SocketAddr) {
         loop {
             let accepted = tokio::select! {

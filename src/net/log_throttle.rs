@@ -1,5 +1,5 @@
-//! What happens again and again, for the log: told at first, then each time that it has happened
-//! twice as often, and once more when it is over. A line a second would push out all others.
+//! Logs events that repeat. An event is logged at first, then each time that its count has doubled,
+//! and once more when it is over. One line a second would drown all others.
 
 use std::fmt;
 use std::future::pending;
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-/// What has not happened for so long is over.
+/// An event that has not happened for this long is over.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// Counts what repeats, and says when it is time to tell of it. The time is given to it.
+/// Counts a repeated event, and says when to log it. The caller passes the time.
 #[derive(Debug, Default)]
 pub struct LogThrottle {
-    /// How often it has happened since it began.
+    /// How often the event has happened since it began.
     count: u64,
-    /// How many of those have been told.
+    /// How many of these have been logged.
     told: u64,
     begun: Option<Instant>,
     last: Option<Instant>,
 }
 
-/// How often something has happened, and in which time.
+/// How often an event has happened, and in which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     pub count: u64,
@@ -29,7 +29,7 @@ pub struct Times {
 }
 
 impl LogThrottle {
-    /// It has happened. Returns how often so far, where that is to be told.
+    /// Notes the event. Returns the count so far where it is to be logged.
     pub fn note(&mut self, now: Instant) -> Option<Times> {
         if self.over_at().is_some_and(|at| at <= now) {
             *self = Self::default();
@@ -44,13 +44,12 @@ impl LogThrottle {
         Some(self.times())
     }
 
-    /// When it is over, if it does not happen again until then; `None` where nothing is left to be
-    /// told of it.
+    /// When the event is over, unless it happens again before that; `None` before it has happened.
     pub fn over_at(&self) -> Option<Instant> {
         Some(self.last? + QUIET)
     }
 
-    /// Whether it is over by now: how often it has happened, where that was not told as it happened.
+    /// Forgets an event that is over by now. Returns its count if it happened more than once.
     pub fn over(&mut self, now: Instant) -> Option<Times> {
         if self.over_at()? > now {
             return None;
@@ -59,8 +58,8 @@ impl LogThrottle {
         (ended.count > 1).then(|| ended.times())
     }
 
-    /// Waits until it is over, and returns how often it has happened, where that was not told as it
-    /// happened; for ever where nothing is left to be told. Nothing is lost when the wait is given up.
+    /// Waits until the event is over, and returns its count if it happened more than once. Waits
+    /// for ever where it did not. The wait may be cancelled without losing anything.
     pub async fn ended(&mut self) -> Times {
         loop {
             match self.over_at() {
@@ -82,7 +81,7 @@ impl LogThrottle {
     }
 }
 
-/// Nothing for the first time, otherwise what follows a word.
+/// Empty for the first time, otherwise a text that follows another word.
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.count {
@@ -92,7 +91,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// A time as a person says it.
+/// A time in words for a person.
 pub fn span(time: Duration) -> String {
     match time.as_secs() {
         0 => "less than 1 s".into(),
@@ -102,30 +101,30 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// Several things that repeat, each by itself: as many as somebody outside could make up are not
-/// kept.
+/// A throttle for each of several kinds of event. Peers can make up kinds, so only the latest
+/// `KINDS` are kept.
 #[derive(Debug)]
 pub struct LogThrottleBy<K> {
-    /// The latest last.
+    /// The latest kind comes last.
     kinds: Vec<(K, LogThrottle)>,
 }
 
-/// Losses of something that comes back by itself, and may be lost again as soon as it is there.
+/// Throttles the losses of a resource that comes back by itself, and may be lost again at once.
 #[derive(Debug, Default)]
 pub struct Losses {
     all: LogThrottle,
     reasons: LogThrottleBy<String>,
-    /// The last loss was told, so the end of it is to be told too.
+    /// Whether the last loss was logged, so that its end is to be logged too.
     told: bool,
     lost: bool,
 }
 
-/// What is lost again within this time after it came back was not really there.
+/// A loss within this time after the last one ended belongs to the same series of losses.
 const FLAPPING: Duration = Duration::from_secs(3);
 
 impl Losses {
-    /// It is lost, or is so for another reason than it was. Returns how often that has happened for
-    /// this reason, where that is to be told.
+    /// Notes a loss, or a new reason for it. Returns how often the resource was lost for this
+    /// reason, where that is to be logged.
     pub fn lost(&mut self, reason: &str, now: Instant) -> Option<Times> {
         if !self.lost && self.all.last.is_some_and(|last| now > last + FLAPPING) {
             *self = Self::default();
@@ -137,21 +136,22 @@ impl Losses {
         times
     }
 
-    /// It is there again. Returns whether that is to be told.
+    /// Notes that the resource is back. Returns whether that is to be logged.
     pub fn back(&mut self, now: Instant) -> bool {
         self.lost = false;
         self.all.last = Some(now);
         std::mem::take(&mut self.told)
     }
 
-    /// When it will have been there for long enough; `None` while it is lost, or was not.
+    /// When the resource will have been back for long enough; `None` while it is lost, or was never
+    /// lost.
     pub fn steady_at(&self) -> Option<Instant> {
         let last = self.all.last.filter(|_| !self.lost)?;
         Some(last + FLAPPING)
     }
 
-    /// Whether it has been there for long enough by now: how often it was lost, where it was lost
-    /// more often than was told.
+    /// How often the resource was lost, if it has been back for long enough by now and some of the
+    /// losses were not logged.
     pub fn steady(&mut self, now: Instant) -> Option<Times> {
         if self.steady_at()? > now {
             return None;
@@ -166,7 +166,7 @@ impl Losses {
     }
 }
 
-/// How many kinds are told apart.
+/// The most kinds that are kept.
 const KINDS: usize = 32;
 
 impl<K> Default for LogThrottleBy<K> {
@@ -176,7 +176,7 @@ impl<K> Default for LogThrottleBy<K> {
 }
 
 impl<K: PartialEq> LogThrottleBy<K> {
-    /// As [`LogThrottle::note`], for one kind.
+    /// Like [`LogThrottle::note`], for one kind.
     pub fn note(&mut self, kind: K, now: Instant) -> Option<Times> {
         let known = self.kinds.iter().position(|(known, _)| *known == kind);
         let mut entry = match known {

@@ -1,4 +1,4 @@
-//! Messages from a byte stream: the one loop that both sides read with.
+//! Reads messages from a byte stream, for both sides.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::failure::describe;
 use crate::wire::{self, Control, Dialect, Head, HeadBuffer, WireError};
 
-/// Bytes that nobody needs are read in parts of this length.
+/// Bytes that are not needed are read in parts of this length.
 const SCRAP_BYTES: usize = 16 * 1024;
 
-/// Reads messages from `R`. A frame's frame is read straight into the caller's buffer.
+/// Reads messages from `R`. The bytes of a frame are read straight into the caller's buffer.
 #[derive(Debug)]
 pub struct MessageReader<R> {
     stream: R,
@@ -20,7 +20,7 @@ pub struct MessageReader<R> {
     limit: u64,
 }
 
-/// Why nothing more can be read.
+/// The reason why no more can be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The connection failed.
@@ -62,18 +62,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The stream itself, for bytes that are no message. Those that were read already are not in it.
+    /// The stream itself, for bytes that are no message. Bytes that the reader has already buffered
+    /// are not in it.
     pub fn stream(&mut self) -> &mut R {
         &mut self.stream
     }
 
-    /// The bytes that have come and were not understood so far.
+    /// The bytes that were read and not parsed yet.
     pub fn pending(&self) -> &[u8] {
         self.head.filled()
     }
 
-    /// Waits for the first byte of the next message, which may take for ever; false when the peer
-    /// closed the connection instead.
+    /// Waits for the first byte of the next message, without a limit; false when the peer closed
+    /// the connection instead.
     ///
     /// # Errors
     /// The connection failed.
@@ -97,7 +98,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The head of the next message; `None` when the peer closed the connection between two.
+    /// The head of the next message; `None` when the peer closed the connection between two
+    /// messages.
     ///
     /// # Errors
     /// The connection failed or ended in mid-message, or the head is not valid.
@@ -113,7 +115,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     /// The length in bytes of the next bare message; `None` when the peer closed the connection
-    /// between two.
+    /// between two messages.
     ///
     /// # Errors
     /// The connection failed or ended in mid-message, or the length is beyond the limit.
@@ -128,7 +130,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// The control message whose head said that it has `length` bytes.
+    /// Reads a control message whose head gave the length `length`, in bytes.
     ///
     /// # Errors
     /// The connection failed or ended, or the message is not valid.
@@ -151,7 +153,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// Reads `length` bytes that follow a head, for nobody.
+    /// Reads and drops `length` bytes that follow a head.
     ///
     /// # Errors
     /// The connection failed or ended.
@@ -173,7 +175,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
-    /// Reads once into the head; false when the peer has closed the connection.
+    /// Reads once into the head buffer; false when the peer has closed the connection.
     async fn fill(&mut self) -> io::Result<bool> {
         let count = self.stream.read(self.head.space()).await?;
         self.head.advance(count);
@@ -190,15 +192,15 @@ mod tests {
     const LIMIT: u64 = 1 << 20;
 
     /// A control message, a frame with `frame` and another control message.
-    fn conversation(picture: &[u8]) -> Vec<u8> {
+    fn conversation(frame: &[u8]) -> Vec<u8> {
         let header = FrameHeader {
             sequence: 9,
             ..FrameHeader::default()
         };
         [
             &Control::Key.encode()[..],
-            &encode_frame_head(&header, picture.len()),
-            picture,
+            &encode_frame_head(&header, frame.len()),
+            frame,
             &Control::Key.encode(),
         ]
         .concat()
@@ -206,7 +208,7 @@ mod tests {
 
     async fn read_conversation<R: AsyncRead + Unpin>(stream: R) -> Vec<u8> {
         let mut reader = MessageReader::new(stream, LIMIT);
-        let mut picture = Vec::new();
+        let mut frame = Vec::new();
         let mut controls = 0;
         while let Some(head) = reader.head().await.unwrap() {
             match head {
@@ -216,35 +218,35 @@ mod tests {
                 }
                 Head::Frame { header, length } => {
                     assert_eq!(header.sequence, 9);
-                    picture = vec![0; length];
-                    reader.body(&mut picture).await.unwrap();
+                    frame = vec![0; length];
+                    reader.body(&mut frame).await.unwrap();
                 }
             }
         }
         assert_eq!(controls, 2);
-        picture
+        frame
     }
 
     #[tokio::test]
     async fn every_split_of_a_conversation_reads_the_same() {
-        let picture: Vec<u8> = (0..100).collect();
-        let bytes = conversation(&picture);
+        let frame: Vec<u8> = (0..100).collect();
+        let bytes = conversation(&frame);
         for split in 0..=bytes.len() {
             let (first, second) = bytes.split_at(split);
-            assert_eq!(read_conversation(first.chain(second)).await, picture);
+            assert_eq!(read_conversation(first.chain(second)).await, frame);
         }
     }
 
     #[tokio::test]
     async fn a_byte_at_a_time_reads_the_same() {
-        let picture = [7; 50];
-        let bytes = conversation(&picture);
+        let frame = [7; 50];
+        let bytes = conversation(&frame);
         let (mut near, far) = tokio::io::duplex(1);
         let writing =
             tokio::spawn(
                 async move { tokio::io::AsyncWriteExt::write_all(&mut near, &bytes).await },
             );
-        assert_eq!(read_conversation(far).await, picture);
+        assert_eq!(read_conversation(far).await, frame);
         writing.await.unwrap().unwrap();
     }
 

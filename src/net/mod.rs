@@ -1,4 +1,5 @@
-//! Sockets: viewers, the newest-frame slot, connecting. It knows nothing of GStreamer.
+//! Sockets: listening and connecting, the hub, the sending and the receiving end. Nothing here
+//! knows of GStreamer.
 
 pub mod address;
 pub mod age_histogram;
@@ -30,5 +31,5 @@ pub use sender::service::Service;
 pub use socket::listen;
 pub use tokio::net::{TcpListener, TcpStream};
 
-/// The port of the Python tutorial that vidchat descends from.
+/// The port of the Python tutorial that vidchat is based on.
 pub const DEFAULT_PORT: u16 = 10050;

@@ -1,5 +1,5 @@
-//! Reaching a host that has several addresses, of which some may be dead: Happy Eyeballs, as RFC
-//! 8305 has it. Every connection that the program makes itself to a peer is made here.
+//! Connects to a host that has several addresses, some of them perhaps dead, by Happy Eyeballs (RFC
+//! 8305). Every outgoing connection to a peer is made here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,20 +13,20 @@ use tokio::time::{sleep, timeout};
 use super::address::Target;
 use crate::failure::describe;
 
-/// How long an address is tried alone before the next one is tried beside it: what RFC 8305
-/// recommends.
+/// How long an address is tried alone before the next one is tried too. RFC 8305 recommends this
+/// time.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// The host's name could not be turned into addresses.
     #[error("{}", describe(.0))]
     Lookup(#[source] io::Error),
-    /// None of the host's addresses let us in: each with its reason, in the order of the tries.
+    /// None of the host's addresses accepted: each with its reason, in the order of the tries.
     #[error("{}", listed(.0))]
     Unreached(Vec<(SocketAddr, io::Error)>),
-    /// The connection was made, and lost at the first word.
+    /// The connection was made, and lost during the hello.
     #[error("{}", describe(.0))]
     Greeting(#[source] io::Error),
 }
@@ -36,7 +36,7 @@ fn listed(tried: &[(SocketAddr, io::Error)]) -> String {
     tried.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
-/// A connection to the first address of `target` that answers, each of which has `limit` for it.
+/// Connects to the first address of `target` that answers. Each address has `limit` for it.
 ///
 /// # Errors
 /// The name has no address, or none of its addresses answers.
@@ -48,7 +48,7 @@ pub(super) async fn reach(target: &Target, limit: Duration) -> Result<TcpStream,
         .map_err(ConnectError::Unreached)
 }
 
-/// Addresses of both kinds in turns, in the resolver's order, beginning with its first.
+/// Addresses of both families in turn, in the resolver's order, starting with its first.
 fn in_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut all: Vec<SocketAddr> = Vec::new();
     for address in found {
@@ -69,8 +69,8 @@ fn in_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// The first connection that is made. An address is tried when the one before it has failed, or has
-/// had its head start; those that are still tried when one succeeds are given up.
+/// The first connection that succeeds. An address is tried when the one before it has failed or has
+/// had its head start. The other tries are cancelled when one succeeds.
 async fn first_of(
     addresses: Vec<SocketAddr>,
     limit: Duration,
@@ -87,7 +87,7 @@ async fn first_of(
             ended = tries.join_next() => match ended {
                 Some(Ok((_, Ok(stream)))) => return Ok(stream),
                 Some(Ok((address, Err(e)))) => failed.push((address, e)),
-                // A try never panics, and nobody else ends it.
+                // A try never panics, and nothing else cancels it.
                 Some(Err(_)) => {}
                 None => break,
             },
@@ -105,7 +105,7 @@ async fn attempt(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> 
     }
 }
 
-// A listener that answers nobody is made as only Linux has it.
+// The silent listener of these tests works only on Linux.
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
@@ -114,17 +114,17 @@ mod tests {
 
     use super::*;
 
-    /// Far more than a test takes.
-    const PATIENCE: Duration = Duration::from_secs(30);
-    /// So long that whoever waits for it is found out.
+    /// A time-out that no test reaches.
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    /// A time so long that a test that waits for it fails.
     const NEVER: Duration = Duration::from_secs(3600);
 
     fn socket(listener: &TcpListener) -> SocketAddr {
         listener.local_addr().unwrap()
     }
 
-    /// A listener at which nobody answers: the one connection that fits into its queue is there.
-    /// Linux drops what comes then.
+    /// A listener that answers nobody: the one connection that fits into its queue is there, and
+    /// Linux drops later ones.
     struct Silent {
         address: SocketAddr,
         _listener: Socket,
@@ -180,7 +180,7 @@ mod tests {
             &[first.address, refused(), second.address],
         ] {
             let addresses = [dead, &[socket(&living)]].concat();
-            let stream = tokio::time::timeout(PATIENCE, first_of(addresses, NEVER)).await;
+            let stream = tokio::time::timeout(TIMEOUT, first_of(addresses, NEVER)).await;
             let stream = stream.expect("the silent one is not waited for").unwrap();
             assert_eq!(stream.peer_addr().unwrap(), socket(&living));
         }

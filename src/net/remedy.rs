@@ -1,13 +1,13 @@
-//! What to type where a link carries less than a stream needs, for the sender's log and the viewer's.
+//! Advice where a link carries less than a stream needs, for the logs of sender and viewer.
 
 use crate::wire::Caps;
 
-/// A link that is used to more than this part of what it carries is full.
+/// The part of a link's rate above which the link counts as full.
 pub const FULL: f64 = 0.85;
-/// The smaller width that is advised.
+/// The smaller width that the advice names.
 const NARROW: i32 = 160;
 
-/// What makes a stream of these caps, which needs so many bits a second, fit into so many.
+/// The advice to make a stream of these caps, which needs `needs` bit/s, fit into `carries`.
 pub fn less(caps: &Caps, needs: f64, carries: f64) -> String {
     let codec = "a codec, such as --pipeline camera-h264";
     match caps.media_type() {
@@ -30,7 +30,7 @@ pub fn less(caps: &Caps, needs: f64, carries: f64) -> String {
     }
 }
 
-/// So many bits, as a person says it.
+/// A bit rate in words for a person.
 pub fn megabits(bits: f64) -> String {
     match bits / 1e6 {
         few if few < 9.95 => format!("{few:.1}"),

@@ -1,12 +1,12 @@
-//! A connection as the code that reads and writes messages knows it: bytes in order, both ways.
+//! A connection for the code that reads and writes messages: a byte stream in each direction.
 //!
-//! Plain TCP is one kind. A channel that seals its bytes is another: it has the same few verbs, and
-//! each `match` here is a place for it. Both halves are enums and no trait objects, so a write costs no
+//! Plain TCP is one kind. An encrypted channel is another: it has the same few methods, and each
+//! `match` here is a place for it. Both halves are enums and not trait objects, so a write costs no
 //! more than its system call.
 //!
-//! A newer frame may take the place of one until its first byte has left. So [`TransportWriter::try_write`]
-//! takes the parts of a message now or not at all. A kind that seals does it there, when the socket has
-//! room, and never ahead of time.
+//! A newer frame may replace a frame until the first byte of that has left. So
+//! [`TransportWriter::try_write`] takes the parts of a message now or not at all. A kind that
+//! encrypts does so there, when the socket has room, and never in advance.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -23,26 +23,26 @@ use super::socket;
 /// A connection, before anything was read or written.
 #[derive(Debug)]
 pub enum Transport {
-    /// TCP as it is.
+    /// Unencrypted TCP.
     Plain(TcpStream),
 }
 
 /// The half that reads.
 #[derive(Debug)]
 pub enum TransportReader {
-    /// TCP as it is.
+    /// Unencrypted TCP.
     Plain(OwnedReadHalf),
 }
 
-/// The half that writes. The other side reads an end when it is dropped.
+/// The half that writes. Dropping it ends the stream for the other side.
 #[derive(Debug)]
 pub enum TransportWriter {
-    /// TCP as it is.
+    /// Unencrypted TCP.
     Plain(OwnedWriteHalf),
 }
 
 impl Transport {
-    /// TCP as it is, with the options that every connection needs.
+    /// A plain TCP connection, with the options of every connection.
     pub fn plain(stream: TcpStream) -> Self {
         socket::prepare(&stream);
         Self::Plain(stream)
@@ -51,7 +51,7 @@ impl Transport {
     /// The other side's address.
     ///
     /// # Errors
-    /// The system's: the connection is gone.
+    /// The system's error: the connection is gone.
     pub fn peer(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Plain(stream) => stream.peer_addr(),
@@ -70,7 +70,7 @@ impl Transport {
 }
 
 impl TransportReader {
-    /// Reads until the other side ends, for nobody.
+    /// Reads and drops everything until the other side ends.
     ///
     /// # Errors
     /// The connection failed.
@@ -94,7 +94,7 @@ impl AsyncRead for TransportReader {
 }
 
 impl TransportWriter {
-    /// Waits until the other side may be written to. It may be too early all the same.
+    /// Waits until the connection can be written to. A write may still find no room.
     ///
     /// # Errors
     /// The connection failed.
@@ -104,11 +104,11 @@ impl TransportWriter {
         }
     }
 
-    /// Writes the parts of a message now, as far as there is room, and returns how many bytes that
-    /// was.
+    /// Writes as much of a message's parts as there is room for now. Returns the number of bytes
+    /// written.
     ///
     /// # Errors
-    /// `WouldBlock` where there is no room, and nothing was written; or the connection failed.
+    /// `WouldBlock` where there is no room and nothing was written, or the connection failed.
     pub fn try_write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(half) => half.try_write_vectored(parts),
@@ -125,7 +125,7 @@ impl TransportWriter {
         }
     }
 
-    /// Says that nothing more will be written. The other half still reads.
+    /// Ends the outgoing stream. The other half still reads.
     ///
     /// # Errors
     /// The connection failed.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::WireError;
 
-/// The longest text that is looked at, in bytes.
+/// The longest text that is parsed, in bytes.
 const TEXT_LIMIT: usize = 4096;
 /// The largest width and height, in pixels.
 const SIDE_LIMIT: i32 = 16_384;
@@ -30,7 +30,7 @@ const MEDIA_TYPES: [&str; 8] = [
 ];
 const RAW: &str = "video/x-raw";
 
-/// Whether buffers of this media type are frames, and not the blocks of a file.
+/// Whether buffers of this media type are frames, and not blocks of a file.
 pub fn is_picture(media_type: &str) -> bool {
     MEDIA_TYPES.contains(&media_type)
 }
@@ -42,7 +42,7 @@ enum Kind {
     Text,
 }
 
-/// The fields that are kept. A viewer needs no others.
+/// The fields that are kept. A receiver needs no others.
 const FIELDS: [(&str, Kind); 15] = [
     ("format", Kind::Text),
     ("width", Kind::Int),
@@ -82,7 +82,7 @@ impl Caps {
     /// `video/x-raw, format=(string)I420, width=(int)320, height=(int)240`.
     ///
     /// # Errors
-    /// The text is no caps, or caps that are not accepted.
+    /// The text is not caps, or the caps are not accepted.
     pub fn parse(text: &str) -> Result<Self, WireError> {
         parse(text).map_err(|reason| WireError::Caps(format!("{reason} (in {})", shown(text))))
     }
@@ -92,7 +92,7 @@ impl Caps {
         self.media_type
     }
 
-    /// The fields, in the order in which they came.
+    /// The fields, in the order of the text.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.fields.iter().map(|(name, value)| (*name, value))
     }
@@ -102,7 +102,7 @@ impl Caps {
         self.media_type == RAW
     }
 
-    /// Whether frames of these caps need those before them, so that none may be lost.
+    /// Whether the stream is inter-coded: frames depend on those before them, so none may be lost.
     pub fn is_delta(&self) -> bool {
         self.media_type.starts_with("video/x-") && !self.is_raw()
     }
@@ -141,7 +141,7 @@ impl Caps {
 
     /// A few words for a person: `320x180 I420` or `1280x720 JPEG`.
     pub fn describe(&self) -> String {
-        let form = match self.format() {
+        let format = match self.format() {
             Some(format) => format.to_owned(),
             None => {
                 let (_, name) = self.media_type.split_once('/').unwrap_or_default();
@@ -149,8 +149,8 @@ impl Caps {
             }
         };
         match self.size() {
-            Some((width, height)) => format!("{width}x{height} {form}"),
-            None => form,
+            Some((width, height)) => format!("{width}x{height} {format}"),
+            None => format,
         }
     }
 

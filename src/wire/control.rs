@@ -1,13 +1,13 @@
 //! Control messages: small JSON objects beside the frames.
 //!
-//! Unknown keys and unknown types are ignored, which is how the protocol grows.
+//! Unknown keys and types are ignored, so that later versions can add some.
 
 use serde::{Deserialize, Serialize};
 
 use super::text::printable;
 use super::{PREFIX_BYTES, WireError};
 
-/// The longest reason from a peer, or of a fault in its message, in characters.
+/// The longest reason from a peer, or description of a fault in its message, in characters.
 pub const REASON_LIMIT: usize = 200;
 /// The longest name from a peer, in characters.
 pub const NAME_LIMIT: usize = 64;
@@ -24,28 +24,28 @@ pub enum Control {
     Caps { caps: String },
     /// The viewer asks for a frame that can be decoded by itself.
     Key,
-    /// The viewer asks what time it is at the sender.
+    /// The viewer asks for the sender's time.
     Ping {
-        /// When it was sent, in nanoseconds of a clock of the viewer's own. It means nothing to the
-        /// sender, which repeats it in its answer.
+        /// When the ping was sent, in nanoseconds of the viewer's own clock. The sender only
+        /// repeats it in its answer.
         sent: u64,
     },
     /// The sender's answer to a ping.
     Pong(Pong),
-    /// The viewer has taken a whole frame off the network.
+    /// The viewer has received a whole frame.
     Ack(Ack),
     /// Once a second: the frames that a viewer has shown.
     Report(Report),
-    /// No frames come from the source, for this reason; the next one says that they do again.
+    /// No frames come from the source, for this reason. The next frame ends this.
     Lost { reason: String },
-    /// The side that says it is about to close the connection, and why.
+    /// The sending side is about to close the connection, for this reason.
     Bye(Bye),
-    /// A type of a later version.
+    /// A message type of a later version.
     #[serde(other)]
     Unknown,
 }
 
-/// How each side introduces itself.
+/// The introduction of each side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The version of the protocol.
@@ -59,14 +59,14 @@ pub struct Hello {
     /// From a viewer: how old a frame may be on its screen, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<u32>,
-    /// From the sender, when it knows them already: the caps of its frames. Where they are missing
-    /// they come as [`Control::Caps`] before the first frame.
+    /// From the sender, if they are known already: the caps of its frames. Otherwise they come as
+    /// [`Control::Caps`] before the first frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caps: Option<String>,
-    /// From a sender that has connected to a receiver: this side sends.
+    /// From a sender that has connected to a receiver: whether this side sends.
     #[serde(default, skip_serializing_if = "is_false")]
     pub sends: bool,
-    /// From a viewer: the name of the stream that it asks for; the sender's default without it.
+    /// From a viewer: the name of the stream that it asks for; `None` for the sender's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
 }
@@ -76,10 +76,10 @@ pub struct Hello {
 pub struct Bye {
     /// The reason in words, for a person.
     pub reason: String,
-    /// The reason for a program. Peers before this key give none.
+    /// The reason for a program. Older peers give none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<ByeCode>,
-    /// Nothing more will come: connecting again is of no use.
+    /// Whether nothing more will come, so that connecting again is of no use.
     #[serde(default, skip_serializing_if = "is_false")]
     pub done: bool,
     /// With [`ByeCode::Stream`]: the names that the sender has streams for.
@@ -112,47 +112,47 @@ pub enum ByeCode {
     Unknown(String),
 }
 
-/// Ages of frames at one point of their way, in milliseconds.
+/// Ages of frames at one point of their path, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgesMs {
-    /// Half of them are younger.
+    /// Half of the frames are younger.
     pub p50: f64,
-    /// 95 of 100 are younger.
+    /// 95 of 100 frames are younger.
     pub p95: f64,
     /// The oldest.
     pub max: f64,
 }
 
-// JSON has no number that differs from itself.
+// JSON has no NaN, so `==` is an equivalence.
 impl Eq for AgesMs {}
 
-/// The times of a ping's way, from which a viewer knows the sender's clock as NTP does. The fourth is
-/// when this arrives, by the viewer's clock.
+/// The times of a ping, from which a viewer computes the sender's clock as in NTP. The fourth is
+/// the arrival of this message, by the viewer's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
     /// The time in the ping, by the viewer's own clock.
     pub sent: u64,
     /// When the ping arrived, in nanoseconds since 1970 by the sender's clock.
     pub received: u64,
-    /// When this was sent, in nanoseconds since 1970 by the sender's clock.
+    /// When the pong was sent, in nanoseconds since 1970 by the sender's clock.
     pub replied: u64,
-    /// Ages of the frames that began to leave since the last pong, when they did.
+    /// Ages, when they left, of the frames that left since the last pong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_ms: Option<AgesMs>,
 }
 
-/// That a frame has arrived whole, and those before it.
+/// The acknowledgement of a frame that has arrived whole, and of all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// The frame's number.
     pub sequence: u32,
-    /// From its first byte to its last, in microseconds.
+    /// The time from the frame's first byte to its last, in microseconds.
     #[serde(default)]
     pub took: u64,
 }
 
-/// The frames that a viewer has shown in the last second, for the sender's statistics. Unknown figures
-/// are left out.
+/// The frames that a viewer has shown in the last second, for the sender's statistics. Unknown
+/// values are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
@@ -164,15 +164,15 @@ pub struct Report {
     /// Ages of the frames when they reached the screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<AgesMs>,
-    /// The round trip to the sender in milliseconds, the shortest of late.
+    /// The shortest recent round trip to the sender, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// The rate of the path: that of the frames that took a while, in Mbit/s.
+    /// The rate of the path, measured on frames that took a while, in Mbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries_mbit_s: Option<f64>,
 }
 
-// As above.
+// As for [`AgesMs`].
 impl Eq for Report {}
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -181,7 +181,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Bye {
-    /// A goodbye after which connecting again is worth a try.
+    /// A goodbye that leaves connecting again open.
     pub fn new(code: ByeCode, reason: impl Into<String>) -> Self {
         Self {
             code: Some(code),
@@ -189,7 +189,7 @@ impl Bye {
         }
     }
 
-    /// The same goodbye from a peer, with words that are fit to be shown.
+    /// The same goodbye, with a reason that is fit to be shown.
     pub fn printable(mut self) -> Self {
         self.reason = printable(&self.reason, REASON_LIMIT);
         self.streams.truncate(STREAMS_LIMIT);
@@ -216,7 +216,7 @@ impl Control {
         Self::Bye(Bye::from(reason.into()))
     }
 
-    /// The whole message, its length in front.
+    /// The whole message, with its length first.
     pub fn encode(&self) -> Vec<u8> {
         let mut message = vec![0; PREFIX_BYTES];
         serde_json::to_writer(&mut message, self)
@@ -228,10 +228,10 @@ impl Control {
 
     /// Reads the JSON of one message, without its length.
     ///
-    /// # Errors
+    /// The text is not valid.
     /// It is not valid.
     pub fn decode(json: &[u8]) -> Result<Self, WireError> {
-        // The parser quotes the text that it did not expect, however long that is.
+        // The parser quotes unexpected text, however long it is.
         serde_json::from_slice(json)
             .map_err(|e| WireError::Control(printable(&e.to_string(), REASON_LIMIT)))
     }

@@ -1,28 +1,28 @@
-//! The dialects of a connection, and how the first bytes tell them.
+//! The dialects of a connection, and their detection by the first bytes.
 
 use super::{PREFIX_BYTES, WireError};
 
-/// Which messages a connection carries.
+/// The kind of messages on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// vidchat's own protocol.
     Native,
-    /// Pickles, as the Python tutorial sends.
+    /// Pickles, as the Python tutorial sends them.
     Pickle,
-    /// Frames, each with its length in front and nothing else. Only JPEG frames can be told by
-    /// their first bytes.
+    /// Frames, each with its length before it and nothing else. The first bytes show this dialect
+    /// only for JPEG frames.
     Bare,
 }
 
-/// The longest message that is believed to be one at all. Text that is read as a length comes
-/// to far more: its fourth byte alone is worth half a gigabyte.
+/// A longer length is not a message. Text that is read as a length gives far more: its fourth byte
+/// alone is worth half a gigabyte.
 const PLAUSIBLE_LENGTH: u64 = 1 << 32;
 
-/// Tells what a peer speaks from the first bytes of its first message; `None` until there are
+/// Detects the dialect of a peer from the first bytes of its first message; `None` until there are
 /// enough.
 ///
 /// # Errors
-/// [`WireError::Foreign`] for something else than a peer.
+/// [`WireError::Foreign`] where the bytes are of no dialect.
 pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
     let foreign = || WireError::Foreign(first.to_vec());
     if let Some(length) = first.first_chunk() {
@@ -34,8 +34,8 @@ pub fn dialect(first: &[u8]) -> Result<Option<Dialect>, WireError> {
     match first.get(PREFIX_BYTES..) {
         None | Some([] | [0x80] | [0xff] | [b'c'] | [b'(']) => Ok(None),
         Some([b'{', ..]) => Ok(Some(Dialect::Native)),
-        // From protocol 2 on a pickle begins with its number; before that with the name of a
-        // function, or with the mark of a tuple in which that name stands.
+        // Protocols from 2 on begin with their number. Older ones begin with the name of a
+        // function, or with the mark of a tuple that holds that name.
         Some([0x80, 2..=5, ..] | [b'c', b'a'..=b'z' | b'_', ..] | [b'(', b'c' | b'i', ..]) => {
             Ok(Some(Dialect::Pickle))
         }

@@ -1,4 +1,4 @@
-//! The faults of a peer.
+//! The protocol faults of a peer.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use super::pickle::PickleError;
 use super::text::quote;
 use super::{HEADER_BYTES, VERSION};
 
-/// A fault of a peer. Each ends its connection.
+/// A protocol fault of a peer. Each ends its connection.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum WireError {
     /// The length exceeds the limit, both in bytes. Nothing was allocated for it.
@@ -18,7 +18,7 @@ pub enum WireError {
     /// The first byte of a message is no known kind.
     #[error("a message of unknown kind 0x{0:02x}")]
     UnknownKind(u8),
-    /// A frame message that ends inside its own header; the length in bytes.
+    /// A frame message that ends inside its own header, with its length in bytes.
     #[error("a frame of {0} bytes, less than its header of {HEADER_BYTES}")]
     ShortFrame(u64),
     /// A control message that is not JSON of the right shape.
@@ -39,10 +39,10 @@ pub enum WireError {
     /// The first message is no pickle.
     #[error("no pickle as its first message")]
     NoPickle,
-    /// The peer speaks only versions that this program does not.
+    /// The peer speaks only this version, which this program does not.
     #[error("version {0} of the protocol (this is version {VERSION})")]
     Version(u32),
-    /// The peer is something else altogether: its first bytes.
+    /// The peer speaks another protocol. These are its first bytes.
     #[error("its first bytes are {}", quote(.0))]
     Foreign(Vec<u8>),
 }

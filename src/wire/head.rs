@@ -1,10 +1,9 @@
-//! Where a message begins, what kind it is and how long: the eight bytes of length and, for a
-//! frame, the header after them.
+//! The head of a message: its length in eight bytes, its kind, and the header of a frame.
 
 use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
 use crate::frame::FrameHeader;
 
-/// Bytes from the start of a message to the frame of a frame.
+/// Bytes from the start of a message to the first byte of its frame.
 pub const HEAD_BYTES: usize = PREFIX_BYTES + HEADER_BYTES;
 
 const KIND_FRAME: u8 = 1;
@@ -13,19 +12,19 @@ const FLAG_KEY: u8 = 1;
 const FLAG_DISCONTINUITY: u8 = 2;
 const FLAG_ACK: u8 = 4;
 
-/// The start of a message: what follows it, and how many bytes of that.
+/// The head of a message: its kind, and the number of bytes that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// JSON of so many bytes, the `{` that told its kind included.
+    /// JSON of this many bytes, including the `{` that shows its kind.
     Control { length: usize },
-    /// A frame of so many bytes.
+    /// A frame of this many bytes.
     Frame { header: FrameHeader, length: usize },
 }
 
 /// Collects the first bytes of a message until its head is known.
 ///
-/// A read may bring bytes from beyond the head; they are handed out by [`HeadBuffer::take`], so
-/// nothing that was read is ever lost.
+/// A read may bring bytes from beyond the head. [`HeadBuffer::take`] returns them, so nothing that
+/// was read is lost.
 #[derive(Debug, Default)]
 pub struct HeadBuffer {
     bytes: [u8; HEAD_BYTES],
@@ -33,7 +32,7 @@ pub struct HeadBuffer {
 }
 
 impl HeadBuffer {
-    /// The room that is left: read into it and say so with [`HeadBuffer::advance`].
+    /// The free space: read into it and report that with [`HeadBuffer::advance`].
     pub fn space(&mut self) -> &mut [u8] {
         &mut self.bytes[self.filled..]
     }
@@ -48,13 +47,13 @@ impl HeadBuffer {
         &self.bytes[..self.filled]
     }
 
-    /// The head of the next message, once enough of it is here; its bytes are then consumed
-    /// (a control message's first byte is not: it belongs to the JSON).
+    /// The head of the next message, once enough of it is here. Its bytes are then consumed, except
+    /// a control message's first byte, which belongs to the JSON.
     ///
     /// `limit` is the longest frame message in bytes.
     ///
     /// # Errors
-    /// It is of no known kind, or its length is not allowed.
+    /// The message is of no known kind, or its length is not allowed.
     pub fn head(&mut self, limit: u64) -> Result<Option<Head>, WireError> {
         let Some((head, used)) = parse(self.filled(), limit)? else {
             return Ok(None);
@@ -66,7 +65,7 @@ impl HeadBuffer {
     /// The length of a bare message, once it is here.
     ///
     /// # Errors
-    /// It is zero, or beyond `limit`.
+    /// The length is zero, or exceeds `limit`.
     pub fn bare_length(&mut self, limit: u64) -> Result<Option<usize>, WireError> {
         let Some(length) = prefix(self.filled()) else {
             return Ok(None);
@@ -98,7 +97,7 @@ impl HeadBuffer {
     }
 }
 
-/// The head of a frame message for `length` bytes of frame.
+/// The head of a frame message with `length` bytes of frame.
 pub fn encode_frame_head(header: &FrameHeader, length: usize) -> [u8; HEAD_BYTES] {
     let mut flags = 0;
     if header.key {
@@ -125,7 +124,7 @@ fn parse(bytes: &[u8], limit: u64) -> Result<Option<(Head, usize)>, WireError> {
     let Some(length) = prefix(bytes) else {
         return Ok(None);
     };
-    // The larger limit comes first, so that a wild length is refused before its kind is known.
+    // The larger limit is checked first, so that a wild length is refused before its kind is known.
     let whole = bounded(length, limit.max(CONTROL_LIMIT))?;
     match bytes.get(PREFIX_BYTES) {
         None => Ok(None),
@@ -165,7 +164,7 @@ fn decode_header(bytes: &[u8]) -> FrameHeader {
     }
 }
 
-/// `N` bytes at `at` of a header, whose [`HEADER_BYTES`] the caller has checked to be there.
+/// `N` bytes at `at` of a header. The caller has checked that all [`HEADER_BYTES`] are there.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     std::array::from_fn(|i| bytes[at + i])
 }
@@ -288,7 +287,7 @@ mod tests {
         assert_eq!(told(&with_prefix(2, b"{}")), Some(true));
         assert_eq!(told(&with_prefix(CONTROL_LIMIT, b"{")), Some(true));
         assert_eq!(told(&with_prefix(2, b"\x80\x05")), Some(false));
-        // No kind has to be waited for where the length tells.
+        // The kind is not needed where the length already decides.
         assert_eq!(told(&with_prefix(0, b"")), Some(false));
         assert_eq!(told(&with_prefix(CONTROL_LIMIT + 1, b"")), Some(false));
     }

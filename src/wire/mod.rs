@@ -1,7 +1,7 @@
 //! Bytes to messages and back: the format of docs/protocol.md, and nothing else.
 //!
-//! Nothing here does I/O, so every rule for the bytes of a peer can be tested with plain bytes, split at
-//! any place.
+//! Nothing here does I/O, so every rule for the bytes of a peer can be tested with plain bytes,
+//! split at any place.
 
 pub mod caps;
 pub mod control;
@@ -19,16 +19,16 @@ pub use head::{Head, HeadBuffer};
 
 use std::time::Duration;
 
-/// Bytes of the length that comes before every message.
+/// Bytes of the length before every message.
 pub const PREFIX_BYTES: usize = 8;
-/// Bytes of a frame's header, its kind included; the frame follows.
+/// Bytes of a frame's header, with its kind. The frame follows.
 pub const HEADER_BYTES: usize = 24;
 /// The longest control message, in bytes.
 pub const CONTROL_LIMIT: u64 = 64 * 1024;
-/// The longest frame message where `--max-frame` says nothing else, in bytes.
+/// The longest frame message without `--max-frame`, in bytes.
 pub const FRAME_LIMIT: u64 = 64 * 1024 * 1024;
 /// The version of the native protocol that this program speaks.
 pub const VERSION: u32 = 1;
 
-/// How old a frame may be on a viewer's screen where nobody says otherwise.
+/// The largest age of a frame on a viewer's screen, unless the viewer asks for another.
 pub const MAX_LATENCY: Duration = Duration::from_millis(200);

@@ -9,13 +9,13 @@ pub fn printable(text: &str, limit: usize) -> String {
         .collect()
 }
 
-/// Characters that turn the direction of text around, with which a peer could make a line say
-/// something else than it does.
+/// Characters that change the direction of text. A peer could use them to make a line look like
+/// another.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Bytes as a person reads them: text in quotes, or hexadecimal where it is no text.
+/// Bytes for a person: text in quotes, or hexadecimal where they are no text.
 pub fn quote(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(16)];
     let text: String = shown.iter().map(|&b| char::from(b)).collect();

@@ -1,4 +1,4 @@
-//! Where a receiver's connections come from: one, and after each loss the next.
+//! Gives a receiver its connections: the first one, and another after each loss.
 
 use std::net::SocketAddr;
 
@@ -32,7 +32,7 @@ pub enum SenderPlace {
 }
 
 impl SenderPlace {
-    /// The sender's name in the log: where it is, or the address of the one that has connected.
+    /// The sender's name in the log: its place, or the address of the sender that has connected.
     pub fn label(&self, connection: Option<&Connection>) -> String {
         match self {
             Self::Target(target) => target.to_string(),
@@ -45,7 +45,7 @@ impl SenderPlace {
 
     /// The text on the picture while there is no connection.
     pub fn outage(&self, seconds: u64) -> String {
-        // In a narrow window the line must not break within the time.
+        // A narrow window must not break the line inside the time.
         match self {
             Self::Target(target) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
             Self::Listening(_) => format!("waiting for a sender ({seconds}\u{a0}s)"),
@@ -72,7 +72,8 @@ impl Connector {
         Self::Listen(SenderListener::spawn(socket, options.clone()))
     }
 
-    /// The first connection; `None` where that is waited for, however long it takes.
+    /// The first connection. A receiver that listens returns `None`, and waits for it in
+    /// [`Connector::next`].
     ///
     /// # Errors
     /// No address of the sender answers, or it has none.
@@ -83,8 +84,8 @@ impl Connector {
         }
     }
 
-    /// The next connection, however long it takes. The pauses of `backoff` are for tries of this
-    /// side.
+    /// The next connection, however long it takes. The pauses of `backoff` are only for connecting
+    /// from this side.
     pub async fn next(&mut self, mut backoff: Backoff) -> Connection {
         let (target, options) = match self {
             Self::Dial { target, options } => (target, options),

@@ -15,7 +15,8 @@ use crate::media::playback::events::{PlayerEvent, PlayerOptions};
 use crate::net::{Hub, Losses, StreamStats};
 use crate::wire::Caps;
 
-/// A stream is frozen when nothing was shown for this long, or for so many times the usual.
+/// A stream is frozen when no frame was shown for this long, and for this many usual frame
+/// intervals.
 const FROZEN_AFTER: Duration = Duration::from_secs(1);
 const FROZEN_FRAMES: u32 = 4;
 
@@ -24,7 +25,7 @@ const FROZEN_FRAMES: u32 = 4;
 pub enum Outage {
     /// The connection is lost, or not there yet.
     Reconnecting(String),
-    /// The sender says that its source gives no frames, and why.
+    /// The sender reported that its source gives no frames, with the reason.
     CameraLost(String),
 }
 
@@ -38,7 +39,7 @@ pub struct VideoDisplay<'a> {
     hub: Arc<Hub>,
     events: mpsc::UnboundedSender<PlayerEvent>,
     meter: Arc<StreamStats>,
-    /// Counts the frames that were shown.
+    /// The number of frames that were shown.
     shown: Arc<AtomicU64>,
     /// The pipeline file, which may be replaced while it runs.
     file: PipelineFile,
@@ -59,8 +60,8 @@ pub struct VideoDisplay<'a> {
 }
 
 impl<'a> VideoDisplay<'a> {
-    /// Shows the frames of `hub` from the first hello on. Where it is `replaceable`, the pipeline
-    /// may be changed while it runs.
+    /// Shows the frames of `hub` once a sender has said hello. A `replaceable` pipeline may be
+    /// changed while it runs.
     pub fn new(
         options: &'a RecvOptions,
         replaceable: bool,
@@ -87,7 +88,7 @@ impl<'a> VideoDisplay<'a> {
         }
     }
 
-    /// Changes to another pipeline. The old one goes on where that fails.
+    /// Changes to another pipeline. The old one stays where that fails.
     pub fn replace(&mut self, file: PipelineFile) {
         match &self.viewer {
             Some(viewer) => viewer.replace(file),
@@ -95,17 +96,17 @@ impl<'a> VideoDisplay<'a> {
         }
     }
 
-    /// Whether a sender has introduced itself.
+    /// Whether a sender has said hello.
     pub fn greeted(&self) -> bool {
         self.viewer.is_some()
     }
 
-    /// How many frames were shown.
+    /// The number of frames that were shown.
     pub fn count(&self) -> u64 {
         self.shown.load(Relaxed)
     }
 
-    /// The connection is lost, and is made again.
+    /// The connection is lost, and will be made again.
     pub fn disconnected(&mut self, reason: &str) {
         let sender = &self.label;
         let next = if self.options.place.is_listening() {
@@ -120,7 +121,7 @@ impl<'a> VideoDisplay<'a> {
         self.enter(Outage::Reconnecting(reason.to_owned()));
     }
 
-    /// Tells of losses that are over, where there were many.
+    /// Logs losses that are over, where some of them were not logged.
     pub fn settle(&mut self) {
         let (sender, now) = (&self.label, Instant::now());
         if let Some(times) = self.connection.steady(now) {
@@ -131,17 +132,17 @@ impl<'a> VideoDisplay<'a> {
         }
     }
 
-    /// No frames come from now on, for this reason.
+    /// No frames come from now on, for the reason in `outage`.
     pub fn enter(&mut self, outage: Outage) {
         self.outage = Some((outage, Instant::now()));
         self.refresh();
     }
 
-    /// The state of the stream in words for the picture and the status line; `None` while it is
+    /// The state of the stream in words, for the picture and the status line; `None` while it is
     /// live.
-    pub fn matter(&self) -> Option<String> {
+    pub fn problem(&self) -> Option<String> {
         if let Some((outage, since)) = &self.outage {
-            // In a narrow window the line must not break within the time.
+            // A narrow window must not break the line inside the time.
             let seconds = since.elapsed().as_secs();
             return Some(match outage {
                 Outage::Reconnecting(_) => self.options.place.outage(seconds),
@@ -156,12 +157,12 @@ impl<'a> VideoDisplay<'a> {
         (still > limit).then(|| format!("no picture for {} s", still.as_secs()))
     }
 
-    /// The state of the stream, in a word for other programs.
+    /// The state of the stream in one word, for other programs.
     pub fn state(&self) -> &'static str {
         match &self.outage {
             Some((Outage::Reconnecting(_), _)) => "reconnecting",
             Some((Outage::CameraLost(_), _)) => "camera lost",
-            None if self.matter().is_some() => "frozen",
+            None if self.problem().is_some() => "frozen",
             None => "live",
         }
     }
@@ -172,36 +173,36 @@ impl<'a> VideoDisplay<'a> {
             Some((Outage::Reconnecting(reason) | Outage::CameraLost(reason), _)) => {
                 Some(reason.clone())
             }
-            None => self.matter(),
+            None => self.problem(),
         }
     }
 
     /// Covers the picture with the state of the stream, so that it is not taken for a live one.
     pub fn refresh(&mut self) {
-        let matter = self.matter();
-        if matter == self.covered {
+        let problem = self.problem();
+        if problem == self.covered {
             return;
         }
-        // The next live frame uncovers it. Before the first there is nothing to be seen.
-        if let (Some(viewer), Some(text)) = (&self.viewer, &matter) {
+        // The next live frame uncovers it. Before the first frame there is no picture to cover.
+        if let (Some(viewer), Some(text)) = (&self.viewer, &problem) {
             viewer.cover(text);
         }
-        self.covered = matter;
+        self.covered = problem;
     }
 
-    /// Shows the last frames, for which a pipeline that is being built has `patience`, and closes.
-    pub async fn finish(&mut self, patience: Duration) {
+    /// Shows the last frames and closes. A pipeline that is still being built has `limit` for them.
+    pub async fn finish(&mut self, limit: Duration) {
         if let Some(viewer) = self.viewer.take() {
-            viewer.finish(patience).await;
+            viewer.finish(limit).await;
         }
     }
 
-    /// A connection begins, to a sender of this label.
+    /// A connection to a sender with this label begins.
     pub fn connects(&mut self, label: &str) {
         label.clone_into(&mut self.label);
     }
 
-    /// The sender has introduced itself.
+    /// The sender has said hello.
     pub fn hello(&mut self, name: &str) {
         let target = &self.label;
         let from = match name {
@@ -209,14 +210,14 @@ impl<'a> VideoDisplay<'a> {
             name => name.to_owned(),
         };
         if self.greeted() {
-            // Only its first word tells that the sender is there again. The window stays.
+            // The sender counts as back only after its hello. The window stays open.
             if let Some((Outage::Reconnecting(_), since)) = self.outage.take() {
                 let seconds = since.elapsed().as_secs_f32();
                 if self.connection.back(Instant::now()) {
                     info!("sender {target}: connected again after {seconds:.1} s");
                 }
             }
-            // A sender that was taken for a program of the tutorial had no name until now.
+            // A sender that was first taken for a program of the tutorial had no name until now.
             if self.sender != from && !name.is_empty() {
                 info!("sender {target}: connected to {from:?}");
                 self.sender = from;
@@ -236,7 +237,7 @@ impl<'a> VideoDisplay<'a> {
                 ..PlayerOptions::new(self.file.clone())
             },
             max_latency: Some(MAX_LATENCY),
-            // The text has the time in it, and is renewed here.
+            // The text has the time in it, so this struct renews it.
             covers_losses: false,
         };
         self.sender = from;
@@ -244,7 +245,7 @@ impl<'a> VideoDisplay<'a> {
         self.viewer = Some(LocalViewer::spawn(&self.hub, options, events));
     }
 
-    /// The frames have these caps from here on.
+    /// The frames have these caps from now on.
     pub fn caps(&mut self, caps: &Caps) {
         if self.caps.as_ref() != Some(caps) {
             info!("sender {}: sends {}", self.label, caps.describe());

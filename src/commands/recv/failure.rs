@@ -1,4 +1,4 @@
-//! The failures of a receiver, and what to do about each.
+//! The failures of a receiver, each with its hint.
 
 use super::connector::SenderPlace;
 use super::options::RecvOptions;
@@ -7,8 +7,8 @@ use crate::failure::{Failure, Status};
 use crate::net::receiver::ReceiveError;
 use crate::wire::{Bye, ByeCode, Dialect, WireError};
 
-/// No more frames come from the sender that the log calls `target`. `greeted`: it has introduced
-/// itself. `started`: the caps of its frames were known.
+/// The failure where no more frames come from the sender that the log calls `target`. `greeted`
+/// says that it has said hello, `started` that the caps of its frames were known.
 pub fn lost(
     options: &RecvOptions,
     target: &str,
@@ -69,7 +69,7 @@ fn explain(
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))
         }
-        // A program that accepts a connection and drops it at our first word is seldom a sender.
+        // A program that accepts a connection and drops it at our hello is seldom a sender.
         ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
             status,
             format!("no vidchat sender answered at \"{target}\""),
@@ -79,7 +79,7 @@ fn explain(
     }
 }
 
-/// The hint after a sender has said goodbye.
+/// The hint after a sender's goodbye.
 fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
     match bye.code {
         Some(ByeCode::Full) => {
@@ -94,7 +94,7 @@ fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
     }
 }
 
-/// The hint where a sender does not keep to the protocol.
+/// The hint where a sender breaks the protocol.
 fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
     match error {
         ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {

@@ -1,5 +1,5 @@
-//! Why pictures are older than they may be, and what to type against it: said by the viewer once, then only
-//! what changed.
+//! Advice for frames that are older than allowed: the cause, and what to type. The viewer logs it
+//! once, and after that only changes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,29 +11,30 @@ use crate::net::receiver::stats::StatsInterval;
 use crate::net::remedy::{FULL, less, megabits};
 use crate::wire::Caps;
 
-/// So many seconds in a row have to be too old before anything is said: a burst is no state.
+/// Advice needs this many bad seconds in a row: a short burst is no lasting problem.
 const SECONDS: u32 = 3;
-/// A codec's bit rate follows the link, which takes a while.
+/// The same for inter-coded streams: the encoder's bit rate follows the link, which takes a while.
 const SECONDS_OF_DELTAS: u32 = 8;
-/// After so many good ones a new trouble is told again.
+/// Good seconds in a row after which the problem is over.
 const RECOVERY: u32 = 30;
-/// What the stream needs is taken from so many seconds: after a pause much is left out at once.
+/// Seconds from which the stream's need is taken: right after a pause many frames are skipped at
+/// once.
 const REMEMBERED: usize = 10;
 
-/// Watches the ages of the pictures, second by second.
+/// Watches the ages of the frames, second by second.
 #[derive(Debug)]
 pub struct Advice {
     max_latency: Duration,
     bad: u32,
     good: u32,
-    /// What was said, as long as it is true.
+    /// The advice that was given, while it is true.
     told: Option<Told>,
-    /// Of the last seconds in which pictures came: how long each was, how many pictures, and how
-    /// many bytes.
+    /// The last seconds in which frames came: the length of each, its number of frames, and their
+    /// bytes.
     recent: VecDeque<(Duration, u64, u64)>,
 }
 
-/// What was said of pictures that are too old.
+/// The advice about frames that are too old.
 #[derive(Debug)]
 struct Told {
     age: Duration,
@@ -43,7 +44,7 @@ struct Told {
     oldest: Duration,
 }
 
-/// Which part of the way takes the time.
+/// The part of the way that takes the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     Link,
@@ -53,7 +54,7 @@ enum Cause {
     Way,
 }
 
-/// What a viewer is told.
+/// A message to the person at the viewer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
     Outage(String),
@@ -61,7 +62,7 @@ pub enum Said {
 }
 
 impl Advice {
-    /// Pictures may be as old as `max_latency`.
+    /// Frames may be as old as `max_latency`.
     pub fn new(max_latency: Duration) -> Self {
         Self {
             max_latency,
@@ -72,7 +73,7 @@ impl Advice {
         }
     }
 
-    /// What to say after this second: nothing as a rule.
+    /// The message after this second; usually none.
     pub fn after(&mut self, second: &StatsInterval, caps: &Caps) -> Option<Said> {
         if second.frames > 0 {
             if self.recent.len() == REMEMBERED {
@@ -136,7 +137,7 @@ impl Advice {
         )))
     }
 
-    /// Whether pictures are as new as they should be again.
+    /// The message that frames are new enough again, when they are.
     fn over(&mut self) -> Option<Said> {
         let told = self.told.take_if(|_| self.good >= RECOVERY)?;
         let time = Duration::from_secs(told.seconds.saturating_sub(self.good).into());
@@ -147,8 +148,8 @@ impl Advice {
         )))
     }
 
-    /// What the stream would need to pass whole, in bits a second: all the pictures that are made,
-    /// each as large as those that came.
+    /// The rate that the whole stream would need, in bit/s: all frames that are made, each as large
+    /// as those that came.
     fn needed(&self, second: &StatsInterval, caps: &Caps) -> f64 {
         let frames: u64 = self.recent.iter().map(|(_, frames, _)| frames).sum();
         let bytes: u64 = self.recent.iter().map(|(.., bytes)| bytes).sum();
@@ -156,7 +157,7 @@ impl Advice {
         made * bytes as f64 * 8.0 / frames.max(1) as f64
     }
 
-    /// What came in a second, in bits: the most of late.
+    /// The most bits that came in one of the last seconds.
     fn came(&self) -> f64 {
         let rate = |(span, _, bytes): &(Duration, u64, u64)| {
             *bytes as f64 * 8.0 / span.as_secs_f64().max(0.001)
@@ -164,7 +165,7 @@ impl Advice {
         self.recent.iter().map(rate).fold(0.0, f64::max)
     }
 
-    /// Which part of the way takes the time, and what helps.
+    /// The part of the way that takes the time, and the remedy.
     fn reason(&self, second: &StatsInterval, caps: &Caps) -> (Cause, String) {
         let (needs, bound) = (self.needed(second, caps), self.max_latency);
         let age = second.age.unwrap_or_default().p50;
@@ -194,7 +195,7 @@ impl Advice {
             return (Cause::Distance, words);
         }
         if caps.is_delta() {
-            // Its frames are small: how quickly one comes tells nothing of the link.
+            // Small frames: their transfer times say nothing of the link.
             let arrived = second.arrived.unwrap_or_default().p95;
             let words = format!(
                 "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
@@ -234,7 +235,7 @@ mod tests {
         })
     }
 
-    /// A second of raw pictures over a link of so many Mbit/s that takes all it carries.
+    /// A second of raw frames over a link that is full at this rate.
     fn second(megabits: f64, age: u64) -> StatsInterval {
         let bytes = (megabits * 1e6 / 8.0) as u64;
         let frames = (bytes / 115_200).max(1);

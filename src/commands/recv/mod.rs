@@ -1,5 +1,4 @@
-//! `vidchat recv`: which sender to watch, and where to show its video. Watching itself, over one
-//! connection after another, is in `session`.
+//! `vidchat recv`: chooses the sender and the display. The loop over connections is in `session`.
 
 pub(crate) mod connector;
 pub(crate) mod display;
@@ -39,10 +38,10 @@ use super::stats_writer::StatsWriter;
 /// drops a receiver.
 const PREPARATION: Duration = Duration::from_millis(2500);
 
-/// Shows a sender's video until the person asks for the end or the video is lost.
+/// Shows a sender's video until the person ends it or the video is lost.
 ///
 /// # Errors
-/// The failure that is to be shown: the receiver could not start, or the video was lost.
+/// The failure to be printed: the receiver could not start, or the video was lost.
 pub async fn run(args: RecvArgs) -> Outcome {
     if args.caps.is_some() && args.wire != WireChoice::Bare {
         return Err(Failure::usage("--caps is for --wire bare alone")
@@ -51,7 +50,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     }
     let name = args.pipeline.pipeline.clone();
     let values = settings::values(args.pipeline.settings);
-    // What is wrong here is said before anything else is tried. A display needs GStreamer.
+    // Faults on this machine are reported before anything else is tried. A display needs GStreamer.
     if name.is_some() || matches!(args.display, Display::Terminal | Display::None) {
         values.check(&file(name.as_deref(), args.display)?)?;
     }
@@ -95,7 +94,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     let file = match in_time {
         Ok(prepared) => prepared,
         Err(_) => {
-            // It may take many times as long where GStreamer looks for its plug-ins anew. The
+            // Starting takes many times as long where GStreamer scans its plug-ins again. The
             // sender hears nothing meanwhile, and would take this receiver for dead.
             drop(connection);
             let prepared = prepared.await;
@@ -143,10 +142,10 @@ fn target_at(target: Target, port: u16) -> Outcome<Target> {
     Ok(target.with_port(port))
 }
 
-/// The receiving pipeline that was asked for, or that fits this machine.
+/// The receiving pipeline that was asked for, or the one that fits this machine.
 ///
 /// # Errors
-/// There is no such pipeline, or nothing on this machine to show it on.
+/// There is no such pipeline, or this machine has no display for it.
 pub fn file(name: Option<&str>, display: Display) -> Outcome<PipelineFile> {
     let name = match (name, display) {
         (Some(name), _) => name,

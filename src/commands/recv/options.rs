@@ -1,4 +1,4 @@
-//! What is watched, and how: the flags of `vidchat recv` as the rest of it needs them.
+//! The options of a receiver, made from the flags of `vidchat recv`.
 
 use super::connector::SenderPlace;
 use crate::commands::file_watch::FileWatch;

@@ -1,5 +1,5 @@
-//! The seam between the network and the receiver's hub: frames that arrive are published, in the
-//! memory that they were read into.
+//! Publishes the frames that arrive in the receiver's hub. Their bytes stay in the memory that they
+//! were read into.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use crate::wire::Caps;
 
 use super::display::VideoDisplay;
 
-/// The distance to the frame before where that is not known. A decoder takes it for a gap.
+/// The distance to the previous frame where it is not known. A decoder takes it for a gap.
 const GAP: u32 = 2;
 
 /// Publishes the frames of one connection after another.
 pub struct Publisher<'s, 'a> {
     hub: Arc<Hub>,
-    /// Nothing here waits, so it is never borrowed twice.
+    /// No method awaits, so the `RefCell` is never borrowed twice.
     display: &'s RefCell<VideoDisplay<'a>>,
     memory: FrameMemory,
     numbering: Numbering,
 }
 
-/// Numbers the frames that are published. Each connection has numbers of its own, and those of a
-/// hub only grow.
+/// Numbers the frames that are published. Each connection has its own numbers, and those of a hub
+/// only grow.
 #[derive(Default)]
 struct Numbering {
-    /// The last number that the sender gave, over this connection.
+    /// The sender's last number on this connection.
     received: Option<u32>,
     published: u32,
 }
 
 impl<'s, 'a> Publisher<'s, 'a> {
-    /// Publishes to `hub`, and tells `display`.
+    /// Publishes to `hub`, and reports to `display`.
     pub fn new(hub: &Arc<Hub>, display: &'s RefCell<VideoDisplay<'a>>) -> Self {
         Self {
             hub: Arc::clone(hub),

@@ -1,5 +1,5 @@
-//! Watching one sender until its video or the person's patience ends: over one connection after
-//! another, with one window.
+//! Watches one sender, over one connection after another and with one window, until the video ends
+//! or the person ends the program.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -27,7 +27,8 @@ use crate::net::{self, Connection, Hub, StreamStats};
 /// How long the last frames wait for a pipeline that is still being built.
 const LAST_FRAMES: Duration = Duration::from_secs(3);
 
-/// Shows the frames that come over `connection`, and over those that `connector` gives after it, until `quit` completes, enough frames were shown, or no more can come.
+/// Shows the frames of `connection`, and of the connections that `connector` makes after it. Ends
+/// when `quit` completes, enough frames were shown, or no more can come.
 ///
 /// # Errors
 /// No more frames can come, or they cannot be shown.
@@ -43,7 +44,7 @@ pub async fn watch(
     let hub = Hub::new();
     let display = VideoDisplay::new(&options, watched.is_some(), &hub, events, &meter);
     let display = RefCell::new(display);
-    let mut patience = LAST_FRAMES;
+    let mut limit = LAST_FRAMES;
     let ending = {
         let watching = keep_watching(connection, &mut connector, &options, &meter, &hub, &display);
         tokio::pin!(watching, quit);
@@ -53,13 +54,13 @@ pub async fn watch(
         loop {
             tokio::select! {
                 () = &mut quit => {
-                    patience = Duration::ZERO;
+                    limit = Duration::ZERO;
                     break Ok(());
                 }
                 failure = &mut watching => break Err(failure),
                 Some(event) = heard.recv() => match event {
                     PlayerEvent::Quit => {
-                        patience = Duration::ZERO;
+                        limit = Duration::ZERO;
                         break Ok(());
                     }
                     PlayerEvent::Enough | PlayerEvent::Ended => break Ok(()),
@@ -68,7 +69,7 @@ pub async fn watch(
                     PlayerEvent::Replaced(place) => info!("receiver: changed over to {place}"),
                     PlayerEvent::Kept(failure) => keep(&failure),
                 },
-                // A local viewer needs it, so the sender is asked.
+                // A local viewer needs a key frame, so the sender is asked for one.
                 () = hub.key_wanted() => meter.want_key(),
                 saved = file_watch::saved(&mut watched) => match saved {
                     Ok(file) => display.borrow_mut().replace(file),
@@ -83,8 +84,8 @@ pub async fn watch(
         Err(failure) => failure.summary(),
     });
     let mut display = display.into_inner();
-    display.finish(patience).await;
-    // The sender may close right behind the last frame that was asked for.
+    display.finish(limit).await;
+    // The sender may close right after the last frame that was wanted.
     match options.frames {
         Some(enough) if display.count() >= enough => Ok(()),
         _ => ending,
@@ -95,7 +96,7 @@ fn keep(failure: &Failure) {
     warn!("receiver: goes on as it was: {}", failure.line());
 }
 
-/// Watches for ever. It returns the reason why it cannot.
+/// Watches for ever. Returns only the failure that ended it.
 async fn keep_watching(
     first: Option<Connection>,
     connector: &mut Connector,
@@ -123,17 +124,17 @@ async fn keep_watching(
         let error = net::play(connection, &options.play, meter, &mut publisher).await;
         let showed = frames() > before;
         let greeted = display.borrow().greeted();
-        // A receiver that listens goes on, whatever one of its senders did.
+        // A receiver that listens goes on after any failure of one sender.
         let goes_on =
             options.place.is_listening() || (greeted && worth_trying(&error, again && !showed));
         if !options.reconnect || !goes_on {
             let started = display.borrow().caps.is_some();
             return failure::lost(options, &sender, greeted, started, error);
         }
-        // Local viewers take the last frame before it is forgotten.
+        // Local viewers take the last frame before it is dropped.
         tokio::task::yield_now().await;
         hub.lose(&error.to_string());
-        // Of several refusals only the first is told.
+        // Only the first of several refusals is logged.
         let is_listening = options.place.is_listening();
         let backoff = match (again && !showed && !is_listening, error) {
             (true, ReceiveError::Bye(_)) => Backoff::after_refusal(),
@@ -148,8 +149,8 @@ async fn keep_watching(
     }
 }
 
-/// Whether another connection may be better. A protocol error may come from another program at
-/// that port, which, while connecting `again`, may yet make way for the sender.
+/// Whether another connection may succeed. While connecting `again`, a protocol error may come from
+/// another program on that port, which may still make way for the sender.
 fn worth_trying(error: &ReceiveError, again: bool) -> bool {
     match error {
         ReceiveError::Io(_)

@@ -16,10 +16,10 @@ use crate::net::receiver::stats::StatsInterval;
 
 /// How often the status line and the text on the picture are renewed.
 pub const TICK: Duration = Duration::from_millis(250);
-/// So many ticks are a second of the statistics.
+/// Ticks in one second of the statistics.
 const TICKS: u32 = 4;
 
-/// Tells a person and other programs of the stream.
+/// Reports on the stream to the person and to other programs.
 pub struct StatusReporter<'s, 'a> {
     options: &'a RecvOptions,
     meter: &'s StreamStats,
@@ -46,8 +46,8 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
         }
     }
 
-    /// Renews the text on the picture and the status line, and once a second the statistics. To
-    /// be called each [`TICK`].
+    /// Renews the text on the picture and the status line, and once a second the statistics. The
+    /// caller calls it each [`TICK`].
     pub fn tick(&mut self) {
         let mut display = self.display.borrow_mut();
         display.refresh();
@@ -60,8 +60,8 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
         let Some(caps) = &display.caps else {
             return;
         };
-        let text = match display.matter() {
-            Some(matter) => matter,
+        let text = match display.problem() {
+            Some(problem) => problem,
             None => {
                 let seconds = self.last.span.as_secs_f64().max(0.001);
                 let age = self.last.age;
@@ -79,7 +79,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
         console::status(&[text, format!("({})", console::way_out())].join(console::GAP));
     }
 
-    /// Tells of the second that has just ended.
+    /// Reports the second that has just ended.
     fn tell(&mut self, display: &VideoDisplay<'_>) {
         let second = &self.last;
         if let Some(caps) = &display.caps
@@ -97,7 +97,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
     }
 }
 
-/// An age as a person reads it.
+/// An age in words for a person.
 fn readable(age: Duration) -> String {
     match age.as_secs_f64() {
         short if short < 0.01 => format!("{:.1} ms", short * 1e3),

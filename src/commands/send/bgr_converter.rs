@@ -1,7 +1,7 @@
-//! Frames for the programs of the Python tutorial: those that are sent, as BGR.
+//! Converts the frames of a sender to BGR, for the programs of the Python tutorial.
 //!
-//! They are made once for all such viewers, on a pipeline of their own that runs only while some
-//! watch, so no other viewer's frame waits for them.
+//! They are converted once for all such viewers, on a pipeline of its own that runs only while some
+//! watch. So no other viewer's frame waits for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +24,18 @@ use crate::wire::Caps;
 const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
     ! video/x-raw,format=BGR ! appsink name=taken";
 
-/// A task that converts the frames of one hub for another. It ends with the first hub's stream.
+/// A task that converts the frames of one hub for another. It ends when the first hub's stream
+/// ends.
 pub struct BgrConverter(JoinHandle<()>);
 
 impl BgrConverter {
-    /// Converts from `hub` to `bgr` while somebody has a seat there.
+    /// Converts from `hub` to `bgr` while a viewer has a seat there.
     pub fn spawn(hub: &Arc<Hub>, bgr: &Arc<Hub>) -> Self {
         let (hub, bgr) = (Arc::clone(hub), Arc::clone(bgr));
         Self(tokio::spawn(async move { run(&hub, &bgr).await }))
     }
 
-    /// Waits for the end, after the hub's stream has ended.
+    /// Waits for the task to end, after the hub's stream has ended.
     pub async fn close(self) {
         let _ = self.0.await;
     }
@@ -91,7 +92,7 @@ async fn convert(
         failure = failure(&mut heard) => Err(failure),
         Ok(_) = watching.wait_for(|count| *count == 0) => Ok(Stop::NobodyWatches),
     };
-    // No frame may come after this.
+    // No frame may come after this line.
     viewer.finish(Duration::ZERO).await;
     stop
 }
@@ -106,11 +107,11 @@ async fn failure(heard: &mut mpsc::UnboundedReceiver<PlayerEvent>) -> Failure {
     std::future::pending().await
 }
 
-/// Takes the gaps between rows out. Raw frames have them where a row is no multiple of four bytes,
-/// and pickled arrays have none.
+/// Removes the padding of rows. Raw frames have it where a row's length is not a multiple of four
+/// bytes. Pickled arrays have none.
 struct BgrPacker {
     bgr: Arc<Hub>,
-    /// Bytes of a row, and rows.
+    /// Bytes of a row, and the number of rows.
     size: Mutex<(usize, usize)>,
 }
 
@@ -128,7 +129,7 @@ impl FrameSink for BgrPacker {
     fn publish(&self, mut frame: Frame) {
         let (row, rows) = *self.size.lock();
         frame.data = packed(frame.data, row, rows);
-        // A frame of another length would make a message whose length is wrong.
+        // A frame of another length would not match the length in the message.
         if frame.data.len() == row * rows {
             self.bgr.publish(frame);
         }
@@ -138,7 +139,7 @@ impl FrameSink for BgrPacker {
         self.bgr.clear();
     }
 
-    // The hub it converts from tells of losses, and the dialect has no word for them.
+    // The hub that is converted reports losses itself, and the dialect has no message for them.
     fn lose(&self, _reason: &str) {}
 }
 

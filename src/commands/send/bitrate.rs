@@ -2,16 +2,16 @@
 //!
 //! There is one stream for everybody, so the viewers share one bit rate:
 //!
-//! - The stream is made as small as the thinnest link needs, as long as that carries a quarter of
+//! - The bit rate falls to the rate that the slowest link needs, if that link carries a quarter of
 //!   the rate that was asked for, or more.
-//! - A viewer whose link carries less than that is left to itself: it skips from key frame to key
-//!   frame, and the others keep their frame. So the most that one viewer can take from the
-//!   others is four fifths of the bit rate: a quarter of it has to fit with some room to spare.
-//! - Where all links are that thin, the best of them counts.
+//! - A viewer whose link carries less than that does not count: it skips from key frame to key
+//!   frame, and the others keep their quality. A quarter of the rate has to fit with room to spare,
+//!   so one viewer can take at most four fifths of the bit rate from the others.
+//! - Where all links are that slow, the fastest of them counts.
 //!
-//! It goes down at once, and creeps up again while nobody is behind.
+//! The rate falls at once, and rises slowly while no viewer is behind.
 //!
-//! Nothing here does I/O or asks for the time.
+//! Nothing here does I/O or reads a clock.
 
 use std::time::{Duration, Instant};
 
@@ -21,21 +21,21 @@ use crate::net::BitRate;
 const WORTH: f64 = 0.25;
 /// The least part of the rate that was asked for.
 const LEAST: f64 = 1.0 / 16.0;
-/// How much of a link the stream may fill: the rest is for larger frames, and to catch up.
+/// How much of a link the stream may fill. The rest is for larger frames, and for catching up.
 const SHARE: f64 = 0.8;
-/// The part of the rate that remains where a link is full and its rate is not known.
+/// The factor for the rate where a link is full and its rate is not known.
 const BLIND: f64 = 0.7;
-/// How long a change takes to be felt: a lower rate is no reason to go lower still before that.
+/// How long a change takes to show its effect. The rate is not lowered again before that.
 const SETTLING: Duration = Duration::from_millis(750);
-/// How long nobody may be behind before the rate goes up.
+/// How long no viewer may be behind before the rate rises.
 const CALM: Duration = Duration::from_secs(2);
-/// By how much it goes up in a second, and by how much where it was too high before.
+/// Growth in one second, and the slower growth above a rate that was too high before.
 const GROWTH: f64 = 0.10;
 const CAUTION: f64 = 0.02;
-/// A lower rate is too little of a change to tell the encoder of.
+/// A change below this part of the rate is not passed on to the encoder.
 const STEP: f64 = 0.02;
 
-/// How one viewer's link does.
+/// The state of one viewer's link.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer {
     /// It falls behind, or frames were left out for it.
@@ -44,22 +44,22 @@ pub struct Viewer {
     pub carries: Option<BitRate>,
 }
 
-/// Decides on the encoder's bit rate, in kbit/s.
+/// Chooses the encoder's bit rate, in kbit/s.
 #[derive(Debug)]
 pub struct BitrateControl {
     asked: f64,
     rate: f64,
-    /// The rate that the encoder was told last.
+    /// The rate that was last passed on to the encoder.
     told: f64,
     lowered: Option<Instant>,
     congested: Option<Instant>,
     looked: Instant,
-    /// The rate at which somebody fell behind last.
+    /// The rate at which a viewer last fell behind.
     too_high: f64,
 }
 
 impl BitrateControl {
-    /// An encoder that was asked for so many kbit/s, and makes them.
+    /// Starts with an encoder that was asked for this many kbit/s and makes them.
     pub fn new(asked: u32, now: Instant) -> Self {
         let asked = f64::from(asked);
         Self {
@@ -73,12 +73,12 @@ impl BitrateControl {
         }
     }
 
-    /// The rate that the encoder was told last.
+    /// The rate that was last passed on to the encoder.
     pub fn rate(&self) -> u32 {
         self.told.round() as u32
     }
 
-    /// Looks at the viewers; returns the new rate where the encoder has to be told of one.
+    /// Looks at the viewers. Returns the new rate where it is to be passed on to the encoder.
     pub fn look(&mut self, now: Instant, viewers: &[Viewer]) -> Option<u32> {
         let passed = now.saturating_duration_since(self.looked).as_secs_f64();
         self.looked = now;
@@ -116,13 +116,14 @@ impl BitrateControl {
         Some(self.rate.round() as u32)
     }
 
-    /// The rate that the viewers need which are behind; `None` while none of those that count is.
+    /// The rate that the viewers that are behind need; `None` while none of those that count is
+    /// behind.
     fn wanted(&self, viewers: &[Viewer]) -> Option<f64> {
         let carries = |viewer: &Viewer| viewer.carries.map(BitRate::kbit);
         let needs = |viewer: &Viewer| match carries(viewer) {
             _ if !viewer.congested => f64::INFINITY,
             Some(carries) => (carries * SHARE).min(self.rate * 0.95),
-            // Less is of no help to a link that is not known to be thin.
+            // A lower rate does not help a link that is not known to be slow.
             None => (self.rate * BLIND).max(self.asked * WORTH),
         };
         let worthy = |viewer: &&Viewer| {
@@ -146,7 +147,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(250);
 
-    /// Links of so many kbit/s each; a viewer is behind while the stream does not fit.
+    /// Links of this many kbit/s each. A viewer is behind while the stream does not fit.
     struct Links<'t> {
         governor: BitrateControl,
         now: Instant,

@@ -1,5 +1,4 @@
-//! A source on one side, viewers on the other, and the loop that opens the one while there are any
-//! of the other.
+//! Connects a source with its viewers: the loop that opens the source while there are viewers.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,15 +26,15 @@ use super::viewer_monitor::ViewerMonitor;
 use crate::commands::file_watch::{FileWatch, saved};
 use crate::commands::or_never::or_never;
 
-/// How long the source stays open after the last viewer has left: one that comes back at once
+/// How long the source stays open after the last viewer has left. A viewer that comes back at once
 /// need not wait for the camera.
 const LINGER: Duration = Duration::from_secs(1);
-/// Key frames are large, so they are made no more often than this.
+/// The shortest time between two key frames that viewers asked for: key frames are large.
 const KEY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the source may take to close at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
 
-/// What runs while there is something to send.
+/// The parts that run while the sender sends.
 pub struct Broadcast {
     hub: Arc<Hub>,
     source: Source,
@@ -44,13 +43,13 @@ pub struct Broadcast {
     preview: Option<Preview>,
     converter: Option<BgrConverter>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
-    /// The source stays open while nobody watches: as asked for, or as its file says.
+    /// Whether the source stays open while nobody watches, as a flag or the pipeline file says.
     asked_open: bool,
     keep_open: bool,
     watch: Option<FileWatch>,
     /// The source has given a frame at least once.
     opened: bool,
-    /// Since when the source gives none any more.
+    /// Since when the source gives no frames.
     lost_since: Option<Instant>,
     losses: Losses,
     /// Since when nobody has watched, while the source is open.
@@ -58,7 +57,7 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// The source is not open yet, and there is no preview.
+    /// Starts with a closed source and without a preview.
     pub fn new(service: &Service, options: SendOptions, converter: Option<BgrConverter>) -> Self {
         let hub = service.directory().default_hub();
         let (events, heard) = mpsc::unbounded_channel();
@@ -82,7 +81,7 @@ impl Broadcast {
         }
     }
 
-    /// Shows the frame here: where there is a display, or as `wanted`.
+    /// Shows the frames here where there is a display, or as `wanted` says.
     pub fn open_preview(&mut self, wanted: Option<bool>) -> Outcome {
         if wanted == Some(false) {
             return Ok(());
@@ -106,8 +105,8 @@ impl Broadcast {
         }
     }
 
-    /// Runs until the end that was asked for, and returns the goodbye to the viewers. `opened` is called when
-    /// the first frame is there.
+    /// Runs until the person or a failure ends it, and returns the goodbye to the viewers. `opened`
+    /// is called when the first frame is there.
     pub async fn run(
         &mut self,
         quit: impl Future<Output = ()>,
@@ -174,7 +173,7 @@ impl Broadcast {
         }
     }
 
-    /// Takes an event of the source; returns the ending where it is one.
+    /// Handles an event of the source. Returns the ending where the event is one.
     fn hear(&mut self, event: SourceEvent, watching: usize) -> Option<Outcome<Bye>> {
         match event {
             SourceEvent::Opened(from) => {
@@ -216,7 +215,7 @@ impl Broadcast {
             SourceEvent::Kept(failure) => keep(&failure),
             SourceEvent::Encoding { bitrate } => self.monitor.encodes(bitrate),
             SourceEvent::Ended => {
-                // Not to be waited for: it would only begin again.
+                // The source is not waited for: it would start again.
                 self.hub.finish();
                 return Some(Ok(Bye::new(ByeCode::Ended, "the video has ended")));
             }
@@ -225,7 +224,7 @@ impl Broadcast {
         None
     }
 
-    /// Opens the source when it is needed, and notes since when it is not.
+    /// Opens the source when it is needed, and notes the time when it is not.
     fn note_watching(&mut self, count: usize) {
         let needed = count > 0 || self.keep_open || self.previewed.is_some();
         if needed {
@@ -236,7 +235,7 @@ impl Broadcast {
         }
     }
 
-    /// Which exit status a failure has now.
+    /// The exit status of a failure at this moment.
     fn stage(&self) -> Status {
         if self.opened {
             Status::Lost
@@ -245,7 +244,7 @@ impl Broadcast {
         }
     }
 
-    /// Closes window and source. The hub's stream has ended by now, which ends the preview.
+    /// Closes window and source. The hub's stream has ended before, which ends the preview.
     pub async fn close(self) {
         let source = self.source;
         let source = tokio::task::spawn_blocking(move || drop(source));
@@ -280,12 +279,12 @@ impl FrameSink for Hub {
     }
 }
 
-/// The goodbye of a person who stops the sender.
+/// The goodbye when a person stops the sender.
 fn stopped() -> Bye {
     Bye::new(ByeCode::Stopped, "the sender was stopped")
 }
 
-/// A pipeline file that was saved cannot be used.
+/// Logs that a saved pipeline file cannot be used.
 fn keep(failure: &Failure) {
     warn!("source: goes on as it was: {}", failure.line());
 }

@@ -1,5 +1,5 @@
-//! `vidchat send`: starts a sender, and tells its viewers of the end. The loop that runs until then is
-//! in `broadcast`.
+//! `vidchat send`: starts a sender, and tells its viewers of the end. The loop in between is in
+//! `broadcast`.
 
 pub(crate) mod bgr_converter;
 pub(crate) mod bitrate;
@@ -33,18 +33,18 @@ use super::connect_failure::cannot_connect;
 use super::invitation::{invitation, listen};
 use super::quit::Quit;
 
-/// Where the viewers come from.
+/// The origin of the viewers.
 pub enum Destination {
-    /// They connect to this socket.
+    /// Viewers connect to this socket.
     Listener(TcpListener),
-    /// It is one receiver that listens.
+    /// The one viewer is this receiver, which listens.
     Receiver(Target),
 }
 
-/// Sends until the person asks for the end or the source is lost.
+/// Sends until the person ends it or the source is lost.
 ///
 /// # Errors
-/// The failure that is to be shown: the sender could not start, or its source failed.
+/// The failure to be printed: the sender could not start, or its source failed.
 pub async fn run(args: SendArgs) -> Outcome {
     let (to, bind, port) = (args.to.clone(), args.bind, args.port);
     let options = SendOptions::new(args)?;
@@ -60,7 +60,7 @@ pub async fn run(args: SendArgs) -> Outcome {
     .await
 }
 
-/// Which hint the sender gives once it runs.
+/// The hint that the sender prints once it runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Banner {
     /// The command for the other machine.
@@ -110,20 +110,20 @@ pub async fn serve(
     ending.map(drop)
 }
 
-/// A sender that listens or has its receiver.
+/// A sender that listens, or that has connected to its receiver.
 struct Started {
     server: JoinHandle<()>,
     place: Place,
 }
 
-/// Where a sender is to be found, or sends to.
+/// The address at which a sender listens, or the receiver that it sends to.
 enum Place {
     Bound(std::net::SocketAddr),
     Receiver(Target),
 }
 
 impl Place {
-    /// What to type on the other machine, or where the frames go.
+    /// The command for the other machine, or the receiver that the frames go to.
     fn banner(&self, dialect: Option<Dialect>, hub: &Hub) -> String {
         match self {
             Self::Bound(address) => invitation(
@@ -140,7 +140,8 @@ impl Place {
     }
 }
 
-/// Listens, or connects to the receiver: a mistake in its address is told before the source opens.
+/// Listens, or connects to the receiver. A mistake in the address is reported before the source
+/// opens.
 async fn start(
     destination: Destination,
     service: &Arc<Service>,
@@ -171,7 +172,7 @@ async fn start(
     })
 }
 
-/// The receiver at `target`, or its refusal where it is busy, so that it is to be tried again.
+/// The receiver at `target`, or its refusal where it is busy and worth another try.
 async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DisconnectReason>> {
     match dial::dial(target, service).await {
         Ok(receiver) => Ok(Ok(receiver)),
@@ -203,7 +204,7 @@ fn goodbye(ending: &Outcome<Bye>) -> Bye {
     }
 }
 
-/// Adds the frames for the programs of the tutorial, where there may be any.
+/// Adds BGR frames for the programs of the tutorial, where such viewers are possible.
 fn with_tutorial(
     mut options: ServerOptions,
     destination: &Destination,
@@ -211,7 +212,7 @@ fn with_tutorial(
 ) -> (ServerOptions, Option<BgrConverter>) {
     let wanted = match (options.dialect, destination) {
         (Some(dialect), _) => dialect == Dialect::Pickle,
-        // A receiver that is sent to says hello, or is none.
+        // A receiver that is dialled says hello, or is no receiver.
         (None, Destination::Receiver(_)) => false,
         (None, Destination::Listener(_)) => true,
     };

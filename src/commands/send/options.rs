@@ -1,4 +1,4 @@
-//! What to send, and to whom.
+//! The options of a sender.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use crate::media::pipeline::catalog;
 use crate::media::{Direction, PipelineFile, Values};
 use crate::net::sender::ServerOptions;
 
-/// What to send, and how.
+/// The options of a sender.
 pub struct SendOptions {
     pub file: PipelineFile,
     pub values: Values,
     pub server: ServerOptions,
-    /// `None`: where there is a display.
+    /// Whether to show a preview; `None` where the display decides.
     pub preview: Option<bool>,
-    /// The source stays open while nobody watches.
+    /// Whether the source stays open while nobody watches.
     pub keep_open: bool,
-    /// Where to write the statistics.
+    /// Where statistics go.
     pub stats: Option<StatsWriter>,
-    /// Looks after the pipeline file: the source changes over to it when it is saved.
+    /// Watches the pipeline file: the source changes over to it when it is saved.
     pub watch: Option<FileWatch>,
 }
 
 impl SendOptions {
-    /// As the flags say.
+    /// The options that the flags give.
     ///
     /// # Errors
     /// There is no such pipeline, it does not take these values, or a file cannot be used.

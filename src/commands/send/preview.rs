@@ -15,7 +15,7 @@ use crate::net::Hub;
 
 const TITLE: &str = "TRANSMITTING VIDEO";
 
-/// A window with the newest frame of a hub, which can never slow the viewers.
+/// A window with the newest frame of a hub. It can never slow the viewers down.
 pub struct Preview(LocalViewer);
 
 impl Preview {

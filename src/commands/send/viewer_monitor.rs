@@ -18,14 +18,14 @@ use crate::wire::AgesMs;
 use super::bitrate::{BitrateControl, Viewer};
 use crate::commands::stats_writer::{StatsWriter, rounded};
 
-/// How often the viewers' links are looked at: the rate has to go down within a second.
+/// How often the viewers' links are checked: the rate has to fall within a second.
 const TICK: Duration = Duration::from_millis(250);
-/// So many of them are a second of the statistics.
+/// Ticks in one second of the statistics.
 const TICKS: u32 = 4;
-/// A viewer that is so far behind the newest frame does not keep up.
+/// A viewer that is this far behind the newest frame does not keep up.
 const BEHIND: Duration = Duration::from_millis(90);
 
-/// Looks at the viewers of one hub.
+/// Monitors the viewers of one hub.
 pub struct ViewerMonitor {
     hub: Arc<Hub>,
     viewers: Arc<Viewers>,
@@ -33,53 +33,53 @@ pub struct ViewerMonitor {
     bitrate_control: Option<BitrateControl>,
     ticks: Interval,
     count: u32,
-    /// The progress of each viewer at the last look, for the bit rate and for the statistics.
+    /// The progress of each viewer at the last check, for the bit rate and for the statistics.
     looked: HashMap<SocketAddr, Progress>,
     told: HashMap<SocketAddr, Progress>,
     told_at: Instant,
 }
 
-/// A second of a sender, for other programs.
+/// One second of a sender, for other programs.
 #[derive(Debug, Serialize)]
 struct Line {
     time: f64,
     state: &'static str,
-    /// Why it is not live.
+    /// Why the stream is not live.
     reason: Option<String>,
     form: String,
-    /// The rate that the encoder was told, where there is one.
+    /// The encoder's bit rate, where there is an encoder.
     bitrate_kbit_s: Option<u32>,
     watching: usize,
     viewers: Vec<ViewerLine>,
 }
 
-/// A second of one viewer.
+/// One second of one viewer.
 #[derive(Debug, Serialize)]
 struct ViewerLine {
     peer: String,
     name: String,
     /// Seconds since it joined.
     joined_s: f64,
-    /// Frames sent and left out in this second.
+    /// Frames that were sent and skipped in this second.
     frames: u64,
     skipped: u64,
     mbit_s: f64,
-    /// Bytes on their way.
+    /// Bytes that are on their way.
     in_flight: usize,
-    /// Ages of frames when they left.
+    /// Ages of frames when they left the sender.
     sent_ms: Option<AgesMs>,
     /// Ages when they had arrived, and on the screen, as the viewer reports them.
     arrived_ms: Option<AgesMs>,
     age_ms: Option<AgesMs>,
-    /// How far it is behind the newest frame.
+    /// How far the viewer is behind the newest frame.
     behind_ms: f64,
     rtt_ms: Option<f64>,
-    /// The rate at which frames came to it, as it reports it.
+    /// The rate of the path, as the viewer reports it.
     carries_mbit_s: Option<f64>,
 }
 
 impl ViewerMonitor {
-    /// Looks at `viewers` of `hub`, and writes `stats`.
+    /// Monitors `viewers` of `hub`, and writes `stats`.
     pub fn new(hub: &Arc<Hub>, viewers: &Arc<Viewers>, stats: Option<StatsWriter>) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -96,13 +96,13 @@ impl ViewerMonitor {
         }
     }
 
-    /// There is an encoder that was asked for so many kbit/s; or there is none.
+    /// Sets the kbit/s that the encoder was asked for; `None` where there is no encoder.
     pub fn encodes(&mut self, bitrate: Option<u32>) {
         self.bitrate_control = bitrate.map(|asked| BitrateControl::new(asked, Instant::now()));
     }
 
-    /// Waits until the encoder is to make another bit rate, in kbit/s. Nothing is lost when the
-    /// wait is given up.
+    /// Waits until the encoder is to change its bit rate, and returns that in kbit/s. The wait may
+    /// be cancelled without losing anything.
     pub async fn bitrate(&mut self) -> u32 {
         if self.stats.is_none() && self.bitrate_control.is_none() {
             return std::future::pending().await;
@@ -128,8 +128,8 @@ impl ViewerMonitor {
             let progress = link.progress();
             let before = self.looked.get(&link.peer).copied().unwrap_or_default();
             looked.insert(link.peer, progress);
-            // A viewer that has just come has no frame yet, and that is no fault of its link. The link
-            // of one that acknowledges nothing is not known.
+            // A viewer that has just joined has no frame yet, which is not a fault of its link. The
+            // link of a viewer that acknowledges nothing is not known.
             if before.frames == 0 || progress.round_trip.is_none() {
                 continue;
             }

@@ -1,9 +1,9 @@
-//! This machine's displays: one connection to each that stays open from the first look at it on,
-//! and hears when the display goes away.
+//! This machine's displays. Each has one connection, which is opened at the first look and stays
+//! open, and notices when the display goes away.
 //!
-//! It stays open because an X server may begin anew when its last client leaves, and throws
-//! everybody out meanwhile: to try one sink after the other would be to come and go. It hears
-//! because sinks that open a window of their own tell nobody that its display is gone.
+//! It stays open because an X server may reset itself when its last client leaves, and drops all
+//! connections then. Trying one sink after the other would leave and come back. It watches the
+//! display because sinks that open their own window do not report that its display is gone.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use x11rb::errors::{ConnectError, ConnectionError, ReplyError};
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt;
 
-/// A kind of display. Of each there is at most one that the environment names.
+/// A kind of display. The environment names at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Display {
     X11,
     Wayland,
 }
 
-/// How often an X server is asked that is there and throws us out, and the pause in between: one
-/// that begins anew is through with that in a moment.
+/// How often to try an X server that answers and drops the connection, and the pause in between: a
+/// reset takes only a moment.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -32,7 +32,7 @@ static HELD: Mutex<State> = Mutex::new(State {
 });
 
 struct State {
-    /// Of which displays there is a connection.
+    /// Whether there is a connection, for each kind of display.
     held: [bool; 2],
     watches: Vec<(Display, Watch, Told)>,
     /// The number of the next watch.
@@ -41,7 +41,7 @@ struct State {
 
 type Told = Box<dyn FnOnce(String) + Send>;
 
-/// Wants to hear of the loss of a display, until this is dropped.
+/// Watches for the loss of a display, until it is dropped.
 #[derive(Debug)]
 pub struct DisplayWatch(Watch);
 
@@ -49,8 +49,8 @@ pub struct DisplayWatch(Watch);
 struct Watch(u64);
 
 impl Display {
-    /// Opens a connection where there is none, and keeps it until the display goes away; false
-    /// where the display does not let us in.
+    /// Opens a connection if there is none, and keeps it until the display goes away. False where
+    /// the display refuses us.
     pub fn hold(self) -> bool {
         self.hold_in(&mut HELD.lock())
     }
@@ -77,10 +77,10 @@ impl Display {
         started.is_ok()
     }
 
-    /// Has `lost` called, with the reason, when the display goes away: on a thread of its own.
-    /// `None` where the display does not let us in.
+    /// Calls `lost` with the reason when the display goes away, on a thread of its own. `None`
+    /// where the display refuses us.
     pub fn watch(self, lost: impl FnOnce(String) + Send + 'static) -> Option<DisplayWatch> {
-        // One lock for both: the loss is not missed that comes right behind the connection.
+        // One lock covers both steps, so a loss right after the connection is not missed.
         let mut state = HELD.lock();
         if !self.hold_in(&mut state) {
             return None;
@@ -106,7 +106,7 @@ enum Held {
 }
 
 impl Held {
-    /// Takes what the display says, until it is gone; then why.
+    /// Reads the events of the display until it is gone. Returns the reason.
     fn listen(self) -> String {
         match self {
             Self::X11(connection) => loop {
@@ -125,7 +125,7 @@ fn open_x11() -> Option<RustConnection> {
         return None;
     }
     for _ in 0..TRIES {
-        // Its answer shows that it has not begun anew since.
+        // The answer shows that the server has not reset itself since.
         let opened =
             x11rb::connect(None).map(|(connection, _)| connection.sync().map(|()| connection));
         match opened {
@@ -140,8 +140,8 @@ fn open_x11() -> Option<RustConnection> {
     None
 }
 
-/// Whether an X display of this name has a TCP port, which x11rb works out without a look at how
-/// far ports go.
+/// Whether an X display of this name has a TCP port. x11rb computes the port without checking its
+/// range.
 fn has_port(name: &str) -> bool {
     const FIRST: u16 = 6000;
     let number = name
@@ -153,7 +153,7 @@ fn has_port(name: &str) -> bool {
         .is_none_or(|number| number.checked_add(FIRST).is_some())
 }
 
-/// Why the connection to an X server is lost, for a person.
+/// The reason why the connection to an X server is lost, in words for a person.
 pub fn x11_reason(error: &ConnectionError) -> String {
     match error {
         ConnectionError::IoError(error) if is_thrown_out(error) => {
@@ -173,7 +173,7 @@ fn is_thrown_out(error: &std::io::Error) -> bool {
     [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&error.kind())
 }
 
-/// Tells everybody who wants to hear of it that a display is gone.
+/// Calls all watches of a display that is gone.
 fn lose(display: Display, reason: &str) {
     let mut state = HELD.lock();
     state.held[display as usize] = false;
@@ -181,7 +181,7 @@ fn lose(display: Display, reason: &str) {
         .into_iter()
         .partition(|(of, ..)| *of == display);
     state.watches = kept;
-    // Without the lock: one of them may drop another watch.
+    // The lock is released, since one of the calls may drop another watch.
     drop(state);
     let lost: Vec<_> = lost;
     for (.., told) in lost {
@@ -199,11 +199,11 @@ mod wayland {
         events: EventQueue<Nothing>,
     }
 
-    /// Nothing is asked of the display, so there is nothing to keep.
+    /// Nothing is requested from the display, so there is no state.
     pub struct Nothing;
 
     pub fn open() -> Option<Queue> {
-        // A socket that was handed to us can be used once, and is the sink's.
+        // A socket from the environment can be used once, and belongs to the sink.
         if std::env::var_os("WAYLAND_SOCKET").is_some() {
             return None;
         }
@@ -222,7 +222,8 @@ mod wayland {
     pub fn listen(mut queue: Queue) -> String {
         let backend = queue.connection.backend();
         loop {
-            // Looked at before it is read: the crate prints what reading fails with.
+            // The socket is checked before it is read: the crate prints the errors of a failed
+            // read.
             let socket = backend.poll_fd();
             let mut ends = [PollFd::new(&socket, PollFlags::IN)];
             let polled = poll(&mut ends, None);

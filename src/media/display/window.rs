@@ -1,4 +1,4 @@
-//! The window of the pipelines that show video, whichever sink draws in it.
+//! The window of the pipelines that show video, for every sink that draws in it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -19,16 +19,16 @@ use crate::media::pipeline::build;
 pub enum WindowAction {
     /// The person pressed q or closed it.
     Quit,
-    /// It was uncovered or has another size. The sink has drawn its frame again.
+    /// The window was uncovered or resized. The sink has drawn its frame again.
     Exposed,
-    /// The display went away, for this reason.
+    /// The display went away, with the reason.
     Lost(String),
 }
 
-/// The window of one pipeline after another: it stays while the pipeline is changed.
+/// One window for a series of pipelines: it stays while the pipeline changes.
 ///
-/// On X11 the window is our own, since the sinks there neither scale to it (`ximagesink`) nor
-/// give it the title that was asked for. Elsewhere it is the sink's.
+/// On X11 the window is our own, since the sinks there neither scale to their window (`ximagesink`)
+/// nor set its title. Elsewhere the window is the sink's.
 #[derive(Clone)]
 pub struct Window {
     title: String,
@@ -41,20 +41,20 @@ struct Shared {
     own: Option<X11Window>,
     /// The size in pixels at which the frame is shown one to one.
     natural: (u32, u32),
-    /// The size before that. A window manager may not have applied the new one yet.
+    /// The previous natural size. A window manager may not have applied the new one yet.
     before: (u32, u32),
-    /// The title says that the person has to wait.
+    /// Whether the title says that the person has to wait.
     waits: bool,
     /// The display that went away.
     lost: Option<Display>,
-    /// Hears of that, where the window is a sink's own.
+    /// Watches the display, where the window is a sink's own.
     watched: Option<DisplayWatch>,
-    /// The sinks that drew into our window; the last one that is left does.
+    /// The sinks that draw into our window. The last one that still exists draws again when asked.
     sinks: Vec<glib::WeakRef<gst_video::VideoOverlay>>,
 }
 
 impl Window {
-    /// A window that opens when a pipeline needs it. `acted` is called from other threads.
+    /// A window that opens when a pipeline needs it. `acted` is called on other threads.
     pub fn new(title: &str, acted: impl Fn(WindowAction) + Send + Sync + 'static) -> Self {
         Self {
             title: title.to_owned(),
@@ -63,15 +63,15 @@ impl Window {
         }
     }
 
-    /// Tells of a new pipeline, whose frames measure `natural` pixels.
+    /// Prepares for a new pipeline, whose frames measure `natural` pixels.
     pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
         self.resize(natural);
         self.name(pipeline);
         self.watch_keys(pipeline);
     }
 
-    /// Frames measure `natural` pixels from here on. A window that a person has given another
-    /// size keeps it.
+    /// Frames measure `natural` pixels from now on. A window that a person has resized keeps its
+    /// size.
     pub fn resize(&self, natural: (u32, u32)) {
         let mut shared = self.shared.lock();
         if shared.natural == natural {
@@ -86,7 +86,7 @@ impl Window {
         }
     }
 
-    /// Says in the title, where it is ours, whether the person has to wait for the video.
+    /// Shows in the title of our own window whether the person has to wait for the video.
     pub fn waits(&self, waits: bool) {
         let mut shared = self.shared.lock();
         if shared.own.is_none() || shared.waits == waits {
@@ -99,19 +99,19 @@ impl Window {
         }
     }
 
-    /// Whether the display went away, so that there is nothing to draw on.
+    /// Whether the display went away. There is nothing to draw on then.
     pub fn is_lost(&self) -> bool {
         self.shared.lock().lost.is_some()
     }
 
-    /// Whether its sink must not even be stopped: Xlib has a thread wait for ever that speaks to a
-    /// display which is gone.
+    /// Whether the sink must not even be stopped: Xlib blocks a thread for ever that calls a
+    /// display that is gone.
     pub fn is_stuck(&self) -> bool {
         self.shared.lock().lost == Some(Display::X11)
     }
 
-    /// Gives our window to an X11 sink that asks for one, and looks after the display of one that
-    /// opens its own; called on the bus, in time.
+    /// Gives our window to an X11 sink that asks for one, and watches the display of a sink that
+    /// opens its own. It is called on the bus, before the sink goes on.
     pub fn prepare(&self, message: &gst::MessageRef) {
         if let Some(display) = display_of(message) {
             self.watch(display);
@@ -132,7 +132,7 @@ impl Window {
             return;
         };
         if let Some(id) = self.own_id() {
-            // Not handle-expose too: to end its thread of events the sink would wait here for a
+            // `handle-expose` stays on: to end its event thread, the sink would wait here for a
             // thread that waits for this one.
             sink.set_property("handle-events", false);
             crate::media::gst::ffi::draw_into(overlay, id);
@@ -142,14 +142,14 @@ impl Window {
         }
     }
 
-    /// Tells of the loss of a display that a sink draws on.
+    /// Reports the loss of a display that a sink draws on.
     fn watch(&self, display: Display) {
         if self.shared.lock().watched.is_some() {
             return;
         }
         let (shared, acted) = (Arc::downgrade(&self.shared), Arc::clone(&self.acted));
         let watched = display.watch(move |reason| {
-            // Where the window is closed, nobody misses the display.
+            // After the window is closed, the display is not missed.
             if let Some(shared) = shared.upgrade() {
                 shared.lock().lost = Some(display);
                 acted(WindowAction::Lost(reason));
@@ -158,7 +158,7 @@ impl Window {
         self.shared.lock().watched = watched;
     }
 
-    /// The id of our window, which is opened where it is not yet.
+    /// The id of our window, which is opened first if needed.
     fn own_id(&self) -> Option<u32> {
         if let Some(own) = &self.shared.lock().own {
             return Some(own.id());
@@ -169,7 +169,7 @@ impl Window {
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
             WindowEvent::Key('q') | WindowEvent::Closed => acted(WindowAction::Quit),
             WindowEvent::Key(_) => {}
-            // Where one waits already, that will do.
+            // One waiting request is enough.
             WindowEvent::Resized | WindowEvent::Exposed => {
                 let _ = exposed.try_send(());
             }
@@ -195,7 +195,7 @@ impl Window {
         }
     }
 
-    /// A title for sinks that open a window of their own.
+    /// Sets the title for sinks that open their own window.
     fn name(&self, pipeline: &gst::Pipeline) {
         let mut tags = gst::TagList::new();
         if let Some(tags) = tags.get_mut() {
@@ -206,7 +206,7 @@ impl Window {
         }
     }
 
-    /// Keys in a window of the sink's own come up the pipeline as events.
+    /// Handles keys in a sink's own window, which come up the pipeline as events.
     fn watch_keys(&self, pipeline: &gst::Pipeline) {
         let Some(pad) = pipeline
             .by_name(build::SEAM)
@@ -228,13 +228,13 @@ impl Window {
     }
 }
 
-/// The display on which a sink is about to open a window of its own, as its message tells.
+/// The display on which a sink is about to open its own window, from the sink's message.
 fn display_of(message: &gst::MessageRef) -> Option<Display> {
     if gst_video::is_video_overlay_prepare_window_handle_message(message) {
         let sink = message.src()?.downcast_ref::<gst::Element>()?;
         return (element::kind(sink) == "waylandsink").then_some(Display::Wayland);
     }
-    // OpenGL's sinks take either.
+    // Sinks of OpenGL use either.
     let gst::MessageView::HaveContext(have) = message.view() else {
         return None;
     };
@@ -247,9 +247,9 @@ fn display_of(message: &gst::MessageRef) -> Option<Display> {
     }
 }
 
-/// A thread, "expose", that has the sink draw its frame again when asked to, until nobody can
-/// ask any more. One of its own: where the display goes away meanwhile it never comes back, and
-/// the window's thread has to tell of that.
+/// A thread, "expose", that makes the sink draw its frame again when asked to. It ends when the
+/// sender is dropped. It is a thread of its own because the call never returns if the display goes
+/// away meanwhile, and the window's thread has to report that.
 fn exposer(
     shared: &Arc<Mutex<Shared>>,
     acted: &Arc<dyn Fn(WindowAction) + Send + Sync>,
@@ -270,9 +270,9 @@ fn exposer(
     ask
 }
 
-/// Has the sink draw its frame again: it does not hear of the window's events itself.
+/// Makes the sink draw its frame again: the sink does not receive the window's events itself.
 ///
-/// The lock is given back before the sink is called: it holds locks of its own while it asks us
+/// The lock is released before the sink is called: the sink holds locks of its own while it asks us
 /// for a window.
 fn expose(shared: &Mutex<Shared>) {
     let sinks = shared.lock().sinks.clone();

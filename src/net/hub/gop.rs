@@ -1,30 +1,29 @@
-//! The newest group of pictures (GOP), as codecs call it: a key frame, and the frames since then,
-//! which need it. A viewer that is late goes on from it.
+//! The newest group of pictures (GOP): a key frame, and the frames since then, which depend on it.
+//! A viewer that is late goes on within it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::frame::Frame;
 
-/// The largest number of frames, and of their bytes, that are kept since a key frame.
+/// The most frames, and the most of their bytes, that are kept since a key frame.
 pub(super) const KEPT_FRAMES: usize = 1200;
 const KEPT_BYTES: usize = 16 << 20;
-/// A newest frame older than this, and than so many frame intervals, is stale. A source that gives
-/// nothing for so long is lost and the frame forgotten, unless the machine was suspended before
-/// that could happen.
+/// A newest frame older than this, and than [`HELD_UP_FRAMES`] frame intervals, is stale. Usually
+/// the source is lost by then and the frame dropped, unless the machine was suspended before that.
 const HELD_UP: Duration = Duration::from_secs(2);
 const HELD_UP_FRAMES: u32 = 3;
 
 /// A group that may still grow.
 #[derive(Clone, Debug, Default)]
 pub struct Gop {
-    /// The newest key frame, unless too much came since.
+    /// The newest key frame, unless too many frames followed it.
     key: Option<Frame>,
-    /// The frames that came since, without a gap. Always empty for raw video and JPEG.
+    /// The frames since the key frame, without a gap. Always empty for raw video and JPEG.
     deltas: VecDeque<Frame>,
-    /// Bytes of those frames.
+    /// Bytes of these frames.
     delta_bytes: usize,
-    /// When the newest came, and how long after the one before.
+    /// When the newest frame came, and the time since the frame before it.
     came: Option<Instant>,
     gap: Option<Duration>,
 }
@@ -40,7 +39,7 @@ impl Gop {
         self.key.as_ref()
     }
 
-    /// The frame of that number, where it came after the key frame.
+    /// The frame with this number, if it came after the key frame.
     pub fn delta(&self, sequence: u32) -> Option<&Frame> {
         let first = self.deltas.front()?.header.sequence;
         let index = usize::try_from(sequence.wrapping_sub(first)).ok()?;
@@ -53,8 +52,8 @@ impl Gop {
         Duration::from_nanos(newest.saturating_sub(frame.header.captured_at))
     }
 
-    /// Whether the newest frame is too old to be shown. After a single frame it is not known when the
-    /// next is due.
+    /// Whether the newest frame is too old to be shown. With only one frame, it is not known when
+    /// the next is due.
     pub fn is_stale(&self, now: Instant) -> bool {
         let passed = self.came.map(|came| now.saturating_duration_since(came));
         passed
@@ -62,7 +61,7 @@ impl Gop {
             .is_some_and(|(passed, gap)| passed > HELD_UP.max(gap * HELD_UP_FRAMES))
     }
 
-    /// Takes a frame in, and returns what it replaces.
+    /// Adds a frame, and returns the frames that it replaces.
     pub fn take(&mut self, frame: Frame) -> (Option<Frame>, VecDeque<Frame>) {
         let now = Instant::now();
         let before = self.came.replace(now);
@@ -82,7 +81,7 @@ impl Gop {
         self.deltas.push_back(frame);
         let mut old = (None, VecDeque::new());
         while self.deltas.len() > KEPT_FRAMES || self.delta_bytes > KEPT_BYTES {
-            // Without the first of the frames after it, the key frame is of no use.
+            // Without the first frame after it, the key frame is useless.
             old.0 = self.key.take();
             let Some(first) = self.deltas.pop_front() else {
                 break;
@@ -93,7 +92,7 @@ impl Gop {
         old
     }
 
-    /// Forgets all of it.
+    /// Drops all frames.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -127,7 +126,7 @@ mod tests {
         assert!(!gop.is_stale(later(HELD_UP / 2)));
         assert!(gop.is_stale(later(HELD_UP.mul_f64(1.1))));
         gop.came = gop.came.and_then(|came| came.checked_sub(HELD_UP));
-        // The source is slow, and the frame before is forgotten.
+        // The source is slow, and the previous frame is dropped.
         gop.take(frame(3));
         assert!(!gop.is_stale(later(HELD_UP * 2)));
         assert!(gop.is_stale(later(HELD_UP * 4)));

@@ -1,11 +1,12 @@
 //! The newest-frame slot: one frame for all subscribers, replaced by the next.
 //!
-//! Nothing ever queues here. A subscriber that comes back late finds the newest frame and learns
-//! from its number how many it missed; one that never comes back costs nothing. For inter-coded
-//! streams the slot keeps the current GOP: a subscriber that is a little late goes on without a gap,
-//! and one that is later goes on with the next key frame.
+//! Nothing queues here. A subscriber that comes back late finds the newest frame and learns from
+//! its number how many it missed. A subscriber that never comes back costs nothing. For inter-coded
+//! streams the slot keeps the current GOP: a subscriber that is a little late goes on without a
+//! gap, and a subscriber that is later goes on with the next key frame.
 //!
-//! A sender has a hub for what its source gives, and a receiver has one for what arrives.
+//! A sender has a hub for the frames of its source, and a receiver has one for the frames that
+//! arrive.
 
 pub(crate) mod gop;
 
@@ -19,12 +20,12 @@ use crate::wire::{Caps, MAX_LATENCY};
 
 use self::gop::Gop;
 
-/// How far behind the newest frame a subscriber may begin, so that it has a frame at once.
+/// How far behind the newest frame a subscriber may begin, in order to have a frame at once.
 const JOIN_LIMIT: Duration = Duration::from_secs(1);
-/// How often one subscriber asks for a key frame, which costs all the others.
+/// The shortest time between two key frames for one subscriber: a key frame costs all the others.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The reason of an end that came without one.
+/// The reason of an end that was given none.
 const STOPPED: &str = "the sender stopped";
 
 /// The state of the stream.
@@ -32,14 +33,14 @@ const STOPPED: &str = "the sender stopped";
 struct Scene {
     caps: Option<Arc<Caps>>,
     frames: Gop,
-    /// Why no frames come; forgotten with the next one.
+    /// Why no frames come. The next frame clears it.
     lost: Option<Arc<str>>,
     ended: Option<Arc<str>>,
-    /// Nothing can come after the end.
+    /// Whether nothing can come after the end.
     done: bool,
 }
 
-/// The place where a source leaves its frames and subscribers pick them up.
+/// The slot into which a source puts its frames, and from which subscribers take them.
 #[derive(Debug, Default)]
 pub struct Hub {
     scene: watch::Sender<Scene>,
@@ -54,19 +55,19 @@ pub enum Update {
     Caps(Arc<Caps>),
     /// The newest frame that this subscriber can use.
     Frame(Frame),
-    /// No frames come for now, and why; the next one says that they do again.
+    /// No frames come for now, with the reason. The next frame ends this.
     Lost(Arc<str>),
-    /// There will be no more, and why.
+    /// The stream has ended, with the reason.
     End(Arc<str>),
 }
 
 impl Hub {
-    /// A hub in which nothing has happened yet.
+    /// A hub without caps and frames.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Announces the caps of the following frames. Frames of other caps are forgotten.
+    /// Announces the caps of the following frames. Frames of other caps are dropped.
     pub fn announce(&self, caps: Caps) {
         self.scene.send_modify(|scene| {
             if scene.caps.as_deref() != Some(&caps) {
@@ -76,9 +77,10 @@ impl Hub {
         });
     }
 
-    /// Replaces the newest frame. Never blocks; may be called from any thread.
+    /// Replaces the newest frame. Never blocks, and may be called from any thread.
     pub fn publish(&self, frame: Frame) {
-        // The old frame is dropped after the lock, as giving a buffer back may take a while.
+        // The old frame is dropped after the lock is released, as returning its buffer may take a
+        // while.
         let mut old = None;
         self.scene.send_modify(|scene| {
             old = Some(scene.frames.take(frame));
@@ -86,7 +88,7 @@ impl Hub {
         });
     }
 
-    /// Says that no frames come for now, and why. The newest is forgotten: it is old.
+    /// Announces that no frames come for now, and why. The newest frame is dropped, as it is old.
     pub fn lose(&self, reason: &str) {
         self.scene.send_modify(|scene| {
             scene.frames.clear();
@@ -94,7 +96,7 @@ impl Hub {
         });
     }
 
-    /// Forgets the newest frame and the reason of a loss, so that a later subscriber gets neither.
+    /// Drops the newest frame and the reason of a loss, so that a later subscriber gets neither.
     pub fn clear(&self) {
         self.scene.send_modify(|scene| {
             scene.frames.clear();
@@ -108,8 +110,8 @@ impl Hub {
             .send_modify(|scene| scene.ended = Some(reason.into()));
     }
 
-    /// Says, before the end, that nothing can come after it, as at the end of a file. Viewers then
-    /// do not connect again.
+    /// Announces, before the end, that nothing can come after it, as at the end of a file. Viewers
+    /// then do not connect again.
     pub fn finish(&self) {
         self.scene.send_modify(|scene| scene.done = true);
     }
@@ -127,7 +129,7 @@ impl Hub {
     /// Completes when the stream has ended.
     pub async fn ended(&self) {
         let mut scene = self.scene.subscribe();
-        // The hub holds the other end, so it cannot fail before.
+        // The hub holds the sending end, so the wait cannot fail.
         let _ = scene.wait_for(|scene| scene.ended.is_some()).await;
     }
 
@@ -136,19 +138,19 @@ impl Hub {
         self.scene.borrow().caps.clone()
     }
 
-    /// When the newest frame was captured, if there is one.
+    /// When the newest frame was captured; `None` where there is none.
     pub fn newest_captured(&self) -> Option<u64> {
         let scene = self.scene.borrow();
         let newest = scene.frames.newest();
         newest.map(|newest| newest.header.captured_at)
     }
 
-    /// Why no frames come, while none do.
+    /// Why no frames come; `None` while they do.
     pub fn lost(&self) -> Option<Arc<str>> {
         self.scene.borrow().lost.clone()
     }
 
-    /// Follows the stream from the newest frame on.
+    /// Follows the stream, starting with the newest frame.
     pub fn subscribe(self: &Arc<Self>) -> Subscription {
         Subscription {
             hub: Arc::clone(self),
@@ -163,12 +165,12 @@ impl Hub {
         }
     }
 
-    /// How many viewers watch, and every change of it.
+    /// The number of viewers, with every change.
     pub fn watching(&self) -> watch::Receiver<usize> {
         self.watching.subscribe()
     }
 
-    /// Takes one of `limit` seats, where one is left. Dropping it gives it back.
+    /// Takes one of `limit` seats if one is free. Dropping the seat frees it.
     pub fn seat(self: &Arc<Self>, limit: usize) -> Option<Seat> {
         let free = self.watching.send_if_modified(|count| {
             let free = *count < limit;
@@ -189,12 +191,12 @@ impl Hub {
     }
 }
 
-/// One viewer's place among those that watch.
+/// One viewer's seat in the count of viewers.
 #[derive(Debug)]
 pub struct Seat(Arc<Hub>);
 
 impl Seat {
-    /// How many watch, this one included.
+    /// The number of viewers, this one included.
     pub fn watching(&self) -> usize {
         *self.0.watching.borrow()
     }
@@ -206,34 +208,35 @@ impl Drop for Seat {
     }
 }
 
-/// One subscriber's view of the stream.
+/// One subscriber's position in the stream.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Arc<Hub>,
     scene: watch::Receiver<Scene>,
     caps: Option<Arc<Caps>>,
-    /// The last loss that this subscriber was told of.
+    /// The last loss that this subscriber was given.
     lost: Option<Arc<str>>,
-    /// The number of the frame that was handed out last.
+    /// The number of the frame that was given last.
     last: Option<u32>,
     skipped: u64,
     /// How far behind the newest frame it may fall before frames are left out.
     max_latency: Duration,
-    /// It has not yet caught up with the newest frame.
+    /// Whether it has yet to catch up with the newest frame.
     joining: bool,
     /// When it last asked for a key frame.
     asked_at: Option<Instant>,
 }
 
 impl Subscription {
-    /// The caps of the frames, where they are known already. They are then not handed out again.
+    /// The caps of the frames, if they are known already. They are then not given again.
     pub fn known_caps(&mut self) -> Option<Arc<Caps>> {
         let caps = self.scene.borrow().caps.clone();
         self.caps.clone_from(&caps);
         caps
     }
 
-    /// Waits for news that this subscriber has not seen. Nothing is lost when the wait is given up.
+    /// Waits for an update that this subscriber has not had. The wait may be cancelled without
+    /// losing anything.
     pub async fn next(&mut self) -> Update {
         loop {
             if let Some(update) = self.pick() {
@@ -245,8 +248,8 @@ impl Subscription {
         }
     }
 
-    /// Waits for new caps, or for the news that no frames come. Frames and the end are left for
-    /// [`Subscription::next`]. Nothing is lost when the wait is given up.
+    /// Waits for new caps or for a loss. Frames and the end are left for [`Subscription::next`].
+    /// The wait may be cancelled without losing anything.
     pub async fn next_change(&mut self) -> Update {
         loop {
             if let Some(update) = self.unseen_change() {
@@ -258,7 +261,7 @@ impl Subscription {
         }
     }
 
-    /// Waits until the stream has ended, and for so long after that; returns the reason.
+    /// Waits until the stream has ended, and `grace` longer. Returns the reason.
     pub async fn over(&self, grace: Duration) -> Arc<str> {
         let mut scene = self.scene.clone();
         let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
@@ -269,7 +272,7 @@ impl Subscription {
         ended.unwrap_or_else(|| STOPPED.into())
     }
 
-    /// The newest frame instead of `frame`, which was handed out but not used.
+    /// The newest frame in place of `frame`, which was given but not used.
     pub fn refresh(&mut self, frame: Frame) -> Frame {
         let scene = self.scene.borrow_and_update();
         let same_caps = match (&scene.caps, &self.caps) {
@@ -287,8 +290,8 @@ impl Subscription {
         }
     }
 
-    /// Frames may be so far behind the newest before some are left out, where those that follow
-    /// need those before them.
+    /// Sets how far behind the newest frame this subscriber may fall before frames are left out. It
+    /// matters where frames depend on those before them.
     pub fn set_max_latency(&mut self, max_latency: Duration) {
         self.max_latency = max_latency;
     }
@@ -298,7 +301,7 @@ impl Subscription {
         self.skipped
     }
 
-    /// The news to be handed out now. The end comes only after the last frame.
+    /// The update to give now. The end comes only after the last frame.
     fn pick(&mut self) -> Option<Update> {
         self.unseen().or_else(|| {
             let ended = self.scene.borrow().ended.clone();
@@ -310,7 +313,7 @@ impl Subscription {
         self.unseen_change().or_else(|| self.unseen_frame())
     }
 
-    /// A loss that this subscriber was not told of, or new caps.
+    /// New caps, or a loss that this subscriber was not given.
     fn unseen_change(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
         let told = match (&scene.lost, &self.lost) {
@@ -352,7 +355,7 @@ impl Subscription {
         let next = self
             .last
             .and_then(|last| frames.delta(last.wrapping_add(1)));
-        // Without a next frame it goes on from a key frame that it has not seen.
+        // Without the next frame it goes on from a key frame that it has not had.
         let key = frames.key();
         let key = key.filter(|key| self.last.is_none_or(|last| key.header.is_after(last)));
         let usable = |frame: &&Frame| frames.behind(frame) <= allowed;

@@ -23,7 +23,7 @@ fn frame(sequence: u32, key: bool) -> Frame {
     }
 }
 
-/// What `subscription` has for us right now, if anything.
+/// The update for `subscription` at this moment, if there is one.
 fn now(subscription: &mut Subscription) -> Option<Update> {
     subscription.pick()
 }
@@ -36,7 +36,7 @@ fn number(update: Option<Update>) -> Option<(u32, bool)> {
     }
 }
 
-/// A hub of which the form is known, and a viewer that knows it and has seen no frame.
+/// A hub with known caps, and a subscriber that knows them and has had no frame.
 fn begun() -> (Arc<Hub>, Subscription) {
     let hub = Hub::new();
     hub.announce(caps(16));
@@ -116,7 +116,7 @@ fn after_a_gap_a_delta_frame_waits_for_a_key_frame() {
     assert_eq!(number(now(&mut viewer)), Some((5, true)));
 }
 
-/// A frame that was captured so many milliseconds after the first.
+/// A frame that was captured this many milliseconds after the first.
 fn captured(sequence: u32, key: bool, milliseconds: u64) -> Frame {
     let mut frame = frame(sequence, key);
     frame.header.captured_at = 1_000_000_000 + milliseconds * 1_000_000;

@@ -1,4 +1,4 @@
-//! A connection with a sender at its other end, whichever of the two has made it.
+//! A connection with a sender at its other end, made by either side.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::net::reach::{ConnectError, reach};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Control, Dialect, Hello};
 
-/// A sender that has heard our hello, where its dialect has one.
+/// A connection to a sender that was sent our hello, where its dialect has one.
 ///
 /// It is made before anything is ready to show frames: a viewer that is silent for 200 ms is taken
 /// for a program of the tutorial.
@@ -27,19 +27,19 @@ pub struct Connection {
     pub(super) writer: ControlWriter,
     pub(super) activity: Arc<PeerActivity>,
     pub(super) opening: Opening,
-    /// The one place for a sender that has connected to us.
+    /// The receiver's one place for a sender, held while a sender that connected to us is there.
     pub(super) seat: Option<OwnedSemaphorePermit>,
     peer: Option<SocketAddr>,
 }
 
-/// The first words of a sender, as far as they have been heard.
+/// The first message of a sender, as far as it was read.
 #[derive(Debug)]
 pub(super) enum Opening {
-    /// They are still to be listened to.
+    /// The first message has yet to be read.
     Unheard,
-    /// They tell this dialect, and are still to be read.
+    /// The first bytes tell this dialect. The message has yet to be read.
     Told(Dialect),
-    /// They were a hello, which has been read.
+    /// The first message was this hello.
     Greeted(Hello),
 }
 
@@ -75,13 +75,13 @@ pub async fn introduce(stream: TcpStream, options: &ReceiveOptions) -> io::Resul
     ))
 }
 
-/// The reader of a sender's messages, and when something last came over it.
+/// The reader of a sender's messages, and the time of the last bytes over it.
 pub(super) type SenderReader = (
     MessageReader<ActivityReader<TransportReader>>,
     Arc<PeerActivity>,
 );
 
-/// Reads from `stream`, and notes when something comes.
+/// Reads from `stream`, and notes the time when bytes come.
 pub(super) fn reader_of(stream: TransportReader, options: &ReceiveOptions) -> SenderReader {
     let activity = Arc::new(PeerActivity::default());
     let stream = ActivityReader {
@@ -91,8 +91,8 @@ pub(super) fn reader_of(stream: TransportReader, options: &ReceiveOptions) -> Se
     (MessageReader::new(stream, options.max_frame), activity)
 }
 
-/// Says hello as a viewer. The first ping comes with it, so that its answer has the way to itself,
-/// before any frame.
+/// Sends the hello of a viewer. The first ping comes with it, so that its answer has the path to
+/// itself, before any frame.
 pub(super) async fn say_hello(
     writer: &mut TransportWriter,
     options: &ReceiveOptions,

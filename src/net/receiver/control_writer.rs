@@ -1,4 +1,4 @@
-//! The messages of a viewer to its sender: small ones, for which nothing waits.
+//! Writes the messages of a viewer to its sender. They are small, and nothing waits for them.
 
 use std::io::IoSlice;
 
@@ -7,18 +7,18 @@ use parking_lot::Mutex;
 use crate::net::transport::TransportWriter;
 use crate::wire::{Bye, ByeCode, Control};
 
-/// How much may wait for a connection that takes nothing, in bytes. A message that would exceed it is
-/// left out: it is old by then.
+/// The most bytes that may wait for a connection that takes none. A message beyond it is left out:
+/// it would be old by the time it is sent.
 const WAITING_LIMIT: usize = 4096;
 
-/// The way to the sender. Says goodbye when it is dropped.
+/// The sending half of a viewer's connection. Dropping it sends a goodbye.
 #[derive(Debug)]
 pub(super) struct ControlWriter(Mutex<Out>);
 
 #[derive(Debug)]
 struct Out {
     writer: TransportWriter,
-    /// Whole messages, of which a first part may have been sent.
+    /// Whole messages. The first part of them may have been sent.
     waiting: Vec<u8>,
 }
 
@@ -30,7 +30,7 @@ impl ControlWriter {
         }))
     }
 
-    /// Says something, now or as soon as the connection takes it.
+    /// Sends a message, now or as soon as the connection takes it.
     pub fn say(&self, message: &Control) {
         let mut out = self.0.lock();
         if out.waiting.len() < WAITING_LIMIT {
@@ -38,7 +38,7 @@ impl ControlWriter {
         }
         let Out { writer, waiting } = &mut *out;
         while !waiting.is_empty() {
-            // Where the connection has failed, its reader is told why.
+            // The reader of a failed connection reports the failure.
             match writer.try_write(&[IoSlice::new(waiting)]) {
                 Ok(count) if count > 0 => drop(waiting.drain(..count)),
                 _ => break,

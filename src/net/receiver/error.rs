@@ -15,13 +15,13 @@ pub enum ReceiveError {
     /// The connection could not be made or failed.
     #[error("{}", describe(.0))]
     Io(#[from] io::Error),
-    /// The sender closed the connection without a word, in mid-message or between two.
+    /// The sender closed the connection without a goodbye, in mid-message or between two messages.
     #[error("the sender closed the connection")]
     Closed,
-    /// The sender said goodbye, in words that are fit to be shown.
+    /// The sender said goodbye. Its reason is fit to be shown.
     #[error("{}", .0.reason)]
     Bye(Bye),
-    /// The peer said nothing for this long.
+    /// The peer sent nothing for this long.
     #[error("it said nothing for {} s", .0.as_secs())]
     Silent(Duration),
     /// Nothing came for this long, not even an answer to a ping.

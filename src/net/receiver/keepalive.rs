@@ -19,7 +19,7 @@ use crate::clock::MonoNanos;
 use crate::net::idle_timeout;
 use crate::wire::Control;
 
-/// How often a viewer pings. A viewer that says nothing for long is dead to its sender.
+/// How often a viewer pings. A sender drops a viewer that is silent for long.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The pauses after the first pings.
 const FIRST_PINGS: [Duration; 4] = [
@@ -28,27 +28,27 @@ const FIRST_PINGS: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_millis(400),
 ];
-/// A sender from which nothing came for so long, though it was pinged, is dead. That is looked at
-/// with each ping, so it is noticed within three seconds.
+/// A sender that sent nothing for this long although it was pinged is dead. Each ping checks this,
+/// so a dead sender is noticed within three seconds.
 const SILENCE_LIMIT: Duration = Duration::from_secs(2);
 
-/// The messages of a viewer beside the frames of its sender.
+/// The task that sends a viewer's control messages.
 pub(super) struct Keepalive {
     pub writer: ControlWriter,
     pub activity: Arc<PeerActivity>,
-    /// The sender has said hello, so it understands control messages.
+    /// Whether the sender has said hello, so that it understands control messages.
     pub native: AtomicBool,
 }
 
 impl Keepalive {
-    /// Pings, reports and asks for key frames until the sender is dead, and returns that.
+    /// Pings, reports and asks for key frames until the sender is dead. Returns that error.
     pub async fn run(&self, stats: &StreamStats) -> ReceiveError {
         let activity = &self.activity;
         while !self.native.load(Relaxed) {
             activity.greeted.notified().await;
         }
         let mut reported = stats.last_second().number;
-        // The first few in quick succession: the shortest of the round trips counts.
+        // The first pings follow each other quickly: the shortest of the round trips counts.
         let mut pauses = FIRST_PINGS.into_iter();
         let mut ping_at = Instant::now() + FIRST_PINGS[0];
         loop {
@@ -56,7 +56,7 @@ impl Keepalive {
                 () = stats.key_wanted() => self.writer.say(&Control::Key),
                 () = sleep_until(ping_at) => {
                     let silent = activity.silence() > SILENCE_LIMIT && !idle_timeout::has_paused(ping_at);
-                    // An older sender, or one that a person wrote, need not answer.
+                    // A sender need not answer pings: it may be older, or written by somebody else.
                     if silent && activity.answers.load(Relaxed) {
                         return ReceiveError::Dead(SILENCE_LIMIT);
                     }
@@ -73,14 +73,14 @@ impl Keepalive {
     }
 }
 
-/// When something last came over a connection.
+/// The time when bytes last came over a connection.
 #[derive(Debug)]
 pub(super) struct PeerActivity {
     began: Instant,
-    /// When something came last, in milliseconds from then on.
+    /// When bytes last came, in milliseconds since `began`.
     heard: AtomicU64,
     pub greeted: Notify,
-    /// The sender has answered a ping.
+    /// Whether the sender has answered a ping.
     pub answers: AtomicBool,
 }
 
@@ -107,7 +107,7 @@ impl PeerActivity {
     }
 }
 
-/// A stream that notes when something has come.
+/// A stream that notes when bytes come.
 #[derive(Debug)]
 pub(super) struct ActivityReader<R> {
     pub stream: R,

@@ -1,4 +1,4 @@
-//! Waiting for senders to connect, and telling all but the first of them that it is too late.
+//! Waits for senders to connect. While one is shown, others are turned away.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,13 +21,14 @@ use crate::net::message_reader::ReadError;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, ByeCode, Control, Dialect, Head, WireError};
 
-/// Connections that may be open at once beside the sender's: those that have not said yet what they
-/// are, and those that are being turned away.
+/// Connections that may be open at once beside the sender's: those that have not shown their
+/// dialect yet, and those that are being turned away.
 const PENDING_LIMIT: usize = 64;
-/// How long a connection may take to say what it is, its hello included.
+/// How long a connection may take for its first message.
 const OPENING_LIMIT: Duration = Duration::from_secs(10);
 
-/// Senders that connect to this receiver, one after another. It listens as long as it lives.
+/// Accepts the senders that connect to this receiver, one after another. It listens until it is
+/// dropped.
 #[derive(Debug)]
 pub struct SenderListener {
     arrivals: mpsc::Receiver<Connection>,
@@ -35,8 +36,8 @@ pub struct SenderListener {
 }
 
 impl SenderListener {
-    /// Begins to listen. A connection is a sender as soon as its first words tell so; while one is
-    /// there, others are told that the receiver is busy.
+    /// Starts to listen. A connection counts as a sender once its first message shows that. While a
+    /// sender is there, others are told that the receiver is busy.
     pub fn spawn(socket: TcpListener, options: ReceiveOptions) -> Self {
         let (arrived, arrivals) = mpsc::channel(1);
         let reception = Arc::new(Reception {
@@ -52,12 +53,12 @@ impl SenderListener {
         }
     }
 
-    /// Waits for the next sender. Nothing is lost when the wait is given up. The place is free again
-    /// when the connection is dropped.
+    /// Waits for the next sender. The wait may be cancelled without losing anything. Dropping the
+    /// connection frees the place for another sender.
     pub async fn accept(&mut self) -> Connection {
         match self.arrivals.recv().await {
             Some(connection) => connection,
-            // The task ends only when this is dropped.
+            // The task ends only when this struct is dropped.
             None => std::future::pending().await,
         }
     }
@@ -75,14 +76,14 @@ struct Reception {
     /// The one place for a sender.
     seat: Arc<Semaphore>,
     arrived: mpsc::Sender<Connection>,
-    /// The machine that was told last that the place is taken: it tries again every few seconds.
+    /// The machine that was last told that the place is taken. It tries again every few seconds.
     turned_away: Mutex<Option<IpAddr>>,
-    /// Who came and was no sender, and why.
+    /// Connections that were no senders, by address and reason.
     strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
 }
 
 impl Reception {
-    /// The log is told of a connection that is no sender's: of one that repeats, less and less.
+    /// Logs a connection that is not from a sender. One that repeats is logged less and less often.
     fn log_stranger(&self, peer: SocketAddr, reason: String) {
         let noted = (peer.ip(), reason.clone());
         match self.strangers.lock().note(noted, Instant::now()) {
@@ -154,13 +155,13 @@ async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Receptio
     }
     let mut connection = Connection::new(reader, writer, opening, Some(peer));
     connection.seat = Some(seat);
-    // Where nobody waits any more the receiver has ended.
+    // Sending fails where the receiver has ended.
     let _ = reception.arrived.send(connection).await;
 }
 
-/// Why a connection is no sender's.
+/// Why a connection is not from a sender.
 enum NoSender {
-    /// It is a viewer's.
+    /// It is from a viewer.
     Viewer,
     Read(ReadError),
 }
@@ -171,7 +172,7 @@ impl<E: Into<ReadError>> From<E> for NoSender {
     }
 }
 
-/// Listens to the first words of a connection.
+/// Reads the first message of a connection.
 async fn hear(
     (reader, _): &mut SenderReader,
     options: &ReceiveOptions,

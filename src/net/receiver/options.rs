@@ -1,4 +1,4 @@
-//! How to watch.
+//! The options of a connection to a sender.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use crate::wire::{Caps, Dialect, FRAME_LIMIT, MAX_LATENCY};
 /// How long to wait for one address of a host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How to watch.
+/// The options of a connection to a sender.
 #[derive(Clone, Debug)]
 pub struct ReceiveOptions {
-    /// The dialect that the sender speaks; `None` where its first bytes tell.
+    /// The dialect of the sender; `None` where its first bytes tell.
     pub dialect: Option<Dialect>,
-    /// The caps of bare frames, which nothing on the wire tells.
+    /// The caps of bare frames, which the wire does not carry.
     pub bare_caps: Option<Caps>,
-    /// The name of the stream to ask for; the sender's default without it.
+    /// The name of the stream to ask for; `None` for the sender's default.
     pub stream: Option<String>,
     /// The longest frame message, in bytes.
     pub max_frame: u64,
-    /// This machine's name, as the sender is told it.
+    /// This machine's name, for the sender.
     pub name: String,
-    /// How old a frame may be on the screen.
+    /// The largest age of a frame on the screen.
     pub max_latency: Duration,
     /// How long to wait for one address of a host.
     pub connect_limit: Duration,

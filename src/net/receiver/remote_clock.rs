@@ -1,8 +1,8 @@
-//! The sender's clock, as a viewer knows it from pings and pongs.
+//! The sender's clock, as a viewer estimates it from pings and pongs.
 //!
-//! The four times of a round trip give the difference of the two clocks to within half of that
-//! trip, as in NTP. The viewer's side is a clock that never jumps, so setting this machine's time changes
-//! no age. Nothing here does I/O or asks for the time.
+//! The four times of a round trip give the difference of the two clocks, with an error of at most
+//! half of that trip, as in NTP. The viewer's side is a clock that never jumps, so setting this
+//! machine's time changes no age. Nothing here does I/O or reads a clock.
 
 use std::time::Duration;
 
@@ -10,48 +10,49 @@ use crate::clock::{MonoNanos, WallNanos};
 
 /// How many samples are kept.
 const KEPT: usize = 64;
-/// How much worse a sample gets with each second of its age, in parts of a million: the drift of two
-/// clocks while nobody has measured it.
+/// How much worse a sample gets with each second of its age, in parts of a million, while the drift
+/// has not been measured.
 const UNKNOWN_DRIFT: i64 = 100;
-/// The largest drift, while one of the clocks is being slewed. A larger one means that a clock was set.
+/// The largest drift that clocks have, reached while one of them is slewed. A larger one means that
+/// a clock was set.
 const POSSIBLE_DRIFT: i64 = 600;
 /// How much worse a sample gets where the drift has been measured.
 const KNOWN_DRIFT: i64 = 10;
-/// How long the samples must reach back before they tell how fast the clocks drift apart.
+/// How far back the samples must reach before a drift can be computed.
 const DRIFT_SPAN: Duration = Duration::from_secs(8);
 /// Clocks that differ by more than this many parts of a million are being set, not drifting.
 const DRIFT_LIMIT: f64 = 2_000.0;
 /// How far two samples may contradict each other before the clock must have been set.
 const TOLERANCE: i64 = 500_000;
-/// How wrong a sample may be beside its round trip, in nanoseconds: tasks that wait.
+/// The error of a sample apart from its round trip, in nanoseconds: tasks that start late.
 const LEAST_DOUBT: i64 = 50_000;
-/// A round trip of more than this tells nothing that anybody could use.
+/// A longer round trip is too inexact to be used.
 const ROUND_TRIP_LIMIT: i64 = 10_000_000_000;
 
 /// One round trip. All in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
-    /// When it was made, by the viewer's clock.
+    /// When the sample was made, by the viewer's clock.
     at: i64,
-    /// The sender's clock less the viewer's.
+    /// The sender's clock minus the viewer's.
     offset: i64,
-    /// How long the two messages were on their way.
+    /// How long the two messages took.
     round_trip: i64,
 }
 
-/// The sender's clock, as far as it is known.
+/// The estimate of the sender's clock.
 #[derive(Debug, Default)]
 pub struct RemoteClock {
-    /// The oldest first.
+    /// The samples, the oldest first.
     samples: Vec<Sample>,
-    /// Nanoseconds a second by which the sender's clock is faster, once that is known.
+    /// Nanoseconds by which the sender's clock gains in a second, once that is known.
     drift: Option<f64>,
 }
 
 impl RemoteClock {
     /// Notes a round trip: a ping that left at `sent` and whose answer came at `arrived`, by the
-    /// viewer's clock; it reached the sender at `received` and the answer left at `replied`, by the
-    /// sender's. Impossible times are not noted.
+    /// viewer's clock. It reached the sender at `received` and the answer left at `replied`, by the
+    /// sender's clock. Impossible times are ignored.
     pub fn note(
         &mut self,
         sent: MonoNanos,
@@ -78,8 +79,8 @@ impl RemoteClock {
             offset,
             round_trip,
         };
-        // Each is right to within half its round trip, so two that contradict each other mean that
-        // the sender's clock was set in between.
+        // The error of a sample is at most half its round trip, so two samples that contradict each
+        // other mean that the sender's clock was set in between.
         let contradicts = self.best(at).is_some_and(|best| {
             let expected = self.at(&best, at);
             let allowed = (round_trip + best.round_trip) / 2
@@ -98,20 +99,20 @@ impl RemoteClock {
         self.drift = drift(&self.samples);
     }
 
-    /// The sender's clock less the viewer's when the latter says `now`, in nanoseconds; `None`
+    /// The sender's clock minus the viewer's at the viewer's time `now`, in nanoseconds; `None`
     /// before the first answer.
     pub fn offset(&self, now: MonoNanos) -> Option<i64> {
         let now = i64::try_from(now.0).ok()?;
         self.best(now).map(|best| self.at(&best, now))
     }
 
-    /// The shortest round trip of late.
+    /// The shortest recent round trip.
     pub fn round_trip(&self) -> Option<Duration> {
         let shortest = self.samples.iter().map(|sample| sample.round_trip).min()?;
         Some(Duration::from_nanos(shortest.unsigned_abs()))
     }
 
-    /// The sample that is the least wrong at `now`.
+    /// The sample with the smallest error at `now`.
     fn best(&self, now: i64) -> Option<Sample> {
         let growth = match self.drift {
             Some(_) => KNOWN_DRIFT,
@@ -121,7 +122,7 @@ impl RemoteClock {
         self.samples.iter().min_by_key(doubt).copied()
     }
 
-    /// The offset at `now` after `sample`.
+    /// The offset at `now`, computed from `sample`.
     fn at(&self, sample: &Sample, now: i64) -> i64 {
         let passed = (now - sample.at) as f64 / 1e9;
         sample.offset + (self.drift.unwrap_or_default() * passed) as i64
@@ -132,8 +133,9 @@ impl RemoteClock {
     }
 }
 
-/// How fast the sender's clock moves away, in nanoseconds a second: the line of least squares
-/// through the samples, each weighed by how far it can be wrong, where they reach back far enough.
+/// How fast the sender's clock gains, in nanoseconds a second: the least-squares line through the
+/// samples, each weighed by its possible error. `None` where the samples do not reach back far
+/// enough.
 fn drift(samples: &[Sample]) -> Option<f64> {
     let (first, last) = (samples.first()?, samples.last()?);
     if last.at - first.at < i64::try_from(DRIFT_SPAN.as_nanos()).ok()? {
@@ -155,7 +157,7 @@ fn drift(samples: &[Sample]) -> Option<f64> {
         .map(|(at, of, w)| w * (at - x) * (of - y))
         .sum::<f64>()
         / spread;
-    // One standard error: a smaller drift may be the samples' own doubt.
+    // One standard error: a smaller drift may come from the errors of the samples.
     let plausible = slope.is_finite() && slope.abs() <= DRIFT_LIMIT * 1e3;
     (plausible && slope.abs() > spread.sqrt().recip()).then_some(slope)
 }
@@ -167,8 +169,8 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
     const MILLI: u64 = 1_000_000;
 
-    /// A round trip at `now` with so long a way there and back, to a sender whose clock reads
-    /// `remote` when the viewer's reads `now`.
+    /// A round trip at `now` that takes `there` and `back`, to a sender whose clock reads `remote`
+    /// when the viewer's reads `now`.
     fn trip(clock: &mut RemoteClock, now: u64, there: u64, back: u64, remote: impl Fn(u64) -> u64) {
         let received = remote(now + there);
         let replied = remote(now + there + MILLI);
@@ -219,7 +221,7 @@ mod tests {
             let mut clock = RemoteClock::default();
             let mut worst = 0;
             for n in 1..300u64 {
-                // Every eighth answer has the way for itself.
+                // Every eighth answer has the path to itself.
                 let back = if n % 8 == 1 { MILLI } else { 60 * MILLI };
                 trip(&mut clock, n * SECOND, MILLI, back, remote);
                 if n > 30 {

@@ -1,4 +1,4 @@
-//! Watching a sender: messages that come over a connection are taken apart and handed on.
+//! Watches a sender: reads the messages of a connection and passes on the frames and their news.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,14 +21,14 @@ use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
 /// How long a sender may take for its first bytes.
 const FIRST_BYTES_LIMIT: Duration = Duration::from_secs(5);
-/// How long pickles may come before a hello that has to come. A sender that has not heard our hello
-/// yet sends them, and all that were on the way by then come first.
+/// How long pickles may come before a hello that is required. A sender that has not read our hello
+/// yet sends them, and those that are on their way by then come first.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 /// How long a message may take from its first byte to its last.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Hands everything that comes over `connection` to `sink`, for ever: it returns only why it
-/// could not go on.
+/// Passes everything that comes over `connection` to `sink`, for ever. Returns only the error that
+/// ended it.
 pub async fn play<S: Sink>(
     connection: Connection,
     options: &ReceiveOptions,
@@ -72,12 +72,12 @@ struct Session<'a, S> {
     keepalive: &'a Keepalive,
     sink: &'a mut S,
     options: &'a ReceiveOptions,
-    /// The number of the last frame, for counting those that were skipped.
+    /// The number of the last frame, for counting skipped frames.
     last: Option<u32>,
 }
 
 impl<S: Sink> Session<'_, S> {
-    /// Gives the connection to the handler of its dialect.
+    /// Passes the connection to the handler of its dialect.
     async fn run(&mut self, opening: Opening) -> Result<Infallible, ReceiveError> {
         let wanted = self.options.dialect;
         let dialect = match opening {
@@ -107,7 +107,7 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Tells the dialect by the first bytes.
+    /// Detects the dialect from the first bytes.
     async fn sniff(&mut self) -> Result<Dialect, ReceiveError> {
         match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
             Ok(dialect) => Ok(dialect?),
@@ -118,7 +118,7 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// vidchat's own protocol; with the sender's hello, where it was read already.
+    /// Plays vidchat's own protocol. `hello` is the sender's, where it was read already.
     async fn native(&mut self, hello: Option<Hello>) -> Result<Infallible, ReceiveError> {
         let mut greeted = hello.is_some();
         let mut has_caps = match hello {
@@ -151,7 +151,7 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Takes the sender's hello; true when it brought caps.
+    /// Handles the sender's hello. Returns whether it brought caps.
     fn greet(&mut self, hello: &Hello) -> Result<bool, ReceiveError> {
         if hello.vidchat == 0 {
             return Err(WireError::Version(hello.vidchat).into());
@@ -180,8 +180,8 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Waits for a sender that has not heard our hello yet, and skips the pickles that it sends until
-    /// then.
+    /// Waits for a sender that has not read our hello yet, and skips the pickles that it sends
+    /// until then.
     async fn late_hello(&mut self) -> Result<(), ReceiveError> {
         let waiting = async {
             while !self.turns_native().await? {
@@ -196,8 +196,8 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Whether the next message is none of the tutorial's dialect: the sender has heard our hello,
-    /// late, and goes on in our own protocol.
+    /// Whether the next message is a control message: the sender has read our hello, late, and goes
+    /// on in our own protocol.
     async fn turns_native(&mut self) -> Result<bool, ReceiveError> {
         self.begun().await?;
         match timeout(MESSAGE_LIMIT, self.reader.is_control()).await {
@@ -206,8 +206,8 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// The tutorial's dialect, as long as it is spoken: each message is a pickle, which brings its
-    /// own caps.
+    /// Plays the tutorial's dialect until the sender leaves it. Each message is a pickle, which
+    /// brings its own caps.
     async fn pickles(&mut self) -> Result<(), ReceiveError> {
         self.sink.hello("");
         let mut message = Vec::new();
@@ -218,7 +218,8 @@ impl<S: Sink> Session<'_, S> {
         };
         loop {
             if self.turns_native().await? {
-                // These were numbered here, and had no times; what follows has the sender's own.
+                // The pickled frames were numbered here and had no times. The following frames have
+                // the sender's own.
                 self.stats.connected();
                 self.last = None;
                 return Ok(());
@@ -227,13 +228,13 @@ impl<S: Sink> Session<'_, S> {
             let began = Instant::now();
             message.resize(length, 0);
             self.body(&mut message).await?;
-            let picture = pickle::decode(&message).map_err(WireError::from)?;
-            if caps.as_ref() != Some(picture.caps()) {
-                self.sink.caps(picture.caps())?;
-                caps = Some(picture.caps().clone());
+            let frame = pickle::decode(&message).map_err(WireError::from)?;
+            if caps.as_ref() != Some(frame.caps()) {
+                self.sink.caps(frame.caps())?;
+                caps = Some(frame.caps().clone());
             }
-            let mut buffer = self.sink.buffer(picture.length())?;
-            picture.write(buffer.as_mut());
+            let mut buffer = self.sink.buffer(frame.length())?;
+            frame.write(buffer.as_mut());
             self.arrived(&header, length, began);
             self.sink.frame(&header, buffer)?;
             header.sequence = header.sequence.wrapping_add(1);
@@ -256,8 +257,8 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Waits for the next message to begin. A sender may have nothing to say for as long as it
-    /// likes, but it may not stop in mid-message.
+    /// Waits for the next message to begin. A sender may be silent between two messages for any
+    /// time, but not inside one.
     async fn begun(&mut self) -> Result<(), ReceiveError> {
         if self.reader.begins().await? {
             Ok(())
@@ -300,7 +301,7 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    /// Counts a frame, and those that were skipped before it. Returns how long it took.
+    /// Counts a frame, and the frames that were skipped before it. Returns how long the frame took.
     fn arrived(&mut self, header: &FrameHeader, length: usize, began: Instant) -> Duration {
         let took = began.elapsed();
         self.stats.arrived(header, length, took);

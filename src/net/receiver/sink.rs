@@ -1,15 +1,15 @@
-//! The taker of the frames that arrive.
+//! The interface for the frames that arrive.
 
 use crate::failure::Failure;
 use crate::frame::FrameHeader;
 use crate::wire::Caps;
 
-/// Takes the frames. Everything here is called in the order of the stream.
+/// Takes the frames. All methods are called in the order of the stream.
 pub trait Sink {
     /// Memory for one frame.
     type Buffer: AsMut<[u8]>;
 
-    /// The sender has introduced itself, by a name that is fit to be shown.
+    /// The sender has said hello. The name is fit to be shown.
     fn hello(&mut self, name: &str);
 
     /// The caps of the frames from here on.
@@ -24,11 +24,10 @@ pub trait Sink {
     /// The caps do not allow this length. Nothing was allocated for it.
     fn buffer(&mut self, length: usize) -> Result<Self::Buffer, Failure>;
 
-    /// No frames come for now, for a reason that is fit to be shown. The next frame says that they do
-    /// again.
+    /// No frames come for now. The reason is fit to be shown. The next frame ends this.
     fn lost(&mut self, reason: &str);
 
-    /// A frame, whole, in memory that [`Sink::buffer`] gave.
+    /// A whole frame, in memory from [`Sink::buffer`].
     ///
     /// # Errors
     /// No more frames can be taken.

@@ -1,7 +1,7 @@
 //! The statistics of a viewer: its frames and bytes, their ages, and the rate of the path.
 //!
-//! One for as long as somebody watches, across all connections. Frames arrive on the network's
-//! thread and are shown on GStreamer's, so everything here may be called from anywhere.
+//! There is one for all connections of a viewer. Frames arrive on the network's thread and are
+//! shown on GStreamer's, so every method may be called from any thread.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,11 +17,11 @@ use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
 use crate::net::bit_rate::BitRate;
 use crate::wire::{AgesMs, Pong, Report};
 
-/// A frame that came more quickly was in the socket as a whole, or in one packet. It tells nothing of the
-/// path's rate.
+/// A frame that came faster than this was already in the socket, or in one packet. It tells nothing
+/// of the path's rate.
 const CARRIED: Duration = Duration::from_millis(1);
 
-/// The usual time between frames is taken from so many.
+/// How many of the last gaps between frames give the usual one.
 const USUAL_GAPS: usize = 5;
 
 /// The frames that have come so far.
@@ -48,22 +48,23 @@ pub struct StreamStats {
 #[derive(Debug, Default)]
 struct State {
     clock: RemoteClock,
-    /// Ages of the last frames when they left the sender, as it says.
+    /// Ages of the last frames when they left the sender, as it reports them.
     sent: Option<AgesMs>,
     arrived: AgeHistogram,
     shown: AgeHistogram,
-    /// Frames shown in this second.
+    /// Frames that were shown in this second.
     count: u64,
-    /// When the last one was shown.
+    /// When the last frame was shown.
     shown_at: Option<MonoNanos>,
-    /// The times between the last few.
+    /// The last few times between two frames.
     gaps: VecDeque<Duration>,
-    /// Bytes of frames that took a while, and the time from their first byte to their last.
+    /// Bytes of the frames that give the path's rate, and the time from their first byte to their
+    /// last.
     carried: (u64, Duration),
-    /// The number and time of the last frame of the second before, and of the last one.
+    /// The number and time of the last frame of the previous second, and of the last frame.
     counted: Option<(u32, u64)>,
     newest: Option<(u32, u64)>,
-    /// The counters at the start of this second, and the time of it.
+    /// The counters at the start of this second, and its start.
     before: (u64, u64, u64),
     began: Duration,
     last: StatsInterval,
@@ -72,35 +73,35 @@ struct State {
 /// One second of a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StatsInterval {
-    /// Counted from 1; 0 is before the first.
+    /// The number of the second, counted from 1; 0 is before the first.
     pub number: u64,
-    /// How long it really was.
+    /// The true length of the second.
     pub span: Duration,
     /// Frames received.
     pub frames: u64,
-    /// Their bytes.
+    /// Bytes of frames received.
     pub bytes: u64,
     /// Frames that the sender made and that were skipped on the way.
     pub skipped: u64,
     /// Frames that reached the screen.
     pub shown: u64,
-    /// Their ages when they left the sender, where it says so.
+    /// Ages of frames when they left the sender, where it reports them.
     pub sent: Option<AgesMs>,
-    /// Their ages when they had arrived, where the sender's clock is known.
+    /// Ages of frames when they had arrived, where the sender's clock is known.
     pub arrived: Option<AgeSummary>,
-    /// Their ages when they reached the screen.
+    /// Ages of frames when they reached the screen.
     pub age: Option<AgeSummary>,
-    /// The shortest round trip of late.
+    /// The shortest recent round trip.
     pub round_trip: Option<Duration>,
-    /// The rate of the path: that at which frames came while they came. `None` where none took long
-    /// enough to tell.
+    /// The rate of the path, measured from a frame's first byte to its last. `None` where no frame
+    /// took long enough.
     pub carries: Option<BitRate>,
-    /// How many frames a second the sender makes, by their numbers and times.
+    /// Frames a second that the sender makes, by their numbers and times.
     pub made: Option<f64>,
 }
 
 impl StatsInterval {
-    /// The report of it, in the units of the protocol.
+    /// The report of this second, in the units of the protocol.
     pub fn report(&self) -> Report {
         Report {
             shown: u32::try_from(self.shown).unwrap_or(u32::MAX),
@@ -141,14 +142,14 @@ impl StreamStats {
         }
     }
 
-    /// How long ago a frame reached the screen; `None` before the first.
+    /// How long ago a frame last reached the screen; `None` before the first.
     pub fn since_shown(&self) -> Option<Duration> {
         let shown_at = self.state.lock().shown_at?;
         Some(MonoNanos::now().since(shown_at))
     }
 
-    /// The usual time between two frames: half of the last few came sooner. One that was late is
-    /// not usual; a stream that is slow is, after a while.
+    /// The usual time between two frames: the median of the last few. A single late frame does not
+    /// change it, and a stream that stays slow does.
     pub fn usual_gap(&self) -> Duration {
         let state = self.state.lock();
         let mut gaps: Vec<Duration> = state.gaps.iter().copied().collect();
@@ -156,12 +157,12 @@ impl StreamStats {
         gaps.get(gaps.len() / 2).copied().unwrap_or_default()
     }
 
-    /// The stream needs a frame that can be decoded by itself.
+    /// Asks the sender for a frame that can be decoded by itself.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
     }
 
-    /// Ends one second and begins the next: to be called about once a second, by one caller.
+    /// Ends one second and begins the next. One caller calls it about once a second.
     pub fn close_second(&self) -> StatsInterval {
         let total = |count: &AtomicU64| count.load(Relaxed);
         let Traffic {
@@ -193,7 +194,7 @@ impl StreamStats {
         state.last
     }
 
-    /// The second that ended last.
+    /// The last second that has ended.
     pub fn last_second(&self) -> StatsInterval {
         self.state.lock().last
     }
@@ -202,7 +203,7 @@ impl StreamStats {
         self.key_wanted.notified().await;
     }
 
-    /// Another sender, or the same one again, whose clock is not known yet.
+    /// A connection begins. The clock of its sender is not known yet.
     pub(super) fn connected(&self) {
         let mut state = self.state.lock();
         (state.clock, state.sent) = (RemoteClock::default(), None);
@@ -212,7 +213,7 @@ impl StreamStats {
     pub(super) fn pong(&self, pong: Pong) {
         let now = MonoNanos::now();
         let sent = MonoNanos(pong.sent);
-        // A ping that is still to be sent cannot have been answered.
+        // A ping from the future cannot have been answered.
         if sent <= now {
             let (received, replied) = (WallNanos(pong.received), WallNanos(pong.replied));
             let mut state = self.state.lock();
@@ -221,7 +222,7 @@ impl StreamStats {
         }
     }
 
-    /// A frame of so many bytes has come, and took so long.
+    /// A frame of `bytes` bytes has come, and took `took`.
     pub(super) fn arrived(&self, header: &FrameHeader, bytes: usize, took: Duration) {
         self.traffic.frames.fetch_add(1, Relaxed);
         self.traffic.bytes.fetch_add(bytes as u64, Relaxed);
@@ -241,19 +242,19 @@ impl StreamStats {
 impl State {
     fn made(&self) -> Option<f64> {
         let ((before, then), (number, at)) = self.counted.zip(self.newest)?;
-        let (pictures, took) = (number.wrapping_sub(before), at.checked_sub(then)?);
-        let rate = f64::from(pictures) / Duration::from_nanos(took).as_secs_f64();
-        (pictures > 0 && rate.is_finite()).then_some(rate)
+        let (frames, took) = (number.wrapping_sub(before), at.checked_sub(then)?);
+        let rate = f64::from(frames) / Duration::from_nanos(took).as_secs_f64();
+        (frames > 0 && rate.is_finite()).then_some(rate)
     }
 
-    /// How old a frame is at `now`; `None` where nobody knows when it was captured.
+    /// The age of a frame at `now`; `None` where its time of capture is not known.
     fn age(&self, header: &FrameHeader, now: MonoNanos) -> Option<Duration> {
         if header.captured_at == 0 {
             return None;
         }
         let there = i128::from(now.0) + i128::from(self.clock.offset(now)?);
         let age = there - i128::from(header.captured_at);
-        // A remaining difference of the clocks must not make a frame of the future.
+        // A remaining difference of the clocks must not give a negative age.
         Some(Duration::from_nanos(
             u64::try_from(age.max(0)).unwrap_or(u64::MAX),
         ))
@@ -271,7 +272,7 @@ mod tests {
         }
     }
 
-    /// A meter that knows a sender whose clock is so many nanoseconds ahead.
+    /// The statistics with a sender whose clock is this many nanoseconds ahead.
     fn knowing(ahead: u64) -> StreamStats {
         let meter = StreamStats::default();
         let now = MonoNanos::now();
@@ -315,7 +316,7 @@ mod tests {
         };
         arrived(u32::MAX - 4, 1_000_000_000);
         assert_eq!(meter.close_second().made, None, "one alone tells nothing");
-        // 30 frames further, of which only this one came.
+        // The number is 30 further, but only this frame came.
         arrived(25, 2_000_000_000);
         assert_eq!(meter.close_second().made, Some(30.0));
         assert_eq!(meter.close_second().made, None, "none came");

@@ -1,4 +1,4 @@
-//! A viewer that is sent nothing but lengths and frames, and to whom nobody listens.
+//! A viewer of the bare dialect: it is sent lengths and frames, and its own bytes are ignored.
 
 use std::net::SocketAddr;
 
@@ -39,7 +39,7 @@ pub(super) async fn serve(
     Ok(reason)
 }
 
-/// Drops whatever a viewer says that has nothing to say.
+/// Reads and drops everything that a viewer sends.
 pub(super) async fn ignore(reader: &mut MessageReader<TransportReader>) -> DisconnectReason {
     match reader.stream().drain().await {
         Ok(()) => DisconnectReason::Closed,

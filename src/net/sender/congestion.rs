@@ -1,14 +1,13 @@
-//! How much may be on its way to one viewer: the next frame leaves when the path has room for it.
+//! The congestion window of one viewer: the next frame leaves when the path has room for it.
 //!
-//! A queue anywhere on the path, in a router perhaps, makes every frame that follows older. So
-//! a frame leaves only when the one before it has passed the narrowest place of the path, which
-//! the sender cannot see. It knows it from acknowledgements: a viewer says when a frame has
-//! arrived and how long it took from its first byte to its last, which is the path's rate; what
-//! remains of the time until the acknowledgement comes is the round trip. The model is that of
-//! BBR (Cardwell and others, "BBR: congestion-based congestion control", 2016), with frames in
-//! the place of packets.
+//! A queue anywhere on the path, perhaps in a router, makes every frame behind it older. So a frame
+//! leaves only when the frame before it has passed the bottleneck. The sender cannot see that, but
+//! acknowledgements tell: a viewer reports when a frame has arrived and how long it took from its
+//! first byte to its last, which is the path's rate. The rest of the time until the acknowledgement
+//! is the round trip. The model is that of BBR (Cardwell and others, "BBR: congestion-based
+//! congestion control", 2016), with frames in the place of packets.
 //!
-//! Nothing here does I/O or asks for the time.
+//! Nothing here does I/O or reads a clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,22 +15,23 @@ use std::time::{Duration, Instant};
 use crate::net::bit_rate::BitRate;
 use crate::wire::Ack;
 
-/// How much earlier than it seems right a frame leaves, since timers and tasks are late.
+/// How much earlier than computed a frame leaves, since timers and tasks are late.
 const LEAD: Duration = Duration::from_millis(3);
-/// How far behind its expectation an acknowledgement may be before nothing more is sent.
+/// How late an acknowledgement may be before nothing more is sent.
 const LATE: Duration = Duration::from_millis(20);
-/// A viewer whose frames come quickly is asked to acknowledge one so often: each answer costs the
-/// sender about a tenth of what a frame does.
+/// The time between two acknowledgements of a viewer on a fast path. Each costs the sender about a
+/// tenth of a frame.
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
-/// Frames that take less, on the average, are no measure of the path's rate: it is of no matter.
+/// Frames that take less than this on average do not measure the path's rate, which is then no
+/// limit.
 const QUICK: Duration = Duration::from_millis(2);
-/// A frame of fewer bytes comes in few packets, of which the viewer sees only how long the others
-/// took after the first. How long it was on its way tells more.
+/// A frame of fewer bytes comes in few packets, and the viewer measures only the time after the
+/// first packet. The time that the frame was on its way is the better measure.
 const SMALL: usize = 16 * 1024;
-/// From how many frames the path's rate is taken: few, so that a change is noticed at once.
+/// The number of frames that give the path's rate: few, so that a change is noticed at once.
 const RATE_FRAMES: usize = 4;
-/// For how long a round trip stands for the path. Once in that time the path is let run empty,
-/// since a round trip that is measured behind other frames is too long.
+/// How long a measured round trip is valid. Once in that time the path is drained, since a round
+/// trip that is measured behind other frames is too long.
 const ROUND_TRIP_LIFE: Duration = Duration::from_secs(10);
 /// The longest time that one frame is expected to take.
 const SLOWEST: Duration = Duration::from_secs(60);
@@ -52,38 +52,38 @@ pub enum Room {
 struct Flight {
     sequence: u32,
     bytes: usize,
-    /// When its first byte was handed to the system.
+    /// When its first byte was passed to the system.
     left: Instant,
-    /// When its acknowledgement should be here, if it was asked for one.
+    /// When its acknowledgement should arrive, if one was asked for.
     expected: Instant,
     asked: bool,
 }
 
-/// The frames on their way to one viewer, and the model of that way.
+/// The frames on their way to one viewer, and the model of the path.
 #[derive(Debug)]
 pub struct CongestionWindow {
     flights: VecDeque<Flight>,
-    /// Bytes and time of the last frames that were measured.
+    /// Bytes and times of the last frames that were measured.
     measured: VecDeque<(usize, Duration)>,
-    /// The shortest round trip of the present span of time, and of the one before.
+    /// The shortest round trips of the current and the previous span of time.
     round_trips: [Option<Duration>; 2],
     span_began: Instant,
-    /// The round trip that the viewer reports. It measures with messages smaller than any frame.
+    /// The round trip that the viewer reports. It is measured with messages smaller than any frame.
     reported: Option<Duration>,
-    /// When a frame last left with nothing before it on its way.
+    /// When a frame last left while no other was on its way.
     emptied: Instant,
-    /// Nothing leaves before everything has arrived.
+    /// Whether all frames must have arrived before the next one leaves.
     emptying: bool,
-    /// When a frame was last asked to be acknowledged.
+    /// When a frame was last sent with a request to acknowledge it.
     asked: Option<Instant>,
     /// When the last acknowledgement came.
     acked: Option<Instant>,
-    /// No acknowledgement has come yet.
+    /// Whether no acknowledgement has come yet.
     unknown: bool,
 }
 
 impl CongestionWindow {
-    /// Nothing is on its way, and nothing known.
+    /// A window for a path with nothing on its way and nothing known.
     pub fn new(now: Instant) -> Self {
         Self {
             flights: VecDeque::new(),
@@ -99,8 +99,8 @@ impl CongestionWindow {
         }
     }
 
-    /// Whether the next frame is to be acknowledged: each one on a slow path, on a quick one now
-    /// and then.
+    /// Whether the viewer is to acknowledge the next frame: each one on a slow path, only some on a
+    /// fast one.
     pub fn wants_ack(&self, now: Instant) -> bool {
         self.unknown
             || self.rate().is_some()
@@ -109,7 +109,7 @@ impl CongestionWindow {
                 .is_none_or(|at| now.saturating_duration_since(at) >= ACK_INTERVAL)
     }
 
-    /// A frame of so many bytes has begun to leave; it was asked to be acknowledged, or not.
+    /// A frame of `bytes` bytes has begun to leave. `asked` says whether it is to be acknowledged.
     pub fn sent(&mut self, now: Instant, sequence: u32, bytes: usize, asked: bool) {
         if self.flights.is_empty() {
             (self.emptied, self.emptying) = (now, false);
@@ -130,7 +130,7 @@ impl CongestionWindow {
         });
     }
 
-    /// A viewer has a frame, and so those before it. One that was never sent changes nothing.
+    /// A viewer has a frame, and all before it. A number that was never sent is ignored.
     pub fn acked(&mut self, now: Instant, ack: Ack) {
         let Some(index) = self.flights.iter().position(|f| f.sequence == ack.sequence) else {
             return;
@@ -139,10 +139,10 @@ impl CongestionWindow {
         let first = self.flights[0].left;
         let bytes = self.flights.drain(..=index).map(|f| f.bytes).sum();
         let outstanding = now.saturating_duration_since(flight.left);
-        // A viewer cannot have spent longer on it than it was on its way.
+        // The reported time cannot be longer than the frame was on its way.
         let told = Duration::from_micros(ack.took).min(outstanding);
         self.note_round_trip(now, outstanding - told);
-        // Since then no other frames than these were in the narrow place.
+        // From this time on, only these frames were in the bottleneck.
         let free = (first + self.round_trip()).max(self.acked.replace(now).unwrap_or(first));
         let passed = now.saturating_duration_since(free);
         let is_late = passed > LATE || self.rate().is_some();
@@ -156,7 +156,7 @@ impl CongestionWindow {
         }
         self.measured.push_back(measured);
         self.unknown = false;
-        // The frames behind it are early or late by as much as it was.
+        // The frames behind it are early or late by the same time.
         for behind in &mut self.flights {
             behind.expected = match now.checked_duration_since(flight.expected) {
                 Some(late) => behind.expected + late,
@@ -165,7 +165,7 @@ impl CongestionWindow {
         }
     }
 
-    /// The viewer says how long a round trip takes, at the least.
+    /// The viewer reports its shortest round trip.
     pub fn reported(&mut self, round_trip: Duration) {
         self.reported = Some(round_trip);
     }
@@ -176,9 +176,11 @@ impl CongestionWindow {
             return Room::Now;
         };
         let rated = self.rate().is_some();
-        // More often than spans change, so that each has a round trip of an empty path.
+        // This is more often than spans change, so that each span has a round trip of an empty
+        // path.
         let unemptied = now.saturating_duration_since(self.emptied) > ROUND_TRIP_LIFE * 3 / 4;
-        // Of one that was not asked for it nobody hears that it has arrived: the next one is.
+        // The arrival of the last frame is known only if it is acknowledged. Otherwise the path
+        // drains after the next one, which is.
         let drains = self.emptying || (rated && unemptied);
         if self.unknown || (drains && last.asked) {
             return Room::Later;
@@ -194,14 +196,14 @@ impl CongestionWindow {
         }
     }
 
-    /// Has the path run empty before the next frame leaves, if it is slow and has not of late:
-    /// a round trip that is measured behind other frames is too long.
+    /// Drains the path before the next frame leaves, if the path is slow and was not drained
+    /// recently: a round trip that is measured behind other frames is too long.
     pub fn empty(&mut self, now: Instant) {
         let long_ago = now.saturating_duration_since(self.emptied) > ROUND_TRIP_LIFE / 2;
         self.emptying |= long_ago && self.rate().is_some() && !self.flights.is_empty();
     }
 
-    /// The path's rate; `None` where frames come so quickly that it is no limit.
+    /// The path's rate; `None` where frames come so fast that it is no limit.
     pub fn rate(&self) -> Option<BitRate> {
         let took: Duration = self.measured.iter().map(|(_, took)| *took).sum();
         let bytes: usize = self.measured.iter().map(|(bytes, _)| *bytes).sum();
@@ -209,7 +211,7 @@ impl CongestionWindow {
         (slow && !took.is_zero()).then(|| BitRate::from_bytes(bytes as f64 / took.as_secs_f64()))
     }
 
-    /// The shortest round trip of late; zero before the first is known.
+    /// The shortest recent round trip; zero before the first is known.
     pub fn round_trip(&self) -> Duration {
         let measured = self.round_trips.into_iter().flatten().min();
         let measured = measured.unwrap_or_default();
@@ -222,7 +224,7 @@ impl CongestionWindow {
         self.flights.iter().map(|flight| flight.bytes).sum()
     }
 
-    /// How long so many bytes take on the path.
+    /// How long this many bytes take on the path.
     fn duration(&self, bytes: usize) -> Duration {
         match self.rate() {
             Some(rate) => Duration::try_from_secs_f64(bytes as f64 / rate.bytes())

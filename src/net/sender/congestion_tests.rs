@@ -1,33 +1,34 @@
-//! The window on simulated paths: a narrow place with a rate, a way there and back, and a queue
-//! that never overflows. In a file of its own, since the path is longer than the window.
+//! The window on simulated paths: a bottleneck with a rate, a delay each way, and a queue that
+//! never overflows. The tests have a file of their own, since the simulated path is longer than the
+//! window.
 
 use super::*;
 
-/// When the simulation begins; some time after the earliest that there can be.
+/// When the simulation begins: some time after the earliest possible `Instant`.
 fn start() -> Instant {
     Instant::now() + Duration::from_secs(1000)
 }
 
-/// Bytes that travel at once.
+/// Bytes of one packet.
 const PACKET: f64 = 1448.0;
 
-/// A path, and the sender at its near end that always has a newer frame.
+/// A path, and the sender at its near end, which always has a newer frame.
 struct Path {
-    /// Bytes a second, from so many seconds on.
+    /// Bytes a second, each from a second of the simulation on.
     rates: Vec<(f64, f64)>,
-    /// One way.
+    /// The delay of one way.
     delay: Duration,
-    /// Bytes that pass at once after a pause: what a shaper has saved up.
+    /// Bytes that pass at once after a pause: the tokens that a shaper has saved.
     burst: f64,
     /// Bytes of a frame.
     frame: usize,
-    /// Between two frames of the source.
+    /// The time between two frames of the source.
     interval: Duration,
 }
 
-/// What came of it.
+/// The result of a simulation.
 struct Outcome {
-    /// When each frame arrived, and how old it was then.
+    /// When each frame arrived, and its age then.
     ages: Vec<(Duration, Duration)>,
 }
 
@@ -47,7 +48,7 @@ impl Path {
         passed.map_or(1.0, |(_, rate)| *rate)
     }
 
-    /// How long so many bytes take that begin to pass at some second.
+    /// How long `bytes` bytes take that begin to pass at second `at`.
     fn took(&self, mut at: f64, mut bytes: f64) -> Duration {
         let began = at;
         while bytes > 0.0 {
@@ -67,7 +68,7 @@ impl Path {
         Duration::from_secs_f64(at - began)
     }
 
-    /// Sends for so long.
+    /// Runs the simulation for this many seconds.
     fn run(&self, seconds: u64) -> Outcome {
         let began = start();
         let mut window = CongestionWindow::new(began);
@@ -93,7 +94,7 @@ impl Path {
                 last = Some(count);
                 let asked = window.wants_ack(now);
                 window.sent(now, count, self.frame, asked);
-                // The narrow place, whose shaper saves up while it has nothing to do.
+                // The shaper of the bottleneck saves tokens while it is idle.
                 let idle = now.saturating_duration_since(narrow).as_secs_f64();
                 let from = now.max(narrow);
                 let since = (from - began).as_secs_f64();
@@ -122,7 +123,7 @@ impl Path {
 }
 
 impl Outcome {
-    /// The age in milliseconds that so many of 100 frames are younger than, from some second on.
+    /// The percentile of the ages in milliseconds, from second `from` on.
     fn age(&self, percent: usize, from: u64) -> u128 {
         let late = |(at, _): &&(Duration, Duration)| *at >= Duration::from_secs(from);
         let mut ages: Vec<u128> = self
@@ -135,7 +136,7 @@ impl Outcome {
         ages[(ages.len() * percent / 100).min(ages.len() - 1)]
     }
 
-    /// Frames that arrive within these seconds, by the second.
+    /// Frames a second that arrive between two seconds.
     fn fps(&self, from: u64, to: u64) -> f64 {
         let (from, to) = (Duration::from_secs(from), Duration::from_secs(to));
         let within = self.ages.iter().filter(|(at, _)| (from..to).contains(at));
@@ -146,7 +147,7 @@ impl Outcome {
 #[test]
 fn a_thin_link_is_full_and_its_pictures_are_new() {
     let outcome = Path::of(10e6).run(60);
-    // The most that the link carries is 10.85 of them, and one alone takes 92 ms.
+    // The link carries at most 10.85 frames a second, and one alone takes 92 ms.
     let (fps, p95, max) = (outcome.fps(2, 60), outcome.age(95, 2), outcome.age(100, 2));
     assert!(fps >= 0.97 * 10.85, "{fps} frames a second");
     assert!(p95 <= 135, "{p95} ms");
@@ -166,7 +167,7 @@ fn the_window_follows_a_long_way() {
             fps >= 0.95 * 10.85,
             "{fps} frames a second over {milliseconds} ms"
         );
-        // On a long way what is known of it is older, and some of that becomes a queue.
+        // On a long path the measurements are older, and some of the error becomes a queue.
         let bound = 145 + u128::from(milliseconds) * 4 / 3;
         assert!(p95 <= bound, "{p95} ms over {milliseconds} ms");
     }
@@ -225,7 +226,7 @@ fn small_frames_on_a_thin_link_do_not_pile_up() {
 
 #[test]
 fn frames_of_a_packet_on_a_thin_link_do_not_pile_up() {
-    // The narrow place takes longer for one than the source needs for the next.
+    // The bottleneck takes longer for one frame than the source needs for the next.
     for (bits, frame) in [(60e3, 700), (60e3, 1400), (300e3, 1800), (20e3, 500)] {
         for milliseconds in [1, 40] {
             let path = Path {
@@ -244,9 +245,9 @@ fn frames_of_a_packet_on_a_thin_link_do_not_pile_up() {
     }
 }
 
-/// Sends a frame of so many bytes each 33 ms, if there is room, over a way that takes so long there
-/// and back, and on which the viewer sees a frame come for `took`. Each spell is so many seconds of
-/// that. Returns the frames of the last one.
+/// Sends a frame of `bytes` bytes each 33 ms, if there is room. Each spell is a number of seconds,
+/// the round trip, and the time that the viewer measures for a frame, in milliseconds. Returns the
+/// number of frames in the last spell.
 fn spells(bytes: usize, spells: &[(u64, u64, u64)]) -> u32 {
     let mut at = start();
     let mut window = CongestionWindow::new(at);
@@ -287,7 +288,7 @@ fn a_way_that_becomes_longer_is_learned() {
 
 #[test]
 fn a_path_that_becomes_slow_never_waits_for_what_nobody_acknowledges() {
-    // Some are on their way at any time, and only the slow ones are all asked for.
+    // Some frames are on their way at any time, and only on a slow path all are acknowledged.
     let frames = spells(20_000, &[(12, 100, 0), (20, 100, 30)]);
     assert!(frames > 20 * 20, "{frames} frames in 20 seconds");
 }
@@ -336,7 +337,7 @@ fn what_a_viewer_says_that_cannot_be_changes_nothing() {
         },
     );
     assert_eq!(window.in_flight(), 1000);
-    // Longer than it was on its way.
+    // The reported time is longer than the frame was on its way.
     window.acked(
         now + Duration::from_millis(5),
         Ack {

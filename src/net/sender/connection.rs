@@ -1,5 +1,5 @@
-//! One connection from a viewer: its dialect is told once, here, by the first bytes or by silence.
-//! The handler of that dialect owns the connection from there on, its farewell included.
+//! One connection from a viewer. Its dialect is detected once, here, by the first bytes or by
+//! silence. The handler of that dialect owns the connection from then on, and also says goodbye.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,13 +16,14 @@ use crate::net::message_reader::MessageReader;
 use crate::net::transport::{Transport, TransportReader};
 use crate::wire::{self, Dialect, WireError};
 
-/// A viewer that says nothing for this long is a program of the tutorial: ours speaks at once.
+/// A viewer that is silent for this long is a program of the tutorial: our own viewers speak at
+/// once.
 const TUTORIAL_SILENCE: Duration = Duration::from_millis(200);
 
 /// The handler that a connection is given to.
 enum Handler<'a> {
     Native,
-    /// With the frames for the tutorial's programs.
+    /// Sends pickles of the frames of this hub.
     Pickle(&'a Arc<Hub>),
     Bare,
 }
@@ -50,12 +51,12 @@ pub(super) async fn attend(transport: Transport, peer: SocketAddr, service: Arc<
     }
 }
 
-/// Whether a viewer leaves the first word to us.
+/// Whether a viewer waits for our first message.
 async fn is_silent(reader: &mut MessageReader<TransportReader>) -> bool {
     timeout(TUTORIAL_SILENCE, reader.begins()).await.is_err()
 }
 
-/// Tells the dialect, without consuming anything.
+/// Detects the dialect, without consuming anything.
 async fn handler<'a>(
     reader: &mut MessageReader<TransportReader>,
     deadline: Instant,
@@ -65,7 +66,7 @@ async fn handler<'a>(
     match (options.dialect, &options.tutorial) {
         (Some(Dialect::Bare), _) => return Ok(Handler::Bare),
         (Some(Dialect::Pickle), Some(bgr)) => return Ok(Handler::Pickle(bgr)),
-        // Without frames for the tutorial's programs there is no need to guess.
+        // Without frames for the tutorial's programs, the dialect need not be guessed.
         (None, Some(bgr)) if !bgr.has_ended() && is_silent(reader).await => {
             return Ok(Handler::Pickle(bgr));
         }

@@ -1,5 +1,5 @@
-//! Sending to a receiver that listens: this side makes the connection, and makes it again for as long
-//! as it takes.
+//! Sends to a receiver that listens. This side makes the connection, and makes it again after each
+//! loss.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -32,7 +32,7 @@ pub struct Receiver {
     reader: MessageReader<TransportReader>,
     writer: TransportWriter,
     peer: SocketAddr,
-    /// With the receiver's answer to our hello, where the dialect has one.
+    /// The receiver's hello, where the dialect has one.
     admitted: Option<Admitted>,
 }
 
@@ -42,7 +42,7 @@ pub enum DialError {
     /// No address answers.
     #[error(transparent)]
     Connect(ConnectError),
-    /// Something answers, and takes no frames.
+    /// A peer answers, but takes no frames.
     #[error("{0}")]
     Answer(DisconnectReason),
 }
@@ -57,7 +57,7 @@ pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialEr
 }
 
 /// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
-/// completes; its output is the goodbye to the receiver. The `first` may have turned us away.
+/// completes. Its output is the goodbye to the receiver. `first` may be a refusal.
 pub async fn serve(
     target: &Target,
     first: Result<Receiver, DisconnectReason>,
@@ -115,7 +115,7 @@ async fn keep_sending(
                     None => debug!("receiver {target}: lost: {reason}; connecting again"),
                 }
                 (lost, refusal) = (Some(Instant::now()), None);
-                // A receiver that leaves at once each time is not tried without a pause.
+                // A receiver that leaves at once each time is tried again only after a pause.
                 backoff = if began.elapsed() < Duration::from_secs(1) {
                     Backoff::after_failure()
                 } else {
@@ -124,7 +124,7 @@ async fn keep_sending(
             }
             Err(DialError::Connect(_)) => {}
             Err(DialError::Answer(reason)) => {
-                // Of several equal refusals only the first is logged.
+                // Only the first of several equal refusals is logged.
                 let reason = reason.to_string();
                 if refusal.as_ref() != Some(&reason) {
                     warn!("receiver {target}: turned away: {reason}; trying again");
@@ -173,7 +173,7 @@ async fn dial_within(
 }
 
 impl Receiver {
-    /// Says hello as a sender, and waits for the receiver's.
+    /// Says hello as a sender, and waits for the receiver's hello.
     async fn greet(&mut self, service: &Service) -> Result<Admitted, DisconnectReason> {
         let deadline = Instant::now() + service.options().hello_limit;
         let hello = Control::Hello(Hello {

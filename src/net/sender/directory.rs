@@ -1,4 +1,4 @@
-//! The streams of one sender, by name. A viewer may ask for one; without a name it gets the default.
+//! The streams of one sender, by name. A viewer may ask for one by name, or gets the default.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// One stream, which needs no name.
+    /// A directory of one stream, which needs no name.
     pub fn new(default: Arc<Hub>) -> Self {
         Self {
             default,
@@ -23,23 +23,24 @@ impl Directory {
         }
     }
 
-    /// The stream of viewers that ask for none.
+    /// The stream for viewers that ask for none.
     pub fn default_hub(&self) -> &Arc<Hub> {
         &self.default
     }
 
-    /// Gives a stream this name, and returns the one that had it. A name for the default stream is
-    /// given with [`Directory::default_hub`].
+    /// Names a stream, and returns the stream that had the name before. The default stream is named
+    /// with [`Directory::default_hub`].
     pub fn insert(&self, name: impl Into<String>, hub: Arc<Hub>) -> Option<Arc<Hub>> {
         self.named.lock().insert(name.into(), hub)
     }
 
-    /// Takes a name away. Viewers that watch its stream stay until that ends.
+    /// Removes a name. Viewers of its stream stay until the stream ends.
     pub fn remove(&self, name: &str) -> Option<Arc<Hub>> {
         self.named.lock().remove(name)
     }
 
-    /// The stream of this name, or the default without one; `None` where there is none.
+    /// The stream of this name, or the default where `name` is `None`; `None` where there is no
+    /// such stream.
     pub fn find(&self, name: Option<&str>) -> Option<Arc<Hub>> {
         match name {
             None => Some(Arc::clone(&self.default)),
@@ -47,12 +48,12 @@ impl Directory {
         }
     }
 
-    /// The names, in their order.
+    /// The names, sorted.
     pub fn names(&self) -> Vec<String> {
         self.named.lock().keys().cloned().collect()
     }
 
-    /// Every stream once.
+    /// Every stream, once.
     pub fn hubs(&self) -> Vec<Arc<Hub>> {
         let mut hubs = vec![Arc::clone(&self.default)];
         for hub in self.named.lock().values() {

@@ -1,4 +1,4 @@
-//! Why a viewer was disconnected: in words for the log, and as the goodbye that it is told.
+//! Why a viewer was disconnected, as words for the log and as the goodbye for the viewer.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub enum DisconnectReason {
     /// The connection failed.
     #[error("{}", describe(.0))]
     Lost(#[source] io::Error),
-    /// It is something else than a viewer: its first bytes.
+    /// It is not a viewer. These are its first bytes.
     #[error("not a viewer, its first bytes are {}", quote(.0))]
     Foreign(Vec<u8>),
     /// It broke the protocol.
@@ -32,16 +32,16 @@ pub enum DisconnectReason {
     /// It sent a frame, which only senders do.
     #[error("refused, it sent a frame")]
     Sends,
-    /// Its hello says that it sends, as this side does.
+    /// Its hello says that it is a sender, like this side.
     #[error("a sender is here too")]
     Role,
-    /// It said nothing within the time for a hello, or no more than its beginning.
+    /// It sent no complete hello within this time.
     #[error("no hello within {} s", .0.as_secs_f32())]
     Silent(Duration),
-    /// A message of its did not end within this time.
+    /// One of its messages did not end within this time.
     #[error("a message took over {} s", .0.as_secs_f32())]
     Slow(Duration),
-    /// It took nothing for this long.
+    /// It took no bytes for this long.
     #[error("took nothing for {} s", .0.as_secs_f32())]
     Stalled(Duration),
     /// It gave no sign of life for this long.
@@ -50,20 +50,20 @@ pub enum DisconnectReason {
     /// It sent more control messages than this in a second.
     #[error("more than {0} control messages in a second")]
     Flood(u32),
-    /// So many watch already.
+    /// All seats are taken. The number is that of the viewers.
     #[error("the sender has no seat left ({0} watching)")]
     Full(usize),
-    /// It asked for a stream that does not exist; those that do.
+    /// It asked for a stream that does not exist. `names` are the streams that do.
     #[error("no stream {wanted:?} here{}", listed(.names))]
     NoStream { wanted: String, names: Vec<String> },
-    /// The stream ended, with the reason that it was told.
+    /// The stream ended, for this reason.
     #[error("{0}")]
     Ended(Arc<str>),
 }
 
 impl DisconnectReason {
-    /// The goodbye to a viewer that is turned away; `None` where the connection is closed without a
-    /// word. The goodbye of an end is the service's to say.
+    /// The goodbye to a viewer that is turned away; `None` where the connection is closed without
+    /// one. At the end of a stream the service says goodbye.
     pub(super) fn turned_away(&self) -> Option<Bye> {
         let code = match self {
             Self::Full(_) => ByeCode::Full,

@@ -1,5 +1,5 @@
-//! The one loop that writes frames: the newest whenever the viewer's path has room for one, in any
-//! framing.
+//! The one loop that writes frames, in any framing: it writes the newest frame whenever the
+//! viewer's path has room.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,25 +25,25 @@ use crate::net::transport::TransportWriter;
 
 /// How often it is checked whether a viewer keeps up.
 const SECOND: Duration = Duration::from_secs(1);
-/// How long the frames that a viewer skips do not count: it is opening its window.
+/// How long skipped frames do not count at the start: the viewer is opening its window.
 const SETTLING: Duration = Duration::from_millis(1500);
-/// How long the last frame may wait for room before it is left out, and the end is told.
+/// How long the last frame may wait for room before it is left out and the end is sent.
 const LAST_ROOM: Duration = Duration::from_millis(200);
 
 /// The next thing to write.
 enum Next {
     Message(Control),
     Update(Update),
-    /// The viewer acknowledges nothing any more.
+    /// The viewer no longer acknowledges frames.
     Stalled,
 }
 
-/// A frame of which the first bytes have left.
+/// A frame whose first bytes have left.
 struct PartialFrame<H> {
     head: H,
     frame: Frame,
     tail: &'static [u8],
-    /// How many they are.
+    /// The number of bytes that have left.
     written: usize,
 }
 
@@ -63,16 +63,17 @@ pub(super) struct FrameWriter<'a, F> {
     stall_limit: Duration,
     /// The caps of the frames, once they are known.
     caps: Option<Arc<Caps>>,
-    /// What the log says of this viewer.
+    /// The log's state of this viewer.
     slow: SlowViewer,
     began: Instant,
-    /// When this second began, and what had been counted then.
+    /// When the current second began, and the counts at that time.
     second_began: Instant,
     counted: Counted,
 }
 
 impl<'a, F: Framing> FrameWriter<'a, F> {
-    /// Nothing has been written yet. A viewer that takes nothing for `stall_limit` is given up.
+    /// A writer that has written nothing yet. A viewer that takes nothing for `stall_limit` is
+    /// dropped.
     pub fn new(
         link: &'a ViewerLink,
         subscription: Subscription,
@@ -101,8 +102,8 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         }
     }
 
-    /// Writes until `until` completes, whose output is returned then. A frame of which a part has
-    /// left is written to its end before that, as nobody could tell where the next message begins.
+    /// Writes until `until` completes, and returns its output. A frame that has begun to leave is
+    /// first written to its end, as the viewer could not tell where the next message begins.
     ///
     /// # Errors
     /// The stream ended, or the connection did.
@@ -152,11 +153,11 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         }
     }
 
-    /// The next thing to write, when there is room for it on the viewer's path.
+    /// The next thing to write, when the viewer's path has room for it.
     async fn next(&mut self) -> Next {
         let (link, subscription, limit) = (self.link, &mut self.subscription, self.stall_limit);
         tokio::select! {
-            // Between two frames nothing is in the way of an answer.
+            // An answer is sent first, while no frame is in its way.
             biased;
             pong = link.pong() => Next::Message(pong),
             next = async {
@@ -170,14 +171,14 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                         }
                     }
                 }
-                // Only now: a frame that is taken earlier is older when it leaves.
+                // The frame is taken only now. Taken earlier, it would be older when it leaves.
                 Next::Update(subscription.next().await)
             } => next,
         }
     }
 
-    /// Waits until the connection takes the first byte of a frame; until then a newer frame takes
-    /// its place. Nothing has been written where the wait is given up.
+    /// Waits until the connection takes the first byte of a frame. Until then a newer frame
+    /// replaces it. Nothing has been written if the wait is cancelled.
     async fn begin(
         &mut self,
         out: &mut TransportWriter,
@@ -244,7 +245,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         }
     }
 
-    /// Checks once a second whether this viewer keeps up, and logs what is new about that.
+    /// Checks once a second whether this viewer keeps up, and logs changes.
     fn check_pace(&mut self) {
         let span = self.second_began.elapsed();
         if span < SECOND {
@@ -253,7 +254,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         let now = Counted::now(self.link, &self.subscription);
         let before = std::mem::replace(&mut self.counted, now);
         self.second_began = Instant::now();
-        // While it opens its window it skips some.
+        // The viewer skips frames while it opens its window.
         if self.began.elapsed() < SETTLING {
             return;
         }
@@ -267,7 +268,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         };
         let peer = self.link.peer;
         match self.slow.after(second, self.caps.as_deref()) {
-            Some(Said::Trouble(words)) => warn!("viewer {peer}: {words}"),
+            Some(Said::Problem(words)) => warn!("viewer {peer}: {words}"),
             Some(Said::Over(words)) => info!("viewer {peer}: {words}"),
             None => {}
         }
@@ -275,7 +276,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
 }
 
 impl Counted {
-    /// The counts of this moment.
+    /// The counts at this moment.
     fn now(link: &ViewerLink, subscription: &Subscription) -> Self {
         let progress = link.progress();
         Self {

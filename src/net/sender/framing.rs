@@ -1,4 +1,4 @@
-//! How each dialect lays out a stream: the messages beside the frames, and the bytes before and
+//! The layout of a stream in each dialect: the messages beside the frames, and the bytes before and
 //! after a frame.
 
 use std::sync::Arc;
@@ -15,15 +15,15 @@ pub(super) trait Framing {
     /// The bytes before a frame.
     type Head: AsRef<[u8]>;
 
-    /// The message that opens the stream. It may take the caps that are known already along.
+    /// The message that opens the stream. It may include the caps that are known already.
     fn opening(&mut self, _known: impl FnOnce() -> Option<Arc<Caps>>) -> Option<Vec<u8>> {
         None
     }
 
-    /// The message that says which caps the following frames have.
+    /// The message that announces the caps of the following frames.
     fn caps(&mut self, caps: &Caps) -> Option<Vec<u8>>;
 
-    /// The message that says why no frames come for now.
+    /// The message that no frames come for now, with the reason.
     fn lost(&mut self, _reason: &str) -> Option<Vec<u8>> {
         None
     }
@@ -39,7 +39,7 @@ pub(super) trait Framing {
 
 /// vidchat's own protocol.
 pub(super) struct NativeFraming {
-    /// The hello, until it is said.
+    /// The hello, until it is sent.
     pub hello: Option<Hello>,
 }
 
@@ -67,7 +67,7 @@ impl Framing for NativeFraming {
     }
 }
 
-/// Each frame with nothing but its length.
+/// Each frame after its length, and nothing else.
 pub(super) struct BareFraming;
 
 impl Framing for BareFraming {
@@ -82,10 +82,10 @@ impl Framing for BareFraming {
     }
 }
 
-/// Each frame as the tutorial's server sends it. The frames have to be BGR without gaps.
+/// Each frame as the tutorial's server sends it. The frames have to be BGR without padding.
 #[derive(Default)]
 pub(super) struct PickleFraming {
-    /// Shared, since a frame of which a part has left needs its head until it ends.
+    /// Shared, since a frame that has begun to leave needs its head until its end.
     head: Bytes,
     tail: &'static [u8],
 }

@@ -1,6 +1,6 @@
-//! A viewer that leaves the first word to us. Programs of the tutorial do, which never say anything.
-//! A viewer of our own behind a tunnel seems to do so: it says hello to the tunnel's near end at
-//! once, and that gets here a round trip later than the connection did.
+//! A viewer that waits for our first message. Programs of the tutorial do, and never send anything.
+//! Our own viewers seem to do so behind a tunnel: their hello goes to the tunnel's near end at
+//! once, and gets here a round trip later than the connection.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{TransportReader, TransportWriter};
 
-/// Serves a viewer as a program of the tutorial, which takes pickles of the frames of `bgr`, for as
-/// long as it does not say hello; from then on as a viewer of our own.
+/// Serves a viewer as a program of the tutorial, with pickles of the frames of `bgr`, until it says
+/// hello. From then on it is served as a viewer of our own.
 ///
 /// # Errors
 /// It never watched.
@@ -40,7 +40,7 @@ pub(super) async fn serve(
     let link = ViewerLink::new(peer, "a program of the tutorial".into(), false);
     let hub = service.directory().default_hub();
     let session = ViewerSession::begin(link, " (a program of the tutorial)", hub, service)?;
-    // The converter sees by these seats whether anybody wants its frames.
+    // The converter runs while there are such seats.
     let seat = bgr.seat(usize::MAX);
     let (says, said) = oneshot::channel();
     let served = {
@@ -52,7 +52,7 @@ pub(super) async fn serve(
         );
         let listening = async {
             match options.dialect {
-                // Pickles alone were asked for.
+                // Only pickles were asked for.
                 Some(Dialect::Pickle) => ignore(reader).await,
                 _ => overhear(reader, options.hello_limit, says).await,
             }
@@ -80,8 +80,8 @@ pub(super) async fn serve(
     }
 }
 
-/// Listens to such a viewer until it leaves. Should its first message be a hello, `says` passes that
-/// on, and all that follows is left to be read. From its first byte on it has `limit` for that.
+/// Reads what such a viewer sends, until it leaves. A hello as its first message goes to `says`,
+/// and the following bytes stay unread. The message may take `limit` from its first byte on.
 async fn overhear(
     reader: &mut MessageReader<TransportReader>,
     limit: Duration,
@@ -100,19 +100,19 @@ async fn overhear(
     };
     match timeout(limit, late_hello).await {
         Ok(Ok(hello)) => {
-            // The frame writer takes it, and then ends this.
+            // The frame writer takes the hello, and then cancels this future.
             let _ = says.send(hello);
             pending().await
         }
         Ok(Err(reason @ (DisconnectReason::Closed | DisconnectReason::Lost(_)))) => reason,
-        // No program of the tutorial, and no viewer that we could serve.
+        // The peer is neither a program of the tutorial nor a viewer that we can serve.
         Ok(Err(reason @ DisconnectReason::Refused(WireError::Version(_)))) => reason,
-        // A program of the tutorial may say anything: nobody has ever listened to it.
+        // A program of the tutorial may send anything: its server never reads.
         Ok(Err(_)) | Err(_) => ignore(reader).await,
     }
 }
 
-/// The hello that was overheard, if there ever is one.
+/// The hello that comes late; waits for ever where none comes.
 async fn heard(said: oneshot::Receiver<Hello>) -> Hello {
     match said.await {
         Ok(hello) => hello,

@@ -1,5 +1,5 @@
-//! The sending end: viewers come in or are dialled, each is sent the newest frames in its dialect, and
-//! all are told of the end.
+//! The sending end: viewers connect or are dialled, each is sent the newest frames in its dialect,
+//! and all are told of the end.
 
 mod bare;
 pub mod congestion;

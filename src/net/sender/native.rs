@@ -1,4 +1,4 @@
-//! A viewer that speaks vidchat's own protocol, from its hello to the goodbye.
+//! Serves a viewer that speaks vidchat's own protocol, from its hello to the goodbye.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use crate::net::transport::{TransportReader, TransportWriter};
 /// More control messages than this in a second end the connection.
 const CONTROLS_A_SECOND: u32 = 500;
 
-/// Serves a viewer whose first bytes are those of this protocol. Its hello has to be there by
-/// `deadline`.
+/// Serves a viewer whose first bytes are those of this protocol. It has until `deadline` for its
+/// hello.
 ///
 /// # Errors
 /// It never watched.
@@ -50,8 +50,8 @@ pub(super) async fn serve(
     }
 }
 
-/// Sends to a viewer that was let in, listens to it, and takes leave of it. `hello` is ours, where it
-/// is still to be said.
+/// Sends to a viewer that was let in, reads its messages, and says goodbye. `hello` is our hello,
+/// if it was not sent yet.
 pub(super) async fn converse(
     admitted: Admitted,
     hello: Option<Hello>,
@@ -70,7 +70,7 @@ pub(super) async fn converse(
     let framing = NativeFraming { hello };
     let mut frames = FrameWriter::new(session.link(), subscription, framing, options.stall_limit);
     let reason = tokio::select! {
-        // A viewer's first message is a ping, whose answer is to come before any frame.
+        // A viewer's first message is a ping. Its answer is sent before any frame.
         biased;
         reason = listen(reader, hub, session.link(), options.hello_limit, silence_limit) => reason,
         reason = frames.run(writer) => reason,
@@ -114,7 +114,7 @@ pub(super) async fn greet(
     }
 }
 
-/// The reason where no hello has come in time.
+/// The reason where no hello came in time.
 pub(super) fn late(reader: &MessageReader<TransportReader>, service: &Service) -> DisconnectReason {
     match reader.pending() {
         [] => DisconnectReason::Silent(service.options().hello_limit),
@@ -122,7 +122,7 @@ pub(super) fn late(reader: &MessageReader<TransportReader>, service: &Service) -
     }
 }
 
-/// Tells a viewer that is not let in why, where there is something to tell.
+/// Sends the reason to a viewer that is not let in, where there is one to send.
 pub(super) async fn turn_away(
     reason: &DisconnectReason,
     reader: &mut MessageReader<TransportReader>,
@@ -133,9 +133,9 @@ pub(super) async fn turn_away(
     }
 }
 
-/// Reads the viewer's messages until it leaves. `limit` bounds the time for one message,
-/// `silence_limit` that between two, where the viewer has promised to say something now and then,
-/// until it has acknowledged its first frame.
+/// Reads the viewer's messages until it leaves. `limit` bounds the time for one message.
+/// `silence_limit` bounds the time between two until the first frame is acknowledged, and
+/// [`SILENCE_LIMIT`] after that. It is `None` where the viewer has not promised to ping.
 async fn listen(
     reader: &mut MessageReader<TransportReader>,
     hub: &Hub,

@@ -1,4 +1,4 @@
-//! How viewers are served.
+//! The options of a sender for its viewers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::net::hub::Hub;
 use crate::wire::Dialect;
 
-/// How viewers are served.
+/// The options of a sender for its viewers.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// How many may watch at once.
+    /// How many viewers may watch at once.
     pub max_viewers: usize,
-    /// The dialect that is spoken with them; `None` where each of them chooses.
+    /// The dialect of all viewers; `None` where each of them chooses.
     pub dialect: Option<Dialect>,
-    /// The same frames in BGR, for the programs of the tutorial; without it they are not served. Its
-    /// seats tell whether there are any.
+    /// The same frames in BGR, for the programs of the tutorial; `None` where these are not served.
+    /// Its seats show whether any of them watches.
     pub tutorial: Option<Arc<Hub>>,
-    /// This machine's name, as viewers are told it.
+    /// This machine's name, for the viewers.
     pub name: String,
-    /// How far behind the newest frame any viewer may be, whatever it asks for.
+    /// How far behind the newest frame a viewer may be at most. A viewer can only ask for less.
     pub max_latency: Duration,
     /// How long a viewer may take for its hello, and for any later message.
     pub hello_limit: Duration,

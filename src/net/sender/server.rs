@@ -1,4 +1,4 @@
-//! Accepting viewers up to the number of seats, and closing all connections at the end.
+//! Accepts viewers up to the number of seats, and closes all connections at the end.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::net::message_reader::MessageReader;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, CONTROL_LIMIT, Dialect};
 
-/// Connections beyond the viewers' seats that may be open at once: those that have not said hello
-/// yet, and those that are being told that there is no seat.
+/// Connections that may be open at once beyond the viewers' seats: those that have not said hello
+/// yet, and those that are being turned away.
 const PENDING_LIMIT: usize = 64;
-/// How long all viewers together may take to say goodbye when the stream ends.
+/// How long the goodbyes to all viewers together may take when the stream ends.
 pub(super) const CLOSING: Duration = Duration::from_millis(500);
 
-/// Serves everybody who connects to `socket`, until `shutdown` completes; its output is the goodbye
+/// Serves everybody who connects to `socket`, until `shutdown` completes. Its output is the goodbye
 /// to the viewers. No task is left behind.
 pub async fn serve(
     socket: TcpListener,
@@ -57,7 +57,7 @@ pub async fn serve(
         if let Some(times) = turned_away.note(Instant::now()) {
             let (limit, open) = (options.max_viewers, tasks.len());
             let more = if watching < limit {
-                // Strangers, who are nobody's viewers.
+                // More seats would not help: the open connections are not viewers.
                 String::new()
             } else {
                 let twice = limit.saturating_mul(2);
@@ -85,14 +85,14 @@ pub async fn serve(
     tasks.shutdown().await;
 }
 
-/// Tells a viewer that there is no seat for it.
+/// Tells a viewer that no seat is free.
 async fn turn_away(transport: Transport, watching: usize) {
     let (read, mut writer) = transport.split();
     let mut reader = MessageReader::new(read, CONTROL_LIMIT);
     native::turn_away(&DisconnectReason::Full(watching), &mut reader, &mut writer).await;
 }
 
-/// Raises this process's limit of open files, which is often 1,024, to what viewers may need.
+/// Raises this process's limit of open files, which is often 1,024, for so many viewers.
 #[cfg(unix)]
 fn allow_connections(count: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

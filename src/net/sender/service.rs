@@ -1,4 +1,4 @@
-//! A sender as all its connections know it: its streams, its viewers, and its end.
+//! The common state of a sender: its streams, its viewers, and its end.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -21,7 +21,7 @@ pub struct Service {
     viewers: Arc<Viewers>,
     options: ServerOptions,
     ending: OnceLock<Bye>,
-    /// Who came and left again without watching, and why.
+    /// Peers that left before they watched, by address and reason.
     strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
 }
 
@@ -57,13 +57,13 @@ impl Service {
         &self.options
     }
 
-    /// Somebody from there has left before it watched. Returns how often, where that is to be logged.
+    /// Notes a peer that left before it watched. Returns how often, where that is to be logged.
     pub(super) fn note_stranger(&self, from: IpAddr, reason: &DisconnectReason) -> Option<Times> {
         let stranger = (from, reason.to_string());
         self.strangers.lock().note(stranger, Instant::now())
     }
 
-    /// Ends every stream for everybody. The first ending counts.
+    /// Ends every stream for everybody. Only the first call counts.
     pub(super) fn end(&self, bye: Bye) {
         let reason = &self.ending.get_or_init(|| bye).reason;
         for hub in self.directory.hubs() {
@@ -79,7 +79,7 @@ impl Service {
         self.ending.get().is_some()
     }
 
-    /// The goodbye to a viewer of `hub`, whose stream has ended for this reason.
+    /// The goodbye to a viewer of `hub`, whose stream has ended for `reason`.
     pub(super) fn bye(&self, hub: &Hub, reason: &str) -> Bye {
         let bye = self.ending.get().filter(|bye| bye.reason == reason);
         Bye {

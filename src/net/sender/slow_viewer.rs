@@ -1,5 +1,5 @@
-//! A viewer that does not keep up, for the sender's log: told when it begins, then what changed, and
-//! when it is over. The policy alone, with its seconds given to it.
+//! Detects a viewer that does not keep up, for the sender's log: its start, its changes and its end
+//! are logged. Nothing here reads a clock: the caller passes each second.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,32 +8,32 @@ use crate::net::log_throttle::span;
 use crate::net::remedy::{FULL, less, megabits};
 use crate::wire::Caps;
 
-/// A second is bad where one frame in so many is skipped.
+/// A second is bad where one of this many frames is skipped.
 const BAD: u64 = 20;
-/// So many of so many seconds have to be bad: a burst is no state.
+/// How many of how many seconds have to be bad: a short burst is no lasting problem.
 const RAW: (usize, usize) = (3, 5);
-/// A codec's bit rate follows the link, which takes a while.
+/// The same for inter-coded streams: the encoder's bit rate follows the link, which takes a while.
 const DELTAS: (usize, usize) = (8, 10);
-/// After so many good seconds in a row it is over.
+/// Good seconds in a row after which the problem is over.
 const RECOVERY: u32 = 30;
 
-/// What a viewer was sent in about a second.
+/// The frames of one viewer in about a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Second {
-    /// How long it was.
+    /// The length of the second.
     pub span: Duration,
-    /// Frames, and their bytes.
+    /// Frames that were sent, and their bytes.
     pub sent: u64,
     pub bytes: u64,
     /// Frames that were left out for it.
     pub skipped: u64,
-    /// What its path carries, in bits a second, where that is known.
+    /// The rate of its path in bit/s, where that is known.
     pub carries: Option<f64>,
-    /// It acknowledges frames, so that its path would be known if it were the limit.
+    /// Whether it acknowledges frames. Only then is a slow path known.
     pub acks: bool,
 }
 
-/// Where the frames are held up.
+/// The place where the frames are delayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     ViewerLink,
@@ -41,37 +41,37 @@ enum Reason {
     Either,
 }
 
-/// How one viewer keeps up.
+/// The state of one viewer.
 #[derive(Debug, Default)]
 pub(super) struct SlowViewer {
     /// The last seconds, and whether each was bad.
     recent: VecDeque<(Second, bool)>,
-    /// What was told, while it does not keep up.
+    /// The problem as it was logged, while the viewer does not keep up.
     state: Option<State>,
 }
 
 #[derive(Debug)]
 struct State {
     reasons: Vec<Reason>,
-    /// Frames a second as they were told.
+    /// Frames a second that were sent and skipped, as they were logged.
     sent: f64,
     skipped: f64,
     /// Good seconds in a row.
     good: u32,
     total: Second,
-    /// Of `total`, what came since the last bad second.
+    /// The part of `total` since the last bad second.
     since: Second,
 }
 
-/// What is to be said of a viewer.
+/// A message for the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Trouble(String),
+    Problem(String),
     Over(String),
 }
 
 impl SlowViewer {
-    /// What to say after this second: nothing as a rule.
+    /// The message after this second; usually none.
     pub fn after(&mut self, second: Second, caps: Option<&Caps>) -> Option<Said> {
         let is_bad = second.skipped > 0 && second.skipped * BAD >= second.sent + second.skipped;
         let (enough, of) = if caps.is_some_and(Caps::is_delta) {
@@ -101,7 +101,7 @@ impl SlowViewer {
             return Some(Said::Over(over));
         }
         let changed = is_slow.then(|| state.change(&lately)).flatten()?;
-        Some(Said::Trouble(format!(
+        Some(Said::Problem(format!(
             "{changed}: {}",
             words(&lately, caps)
         )))
@@ -121,10 +121,10 @@ impl SlowViewer {
             total,
             since: Second::default(),
         });
-        Said::Trouble(format!("too slow: {}", words(lately, caps)))
+        Said::Problem(format!("too slow: {}", words(lately, caps)))
     }
 
-    /// The last seconds as one.
+    /// The sum of the last seconds.
     fn lately(&self) -> Second {
         let mut lately = Second::default();
         for (second, _) in &self.recent {
@@ -135,10 +135,10 @@ impl SlowViewer {
 }
 
 impl State {
-    /// In which way it is another matter than what was told.
+    /// How the problem differs from the one that was logged.
     fn change(&mut self, lately: &Second) -> Option<&'static str> {
         let ((sent, skipped), reason) = (lately.rates(), lately.reason());
-        // Of a few frames one more or less is no half.
+        // With few frames a second, half a frame more or less is no change.
         if sent + 0.5 < self.sent / 2.0 || skipped > self.skipped * 2.0 {
             (self.sent, self.skipped) = (sent.min(self.sent), skipped.max(self.skipped));
             if !self.reasons.contains(&reason) {
@@ -175,13 +175,13 @@ impl Second {
         self.acks = other.acks;
     }
 
-    /// Frames sent and skipped, a second.
+    /// Frames a second that were sent and skipped.
     fn rates(&self) -> (f64, f64) {
         let seconds = self.span.as_secs_f64().max(0.001);
         (self.sent as f64 / seconds, self.skipped as f64 / seconds)
     }
 
-    /// What all frames would need, in bits a second.
+    /// The rate that all frames would need, in bit/s.
     fn needs(&self) -> f64 {
         let (sent, skipped) = self.rates();
         (sent + skipped) * self.bytes as f64 * 8.0 / self.sent.max(1) as f64
@@ -196,7 +196,7 @@ impl Second {
     }
 }
 
-/// How much is skipped, why, and what helps.
+/// How much is skipped, the cause, and the remedy.
 fn words(lately: &Second, caps: Option<&Caps>) -> String {
     let (sent, skipped) = lately.rates();
     let smaller = "vidchat send with a smaller --width or --fps";
@@ -238,11 +238,11 @@ mod tests {
         Caps::parse("video/x-raw, format=I420, width=320, height=240").unwrap()
     }
 
-    /// What is said of so many such seconds.
+    /// The messages after `count` seconds like `second`.
     fn said(slow: &mut SlowViewer, count: usize, second: Second) -> Vec<String> {
         let said = (0..count).filter_map(|_| slow.after(second, Some(&raw())));
         said.map(|said| match said {
-            Said::Trouble(words) | Said::Over(words) => words,
+            Said::Problem(words) | Said::Over(words) => words,
         })
         .collect()
     }
@@ -273,7 +273,7 @@ mod tests {
             assert_eq!(said(&mut slow, 2, second(10, 20)), [""; 0]);
             assert_eq!(said(&mut slow, 3, second(30, 0)), [""; 0]);
         }
-        // One frame in thirty is no trouble either.
+        // One skipped frame in thirty is no problem.
         assert_eq!(said(&mut slow, 100, second(29, 1)), [""; 0]);
     }
 

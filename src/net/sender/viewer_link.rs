@@ -1,5 +1,5 @@
-//! One viewer's link, as its two halves and the statistics see it: the half that reads notes what the
-//! viewer says, and the half that writes asks when the next frame may leave.
+//! The state of one viewer's link, shared by its two halves and the statistics. The reading half
+//! notes the viewer's messages. The writing half asks when the next frame may leave.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -18,9 +18,9 @@ use crate::wire::{Ack, AgesMs, Control, Pong, Report};
 /// One viewer.
 #[derive(Debug)]
 pub struct ViewerLink {
-    /// Where it is.
+    /// The viewer's address.
     pub peer: SocketAddr,
-    /// Its name, fit to be shown; empty where it gives none.
+    /// The viewer's name, fit to be shown; empty where it gave none.
     pub name: String,
     /// When it joined.
     pub joined: Instant,
@@ -30,37 +30,39 @@ pub struct ViewerLink {
 
 #[derive(Debug)]
 struct State {
-    /// For viewers that acknowledge frames. The others are sent as many as their sockets take.
+    /// The window of a viewer that acknowledges frames. Others are sent as much as their sockets
+    /// take.
     window: Option<CongestionWindow>,
-    /// A ping that is not answered yet: when it was sent, by the viewer's steady clock, and when it
-    /// came.
+    /// The `sent` of a ping that was not answered yet, by the viewer's clock, and the time when the
+    /// ping came.
     ping: Option<(u64, WallNanos)>,
     /// Ages of the frames that left since the last pong.
     leaving: AgeHistogram,
-    /// Those of the last pong.
+    /// The ages in the last pong.
     sent_ages: Option<AgesMs>,
     report: Option<Report>,
     progress: Progress,
-    /// Frames that were left out before it said hello, where that came late.
+    /// Frames that were skipped before a late hello.
     skipped_before: u64,
-    /// Frames from before its hello may be on their way still, so nothing is known of its path.
+    /// Whether frames from before a late hello may still be on their way, so that the path is not
+    /// known.
     clogged: bool,
 }
 
-/// The frames that one viewer was sent so far, and how its link does.
+/// The frames that one viewer was sent so far, and the state of its link.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// Frames sent.
     pub frames: u64,
-    /// Their bytes.
+    /// Bytes of frames sent.
     pub bytes: u64,
     /// Frames that were left out.
     pub skipped: u64,
-    /// When the last one was captured, by this machine's clock; zero before the first.
+    /// When the last frame was captured, by this machine's clock; zero before the first.
     pub captured_at: WallNanos,
-    /// Bytes on their way.
+    /// Bytes that are on their way.
     pub in_flight: usize,
-    /// The round trip as the acknowledgements tell it.
+    /// The round trip, measured by acknowledgements.
     pub round_trip: Option<Duration>,
     /// The rate of the path; `None` where it is no limit, or not known.
     pub carries: Option<BitRate>,
@@ -69,7 +71,7 @@ pub struct Progress {
 }
 
 impl ViewerLink {
-    /// A viewer that has just come; `acks` if it acknowledges frames.
+    /// A viewer that has just joined. `acks` says whether it acknowledges frames.
     pub fn new(peer: SocketAddr, name: String, acks: bool) -> Self {
         let joined = Instant::now();
         Self {
@@ -90,8 +92,8 @@ impl ViewerLink {
         }
     }
 
-    /// The same viewer as it has introduced itself in the end. Its frames so far count on.
-    pub(super) fn turned_out(&self, name: String, acks: bool) -> Self {
+    /// The same viewer after a late hello. Its frames so far still count.
+    pub(super) fn after_late_hello(&self, name: String, acks: bool) -> Self {
         let link = Self::new(self.peer, name, acks);
         let sent = self.state.lock().progress;
         let mut state = link.state.lock();
@@ -107,7 +109,7 @@ impl ViewerLink {
         }
     }
 
-    /// The frames that it was sent so far, and how its link does.
+    /// The frames that it was sent so far, and the state of its link.
     pub fn progress(&self) -> Progress {
         let state = self.state.lock();
         let window = state.window.as_ref();
@@ -126,8 +128,8 @@ impl ViewerLink {
         self.state.lock().window.is_some()
     }
 
-    /// How old frames were when they left: in the second before the last pong, or for a viewer that
-    /// never pings, since the last call. `None` where none has left.
+    /// Ages of frames when they left, in the second before the last pong. For a viewer that never
+    /// pings, since the last call. `None` where no frame has left.
     pub fn sent_ages(&self) -> Option<AgesMs> {
         let mut state = self.state.lock();
         match state.window {
@@ -147,7 +149,7 @@ impl ViewerLink {
         self.changed.notify_waiters();
     }
 
-    /// The viewer asks for the time.
+    /// The viewer has pinged.
     pub(super) fn pinged(&self, sent: u64) {
         let mut state = self.state.lock();
         state.ping = Some((sent, WallNanos::now()));
@@ -175,7 +177,7 @@ impl ViewerLink {
         self.state.lock().room() == Room::Now
     }
 
-    /// Waits until a frame may leave; false where there was no room for as long as `limit`.
+    /// Waits until a frame may leave; false where there was no room for `limit`.
     pub(super) async fn has_room(&self, limit: Duration) -> bool {
         let give_up = time::Instant::now() + limit;
         self.until(|state| match state.room() {
@@ -187,8 +189,8 @@ impl ViewerLink {
         .await
     }
 
-    /// Waits for a ping, and until its answer has the path to itself: one that waited behind a
-    /// frame would tell the wrong time. The answer is to be sent at once.
+    /// Waits for a ping, and until its answer has the path to itself: an answer that waited behind
+    /// a frame would give a wrong time. The caller sends the answer at once.
     pub(super) async fn pong(&self) -> Control {
         self.until(|state| match (state.ping, state.room()) {
             (Some((sent, received)), Room::Now) => {
@@ -207,14 +209,14 @@ impl ViewerLink {
         .await
     }
 
-    /// Waits until `look` finds something. It looks again whenever the viewer has said something, and
-    /// at the time that it names itself.
+    /// Waits until `look` finds something. It looks again after each message of the viewer, and at
+    /// the time that it returns itself.
     async fn until<T>(
         &self,
         mut look: impl FnMut(&mut State) -> Result<T, Option<time::Instant>>,
     ) -> T {
         loop {
-            // Before the look, so that nothing that is said after it goes unnoticed.
+            // This comes before the look, so that no later message is missed.
             let changed = self.changed.notified();
             let looked = look(&mut self.state.lock());
             match looked {

@@ -1,4 +1,4 @@
-//! A viewer that watches: its seat, and the log of its coming and going.
+//! A viewer that watches: its seat, and the log entries of its start and end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::wire::control::NAME_LIMIT;
 use crate::wire::text::printable;
 use crate::wire::{Hello, MAX_LATENCY};
 
-/// A viewer that pings once a second and was silent for so long is gone.
+/// A viewer that pings once a second and was silent for this long is gone.
 pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(3);
-/// However new a viewer wants its frames: a frame and a half at 30 a second, below which every late
-/// one would be left out, and all that need it with it.
+/// The least latency that a viewer can ask for: a frame and a half at 30 frames a second. Below it
+/// every late frame would be left out, with all frames that depend on it.
 const LEAST_LATENCY: Duration = Duration::from_millis(50);
 
 /// A viewer that has said hello and was let in.
@@ -26,8 +26,7 @@ pub(super) struct Admitted {
     pub session: ViewerSession,
     /// How far behind the newest frame it may be.
     pub max_latency: Duration,
-    /// How long it may be silent before its first acknowledgement; `None` where it promised to say
-    /// nothing.
+    /// How long it may be silent before its first acknowledgement; `None` where it does not ping.
     pub silence_limit: Option<Duration>,
 }
 
@@ -39,7 +38,7 @@ pub(super) struct ViewerSession {
 }
 
 impl Admitted {
-    /// Lets a viewer in that says hello, unless it asks for a stream that does not exist.
+    /// Lets in a viewer that says hello, unless it asks for a stream that does not exist.
     pub fn new(
         hello: &Hello,
         peer: SocketAddr,
@@ -69,7 +68,7 @@ impl Admitted {
 }
 
 impl ViewerSession {
-    /// Lets a viewer in, if there is a seat for it. The log adds `logged` to its address.
+    /// Lets a viewer in, if a seat is free. The log adds `logged` to its address.
     pub fn begin(
         link: ViewerLink,
         logged: &str,
@@ -118,9 +117,10 @@ impl ViewerSession {
             "viewer {}{logged}: says hello late, goes on as a viewer of vidchat's own",
             self.link().peer
         );
-        let link = self.link().turned_out(name, hello.acks);
+        let link = self.link().after_late_hello(name, hello.acks);
         self.entry.exchange(link);
-        // It hears our hello, after which it pings, behind all that it was sent before.
+        // The viewer pings only after our hello, which waits behind all frames that it was sent
+        // before.
         let silence_limit = service.options().stall_limit.max(SILENCE_LIMIT);
         Ok(Admitted::of(self, hello, silence_limit, service))
     }

@@ -10,7 +10,7 @@ use super::viewer_link::ViewerLink;
 #[derive(Debug, Default)]
 pub struct Viewers(Mutex<Vec<Arc<ViewerLink>>>);
 
-/// One viewer's entry, until it is dropped.
+/// One viewer's entry in the list, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Entry {
     viewers: Arc<Viewers>,
@@ -18,17 +18,17 @@ pub(super) struct Entry {
 }
 
 impl Viewers {
-    /// The viewers of this moment, in the order in which they came.
+    /// The viewers at this moment, in the order in which they came.
     pub fn list(&self) -> Vec<Arc<ViewerLink>> {
         self.0.lock().clone()
     }
 
-    /// How many there are.
+    /// The number of viewers.
     pub fn count(&self) -> usize {
         self.0.lock().len()
     }
 
-    /// Enters a viewer, unless there are `limit` of them.
+    /// Adds a viewer, unless there are `limit` of them.
     pub(super) fn enter(self: &Arc<Self>, link: ViewerLink, limit: usize) -> Option<Entry> {
         let mut viewers = self.0.lock();
         if viewers.len() >= limit {
@@ -49,12 +49,12 @@ impl Entry {
         &self.link
     }
 
-    /// How many watch, this one included.
+    /// The number of viewers, this one included.
     pub fn watching(&self) -> usize {
         self.viewers.count()
     }
 
-    /// The viewer has turned out to be another one, at the same place.
+    /// Replaces the link of the viewer, after a late hello.
     pub fn exchange(&mut self, link: ViewerLink) {
         let link = Arc::new(link);
         for entry in self.viewers.0.lock().iter_mut() {

@@ -7,7 +7,7 @@ use super::PickleError as Error;
 use super::literal::index;
 use super::value::{Array, Order, Value};
 
-/// Dimensions of an array: frames have three.
+/// The most dimensions of an array. Those of frames have three.
 const DIMENSION_LIMIT: usize = 8;
 
 /// The array that a call or a state describes.
@@ -21,7 +21,7 @@ pub(super) fn array<'a>(
         return Err(Error::Misplaced("the type of an array"));
     };
     let shape = indices(shape)?;
-    // So that no product of them is too large for its type.
+    // The bound keeps every product of them within its type.
     let size = shape
         .iter()
         .try_fold(1usize, |size, side| size.checked_mul(*side));
@@ -40,7 +40,7 @@ pub(super) fn array<'a>(
     })))
 }
 
-/// The shape that an array has in the end, and how far apart its elements lie.
+/// The final shape of an array, and the strides of its elements.
 fn lay_out(shape: Vec<usize>, order: &Order) -> Result<(Vec<usize>, Vec<usize>), Error> {
     let running = |sides: &mut dyn Iterator<Item = &usize>| {
         sides

@@ -1,8 +1,8 @@
-//! Why a pickle is not taken.
+//! Why a pickle is refused.
 
 use thiserror::Error;
 
-/// Why a pickle is not taken.
+/// Why a pickle is refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum PickleError {
     /// It ends in the middle.
@@ -17,10 +17,10 @@ pub enum PickleError {
     /// A known instruction where it makes no sense.
     #[error("is malformed at {0}")]
     Misplaced(&'static str),
-    /// More of something than any frame has.
+    /// Too many of something, more than any frame has.
     #[error("has too many {0}")]
     TooMuch(&'static str),
-    /// It describes something else than a frame.
+    /// It describes something that is not a frame.
     #[error("holds {0}, which is no picture")]
     NoPicture(String),
 }

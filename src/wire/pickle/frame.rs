@@ -11,7 +11,7 @@ use crate::wire::text::printable;
 const JPEG: &[u8] = b"\xff\xd8";
 const PNG: &[u8] = b"\x89PNG";
 
-/// A frame as it lies in a pickle.
+/// A frame inside a pickle.
 #[derive(Clone, Debug)]
 pub struct PickledFrame<'a> {
     caps: Caps,
@@ -23,7 +23,8 @@ pub struct PickledFrame<'a> {
 enum Layout {
     /// A compressed frame, byte for byte.
     AsIs,
-    /// Pixels: how many there are, and how far apart they lie, by row, column and channel.
+    /// Pixels: the number of rows, columns and channels, and the distance between neighbours in
+    /// each.
     Pixels {
         height: usize,
         width: usize,
@@ -54,7 +55,7 @@ impl<'a> PickledFrame<'a> {
         &self.caps
     }
 
-    /// How many bytes [`PickledFrame::write`] writes.
+    /// The number of bytes that [`PickledFrame::write`] writes.
     pub fn length(&self) -> usize {
         match self.layout {
             Layout::AsIs => self.data.len(),
@@ -67,8 +68,8 @@ impl<'a> PickledFrame<'a> {
         }
     }
 
-    /// Writes the frame: for pixels, rows that begin at multiples of four bytes, as in all raw
-    /// frames. `frame` has [`PickledFrame::length`] bytes.
+    /// Writes the frame into `frame`, of [`PickledFrame::length`] bytes. Rows of pixels begin at
+    /// multiples of four bytes, as in all raw frames.
     pub fn write(&self, frame: &mut [u8]) {
         let Layout::Pixels {
             width,
@@ -101,7 +102,7 @@ impl<'a> PickledFrame<'a> {
             let kind = printable(&array.dtype, 16);
             return Err(Error::NoPicture(format!("an array of type {kind}")));
         }
-        // What cv2.imencode gives: one dimension, or a single column in its earlier versions.
+        // The result of cv2.imencode: one dimension, or in its earlier versions a single column.
         if let [_] | [_, 1] = array.shape[..]
             && let Some(media_type) = compressed(&array.data)
         {
@@ -142,7 +143,7 @@ impl<'a> PickledFrame<'a> {
     }
 }
 
-/// Caps have bounds for sizes, which are those of an array as well.
+/// The bounds of caps for sizes bound the array too.
 fn parse(caps: &str, array: &Array<'_>) -> Result<Caps, Error> {
     Caps::parse(caps).map_err(|_| Error::NoPicture(format!("an array of shape {:?}", array.shape)))
 }

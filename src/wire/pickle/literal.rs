@@ -2,17 +2,17 @@
 
 use super::PickleError as Error;
 
-/// A number in decimals.
+/// A number in decimal digits.
 pub(super) fn decimal(digits: &str) -> Result<i64, Error> {
     digits.parse().map_err(|_| Error::Misplaced("a number"))
 }
 
-/// A number that counts something.
+/// A number that counts or numbers something, and is not negative.
 pub(super) fn index(number: i64) -> Result<usize, Error> {
     usize::try_from(number).map_err(|_| Error::Misplaced("a negative number"))
 }
 
-/// An integer of any length in two's complement, as far as it fits.
+/// An integer of any length in two's complement, if it fits into the type.
 pub(super) fn long(bytes: &[u8]) -> Result<i64, Error> {
     if bytes.len() > 8 {
         return Err(Error::TooMuch("digits in a number"));
@@ -23,14 +23,14 @@ pub(super) fn long(bytes: &[u8]) -> Result<i64, Error> {
     Ok(i64::from_le_bytes(whole))
 }
 
-/// The bytes that text stands for, a character each.
+/// The bytes that a text stands for, one for each character.
 pub(super) fn latin1(text: &str) -> Result<Vec<u8>, Error> {
     text.chars()
         .map(|c| u8::try_from(u32::from(c)).map_err(|_| Error::Misplaced("bytes as text")))
         .collect()
 }
 
-/// Text as protocol 0 has it: Latin-1, and `\uXXXX` for the rest.
+/// Text of protocol 0: Latin-1, and `\uXXXX` for the rest.
 pub(super) fn unescape(line: &[u8]) -> Result<String, Error> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
@@ -55,7 +55,7 @@ pub(super) fn unescape(line: &[u8]) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Bytes as Python 2's protocol 0 has them: a string in quotes, with escapes.
+/// Bytes of Python 2's protocol 0: a string in quotes, with escapes.
 pub(super) fn unquote(line: &[u8]) -> Result<Vec<u8>, Error> {
     let wrong = || Error::Misplaced("a string");
     let inner = match line {

@@ -1,7 +1,7 @@
 //! The stack machine of pickles, cut down to what frames need.
 //!
-//! A call is never made. The result of the few known names is noted as a [`Value`], and `frame` knows
-//! the meaning of the arguments.
+//! A call is never made. The result of the few known names is noted as a [`Value`], and `frame`
+//! knows the meaning of the arguments.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -12,11 +12,11 @@ use super::literal::{decimal, index, latin1, long, unescape, unquote};
 use super::value::{Name, Order, Value};
 use crate::wire::text::printable;
 
-/// Values on the stack at once, and values in the memo: frames have a few dozen.
+/// The most values on the stack, and in the memo: frames need a few dozen.
 const STACK_LIMIT: usize = 1024;
-/// Tuples within tuples.
+/// The most levels of tuples within tuples.
 const DEPTH_LIMIT: u8 = 8;
-/// Bytes of a name, or of a number in decimals.
+/// The most bytes of a name, or of a number in decimal digits.
 const WORD_LIMIT: usize = 128;
 
 const NAMES: [(&str, &str, Name); 12] = [
@@ -31,7 +31,7 @@ const NAMES: [(&str, &str, Name); 12] = [
     ("__builtin__", "bytes", Name::Bytes),
     ("builtins", "bytearray", Name::ByteArray),
     ("__builtin__", "bytearray", Name::ByteArray),
-    // What Python 3 writes for its bytes in the protocols that Python 2 knows.
+    // Python 3 writes this for its bytes in the protocols that Python 2 knows.
     ("codecs", "encode", Name::Encode),
 ];
 
@@ -53,14 +53,14 @@ pub fn run(pickle: &[u8]) -> Result<Value<'_>, Error> {
 struct Machine<'a> {
     rest: &'a [u8],
     stack: Vec<Value<'a>>,
-    /// Heights of the stack at which something begins that is closed later.
+    /// Heights of the stack at the marks, which are closed later.
     marks: Vec<usize>,
-    /// The memo: values by their numbers, which the protocols count without gaps.
+    /// The memo: values by number. The protocols count without gaps.
     memo: Vec<Option<Value<'a>>>,
 }
 
 impl<'a> Machine<'a> {
-    /// One instruction; the result when it was the last.
+    /// Runs one instruction. Returns the result after the last one.
     fn step(&mut self) -> Result<Option<Value<'a>>, Error> {
         let [opcode] = *self.take_array()?;
         match opcode {
@@ -137,7 +137,7 @@ impl<'a> Machine<'a> {
                     _ => self.length8()?,
                 };
                 let bytes = self.take(length)?;
-                // Python writes lone surrogates too, which no frame has.
+                // Python also writes lone surrogates, which no frame has.
                 Cow::Borrowed(str::from_utf8(bytes).map_err(|_| Error::Misplaced("text"))?)
             }
         };
@@ -252,11 +252,11 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    /// The second half of an array or a dtype: its state.
+    /// BUILD: the state of an array or a dtype.
     fn build(&mut self) -> Result<(), Error> {
         let state = self.pop()?;
         let value = match (self.pop()?, state) {
-            // Byte order and the like, which a type of one byte has not.
+            // Byte order and the like, which have no meaning for a type of one byte.
             (Value::Dtype(kind), Value::Tuple(..)) => Value::Dtype(kind),
             (Value::Empty, Value::Tuple(_, state)) => match &*state {
                 [_, shape, kind, order, Value::Bytes(data)] => {
@@ -282,7 +282,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Nothing is taken from below a mark: that would make the mark point into the void.
+    /// Takes the top value. Nothing is taken from below a mark, as the mark would then be above the
+    /// stack.
     fn pop(&mut self) -> Result<Value<'a>, Error> {
         self.top()?;
         self.stack.pop().ok_or(Error::Misplaced("an empty stack"))
@@ -334,7 +335,7 @@ impl<'a> Machine<'a> {
         usize::try_from(length).map_err(|_| Error::Truncated)
     }
 
-    /// Up to the end of the line, which is taken too.
+    /// The bytes to the end of the line, which is consumed too.
     fn line(&mut self) -> Result<&'a [u8], Error> {
         let end = self
             .rest
@@ -346,7 +347,7 @@ impl<'a> Machine<'a> {
         Ok(line)
     }
 
-    /// A line that is a name or a number.
+    /// A line with a name or a number.
     fn word(&mut self) -> Result<&'a str, Error> {
         let line = self.line()?;
         if line.len() > WORD_LIMIT {
@@ -356,7 +357,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Instructions of other pickles, as the format's description calls them.
+/// The name of an instruction that frames do not need, from the description of the format.
 fn opcode_name(opcode: u8) -> &'static str {
     match opcode {
         b'P' => "PERSID",

@@ -1,11 +1,11 @@
 //! The dialect of the Python tutorial: each message is a pickled NumPy array.
 //!
 //! Python's own unpickler runs the functions that the other side names. [`decode`] runs nothing: it
-//! knows the few shapes that a frame is pickled in, and refuses everything else by its name.
-//! [`Envelope`] writes the one shape that every Python since 3.8 and every NumPy reads alike.
+//! knows the few ways in which a frame is pickled, and refuses everything else by its name.
+//! [`Envelope`] writes the one way that every Python since 3.8 and every NumPy reads alike.
 //!
-//! Facts about the format are from the comments of `pickletools` and from what NumPy 1.26 and 2.x
-//! were seen to write.
+//! Facts about the format are from the comments of `pickletools` and from the output of NumPy 1.26
+//! and 2.x.
 
 mod array;
 mod error;
@@ -27,30 +27,30 @@ pub fn decode(pickle: &[u8]) -> Result<PickledFrame<'_>, PickleError> {
     PickledFrame::of(machine::run(pickle)?)
 }
 
-/// The bytes before and after those of a `height` × `width` × 3 frame in BGR, so that the
-/// whole is a message of the tutorial: its length, then
-/// `numpy.ndarray((height, width, 3), "u1", bytearray(…))` as a pickle of protocol 5.
+/// The bytes before and after a frame of `height` × `width` × 3 bytes in BGR, which make it a
+/// message of the tutorial: its length, then `numpy.ndarray((height, width, 3), "u1",
+/// bytearray(…))` as a pickle of protocol 5.
 ///
-/// `ndarray` itself is named, since the function that NumPy names for the same purpose moved from
-/// one module to another between versions 1 and 2 and warns in either of the other. A `bytearray`
-/// makes an array that can be drawn on.
+/// It names `ndarray` itself, since the function that NumPy names for this purpose moved from one
+/// module to another between versions 1 and 2, and warns in the other version. A `bytearray` makes
+/// an array that can be written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Length, and the pickle up to the first byte of the frame.
+    /// The length, and the pickle up to the first byte of the frame.
     pub head: Vec<u8>,
     /// The pickle after the last byte of the frame.
     pub tail: &'static [u8],
 }
 
 impl Envelope {
-    /// For a frame of so many pixels, whose rows follow each other without gaps.
+    /// The envelope of a frame of this many pixels, whose rows follow each other without padding.
     pub fn new(width: u32, height: u32) -> Self {
-        // Three things on the stack to a tuple, call, end.
+        // Makes a tuple of three values of the stack, calls, and ends.
         const TAIL: &[u8] = b"\x87R.";
         let mut pickle = b"\x80\x05cnumpy\nndarray\n".to_vec();
         for side in [height, width] {
             pickle.push(b'J');
-            // Sides are far below the sign bit: caps are held to 16,384.
+            // Sides are far below the sign bit: caps limit them to 16,384.
             pickle.extend_from_slice(&side.to_le_bytes());
         }
         pickle.extend_from_slice(b"K\x03\x87\x8c\x02u1\x96");

@@ -1,5 +1,5 @@
-//! Tests of what is read and what is refused. The pickles that are read were written by Python
-//! with NumPy 1.26 and 2.x; tests/tutorial/make_pickles.py says how.
+//! Tests of what is read and what is refused. The pickles that are read were written by Python with
+//! NumPy 1.26 and 2.x, by tests/tutorial/make_pickles.py.
 
 use proptest::prelude::*;
 
@@ -44,7 +44,7 @@ fn samples() -> Vec<Sample> {
 }
 
 fn frame(picture: &PickledFrame<'_>) -> Vec<u8> {
-    // Not zeros, so that what is left unwritten is seen.
+    // The bytes are not zero, so that unwritten ones are noticed.
     let mut frame = vec![0xaa; picture.length()];
     picture.write(&mut frame);
     frame
@@ -178,7 +178,7 @@ fn arrays_that_are_no_pictures_are_refused() {
             "{sides:?} {dtype}"
         );
     }
-    // More bytes are declared than there are.
+    // More bytes are declared than are there.
     assert_eq!(
         refusal(b"\x96\xff\xff\xff\xff\xff\xff\xff\x7f"),
         "ends in the middle"
@@ -206,7 +206,7 @@ fn bombs_are_refused_before_they_grow() {
         refusal(b"Np999999999\n."),
         "has too many things to remember"
     );
-    // Each tuple holds the one before it twice: 2 to the power of the depth, were they copied.
+    // Each tuple holds the previous one twice. Copies would need 2 to the power of the depth.
     let doubling = [&b"N"[..], &b"2\x86".repeat(1 << 20)].concat();
     assert_eq!(refusal(&doubling), "has too many tuples within tuples");
     let digits = [&b"I"[..], &b"9".repeat(1 << 20), b"\n."].concat();

@@ -1,10 +1,10 @@
-//! The values in a pickle, as far as frames need them.
+//! The values of a pickle that frames need.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// A value on the stack. A clone is a handle: nothing is copied however often a pickle
-/// refers to it.
+/// A value on the stack. A clone is a handle: nothing is copied, however often a pickle refers to
+/// it.
 #[derive(Clone, Debug)]
 pub enum Value<'a> {
     /// `None`, a float, or another value that does not matter.
@@ -14,17 +14,17 @@ pub enum Value<'a> {
     /// Text, which in the protocols before 3 also carries bytes.
     Text(Rc<Cow<'a, str>>),
     Bytes(Rc<Cow<'a, [u8]>>),
-    /// How deep its contents are nested, and these.
+    /// The depth of its nesting, and its values.
     Tuple(u8, Rc<[Value<'a>]>),
     Name(Name),
-    /// `dtype(text)`: the text.
+    /// `dtype(text)`, with the text.
     Dtype(Rc<Cow<'a, str>>),
     /// `_reconstruct(ndarray, …)`, which gets its contents by BUILD.
     Empty,
     Array(Rc<Array<'a>>),
 }
 
-/// The names that pickles of arrays call, by what they do.
+/// The names that pickles of arrays call, by their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
     Reconstruct,
@@ -40,19 +40,19 @@ pub enum Name {
 #[derive(Clone, Debug)]
 pub struct Array<'a> {
     pub shape: Vec<usize>,
-    /// How many elements lie between neighbours, for each index.
+    /// The distance between neighbouring elements, for each index.
     pub strides: Vec<usize>,
     pub dtype: Rc<Cow<'a, str>>,
     pub data: Rc<Cow<'a, [u8]>>,
 }
 
-/// In which order the elements of an array lie.
+/// The order of an array's elements.
 #[derive(Clone, Debug)]
 pub enum Order {
-    /// The last index runs fastest.
+    /// The last index varies fastest.
     C,
-    /// The first index runs fastest.
+    /// The first index varies fastest.
     Fortran,
-    /// As C, and then the indices change places: which of them comes first, second, ...
+    /// As C, with the indices then permuted: the first, the second, and so on.
     Axes(Vec<usize>),
 }

@@ -1,4 +1,4 @@
-//! The meaning of keys on X11, by the server's keyboard layout.
+//! The meaning of keys on X11, from the server's keyboard layout.
 
 use x11rb::connection::Connection;
 use x11rb::errors::ReplyError;
@@ -7,7 +7,7 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
-/// The keyboard layout: for each key the symbols of group 0, plain and with Shift.
+/// The keyboard layout: the symbols of group 0 for each key, plain and with Shift.
 pub struct Keys {
     first: u8,
     map: GetKeyboardMappingReply,
@@ -22,11 +22,13 @@ impl Keys {
         Ok(Self { first, map })
     }
 
-    /// The typed character, in lower case; `None` with Ctrl, Alt or Super, and for arrows and the like.
+    /// The typed character, in lower case; `None` with Ctrl, Alt or Super, and for arrows and the
+    /// like.
     ///
-    /// Always from group 0, which has the Latin letters on most machines with several scripts.
+    /// It is always from group 0, which has the Latin letters on most machines with several
+    /// scripts.
     pub fn typed(&self, press: &KeyPressEvent) -> Option<char> {
-        // Mod1 is Alt and Mod4 Super, as a rule; Mod2, below, is Num Lock.
+        // Mod1 is usually Alt and Mod4 Super. Mod2, below, is Num Lock.
         if press
             .state
             .intersects(KeyButMask::CONTROL | KeyButMask::MOD1 | KeyButMask::MOD4)
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn shift_control_and_missing_levels() {
-        // Keys 8 and 9: "1 !" and "q" alone.
+        // Keys 8 and 9 are "1 !" and "q".
         let map = GetKeyboardMappingReply {
             keysyms_per_keycode: 2,
             keysyms: vec![0x31, 0x21, 0x71, 0],

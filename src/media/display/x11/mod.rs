@@ -1,14 +1,14 @@
 //! A window of our own on X11, for a video sink to draw in.
 //!
-//! `ximagesink` and `xvimagesink` can open a window themselves, but then its title is theirs, its
-//! close button is an error on the bus, and its keys are navigation events that travel up the
-//! pipeline. So vidchat opens the window and hands [`X11Window::id`] to the sink through
-//! `GstVideoOverlay`; title, keys, size and closing stay here.
+//! `ximagesink` and `xvimagesink` can open a window themselves, but then the title is theirs, the
+//! close button is an error on the bus, and keys are navigation events that travel up the pipeline.
+//! So vidchat opens the window and hands [`X11Window::id`] to the sink through `GstVideoOverlay`.
+//! Title, keys, size and closing stay here.
 //!
-//! Set `handle-events` of the sink or not, as the sink needs it: several clients can listen for
-//! keys and sizes of one window. Only mouse buttons go to a single client, and nobody here asks
-//! for those. The sink must be in the state NULL before the window is dropped: it talks to the X
-//! server with Xlib, whose answer to drawing in a window that is gone is to end the process.
+//! `handle-events` of the sink may be set or not: several clients can listen for keys and sizes of
+//! one window. Only mouse buttons go to a single client, and this window does not ask for them. The
+//! sink must be in the state NULL before the window is dropped: it uses Xlib, which ends the
+//! process on drawing in a window that is gone.
 
 pub(crate) mod keysyms;
 pub(crate) mod wm_properties;
@@ -33,31 +33,33 @@ use self::keysyms::Keys;
 use self::wm_properties::Atoms;
 use super::connection::x11_reason;
 
-/// An action of the person, or of the X server, on the window.
+/// An event of the window, from the person or the X server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WindowEvent {
-    /// The client area has a new size. While an edge is dragged, not each of them is told.
+    /// The client area has a new size. Not every size is reported while an edge is dragged.
     Resized,
-    /// Covered parts came to light and are black now: time to draw, unless the next frame soon does.
+    /// Covered parts became visible and are black now. It is time to draw, unless the next frame
+    /// soon does.
     Exposed,
-    /// A key was pressed, or repeats. Latin letters are lower case whatever Shift and Caps Lock
-    /// say, anything else is as typed; Escape is `'\u{1b}'`, Enter `'\n'`. Not with Ctrl, Alt, Super.
+    /// A key was pressed, or repeats. Latin letters are lower case, whatever Shift and Caps Lock
+    /// say, and other characters are as typed. Escape is `'\u{1b}'`, Enter `'\n'`. Keys with Ctrl,
+    /// Alt or Super are not reported.
     Key(char),
-    /// The close button. The window stays until it is dropped.
+    /// The close button was pressed. The window stays until it is dropped.
     Closed,
-    /// The X server is gone, or has thrown us out. Comes once, as the last event.
+    /// The X server is gone, or has closed the connection. Comes once, as the last event.
     Lost(String),
 }
 
-/// A mapped window, and the thread that listens to it.
+/// A mapped window, and the thread that reads its events.
 pub struct X11Window {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl X11Window {
-    /// Opens a black window whose client area has that size, and calls `on_event` from then on,
-    /// on a thread of its own. `on_event` must not block, or dropping the window waits for it.
+    /// Opens a black window whose client area has this size, and calls `on_event` from then on, on
+    /// a thread of its own. `on_event` must not block, or dropping the window waits for it.
     pub fn open(
         title: &str,
         width: u32,
@@ -102,27 +104,27 @@ impl X11Window {
         self.shared.id
     }
 
-    /// The size of the client area at this moment, as the X server knows it.
+    /// The current size of the client area, as the X server knows it.
     pub fn size(&self) -> Option<(u32, u32)> {
         let Shared { conn, id, .. } = &*self.shared;
         let now = conn.get_geometry(*id).ok()?.reply().ok()?;
         Some((u32::from(now.width), u32::from(now.height)))
     }
 
-    /// Asks for another size. A window manager may refuse; [`X11Window::size`] tells.
+    /// Requests another size. A window manager may refuse: see [`X11Window::size`].
     pub fn resize(&self, width: u32, height: u32) {
         let size = ConfigureWindowAux::new()
             .width(u32::from(protocol_size(width)))
             .height(u32::from(protocol_size(height)));
-        // As in `set_title`.
+        // Errors are ignored as in `set_title`.
         let _ = self.shared.conn.configure_window(self.shared.id, &size);
         let _ = self.shared.conn.flush();
     }
 
-    /// Gives it another title.
+    /// Changes the title.
     pub fn set_title(&self, title: &str) {
         let shared = &self.shared;
-        // Where this fails the server is gone, and the thread tells of that.
+        // Where this fails the server is gone, and the thread reports that.
         let _ = wm_properties::set_title(&shared.conn, shared.id, &shared.atoms, title);
         let _ = shared.conn.flush();
     }
@@ -147,7 +149,7 @@ impl Drop for X11Window {
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // `Err` is a panic in `on_event`, which has been printed.
+            // `Err` is a panic in `on_event`, which was printed already.
             let _ = thread.join();
         }
         let _ = self.shared.conn.destroy_window(self.shared.id);
@@ -155,7 +157,7 @@ impl Drop for X11Window {
     }
 }
 
-/// The parts that the window and its thread share.
+/// The state that the window and its thread share.
 struct Shared {
     conn: RustConnection,
     id: Window,
@@ -163,7 +165,7 @@ struct Shared {
     ending: AtomicBool,
 }
 
-/// Creates the window, with what has to be said of it before it is mapped.
+/// Creates the window, with the properties that it needs before it is mapped.
 fn create(
     conn: &RustConnection,
     screen: usize,
@@ -194,12 +196,12 @@ fn create(
     Ok(id)
 }
 
-/// The thread: reads events and passes on what they mean.
+/// The thread: reads events and passes on their meaning.
 struct Listener<F> {
     shared: Arc<Shared>,
     keys: Keys,
     managed: bool,
-    /// The size that was told last.
+    /// The size that was last reported.
     size: (u16, u16),
     /// The window was destroyed by someone else.
     closed: bool,
@@ -218,12 +220,12 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
         }
     }
 
-    /// `Ok` when the window is to end or was destroyed, `Err` when the server is gone.
+    /// Returns `Ok` when the window is to end or was destroyed, and `Err` when the server is gone.
     fn listen(&mut self) -> Result<(), ReplyError> {
         let shared = self.shared.clone();
         loop {
             let mut next = Some(shared.conn.wait_for_event()?);
-            // Of what has piled up, only the last size and one exposure count.
+            // Of the events that have piled up, only the last size and one exposure count.
             let (mut resized, mut exposed) = (None, false);
             while let Some(event) = next {
                 if shared.ending.load(Ordering::SeqCst) {
@@ -238,7 +240,7 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
                 }
                 next = shared.conn.poll_for_event()?;
             }
-            // Being moved also comes as a new configuration.
+            // Moving the window also gives a new configuration.
             if let Some(size) = resized
                 && std::mem::replace(&mut self.size, size) != size
             {
@@ -273,7 +275,7 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
                 self.closed = true;
                 (self.on_event)(WindowEvent::Closed);
             }
-            // Nobody else would let the keyboard go to the window.
+            // Without a window manager, the window has to take the keyboard itself.
             Event::MapNotify(_) if !self.managed => {
                 conn.set_input_focus(InputFocus::POINTER_ROOT, *id, CURRENT_TIME)?;
                 conn.flush()?;
@@ -283,7 +285,8 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
                 Err(error) => tracing::debug!("the old keyboard layout stays: {error}"),
                 Ok(keys) => self.keys = keys,
             },
-            // Such as a focus for a window that was unmapped at that moment: nothing depends on it.
+            // An example is a focus for a window that was unmapped at that moment. Nothing depends
+            // on it.
             Event::Error(error) => tracing::debug!("the X server says {error:?}"),
             _ => (),
         }
@@ -291,7 +294,7 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
     }
 }
 
-/// X has 16 bits for a size, signed in places, and none for an empty window.
+/// X has 16 bits for a size, signed in places, and refuses an empty window.
 fn protocol_size(pixels: u32) -> u16 {
     let (least, most) = (1, i16::MAX.unsigned_abs());
     u16::try_from(pixels).unwrap_or(most).clamp(least, most)

@@ -1,5 +1,5 @@
-//! The properties that describe a window to a window manager on X11, after ICCCM and EWMH, and
-//! whether there is a window manager.
+//! The properties that describe a window to a window manager on X11, after ICCCM and EWMH, and the
+//! check for a window manager.
 
 use anyhow::Result;
 use x11rb::connection::Connection;
@@ -9,7 +9,7 @@ use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
 x11rb::atom_manager! {
-    /// The names that X windows are described with.
+    /// The names in the properties of X windows.
     pub Atoms: AtomsCookie {
         UTF8_STRING,
         WM_CLASS,
@@ -22,7 +22,7 @@ x11rb::atom_manager! {
     }
 }
 
-/// Smaller than this, the window can hardly be found or grabbed.
+/// A smaller window can hardly be found or grabbed.
 const MIN_SIZE: (i32, i32) = (64, 48);
 
 /// Sets every property that a window manager needs before the window is mapped, except its title.
@@ -65,7 +65,7 @@ pub fn describe(conn: &RustConnection, id: Window, atoms: &Atoms) -> Result<()> 
     Ok(())
 }
 
-/// Gives the window a title.
+/// Sets the title of a window.
 pub fn set_title(conn: &RustConnection, id: Window, atoms: &Atoms, title: &str) -> Result<()> {
     for name in [atoms._NET_WM_NAME, atoms._NET_WM_ICON_NAME] {
         conn.change_property8(
@@ -91,7 +91,7 @@ pub fn set_title(conn: &RustConnection, id: Window, atoms: &Atoms, title: &str) 
     Ok(())
 }
 
-/// Only a window manager redirects what happens to the children of the root.
+/// Whether there is a window manager: only that redirects events of the root's children.
 pub fn has_window_manager(conn: &RustConnection, screen: usize) -> Result<bool> {
     let root = conn.setup().roots[screen].root; // `connect` checks the number against `roots`
     let attributes = conn.get_window_attributes(root)?.reply()?;
