@@ -21,81 +21,114 @@ await_new() {
 	within has_new "$1" || echo "never said: $1"
 }
 
-# Waits until the camera is back; then pictures come again to a new viewer and the old one.
+# has_come_back REASON: whether the camera was lost for this reason and is back since then. A machine
+# that is too busy sees it stand still now and then, which is another loss.
+has_come_back() { new | sed -nE "/camera lost: .*($1)/,\$p" | grep -q "back after"; }
+
+# is_back REASON: waits until the camera that was lost for it is back; then pictures come again to a
+# new viewer and the old one.
 is_back() {
-	await_new "back after"
+	within has_come_back "$1" || echo "never came back: $1"
 	try_watching
 	if kill -0 "$viewer" 2>/dev/null; then echo "viewer: stays"; fi
-	new >/tmp/new
-	echo "lost: $(grep -c "camera lost" /tmp/new)"
-	echo "back: $(grep -c "back after" /tmp/new)"
-	sed 's/^/send: /' /tmp/new
+	new | sed 's/^/send: /'
 }
 
-# Unplugs the camera and waits until that was noticed. The sender sees nothing of what follows
-# until it is let go on: it would be quicker than this script.
-unplug() {
+# lose REASON COMMAND...: does this to the camera, and waits until the sender has lost it for the
+# reason. Does it again after a while: a machine that is too busy may just have had it closed.
+lose() {
+	local before=$SECONDS patience=60 times=0
+	until [ "$times" -gt 0 ] && within has_new_like "camera lost: .*($1)"; do
+		if ((SECONDS > before + 600)); then
+			echo "never lost: $1"
+			break
+		fi
+		"${@:2}"
+		((times += 1))
+	done
+	echo "done to it: $times"
+}
+
+has_new_like() { new | grep -qE "$1"; }
+
+pull_the_plug() {
+	if [ ! -e $plug/vivid.0 ]; then
+		echo vivid.0 >$plug/bind
+		try_watching >/dev/null
+	fi
 	echo vivid.0 >$plug/unbind
-	await_new "camera lost"
+}
+
+# Unplugs the camera and waits until that was noticed.
+unplug() { lose "$unplugged" pull_the_plug; }
+
+# Unplugs the camera. The sender sees nothing of what follows until it is let go on: it would be
+# quicker than this script.
+unplug_and_stop() {
+	unplug
 	kill -STOP "$process"
 }
+
+unplugged="it was unplugged"
+# Which of GStreamer's calls meets a fault first is a matter of luck: one takes a picture out, the
+# other gives its memory back.
+failed="Failed to allocate a buffer|Could not read from resource"
 
 send
 watch /tmp/recv
 await "joined (1 watching)"
 await "sends" /tmp/recv
-await_held 1 >/tmp/held
+# The camera gives pictures.
+try_watching >/dev/null
 
 section "fatal error"
-v4l2-ctl -c inject_fatal_streaming_error=1
-is_back
+lose "$failed" v4l2-ctl -c inject_fatal_streaming_error=1
+is_back "$failed"
 
 section "disconnected"
-v4l2-ctl -c disconnect=1
-is_back
+lose "$failed" v4l2-ctl -c disconnect=1
+is_back "$failed"
 
 section "unplugged"
-echo vivid.0 >$plug/unbind
-await_new "camera lost"
+unplug
 echo vivid.0 >$plug/bind
-is_back
+is_back "$unplugged"
 
 section "busy when it comes back"
-unplug
+unplug_and_stop
 echo vivid.0 >$plug/bind
 hold
 kill -CONT "$process"
 await_new "not back yet"
 kill "$holder"
 await_end "$holder"
-is_back
+is_back "$unplugged"
 
 section "does not start when it comes back"
-unplug
+unplug_and_stop
 echo vivid.0 >$plug/bind
 v4l2-ctl -c inject_vidioc_streamon_error=1
 kill -CONT "$process"
-is_back
+is_back "$unplugged"
 
 section "has no memory when it comes back"
-unplug
+unplug_and_stop
 echo vivid.0 >$plug/bind
 v4l2-ctl -c inject_vidioc_reqbufs_error=1
 kill -CONT "$process"
-is_back
+is_back "$unplugged"
 
 section "stalled"
-v4l2-ctl -c percentage_of_dropped_buffers=100
-await_new "camera lost"
+lose "no picture for 2 s" v4l2-ctl -c percentage_of_dropped_buffers=100
 v4l2-ctl -c percentage_of_dropped_buffers=0
-is_back
+is_back "no picture for 2 s"
 
 section "another number"
-unplug
+unplug_and_stop
 rmmod vivid
 modprobe vivid n_devs=2 node_types=0x1,0x1 num_inputs=1,1 input_types=0x0,0x0 vid_cap_nr=7,0
 kill -CONT "$process"
-is_back
+is_back "$unplugged"
 
 section "gone while nobody watched"
 kill -INT "$viewer"
@@ -103,9 +136,10 @@ await_end "$viewer"
 await_new "closed, as nobody watches"
 echo vivid.0 >$plug/unbind
 watch /tmp/recv2
-await_new "camera lost"
+await_new "camera lost: $unplugged"
+echo "done to it: 1"
 echo vivid.0 >$plug/bind
-is_back
+is_back "$unplugged"
 
 section "end"
 sed 's/^/recv: /' /tmp/recv
