@@ -313,7 +313,7 @@ impl Drop for Xvfb {
 /// Looks at something that takes time until it is as it should be once: a machine that is busy with
 /// something else spoils such a look, and what is wrong is wrong each time.
 pub fn in_one_try<T>(mut look: impl FnMut() -> Result<T, String>) -> T {
-    const TRIES: usize = 8;
+    const TRIES: usize = 20;
     let mut failures = Vec::new();
     for _ in 0..TRIES {
         match look() {
