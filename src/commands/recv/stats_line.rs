@@ -14,7 +14,7 @@ use crate::wire::{AgesMs, Caps};
 pub struct StatsLine<'t> {
     time: f64,
     state: &'t str,
-    /// Why it is not live.
+    /// Why the stream is not live.
     reason: Option<String>,
     sender: &'t str,
     form: String,
@@ -24,7 +24,7 @@ pub struct StatsLine<'t> {
     shown: u64,
     skipped: u64,
     mbit_s: f64,
-    /// Ages when they left the sender, when they had arrived, and on the screen.
+    /// Ages of frames when they left the sender, when they had arrived, and on the screen.
     sent_ms: Option<AgesMs>,
     arrived_ms: Option<AgesMs>,
     age_ms: Option<AgesMs>,

@@ -1,4 +1,4 @@
-//! The status line of a receiver, and what it tells once a second: statistics and advice.
+//! The status line of a receiver, and its report once a second: statistics and advice.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
