@@ -11,11 +11,12 @@ patience=300
 
 # within COMMAND...: tries the command until it succeeds; fails where that takes too long.
 within() {
-	local until=$((SECONDS + patience))
-	until "$@"; do
-		if ((SECONDS > until)); then return 1; fi
+	local i
+	for ((i = 0; i < patience * 10; i++)); do
+		if "$@"; then return; fi
 		sleep 0.1
 	done
+	return 1
 }
 
 # await WORDS [FILE]: waits until $sent, or the file, holds these words.
@@ -84,16 +85,16 @@ await_held() {
 # Has another program hold the camera, as $holder, and waits until it has a picture. To look for
 # that by opening the camera would be to take it away from that program now and then.
 hold() {
-	holder=
-	within is_holding || echo "never held: $(tail -n 3 /tmp/holder)"
-}
-
-is_holding() {
-	# It ends by itself where the camera is not there yet.
-	if [ -z "$holder" ] || is_gone "$holder"; then
-		gst-launch-1.0 -v v4l2src device=/dev/video0 num-buffers=100000 \
-			! fakesink silent=false >/tmp/holder 2>&1 &
-		holder=$!
-	fi
-	grep -q chain /tmp/holder
+	local i
+	for ((i = 0; i < patience * 10; i++)); do
+		# It ends by itself where the camera is not there yet.
+		if ((i == 0)) || is_gone "$holder"; then
+			gst-launch-1.0 -v v4l2src device=/dev/video0 num-buffers=100000 \
+				! fakesink silent=false >/tmp/holder 2>&1 &
+			holder=$!
+		fi
+		sleep 0.1
+		if grep -q chain /tmp/holder; then return; fi
+	done
+	echo "never held: $(tail -n 3 /tmp/holder)"
 }
