@@ -179,9 +179,8 @@ impl Broadcast {
             SourceEvent::Opened(from) => {
                 match self.lost_since.take() {
                     Some(since) => {
-                        if self.losses.back(std::time::Instant::now()) {
-                            info!("source: back after {}: {from}", span(since.elapsed()));
-                        }
+                        self.losses.back(std::time::Instant::now());
+                        info!("source: back after {}: {from}", span(since.elapsed()));
                     }
                     None => info!("source: open: {from}"),
                 }
@@ -193,7 +192,7 @@ impl Broadcast {
                 let line = failure.line();
                 match self.losses.lost(&line, std::time::Instant::now()) {
                     Some(times) => warn!("source: {line}{times}"),
-                    None => debug!("source: {line}"),
+                    None => warn!("source: {line}"),
                 }
                 self.lost_since = Some(Instant::now());
             }
