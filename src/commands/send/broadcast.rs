@@ -190,10 +190,8 @@ impl Broadcast {
             SourceEvent::Closed => info!("source: closed, as nobody watches"),
             SourceEvent::Lost(failure) => {
                 let line = failure.line();
-                match self.losses.lost(&line, std::time::Instant::now()) {
-                    Some(times) => warn!("source: {line}{times}"),
-                    None => warn!("source: {line}"),
-                }
+                self.losses.lost(&line, std::time::Instant::now());
+                warn!("source: {line}");
                 self.lost_since = Some(Instant::now());
             }
             SourceEvent::StillLost(failure) => {
