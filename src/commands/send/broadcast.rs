@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::failure::{Failure, Outcome, Status};
 use crate::frame::Frame;
@@ -196,10 +196,8 @@ impl Broadcast {
             }
             SourceEvent::StillLost(failure) => {
                 let why = failure.why_exactly();
-                match self.losses.lost(&why, std::time::Instant::now()) {
-                    Some(times) => warn!("source: not back yet: {why}{times}"),
-                    None => debug!("source: not back yet: {why}"),
-                }
+                self.losses.lost(&why, std::time::Instant::now());
+                warn!("source: not back yet: {why}");
             }
             SourceEvent::Changed(words) => {
                 if let Some(watch) = &self.watch {
