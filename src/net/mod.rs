@@ -11,6 +11,7 @@ mod idle_timeout;
 mod listener;
 pub mod log_throttle;
 pub mod message_reader;
+mod network;
 pub mod reach;
 pub mod receiver;
 pub mod remedy;
