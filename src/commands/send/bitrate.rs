@@ -127,7 +127,8 @@ impl BitrateControl {
         let counting = self.viewers.iter().filter(|viewer| !viewer.hopeless);
         let thinnest = counting
             .map(|viewer| {
-                let others = self.viewers.iter().filter(|other| other.id != viewer.id);
+                let others = self.viewers.iter();
+                let others = others.filter(|other| other.id != viewer.id && !other.hopeless);
                 let longest = others.map(|other| other.watched).max();
                 let left = longest.map_or(0.0, |longest| viewer.leaves(longest));
                 viewer.rate.max(left * self.asked)

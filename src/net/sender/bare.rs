@@ -17,7 +17,7 @@ use crate::net::transport::{TransportReader, TransportWriter};
 
 /// A viewer from which nothing is expected is cut off when it sends more bytes than this in a
 /// second.
-const IGNORED_A_SECOND: usize = 64 * 1024;
+const IGNORED_A_SECOND: usize = 4 << 20;
 
 /// Serves a viewer until it leaves.
 ///

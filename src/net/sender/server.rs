@@ -20,8 +20,8 @@ use crate::net::network::Network;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, CONTROL_LIMIT, Dialect};
 
-/// Connections that may be open at once beside the viewers': those that have not said hello yet, and
-/// those that are being turned away.
+/// Connections that may be open at once beyond the viewers' seats: those that have not said hello
+/// yet, and those that are being turned away.
 const PENDING_LIMIT: usize = 64;
 /// How long the goodbyes to all viewers together may take when the stream ends.
 pub(super) const CLOSING: Duration = Duration::from_millis(500);
@@ -51,7 +51,10 @@ pub async fn serve(
             }
         };
         let network = Network::from(peer.ip());
-        let arrival = service.arrivals().begin(network, PENDING_LIMIT);
+        let free = options
+            .max_viewers
+            .saturating_sub(service.viewers().count());
+        let arrival = service.arrivals().begin(network, free + PENDING_LIMIT);
         let arrival = match arrival {
             Some(arrival) if service.viewers().has_seat(network, options.max_viewers) => {
                 tasks.spawn(connection::attend(
