@@ -165,7 +165,7 @@ impl AppsrcFeed {
         state.failed = true;
         let limit = FIRST_FRAME_LIMIT.as_secs();
         let failure = Failure::lost(format!("cannot decode {:?}", state.media_type))
-            .cause(format!("{decoder} gave no picture within {limit} s"))
+            .cause(format!("{decoder} gave no frame within {limit} s"))
             .found(self.decoder.reason())
             .hint("try another codec on the sender: vidchat send --pipeline camera-vp8");
         let _ = self.events.send(PlayerEvent::Failed(failure));
