@@ -31,7 +31,7 @@ const MEDIA_TYPES: [&str; 8] = [
 const RAW: &str = "video/x-raw";
 
 /// Whether buffers of this media type are frames, and not blocks of a file.
-pub fn is_picture(media_type: &str) -> bool {
+pub fn is_frame_type(media_type: &str) -> bool {
     MEDIA_TYPES.contains(&media_type)
 }
 
