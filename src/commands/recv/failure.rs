@@ -98,7 +98,7 @@ fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
 fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
     match error {
         ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
-            format!("where its pictures are that large: --max-frame {length}")
+            format!("where its frames are that large: --max-frame {length}")
         }
         ReceiveError::Wire(WireError::NoHello) if dialect == Some(Dialect::Native) => {
             "leave --wire native out to have it found out what the sender speaks".into()
