@@ -22,7 +22,7 @@ pub use address::Target;
 pub use bit_rate::BitRate;
 pub use hub::{Hub, Subscription, Update};
 pub use log_throttle::Losses;
-pub use receiver::connection::{Connection, connect, introduce};
+pub use receiver::connection::{Connection, connect, connect_first, introduce};
 pub use receiver::session::play;
 pub use receiver::sink::Sink;
 pub use receiver::stats::StreamStats;
