@@ -65,6 +65,10 @@ pub(super) async fn reach_first(
         return reached;
     }
     match tried.get() {
+        // The person has typed it.
+        Some(addresses) if either(addresses) == target.to_string() => {
+            info!("connecting to {target}: no answer yet");
+        }
         Some(addresses) => info!(
             "connecting to {target}: no answer yet from {}",
             either(addresses)

@@ -44,7 +44,7 @@ fn a_machine_that_does_not_answer_is_named_while_it_is_waited_for() {
     let address = address.expect("it is an address of IPv4");
     let _queued = std::net::TcpStream::connect(address).expect("there is room for one");
     let target = address.to_string();
-    let said = format!("connecting to {target}: no answer yet from {target}");
+    let said = format!("connecting to {target}: no answer yet");
     let waiting = [
         &["recv", &target, "--display", "none"][..],
         &["send", "--pipeline", "test", "--to", &target],

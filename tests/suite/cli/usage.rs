@@ -536,7 +536,7 @@ fn every_error_in_the_command_line_is_in_the_form_of_all_errors() {
             let (first, name) = (typed(&one), typed(&one)[0].clone());
             look(line(words, &[&first]));
             look(line(words, &[&first, &first]));
-            look(line(words, &[&[name.clone()]]));
+            look(line(words, &[std::slice::from_ref(&name)]));
             look(line(words, &[&[name.clone() + "="]]));
             look(line(words, &[&[name + "=\u{1f600}"]]));
             for other in own(command) {
