@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_fixed_form_of_video() {
+    fn refuses_what_is_not_fixed_caps_of_video() {
         let raw = "video/x-raw, format=I420, width=320, height=240";
         for text in [
             "",

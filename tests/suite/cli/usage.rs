@@ -189,7 +189,7 @@ fn a_port_as_a_word_of_its_own_is_joined_to_its_host() {
 }
 
 #[test]
-fn a_form_of_frames_that_is_not_taken_is_named() {
+fn caps_that_are_not_taken_are_named() {
     fails(
         &["recv", "desk", "--wire", "bare", "--caps", "video/x-raw"],
         2,

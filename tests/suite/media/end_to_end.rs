@@ -173,7 +173,7 @@ async fn frames_seen(viewer: &mut Viewer, expected: &[Vec<u8>]) -> u64 {
 }
 
 #[tokio::test]
-async fn a_pipeline_may_change_its_form_in_mid_stream() {
+async fn a_pipeline_may_change_its_caps_in_mid_stream() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let mut viewer = Viewer::join(stage.address).await;
     stage.watched_by(1).await;

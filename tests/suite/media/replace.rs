@@ -45,7 +45,7 @@ async fn changes(viewer: &mut Viewer, last: &mut u32) -> i32 {
 }
 
 #[tokio::test]
-async fn a_new_pipeline_takes_over_and_viewers_hear_its_form() {
+async fn a_new_pipeline_takes_over_and_viewers_hear_its_caps() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let (source, mut heard) = source(&stage, &plain(32, ""));
     source.open();

@@ -129,7 +129,7 @@ fn frames_of_no_codec_never_break_the_viewer() {
 }
 
 #[test]
-fn a_form_may_change_a_hundred_times_in_a_row() {
+fn caps_may_change_a_hundred_times_in_a_row() {
     let mut script = hello(RAW);
     for side in (2..102).map(|i| i * 2) {
         let caps = format!("video/x-raw, format=GRAY8, width=4, height={side}");
