@@ -48,19 +48,19 @@ async fn run(hub: &Arc<Hub>, bgr: &Arc<Hub>) {
             () = hub.ended() => return,
             Ok(_) = watching.wait_for(|count| *count > 0) => {}
         }
-        info!("tutorial: begins to make pictures for its programs");
+        info!("tutorial: begins to make frames for its programs");
         match convert(hub, bgr, &mut watching).await {
             Ok(Stop::NobodyWatches) => bgr.clear(),
             Ok(Stop::Ended) => return,
             Err(failure) => {
                 warn!(
-                    "tutorial: no pictures for its programs: {}",
+                    "tutorial: no frames for its programs: {}",
                     failure.summary()
                 );
                 return bgr.end(&failure.summary());
             }
         }
-        info!("tutorial: makes no more pictures, as none of its programs watches");
+        info!("tutorial: makes no more frames, as none of its programs watches");
     }
 }
 

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_round_trip_wins_over_those_that_waited_behind_a_picture() {
+    fn the_shortest_round_trip_wins_over_those_that_waited_behind_a_frame() {
         let remote = |t| t + 7 * SECOND;
         let mut clock = RemoteClock::default();
         trip(&mut clock, SECOND, MILLI, MILLI, remote);

@@ -151,26 +151,29 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
 
     /// The next thing to write, when the viewer's path has room for it.
     async fn next(&mut self) -> Next {
-        let (link, subscription, limit) = (self.link, &mut self.subscription, self.stall_limit);
+        let link = self.link;
         tokio::select! {
             // An answer is sent first, while no frame is in its way.
             biased;
             pong = link.pong() => Next::Message(pong),
-            next = async {
-                if !link.has_room_now() {
-                    tokio::select! {
-                        room = link.has_room(limit) => if !room {
-                            return Next::Stalled;
-                        },
-                        reason = subscription.over(LAST_ROOM) => {
-                            return Next::Update(Update::End(reason));
-                        }
-                    }
-                }
-                // The frame is taken only now. Taken earlier, it would be older when it leaves.
-                Next::Update(subscription.next().await)
-            } => next,
+            next = self.next_update() => next,
         }
+    }
+
+    /// The next update of the stream, once the viewer's path has room for a frame.
+    async fn next_update(&mut self) -> Next {
+        if !self.link.has_room_now() {
+            tokio::select! {
+                has_room = self.link.has_room(self.stall_limit) => if !has_room {
+                    return Next::Stalled;
+                },
+                reason = self.subscription.ended(LAST_ROOM) => {
+                    return Next::Update(Update::End(reason));
+                }
+            }
+        }
+        // The frame is taken only now. Taken earlier, it would be older when it leaves.
+        Next::Update(self.subscription.next().await)
     }
 
     /// Waits until the connection takes the first byte of a frame. Until then a newer frame
@@ -199,7 +202,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                 Err(_) => return Err(DisconnectReason::Stalled(self.stall_limit)),
             }
         };
-        self.link.leaves(&frame, self.subscription.skipped());
+        self.link.frame_started(&frame, self.subscription.skipped());
         Ok(PartialFrame {
             head,
             frame,

@@ -283,12 +283,12 @@ impl ViewerLink {
 
     /// Waits until a frame may leave; false where there was no room for `limit`.
     pub(super) async fn has_room(&self, limit: Duration) -> bool {
-        let give_up = time::Instant::now() + limit;
+        let deadline = time::Instant::now() + limit;
         self.until(|state| match state.room() {
             Room::Now => Ok(true),
             Room::At(at) => Err(Some(at.into())),
-            Room::Later if time::Instant::now() >= give_up => Ok(false),
-            Room::Later => Err(Some(give_up)),
+            Room::Later if time::Instant::now() >= deadline => Ok(false),
+            Room::Later => Err(Some(deadline)),
         })
         .await
     }
@@ -341,7 +341,7 @@ impl ViewerLink {
     }
 
     /// `frame` has begun to leave, and `skipped` frames were left out so far.
-    pub(super) fn leaves(&self, frame: &Frame, skipped: u64) {
+    pub(super) fn frame_started(&self, frame: &Frame, skipped: u64) {
         let mut state = self.state.lock();
         let header = &frame.header;
         if let Some(window) = &mut state.window {

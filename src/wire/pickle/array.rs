@@ -27,7 +27,7 @@ pub(super) fn array<'a>(
         .try_fold(1usize, |size, side| size.checked_mul(*side));
     if size != Some(data.len()) {
         let found = data.len();
-        return Err(Error::NoPicture(format!(
+        return Err(Error::NotAFrame(format!(
             "{found} bytes for an array of shape {shape:?}"
         )));
     }

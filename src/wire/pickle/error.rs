@@ -21,8 +21,8 @@ pub enum PickleError {
     #[error("has too many {0}")]
     TooMuch(&'static str),
     /// It describes something that is not a frame.
-    #[error("holds {0}, which is no picture")]
-    NoPicture(String),
+    #[error("holds {0}, which is no frame")]
+    NotAFrame(String),
 }
 
 fn instruction(byte: u8, name: &str) -> String {

@@ -40,13 +40,13 @@ impl<'a> PickledFrame<'a> {
             Value::Array(array) => Self::of_array(&array),
             Value::Tuple(_, items) => match items.first() {
                 Some(Value::Array(array)) => Self::of_array(array),
-                _ => Err(Error::NoPicture(
+                _ => Err(Error::NotAFrame(
                     "a tuple that does not begin with an array".into(),
                 )),
             },
-            Value::Bytes(_) => Err(Error::NoPicture("bytes".into())),
-            Value::Text(_) => Err(Error::NoPicture("text".into())),
-            _ => Err(Error::NoPicture("something else".into())),
+            Value::Bytes(_) => Err(Error::NotAFrame("bytes".into())),
+            Value::Text(_) => Err(Error::NotAFrame("text".into())),
+            _ => Err(Error::NotAFrame("something else".into())),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> PickledFrame<'a> {
     fn of_array(array: &Array<'a>) -> Result<Self, Error> {
         if !["u1", "|u1", "uint8", "<u1", ">u1", "B"].contains(&&**array.dtype) {
             let kind = printable(&array.dtype, 16);
-            return Err(Error::NoPicture(format!("an array of type {kind}")));
+            return Err(Error::NotAFrame(format!("an array of type {kind}")));
         }
         // The result of cv2.imencode: one dimension, or in its earlier versions a single column.
         if let [_] | [_, 1] = array.shape[..]
@@ -118,7 +118,7 @@ impl<'a> PickledFrame<'a> {
                 (height, width, channels, [down, across, deep])
             }
             _ => {
-                return Err(Error::NoPicture(format!(
+                return Err(Error::NotAFrame(format!(
                     "an array of shape {:?}",
                     array.shape
                 )));
@@ -145,7 +145,7 @@ impl<'a> PickledFrame<'a> {
 
 /// The bounds of caps for sizes bound the array too.
 fn parse(caps: &str, array: &Array<'_>) -> Result<Caps, Error> {
-    Caps::parse(caps).map_err(|_| Error::NoPicture(format!("an array of shape {:?}", array.shape)))
+    Caps::parse(caps).map_err(|_| Error::NotAFrame(format!("an array of shape {:?}", array.shape)))
 }
 
 fn compressed(data: &[u8]) -> Option<&'static str> {

@@ -54,9 +54,9 @@ impl Envelope {
             pickle.extend_from_slice(&side.to_le_bytes());
         }
         pickle.extend_from_slice(b"K\x03\x87\x8c\x02u1\x96");
-        let picture = u64::from(width) * u64::from(height) * 3;
-        pickle.extend_from_slice(&picture.to_le_bytes());
-        let length = pickle.len() as u64 + picture + TAIL.len() as u64;
+        let pixels = u64::from(width) * u64::from(height) * 3;
+        pickle.extend_from_slice(&pixels.to_le_bytes());
+        let length = pickle.len() as u64 + pixels + TAIL.len() as u64;
         let mut head = Vec::with_capacity(PREFIX_BYTES + pickle.len());
         head.extend_from_slice(&length.to_le_bytes());
         head.extend_from_slice(&pickle);

@@ -7,7 +7,7 @@ use crate::wire::pickle::*;
 
 struct Sample {
     name: String,
-    form: String,
+    format: String,
     size: (i32, i32),
     frame: Vec<u8>,
     pickle: Vec<u8>,
@@ -28,11 +28,11 @@ fn samples() -> Vec<Sample> {
     let lines = include_str!("../../../tests/tutorial/pickles.txt").lines();
     let samples: Vec<Sample> = lines
         .map(|line| {
-            let [name, form, width, height, frame, pickle] =
+            let [name, format, width, height, frame, pickle] =
                 line.split(' ').collect::<Vec<_>>().try_into().unwrap();
             Sample {
                 name: name.to_owned(),
-                form: form.to_owned(),
+                format: format.to_owned(),
                 size: (width.parse().unwrap(), height.parse().unwrap()),
                 frame: bytes(frame),
                 pickle: bytes(pickle),
@@ -43,10 +43,10 @@ fn samples() -> Vec<Sample> {
     samples
 }
 
-fn frame(picture: &PickledFrame<'_>) -> Vec<u8> {
+fn written(pickled: &PickledFrame<'_>) -> Vec<u8> {
     // The bytes are not zero, so that unwritten ones are noticed.
-    let mut frame = vec![0xaa; picture.length()];
-    picture.write(&mut frame);
+    let mut frame = vec![0xaa; pickled.length()];
+    pickled.write(&mut frame);
     frame
 }
 
@@ -58,16 +58,16 @@ fn refusal(pickle: &[u8]) -> String {
 fn whatever_numpy_writes_is_read() {
     for sample in samples() {
         let name = &sample.name;
-        let picture = decode(&sample.pickle).unwrap_or_else(|e| panic!("{name} {e}"));
-        let caps = picture.caps();
+        let pickled = decode(&sample.pickle).unwrap_or_else(|e| panic!("{name} {e}"));
+        let caps = pickled.caps();
         match caps.format() {
             Some(format) => {
-                assert_eq!(format, sample.form, "{name}");
+                assert_eq!(format, sample.format, "{name}");
                 assert_eq!(caps.size(), Some(sample.size), "{name}");
             }
-            None => assert_eq!(caps.media_type(), sample.form, "{name}"),
+            None => assert_eq!(caps.media_type(), sample.format, "{name}"),
         }
-        assert_eq!(frame(&picture), sample.frame, "{name}");
+        assert_eq!(written(&pickled), sample.frame, "{name}");
     }
 }
 
@@ -83,14 +83,14 @@ fn what_ends_early_is_refused_wherever_it_ends() {
 
 #[test]
 fn our_own_envelope_is_read_back() {
-    let picture: Vec<u8> = (0..4 * 2 * 3).collect();
+    let pixels: Vec<u8> = (0..4 * 2 * 3).collect();
     let envelope = Envelope::new(4, 2);
-    let message = [&envelope.head, &picture[..], envelope.tail].concat();
+    let message = [&envelope.head, &pixels[..], envelope.tail].concat();
     let (length, pickle) = message.split_at(PREFIX_BYTES);
     assert_eq!(length, (pickle.len() as u64).to_le_bytes());
     let read = decode(pickle).unwrap();
     assert_eq!(read.caps().size(), Some((4, 2)));
-    assert_eq!(frame(&read), picture);
+    assert_eq!(written(&read), pixels);
 }
 
 #[test]
@@ -121,15 +121,15 @@ fn nothing_is_called_and_what_would_have_been_is_named() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_by_what_it_is() {
+fn what_is_no_frame_is_refused_by_what_it_is() {
     for (pickle, what) in [
-        (&b"N."[..], "holds something else, which is no picture"),
+        (&b"N."[..], "holds something else, which is no frame"),
         (
             b"(Vx\nt.",
-            "holds a tuple that does not begin with an array, which is no picture",
+            "holds a tuple that does not begin with an array, which is no frame",
         ),
-        (b"\x8c\x02hi.", "holds text, which is no picture"),
-        (b"C\x02hi.", "holds bytes, which is no picture"),
+        (b"\x8c\x02hi.", "holds text, which is no frame"),
+        (b"C\x02hi.", "holds bytes, which is no frame"),
         (b".", "is malformed at an empty stack"),
         (b"(.", "is malformed at an empty stack"),
         (b"t.", "is malformed at a mark"),
@@ -157,7 +157,7 @@ fn array(sides: &[i64], dtype: &str, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn arrays_that_are_no_pictures_are_refused() {
+fn arrays_that_are_no_frames_are_refused() {
     assert!(decode(&array(&[2, 2, 3], "u1", 12)).is_ok());
     for (sides, dtype, length) in [
         (&[2, 2, 3][..], "u1", 11),
@@ -229,8 +229,8 @@ proptest! {
             let at = at.index(pickle.len());
             pickle[at] = byte;
         }
-        if let Ok(picture) = decode(&pickle) {
-            frame(&picture);
+        if let Ok(pickled) = decode(&pickle) {
+            written(&pickled);
         }
     }
 }

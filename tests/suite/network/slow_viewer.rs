@@ -18,7 +18,10 @@ fn a_viewer_on_a_thin_link_is_told_of_once_with_the_remedy() {
     recv.args(["recv", &target, "--display", "none", "--frames", "60"]);
     let viewer = Running::start(&mut link.viewer_command(&recv));
     let told = sender.process.line_with("too slow: skips ");
-    assert!(told.contains(" frames a second: the link needs "), "{told}");
+    assert!(
+        told.contains(" frames a second: the stream needs "),
+        "{told}"
+    );
     assert!(
         told.ends_with("; vidchat send with a codec, such as --pipeline camera-h264"),
         "{told}"

@@ -11,7 +11,9 @@ use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{CONTROL_LIMIT, Control, Dialect};
 
-use crate::support::peers::{Log, Stage, Stranger, Viewer, caps, hello, numbered, picture, within};
+use crate::support::peers::{
+    Log, Stage, Stranger, Viewer, caps, hello, numbered, test_frame, within,
+};
 
 /// A stream with one viewer who behaves.
 struct Peace {
@@ -47,9 +49,9 @@ impl Peace {
         .await
     }
 
-    /// The good viewer gets the very next picture.
+    /// The good viewer gets the very next frame.
     async fn is_kept(&mut self) {
-        self.stage.hub.publish(picture(self.sequence));
+        self.stage.hub.publish(test_frame(self.sequence));
         assert_eq!(self.viewer.frame().await.0.sequence, self.sequence);
         self.sequence += 1;
     }
@@ -334,7 +336,7 @@ async fn who_comes_and_goes_thousands_of_times_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn memory_stays_flat_while_gigabytes_pass_a_stalled_viewer() {
-    const PICTURE: usize = 1 << 20;
+    const FRAME_BYTES: usize = 1 << 20;
     let mut peace = Peace::begin(ServerOptions::default()).await;
     let mut stalled = Vec::new();
     for _ in 0..5 {
@@ -342,7 +344,7 @@ async fn memory_stays_flat_while_gigabytes_pass_a_stalled_viewer() {
     }
     let mut before = 0;
     for sequence in 0..3000 {
-        let mut data = vec![0; PICTURE];
+        let mut data = vec![0; FRAME_BYTES];
         data.fill(sequence as u8);
         peace.stage.hub.publish(numbered(sequence, data));
         if sequence % 10 == 0 {

@@ -21,8 +21,8 @@ use vidchat::wire::{Bye, Caps, Control, Hello};
 
 use crate::support::PATIENCE;
 
-/// The form of the pictures that [`picture`] makes.
-pub const FORM: &str = "video/x-raw, format=(string)GRAY8, width=(int)16, height=(int)4, \
+/// The caps of the frames that [`test_frame`] makes.
+pub const CAPS: &str = "video/x-raw, format=(string)GRAY8, width=(int)16, height=(int)4, \
     framerate=(fraction)30/1";
 
 /// Waits for `future`, which is `what` to happen.
@@ -39,7 +39,7 @@ pub fn caps(text: &str) -> Caps {
 }
 
 /// A key frame that can be told from every other.
-pub fn picture(sequence: u32) -> Frame {
+pub fn test_frame(sequence: u32) -> Frame {
     let data: Vec<u8> = (0..64u32).map(|i| (sequence * 7 + i) as u8).collect();
     numbered(sequence, data)
 }
@@ -73,7 +73,7 @@ pub fn introduction() -> Vec<u8> {
     Control::Hello(Hello {
         vidchat: 1,
         name: "desk".into(),
-        caps: Some(FORM.into()),
+        caps: Some(CAPS.into()),
         ..Hello::default()
     })
     .encode()
@@ -89,14 +89,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Serves with these options; [`FORM`] is announced already.
+    /// Serves with these options; [`CAPS`] is announced already.
     pub async fn open(options: ServerOptions) -> Self {
         let stage = Self::open_without_caps(options).await;
-        stage.hub.announce(caps(FORM));
+        stage.hub.announce(caps(CAPS));
         stage
     }
 
-    /// Serves a stream whose form is not known yet.
+    /// Serves a stream whose caps are not known yet.
     pub async fn open_without_caps(options: ServerOptions) -> Self {
         let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0).expect("there is a port");
         let address = listener.local_addr().expect("it is bound");
@@ -148,7 +148,7 @@ pub enum Seen {
     /// Room for so many bytes was asked for.
     Room(usize),
     Frame(FrameHeader, Vec<u8>),
-    /// No pictures come for now, for this reason.
+    /// No frames come for now, for this reason.
     Lost(String),
 }
 
