@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use vidchat::wire::pickle;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(picture) = pickle::decode(bytes) {
-        let mut frame = vec![0; picture.length()];
-        picture.write(&mut frame);
+    if let Ok(frame) = pickle::decode(bytes) {
+        let mut frame = vec![0; frame.length()];
+        frame.write(&mut frame);
     }
 });

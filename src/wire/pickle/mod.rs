@@ -10,6 +10,7 @@
 mod array;
 mod error;
 mod frame;
+mod heap;
 mod literal;
 mod machine;
 mod value;
@@ -18,13 +19,20 @@ pub use error::PickleError;
 pub use frame::PickledFrame;
 
 use super::PREFIX_BYTES;
+use machine::Machine;
 
-/// Reads the pickle of a frame, in time linear in its length.
+/// The most bytes of a name, or of a number in decimal digits.
+const WORD_LIMIT: usize = 128;
+
+/// Reads the one frame in a pickle, and skips the data beside it. Time and memory are linear in the
+/// length of the pickle: with the pickle itself, 1 MiB and four times its length at the most.
 ///
 /// # Errors
-/// The pickle holds something else, or calls something.
+/// The pickle holds no frame or several, or calls something.
 pub fn decode(pickle: &[u8]) -> Result<PickledFrame<'_>, PickleError> {
-    PickledFrame::of(machine::run(pickle)?)
+    let mut machine = Machine::new(pickle);
+    let root = machine.run()?;
+    PickledFrame::find(root, &machine.heap)
 }
 
 /// The bytes before and after a frame of `height` × `width` × 3 bytes in BGR, which make it a
