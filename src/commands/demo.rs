@@ -19,6 +19,7 @@ use super::quit::Quit;
 use super::recv::connector::{Connector, SenderPlace};
 use super::recv::options::RecvOptions;
 use super::recv::{self, session};
+use super::send::tutorial_frames::PickleContent;
 use super::send::{self, Banner, Destination, SendOptions};
 use super::settings;
 
@@ -49,6 +50,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         console::way_out()
     );
     let sending = SendOptions {
+        pickles: PickleContent::default(),
         file: sent,
         values,
         server: ServerOptions {

@@ -27,7 +27,9 @@ pub(super) async fn serve(
     let mut frames = FrameWriter::new(
         session.link(),
         hub.subscribe(),
-        BareFraming,
+        BareFraming {
+            length: service.options().length,
+        },
         service.options().stall_limit,
     );
     let reason = tokio::select! {

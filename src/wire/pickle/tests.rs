@@ -92,11 +92,28 @@ fn our_own_envelope_is_read_back() {
     let picture: Vec<u8> = (0..4 * 2 * 3).collect();
     let envelope = Envelope::new(4, 2);
     let message = [&envelope.head, &picture[..], envelope.tail].concat();
-    let (length, pickle) = message.split_at(PREFIX_BYTES);
+    let (length, pickle) = message.split_at(LengthFormat::default().width());
     assert_eq!(length, (pickle.len() as u64).to_le_bytes());
     let read = decode(pickle).unwrap();
     assert_eq!(read.caps().size(), Some((4, 2)));
     assert_eq!(frame(&read), picture);
+}
+
+#[test]
+fn our_own_envelope_of_a_jpeg_is_read_back_behind_any_length() {
+    for format in ["Q", "I", ">Q", ">L", "16"].map(|name| name.parse::<LengthFormat>().unwrap()) {
+        for length in [5, 300, 70_000] {
+            let mut jpeg = b"\xff\xd8\xff\xe0".to_vec();
+            jpeg.resize(length, 7);
+            let envelope = Envelope::jpeg(format, length);
+            let message = [&envelope.head, &jpeg[..], envelope.tail].concat();
+            let (prefix, pickle) = message.split_at(format.width());
+            assert_eq!(format.decode(prefix), Ok(Some(pickle.len() as u64)));
+            let read = decode(pickle).unwrap();
+            assert_eq!(read.caps().media_type(), "image/jpeg");
+            assert_eq!(frame(&read), jpeg);
+        }
+    }
 }
 
 #[test]
@@ -133,10 +150,7 @@ fn what_holds_no_frame_is_refused_by_what_it_holds() {
         (b"C\x02hi.", "bytes that are neither JPEG nor PNG"),
         (b"]\x94.", "an empty list"),
         (b"}Vframe\nNs.", "a dict of None and text"),
-        (
-            b"](((NtI1\ntC\x02hie.",
-            "a list of None, numbers and bytes",
-        ),
+        (b"](((NtI1\ntC\x02hie.", "a list of None, numbers and bytes"),
         (b"c__main__\nX\n)\x81}Va\nVb\nsb.", "an object of text"),
         (b"cos\nsystem\n.", "the name of a type"),
         (b"]cos\nsystem\na.", "a list of objects"),

@@ -1,4 +1,4 @@
-//! Converts the frames of a sender to BGR, for the programs of the Python tutorial.
+//! Converts the frames of a sender to BGR or JPEG, for the programs of the Python tutorial.
 //!
 //! They are converted once for all such viewers, on a pipeline of its own that runs only while some
 //! watch. So no other viewer's frame waits for them.
@@ -21,18 +21,27 @@ use crate::media::{Direction, PipelineFile};
 use crate::net::Hub;
 use crate::wire::Caps;
 
-const PIPELINE: &str = "appsrc name=frames ! ${decode} ! videoconvert \
-    ! video/x-raw,format=BGR ! appsink name=taken";
+/// What is inside the pickles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PickleContent {
+    /// Pixels in BGR, as OpenCV has them.
+    #[default]
+    Pixels,
+    /// JPEG, as `cv2.imencode` gives it.
+    Jpeg,
+}
 
 /// A task that converts the frames of one hub for another. It ends when the first hub's stream
 /// ends.
-pub struct BgrConverter(JoinHandle<()>);
+pub struct TutorialFrames(JoinHandle<()>);
 
-impl BgrConverter {
-    /// Converts from `hub` to `bgr` while a viewer has a seat there.
-    pub fn spawn(hub: &Arc<Hub>, bgr: &Arc<Hub>) -> Self {
-        let (hub, bgr) = (Arc::clone(hub), Arc::clone(bgr));
-        Self(tokio::spawn(async move { run(&hub, &bgr).await }))
+impl TutorialFrames {
+    /// Converts from `hub` to `pickled` while a viewer has a seat there.
+    pub fn spawn(hub: &Arc<Hub>, pickled: &Arc<Hub>, content: PickleContent) -> Self {
+        let (hub, pickled) = (Arc::clone(hub), Arc::clone(pickled));
+        Self(tokio::spawn(
+            async move { run(&hub, &pickled, content).await },
+        ))
     }
 
     /// Waits for the task to end, after the hub's stream has ended.
@@ -41,26 +50,42 @@ impl BgrConverter {
     }
 }
 
-async fn run(hub: &Arc<Hub>, bgr: &Arc<Hub>) {
-    let mut watching = bgr.watching();
+async fn run(hub: &Arc<Hub>, pickled: &Arc<Hub>, content: PickleContent) {
+    let mut watching = pickled.watching();
     loop {
         tokio::select! {
             () = hub.ended() => return,
             Ok(_) = watching.wait_for(|count| *count > 0) => {}
         }
         info!("tutorial: begins to make pictures for its programs");
-        match convert(hub, bgr, &mut watching).await {
-            Ok(Stop::NobodyWatches) => bgr.clear(),
+        match convert(hub, pickled, content, &mut watching).await {
+            Ok(Stop::NobodyWatches) => pickled.clear(),
             Ok(Stop::Ended) => return,
             Err(failure) => {
                 warn!(
                     "tutorial: no pictures for its programs: {}",
                     failure.summary()
                 );
-                return bgr.end(&failure.summary());
+                return pickled.end(&failure.summary());
             }
         }
         info!("tutorial: makes no more pictures, as none of its programs watches");
+    }
+}
+
+impl PickleContent {
+    fn pipeline(self) -> &'static str {
+        match self {
+            Self::Pixels => {
+                "appsrc name=frames ! ${decode} ! videoconvert ! video/x-raw,format=BGR \
+                 ! appsink name=taken"
+            }
+            // From BGR the encoder itself makes the full range of colours that JPEG has.
+            Self::Jpeg => {
+                "appsrc name=frames ! ${decode} ! videoconvert ! video/x-raw,format=BGR \
+                 ! jpegenc ! appsink name=taken"
+            }
+        }
     }
 }
 
@@ -71,17 +96,22 @@ enum Stop {
 
 async fn convert(
     hub: &Arc<Hub>,
-    bgr: &Arc<Hub>,
+    pickled: &Arc<Hub>,
+    content: PickleContent,
     watching: &mut watch::Receiver<usize>,
 ) -> Outcome<Stop> {
     let (events, mut heard) = mpsc::unbounded_channel();
     let options = LocalViewerOptions {
         player: PlayerOptions {
-            taken: Some(Arc::new(BgrPacker {
-                bgr: Arc::clone(bgr),
+            taken: Some(Arc::new(Packer {
+                pickled: Arc::clone(pickled),
                 size: Mutex::default(),
             })),
-            ..PlayerOptions::new(PipelineFile::new(Direction::Recv, "tutorial", PIPELINE))
+            ..PlayerOptions::new(PipelineFile::new(
+                Direction::Recv,
+                "tutorial",
+                content.pipeline(),
+            ))
         },
         max_latency: None,
         covers_losses: false,
@@ -109,34 +139,37 @@ async fn failure(heard: &mut mpsc::UnboundedReceiver<PlayerEvent>) -> Failure {
 
 /// Removes the padding of rows. Raw frames have it where a row's length is not a multiple of four
 /// bytes. Pickled arrays have none.
-struct BgrPacker {
-    bgr: Arc<Hub>,
-    /// Bytes of a row, and the number of rows.
-    size: Mutex<(usize, usize)>,
+struct Packer {
+    pickled: Arc<Hub>,
+    /// Bytes of a row, and the number of rows; `None` for JPEG.
+    size: Mutex<Option<(usize, usize)>>,
 }
 
-impl FrameSink for BgrPacker {
+impl FrameSink for Packer {
     fn announce(&self, caps: Caps) {
         let (width, height) = caps.size().unwrap_or_default();
         let size = (
             width.unsigned_abs() as usize * 3,
             height.unsigned_abs() as usize,
         );
-        *self.size.lock() = size;
-        self.bgr.announce(caps);
+        *self.size.lock() = caps.is_raw().then_some(size);
+        self.pickled.announce(caps);
     }
 
     fn publish(&self, mut frame: Frame) {
-        let (row, rows) = *self.size.lock();
-        frame.data = packed(frame.data, row, rows);
-        // A frame of another length would not match the length in the message.
-        if frame.data.len() == row * rows {
-            self.bgr.publish(frame);
+        let size = *self.size.lock();
+        if let Some((row, rows)) = size {
+            frame.data = packed(frame.data, row, rows);
+            // A frame of another length would not match the length in the message.
+            if frame.data.len() != row * rows {
+                return;
+            }
         }
+        self.pickled.publish(frame);
     }
 
     fn clear(&self) {
-        self.bgr.clear();
+        self.pickled.clear();
     }
 
     // The hub that is converted reports losses itself, and the dialect has no message for them.
