@@ -16,8 +16,7 @@ pub enum Dialect {
     Bare,
 }
 
-/// A message is shorter than this. Text that is read as a length gives far more: its fourth byte
-/// alone is worth half a gigabyte.
+/// No message is longer than this.
 const PLAUSIBLE: u64 = 1 << 32;
 /// A message behind a length of four bytes is shorter than this, as four bytes of text never are.
 const PLAUSIBLE_IN_FOUR: u32 = 1 << 29;
@@ -65,15 +64,26 @@ enum Fit {
 
 fn little8(first: &[u8]) -> Fit {
     let format = LengthFormat::Little8;
-    if first.iter().skip(4).take(4).any(|byte| *byte != 0) {
-        return Fit::No;
+    let high = first.get(4..first.len().min(8)).unwrap_or_default();
+    match high {
+        [] | [0, ..] if high.iter().all(|byte| *byte == 0) => {}
+        // 4 GiB, the most that `--max-frame` allows. Behind it is our own protocol or nothing: with
+        // a pickle these bytes are a length of 16 MiB in the other order.
+        [1, rest @ ..] if rest.iter().all(|byte| *byte == 0) => {
+            return match (format.decode(first), first.get(format.width())) {
+                (Ok(Some(PLAUSIBLE)), Some(b'{')) => {
+                    Fit::Yes(Dialect::Native, Prefix::Known(format))
+                }
+                (Ok(Some(PLAUSIBLE)) | Ok(None), None) => Fit::Open,
+                _ => Fit::No,
+            };
+        }
+        _ => return Fit::No,
     }
-    match format.decode(first) {
-        Ok(Some(1..PLAUSIBLE)) => match first.get(format.width()) {
-            Some(b'{') => Fit::Yes(Dialect::Native, Prefix::Known(format)),
-            _ => message(first, Prefix::Known(format)),
-        },
-        Ok(None) => Fit::Open,
+    match (format.decode(first), first.get(format.width())) {
+        (Ok(Some(1..)), Some(b'{')) => Fit::Yes(Dialect::Native, Prefix::Known(format)),
+        (Ok(Some(1..)), _) => message(first, Prefix::Known(format)),
+        (Ok(None), _) => Fit::Open,
         _ => Fit::No,
     }
 }
@@ -109,7 +119,7 @@ fn text(first: &[u8]) -> Fit {
         Some(width @ length::LEAST_TEXT..=length::MOST_BYTES) => {
             match length::digits(&first[..width]) {
                 // The range keeps the width within its type.
-                Some(1..PLAUSIBLE) => {
+                Some(1..=PLAUSIBLE) => {
                     message(first, Prefix::Known(LengthFormat::Text(width as u8)))
                 }
                 _ => Fit::No,
@@ -184,7 +194,8 @@ mod tests {
         (Dialect::Bare, b"\xff\xd8\xff\xdb"),
     ];
     /// Lengths with many shapes of bytes.
-    const LENGTHS: [u64; 16] = [
+    const LENGTHS: [u64; 17] = [
+        0x0100_0000,
         1,
         9,
         100,
@@ -245,7 +256,13 @@ mod tests {
             dialect: Dialect::Native,
             prefix: Prefix::Known(LengthFormat::Little8),
         };
-        assert_eq!(detect(&message(b"{")), Ok(Some(native)));
+        for length in [1, 2, 100, 0xffff_ffff, 1 << 32] {
+            let first = [&u64::to_le_bytes(length)[..], b"{"].concat();
+            assert_eq!(detect(&first), Ok(Some(native)));
+            for count in 0..first.len() {
+                assert_eq!(detect(&first[..count]), Ok(None), "{count} of {length}");
+            }
+        }
         for format in &FORMATS[1..] {
             let first = [format.encode(0x0102).as_ref(), b"{\"type\":\"hello\""].concat();
             assert!(detect(&first).is_err(), "{format}");
@@ -278,6 +295,8 @@ mod tests {
             b"\0\0\0\0\0\0\0\0",
             b"\0\0\0\0\x80\x04\x95\0\x8c\x15",
             b"\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\0\0\0\0\x02\0\0\0{",
+            b"\x01\0\0\0\x01\0\0\0{",
             b"\xff\xff\xff\xff\x80\x04\x95\0",
             b"\x20\x20\x20\x20\x80\x04\x95\0",
             // TLS, MySQL, SMB.

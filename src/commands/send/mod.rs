@@ -195,12 +195,17 @@ async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, D
         }
         Err(DialError::Answer(reason)) => {
             let (host, _) = target.parts();
+            let hint = match reason {
+                DisconnectReason::Silent(_) => format!(
+                    "start vidchat recv --listen on {host:?}; a program of the Python tutorial \
+                     takes --wire pickle"
+                ),
+                _ => format!("vidchat recv --listen on {host:?} prints what to type here"),
+            };
             Err(
                 Failure::start(format!("no vidchat receiver answered at \"{target}\""))
                     .cause(reason)
-                    .hint(format!(
-                        "vidchat recv --listen on {host:?} prints what to type here"
-                    )),
+                    .hint(hint),
             )
         }
     }

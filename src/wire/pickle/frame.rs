@@ -9,9 +9,6 @@ use super::value::{Bytes, Value};
 use crate::wire::Caps;
 use crate::wire::text::printable;
 
-const JPEG: &[u8] = b"\xff\xd8\xff";
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-
 /// A frame inside a pickle.
 #[derive(Clone, Debug)]
 pub struct PickledFrame<'a> {
@@ -141,20 +138,9 @@ impl Candidate<'_> {
     }
 }
 
-/// The media type of bytes that are JPEG or PNG.
-pub(super) fn is_compressed(data: Bytes<'_>) -> Option<&'static str> {
-    if data.starts_with(JPEG) {
-        Some("image/jpeg")
-    } else if data.starts_with(PNG) {
-        Some("image/png")
-    } else {
-        None
-    }
-}
-
 fn compressed(data: Bytes<'_>) -> Option<Candidate<'_>> {
     Some(Candidate {
-        caps: Caps::parse(is_compressed(data)?).ok()?,
+        caps: Caps::parse(data.media_type()?).ok()?,
         layout: Layout::AsIs,
         data,
     })

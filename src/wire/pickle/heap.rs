@@ -4,8 +4,7 @@
 //! bound is one number that only grows.
 
 use super::PickleError as Error;
-use super::frame::is_compressed;
-use super::value::{Bytes, Value};
+use super::value::{Bytes, Span, Value};
 
 /// Bytes that any pickle may take, however short it is. A list of some thousand values fits.
 const FREE_BYTES: usize = 1 << 20;
@@ -21,13 +20,6 @@ pub struct Heap<'a> {
     arrays: Vec<Array<'a>>,
     spent: usize,
     limit: usize,
-}
-
-/// The values of a tuple: the place of the first, and their number.
-#[derive(Clone, Copy, Debug)]
-pub struct Span {
-    start: usize,
-    length: usize,
 }
 
 /// Values that belong together. The order of a list and the pairs of a dict have no meaning for a
@@ -199,7 +191,7 @@ impl Kinds {
             Value::None => Some(Self(1)),
             Value::Bool(_) | Value::Int(_) | Value::Number => Some(Self(2)),
             Value::Text(_) => Some(Self(4)),
-            Value::Bytes(bytes) if is_compressed(*bytes).is_none() => Some(Self(8)),
+            Value::Bytes(bytes) if bytes.media_type().is_none() => Some(Self(8)),
             Value::Name(_) | Value::Class(..) | Value::Dtype(_) | Value::Empty => Some(Self(16)),
             Value::Bytes(_) | Value::Tuple(_) | Value::Group(_) | Value::Array(_) => None,
         }
@@ -253,7 +245,7 @@ impl<'a> Iterator for Walk<'_, 'a> {
                         return Some(Part::Array(number));
                     }
                 }
-                Value::Bytes(bytes) if is_compressed(bytes).is_some() => {
+                Value::Bytes(bytes) if bytes.media_type().is_some() => {
                     return Some(Part::Compressed(bytes));
                 }
                 value => return Kinds::plain(&value).map(Part::Plain),

@@ -2,6 +2,9 @@
 
 use super::PickleError as Error;
 
+/// The most bytes of a name, or of a number in decimal digits.
+pub(super) const WORD_LIMIT: usize = 128;
+
 /// How bytes are written in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {

@@ -5,11 +5,11 @@
 
 use std::vec::Drain;
 
+use super::PickleError as Error;
 use super::array::{Order, array, order};
 use super::heap::Heap;
-use super::literal::{decimal, index, long};
+use super::literal::{WORD_LIMIT, decimal, index, long};
 use super::value::{Bytes, Name, Text, Value};
-use super::{PickleError as Error, WORD_LIMIT};
 use crate::wire::text::printable;
 
 /// The most values on the stack and in the memo that are not paid for, and the most marks.

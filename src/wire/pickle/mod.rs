@@ -21,9 +21,6 @@ pub use frame::PickledFrame;
 use super::LengthFormat;
 use machine::Machine;
 
-/// The most bytes of a name, or of a number in decimal digits.
-const WORD_LIMIT: usize = 128;
-
 /// Reads the one frame in a pickle, and skips the data beside it. Time and memory are linear in the
 /// length of the pickle: with the pickle itself, 1 MiB and four times its length at the most.
 ///

@@ -1,9 +1,11 @@
 //! The values of a pickle. Each is a few words long and refers to the message: no byte of the
 //! message is copied, however often a pickle refers to it.
 
-use super::heap::Span;
-use super::literal::{self, Coding};
-use super::{PickleError as Error, WORD_LIMIT};
+use super::PickleError as Error;
+use super::literal::{self, Coding, WORD_LIMIT};
+
+const JPEG: &[u8] = b"\xff\xd8\xff";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// A value on the stack.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,13 @@ pub enum Value<'a> {
     Empty,
     /// The number of an array on the heap.
     Array(usize),
+}
+
+/// The values of a tuple: the place of the first on the heap, and their number.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub start: usize,
+    pub length: usize,
 }
 
 /// The names that pickles of frames call, by their meaning.
@@ -139,8 +148,18 @@ impl<'a> Bytes<'a> {
         self.length
     }
 
-    /// The first bytes, at most `N`.
-    pub fn starts_with(self, start: &[u8]) -> bool {
+    /// The media type of bytes that are JPEG or PNG.
+    pub fn media_type(self) -> Option<&'static str> {
+        if self.starts_with(JPEG) {
+            Some("image/jpeg")
+        } else if self.starts_with(PNG) {
+            Some("image/png")
+        } else {
+            None
+        }
+    }
+
+    fn starts_with(self, start: &[u8]) -> bool {
         start.len() <= self.length && self.iter().zip(start).all(|(byte, wanted)| byte == *wanted)
     }
 

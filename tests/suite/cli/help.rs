@@ -26,6 +26,7 @@ const COMMANDS: [(&[&str], &[&str], &str); 4] = [
             "--no-preview",
             "--keep-open",
             "--wire <WIRE>",
+            "--length <FORMAT>",
         ],
         "  vidchat send --pipeline test              a test picture: needs no camera",
     ),
@@ -41,6 +42,7 @@ const COMMANDS: [(&[&str], &[&str], &str); 4] = [
             "--frames <COUNT>",
             "--display <DISPLAY>",
             "--wire <WIRE>",
+            "--length <FORMAT>",
             "--caps <CAPS>",
             "--max-frame <BYTES>",
         ],
@@ -180,7 +182,7 @@ fn flags_are_checked_before_anything_starts() {
         ),
         (
             &["send", "--wire"],
-            "[possible values: auto, native, pickle, bare]",
+            "[possible values: auto, native, pickle, pickle-jpeg, bare]",
         ),
         (
             &["send", "--to", "desk", "--bind", "127.0.0.1"],
