@@ -1,7 +1,7 @@
 //! Converts the frames of a sender to BGR or JPEG, for the programs of the Python tutorial.
 //!
 //! They are converted once for all such viewers, on a pipeline of its own that runs only while some
-//! watch. So no other viewer's frame waits for them.
+//! watch. So no other viewer's frame waits for them. JPEG that is to be JPEG is passed on as it is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,10 @@ use crate::media::FrameSink;
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
 use crate::media::{Direction, PipelineFile};
 use crate::net::Hub;
+use crate::net::hub::Update;
 use crate::wire::Caps;
+
+const JPEG: &str = "image/jpeg";
 
 /// What is inside the pickles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +61,15 @@ async fn run(hub: &Arc<Hub>, pickled: &Arc<Hub>, content: PickleContent) {
             Ok(_) = watching.wait_for(|count| *count > 0) => {}
         }
         info!("tutorial: begins to make pictures for its programs");
-        match convert(hub, pickled, content, &mut watching).await {
+        let passed_on = match content {
+            PickleContent::Jpeg => pass_on(hub, pickled, &mut watching).await,
+            PickleContent::Pixels => None,
+        };
+        let stop = match passed_on {
+            Some(stop) => Ok(stop),
+            None => convert(hub, pickled, content, &mut watching).await,
+        };
+        match stop {
             Ok(Stop::NobodyWatches) => pickled.clear(),
             Ok(Stop::Ended) => return,
             Err(failure) => {
@@ -92,6 +103,29 @@ impl PickleContent {
 enum Stop {
     NobodyWatches,
     Ended,
+}
+
+/// Passes frames on as they are, while they are JPEG; `None` where they are not.
+async fn pass_on(
+    hub: &Arc<Hub>,
+    pickled: &Arc<Hub>,
+    watching: &mut watch::Receiver<usize>,
+) -> Option<Stop> {
+    let mut frames = hub.subscribe();
+    loop {
+        let update = tokio::select! {
+            Ok(_) = watching.wait_for(|count| *count == 0) => return Some(Stop::NobodyWatches),
+            update = frames.next() => update,
+        };
+        match update {
+            Update::Caps(caps) if caps.media_type() == JPEG => pickled.announce(Caps::clone(&caps)),
+            Update::Caps(_) => return None,
+            Update::Frame(frame) => pickled.publish(frame),
+            // The dialect has no message for it.
+            Update::Lost(_) => {}
+            Update::End(_) => return Some(Stop::Ended),
+        }
+    }
 }
 
 async fn convert(
@@ -190,6 +224,7 @@ fn packed(data: Bytes, row: usize, rows: usize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::FrameHeader;
 
     #[test]
     fn gaps_between_rows_are_taken_out() {
@@ -199,5 +234,36 @@ mod tests {
         let address = tight.as_ptr();
         let same = packed(tight, 3, 2);
         assert_eq!(same.as_ptr(), address, "nothing was copied");
+    }
+
+    #[tokio::test]
+    async fn jpeg_is_passed_on_until_other_frames_come_or_nobody_watches() {
+        let (hub, pickled) = (Hub::new(), Hub::new());
+        let mut watching = pickled.watching();
+        let seat = pickled.seat(1);
+        hub.announce(Caps::parse("image/jpeg, width=4, height=2").unwrap());
+        let mut taken = pickled.subscribe();
+        let task = tokio::spawn({
+            let (hub, pickled) = (Arc::clone(&hub), Arc::clone(&pickled));
+            async move { pass_on(&hub, &pickled, &mut watching).await.is_none() }
+        });
+        assert!(matches!(taken.next().await, Update::Caps(caps) if caps.media_type() == JPEG));
+        let data = Bytes::from_static(b"a jpeg");
+        let address = data.as_ptr();
+        let header = FrameHeader {
+            key: true,
+            ..FrameHeader::default()
+        };
+        hub.publish(Frame { header, data });
+        match taken.next().await {
+            Update::Frame(frame) => assert_eq!(frame.data.as_ptr(), address, "it was copied"),
+            other => panic!("{other:?}"),
+        }
+        hub.announce(Caps::parse("video/x-vp8").unwrap());
+        assert!(task.await.unwrap(), "other frames are converted");
+        drop(seat);
+        let mut watching = pickled.watching();
+        let stop = pass_on(&Hub::new(), &pickled, &mut watching).await;
+        assert!(matches!(stop, Some(Stop::NobodyWatches)));
     }
 }

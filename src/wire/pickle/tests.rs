@@ -78,6 +78,30 @@ fn whatever_numpy_writes_is_read() {
 }
 
 #[test]
+fn what_python_2_writes_is_read() {
+    // A dict with a name and an array of two rows of three, as its protocol 0 has them.
+    let array = |bytes: &str| {
+        format!(
+            "cnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\n\
+             tp6\nRp7\n(I1\n(I2\nI3\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n\
+             (I3\nS'|'\np13\nNNNI-1\nI-1\nI0\ntp14\nbI00\nS'{bytes}'\np15\ntp16\nb"
+        )
+    };
+    let bytes = array(r"\x00\n\\\'\xffA");
+    let pickle = format!("(dp0\nS'frame'\np1\n{bytes}sS'name'\np17\nS'camera'\np18\nsL7L\n0.");
+    let read = decode(pickle.as_bytes()).unwrap();
+    assert_eq!(read.caps().describe(), "3x2 GRAY8");
+    assert_eq!(frame(&read), [0, 10, 92, 0, 39, 255, 65, 0]);
+    let jpeg = decode(
+        br"S'\xff\xd8\xff\xe0\tabc'
+p0
+.",
+    )
+    .unwrap();
+    assert_eq!(frame(&jpeg), b"\xff\xd8\xff\xe0\tabc");
+}
+
+#[test]
 fn what_ends_early_is_refused_wherever_it_ends() {
     for sample in SAMPLES.iter() {
         for length in 0..sample.pickle.len() {
