@@ -177,8 +177,8 @@ impl<S: Sink> Session<'_, S> {
         };
         let mut message = Vec::new();
         loop {
-            let began = Instant::now();
             let length = self.bare_length().await?;
+            let began = Instant::now();
             if length.other.is_none() {
                 self.frame(&header, size(length)).await?;
             } else {
