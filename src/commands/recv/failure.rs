@@ -45,7 +45,7 @@ fn explain(
                 .hint(after(bye, host, options.reconnect))
                 .cause(&bye.reason)
         }
-        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
+        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::NoFirstBytes(_) => {
             Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
                 .cause(error)
                 .hint(ask_there)
@@ -65,13 +65,13 @@ fn explain(
                 .hint(against(&error, host, options.play.dialect))
                 .cause(error)
         }
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) if greeted => {
             Failure::new(status, format!("lost the connection to \"{target}\""))
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))
         }
         // A program that accepts a connection and drops it at our hello is seldom a sender.
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) => Failure::new(
             status,
             format!("no vidchat sender answered at \"{target}\""),
         )
@@ -116,7 +116,7 @@ fn pickle(error: &PickleError) -> &'static str {
 fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
     match error {
         ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
-            format!("where its pictures are that large: --max-frame {length}")
+            format!("where its frames are that large: --max-frame {length}")
         }
         ReceiveError::Wire(WireError::NoHello) if dialect == Some(Dialect::Native) => {
             "leave --wire native out to have it found out what the sender speaks".into()

@@ -130,7 +130,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         ));
     }
     let mut quit = Quit::listen()?;
-    session::watch(connection, connector, options, async move {
+    session::run(connection, connector, options, async move {
         quit.asked().await;
     })
     .await

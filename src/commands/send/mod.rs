@@ -3,7 +3,9 @@
 
 pub(crate) mod bitrate;
 pub(crate) mod broadcast;
+pub(crate) mod key_budget;
 pub(crate) mod options;
+pub(crate) mod pace_control;
 pub(crate) mod preview;
 pub(crate) mod tutorial_frames;
 pub(crate) mod viewer_monitor;

@@ -60,7 +60,7 @@ async fn run(hub: &Arc<Hub>, pickled: &Arc<Hub>, content: PickleContent) {
             () = hub.ended() => return,
             Ok(_) = watching.wait_for(|count| *count > 0) => {}
         }
-        info!("tutorial: begins to make pictures for its programs");
+        info!("tutorial: begins to make frames for its programs");
         let passed_on = match content {
             PickleContent::Jpeg => pass_on(hub, pickled, &mut watching).await,
             PickleContent::Pixels => None,
@@ -74,13 +74,13 @@ async fn run(hub: &Arc<Hub>, pickled: &Arc<Hub>, content: PickleContent) {
             Ok(Stop::Ended) => return,
             Err(failure) => {
                 warn!(
-                    "tutorial: no pictures for its programs: {}",
+                    "tutorial: no frames for its programs: {}",
                     failure.summary()
                 );
                 return pickled.end(&failure.summary());
             }
         }
-        info!("tutorial: makes no more pictures, as none of its programs watches");
+        info!("tutorial: makes no more frames, as none of its programs watches");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::wire::Caps;
 
 use super::decoder_monitor::DecoderMonitor;
 use super::events::PlayerEvent;
-use super::keyframe_gate::{Admission, DecoderState, KeyframeGate};
+use super::keyframe_gate::{Admission, GateInput, KeyframeGate};
 
 /// A decoder that has not given one frame for so long never will.
 const FIRST_FRAME_LIMIT: Duration = Duration::from_secs(10);
@@ -103,7 +103,7 @@ impl AppsrcFeed {
         let decodes = self.decoder.kind().is_some();
         let now = Instant::now();
         if state.delta || decodes {
-            let decoder = DecoderState {
+            let input = GateInput {
                 key: header.key,
                 sequence: header.sequence,
                 waiting: self.frames.current_level_buffers(),
@@ -112,11 +112,11 @@ impl AppsrcFeed {
                 broken: self.decoder.is_broken(),
                 delta: state.delta,
             };
-            let admission = state.gate.admit(&decoder);
-            if state.gate.asks(now) {
+            let admission = state.gate.admit(&input);
+            if state.gate.take_request(now) {
                 let _ = self.events.send(PlayerEvent::NeedKey);
             }
-            self.give_up(&mut state, now);
+            self.fail_without_output(&mut state, now);
             match admission {
                 Admission::Decode => {}
                 Admission::Flush if decodes => return Some(buffer),
@@ -150,8 +150,8 @@ impl AppsrcFeed {
         self.frames.end_of_stream().is_ok()
     }
 
-    /// Says, once, that the decoder never gives a frame.
-    fn give_up(&self, state: &mut State, now: Instant) {
+    /// Tells the owner, once, that the decoder gives no frame at all.
+    fn fail_without_output(&self, state: &mut State, now: Instant) {
         let Some(decoder) = self.decoder.kind() else {
             return;
         };
@@ -165,7 +165,7 @@ impl AppsrcFeed {
         state.failed = true;
         let limit = FIRST_FRAME_LIMIT.as_secs();
         let failure = Failure::lost(format!("cannot decode {:?}", state.media_type))
-            .cause(format!("{decoder} gave no picture within {limit} s"))
+            .cause(format!("{decoder} gave no frame within {limit} s"))
             .found(self.decoder.reason())
             .hint("try another codec on the sender: vidchat send --pipeline camera-vp8");
         let _ = self.events.send(PlayerEvent::Failed(failure));

@@ -59,7 +59,7 @@ pub fn attach(
         Some(gst::PadProbeData::Event(event)) => {
             if let gst::EventView::Caps(event) = event.view() {
                 let structure = event.caps().structure(0);
-                let frames = structure.is_some_and(|s| caps::is_picture(s.name()));
+                let frames = structure.is_some_and(|s| caps::is_frame_type(s.name()));
                 muxed.store(!frames, Relaxed);
             }
             gst::PadProbeReturn::Ok

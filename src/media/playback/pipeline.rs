@@ -287,6 +287,7 @@ impl Drop for PlaybackPipeline {
             // stopped nor freed.
             return std::mem::forget(self.pipeline.clone());
         }
+        self.window.detach(&self.pipeline);
         if !stop::stop(&self.pipeline) {
             let limit = stop::LIMIT.as_secs();
             let place = &self.place;

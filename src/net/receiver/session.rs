@@ -114,7 +114,7 @@ impl<S: Sink> Session<'_, S> {
         match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
             Ok(dialect) => Ok(dialect?),
             Err(_) => Err(match self.reader.pending() {
-                [] => ReceiveError::Silent(FIRST_BYTES_LIMIT),
+                [] => ReceiveError::NoFirstBytes(FIRST_BYTES_LIMIT),
                 first => WireError::Foreign(first.to_vec()).into(),
             }),
         }

@@ -10,7 +10,7 @@ use crate::wire::pickle::*;
 
 struct Sample {
     name: String,
-    form: String,
+    format: String,
     size: (i32, i32),
     frame: Vec<u8>,
     pickle: Vec<u8>,
@@ -34,11 +34,11 @@ fn samples() -> Vec<Sample> {
     let lines = include_str!("../../../tests/tutorial/pickles.txt").lines();
     let samples: Vec<Sample> = lines
         .map(|line| {
-            let [name, form, width, height, frame, pickle] =
+            let [name, format, width, height, frame, pickle] =
                 line.split(' ').collect::<Vec<_>>().try_into().unwrap();
             Sample {
                 name: name.to_owned(),
-                form: form.to_owned(),
+                format: format.to_owned(),
                 size: (width.parse().unwrap(), height.parse().unwrap()),
                 frame: bytes(frame),
                 pickle: bytes(pickle),
@@ -49,10 +49,10 @@ fn samples() -> Vec<Sample> {
     samples
 }
 
-fn frame(picture: &PickledFrame<'_>) -> Vec<u8> {
+fn written(pickled: &PickledFrame<'_>) -> Vec<u8> {
     // The bytes are not zero, so that unwritten ones are noticed.
-    let mut frame = vec![0xaa; picture.length()];
-    picture.write(&mut frame);
+    let mut frame = vec![0xaa; pickled.length()];
+    pickled.write(&mut frame);
     frame
 }
 
@@ -64,16 +64,16 @@ fn refusal(pickle: &[u8]) -> String {
 fn whatever_numpy_writes_is_read() {
     for sample in SAMPLES.iter() {
         let name = &sample.name;
-        let picture = decode(&sample.pickle).unwrap_or_else(|e| panic!("{name} {e}"));
-        let caps = picture.caps();
+        let pickled = decode(&sample.pickle).unwrap_or_else(|e| panic!("{name} {e}"));
+        let caps = pickled.caps();
         match caps.format() {
             Some(format) => {
-                assert_eq!(format, sample.form, "{name}");
+                assert_eq!(format, sample.format, "{name}");
                 assert_eq!(caps.size(), Some(sample.size), "{name}");
             }
-            None => assert_eq!(caps.media_type(), sample.form, "{name}"),
+            None => assert_eq!(caps.media_type(), sample.format, "{name}"),
         }
-        assert_eq!(frame(&picture), sample.frame, "{name}");
+        assert_eq!(written(&pickled), sample.frame, "{name}");
     }
 }
 
@@ -91,14 +91,14 @@ fn what_python_2_writes_is_read() {
     let pickle = format!("(dp0\nS'frame'\np1\n{bytes}sS'name'\np17\nS'camera'\np18\nsL7L\n0.");
     let read = decode(pickle.as_bytes()).unwrap();
     assert_eq!(read.caps().describe(), "3x2 GRAY8");
-    assert_eq!(frame(&read), [0, 10, 92, 0, 39, 255, 65, 0]);
+    assert_eq!(written(&read), [0, 10, 92, 0, 39, 255, 65, 0]);
     let jpeg = decode(
         br"S'\xff\xd8\xff\xe0\tabc'
 p0
 .",
     )
     .unwrap();
-    assert_eq!(frame(&jpeg), b"\xff\xd8\xff\xe0\tabc");
+    assert_eq!(written(&jpeg), b"\xff\xd8\xff\xe0\tabc");
 }
 
 #[test]
@@ -113,14 +113,14 @@ fn what_ends_early_is_refused_wherever_it_ends() {
 
 #[test]
 fn our_own_envelope_is_read_back() {
-    let picture: Vec<u8> = (0..4 * 2 * 3).collect();
+    let pixels: Vec<u8> = (0..4 * 2 * 3).collect();
     let envelope = Envelope::new(4, 2);
-    let message = [&envelope.head, &picture[..], envelope.tail].concat();
+    let message = [&envelope.head, &pixels[..], envelope.tail].concat();
     let (length, pickle) = message.split_at(LengthFormat::default().width());
     assert_eq!(length, (pickle.len() as u64).to_le_bytes());
     let read = decode(pickle).unwrap();
     assert_eq!(read.caps().size(), Some((4, 2)));
-    assert_eq!(frame(&read), picture);
+    assert_eq!(written(&read), pixels);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn our_own_envelope_of_a_jpeg_is_read_back_behind_any_length() {
             assert_eq!(format.decode(prefix), Ok(Some(pickle.len() as u64)));
             let read = decode(pickle).unwrap();
             assert_eq!(read.caps().media_type(), "image/jpeg");
-            assert_eq!(frame(&read), jpeg);
+            assert_eq!(written(&read), jpeg);
         }
     }
 }
@@ -254,7 +254,7 @@ fn array(sides: &[i64], dtype: &str, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn arrays_that_are_no_pictures_are_refused() {
+fn arrays_that_are_no_frames_are_refused() {
     assert!(decode(&array(&[2, 2, 3], "u1", 12)).is_ok());
     for (sides, dtype, length) in [
         (&[2, 2, 3][..], "u1", 11),
@@ -437,8 +437,8 @@ proptest! {
             let at = at.index(pickle.len());
             pickle[at] = byte;
         }
-        if let Ok(picture) = decode(&pickle) {
-            frame(&picture);
+        if let Ok(pickled) = decode(&pickle) {
+            written(&pickled);
         }
     }
 }

@@ -105,7 +105,7 @@ fn assert_frame(shape: &str, shown: &[u8], name: &str) {
     assert!(pixels == numbers(channels), "{name}");
 }
 
-fn form(shape: &str) -> &'static str {
+fn caps(shape: &str) -> &'static str {
     match shape {
         "gray" => "video/x-raw,format=GRAY8",
         _ => "video/x-raw,format=BGR",
@@ -139,7 +139,7 @@ fn a_frame_in_any_shape_behind_any_length_is_shown() {
             let name = format!("{environment} {sent:?}");
             let camera = Listening::start(&python, "send", [length, shape, protocol]);
             let folder = tempfile::tempdir().unwrap();
-            let ended = frames_to_stdout(&folder, &[&camera.target()], 2, form(shape)).wait();
+            let ended = frames_to_stdout(&folder, &[&camera.target()], 2, caps(shape)).wait();
             assert_eq!(ended.code(), 0, "{name}: {}", ended.stderr);
             assert_frame(shape, &ended.bytes, &name);
         }
@@ -154,7 +154,7 @@ fn bare_jpeg_behind_any_length_is_shown() {
     for length in ["Q", "<L", ">L", "!Q", "16"] {
         let camera = Listening::start(&python, "send", [length, "bare", "0"]);
         let folder = tempfile::tempdir().unwrap();
-        let ended = frames_to_stdout(&folder, &[&camera.target()], 2, form("bare")).wait();
+        let ended = frames_to_stdout(&folder, &[&camera.target()], 2, caps("bare")).wait();
         assert_eq!(ended.code(), 0, "{length}: {}", ended.stderr);
         assert_frame("bare", &ended.bytes, length);
     }
@@ -174,7 +174,7 @@ fn a_camera_that_connects_is_shown() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let args = ["--listen", "--bind", "127.0.0.1", "--port", "0"];
-        let mut receiver = frames_to_stdout(&folder, &args, 2, form(shape));
+        let mut receiver = frames_to_stdout(&folder, &args, 2, caps(shape));
         let line = receiver.line_with("vidchat send --to ");
         let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.expect("it tells its port");
@@ -186,12 +186,12 @@ fn a_camera_that_connects_is_shown() {
     }
 }
 
-/// The test picture as JPEG.
+/// The test pattern as JPEG.
 fn as_jpeg() -> String {
     BGR.replace("! appsink", "! jpegenc ! appsink")
 }
 
-/// Checks that a viewer printed the colours of SMPTE's bars, as the test picture has them.
+/// Checks that a viewer printed the colours of SMPTE's bars, as the test pattern has them.
 fn assert_bars(said: &str, name: &str) {
     let said: Vec<i32> = said
         .split_whitespace()
@@ -215,7 +215,7 @@ fn assert_bars(said: &str, name: &str) {
     }
 }
 
-/// The pixels of the test picture that a viewer prints the hash of: those below have noise.
+/// The pixels of the test pattern that a viewer prints the hash of: those below have noise.
 const ROWS: &str = "150";
 
 #[test]
