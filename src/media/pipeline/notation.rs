@@ -1,0 +1,796 @@
+//! Brings a pipeline as people have it into the notation of GStreamer's parser. Text in, text out.
+//!
+//! People paste what they typed into a shell: a `gst-launch-1.0` in front, caps in the shell's
+//! quotes, `\` at the ends of lines. Word processors and web pages put typographic quotes and
+//! no-break spaces into it. Each line keeps its number, and text in the notation already stays as
+//! it is.
+//!
+//! In the parser's notation a quote opens a string at the start of a value alone: `text="a b"`.
+//! Elsewhere it is text, as in `text=it's`. The parser keeps single quotes as a part of the value.
+//! After this file, `"` is the one quote that delimits, and a `"` that is text is written `\"`.
+
+use super::gst_launch;
+
+/// A text in the notation of GStreamer's parser.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notation {
+    pub(crate) text: String,
+    /// The first mistake, where there is one.
+    pub(crate) fault: Option<Fault>,
+    /// Words in front of a `gst-launch-1.0` that set variables of the environment, with their
+    /// lines.
+    pub(crate) variables: Vec<(usize, String)>,
+}
+
+/// A mistake that no reading of the text makes good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// The line as the person wrote it.
+    pub(crate) shown: String,
+    pub(crate) cause: String,
+    pub(crate) hint: String,
+}
+
+/// Brings `text` into the notation of GStreamer's parser.
+pub(crate) fn normalize(text: &str) -> Notation {
+    let written = text.replace("\r\n", "\n").replace('\r', "\n");
+    let command = gst_launch::strip(&written);
+    let shell = command.is_some();
+    let (text, variables) = match command {
+        Some(command) => (command.rest, command.variables),
+        None => (written.clone(), Vec::new()),
+    };
+    let mut scanner = Scanner {
+        written: &written,
+        rest: &text,
+        line: 1,
+        out: String::with_capacity(text.len()),
+        shell,
+        in_caps: false,
+        value_follows: false,
+        skips_word: false,
+        continued: false,
+        fault: None,
+    };
+    scanner.run();
+    Notation {
+        text: scanner.out,
+        fault: scanner.fault,
+        variables,
+    }
+}
+
+struct Scanner<'t> {
+    /// All of the text as the person wrote it.
+    written: &'t str,
+    rest: &'t str,
+    line: usize,
+    out: String,
+    /// The text is a shell's command. There a quote opens within a word too.
+    shell: bool,
+    /// Caps are read. They may hold blanks, and go on to the next `!`.
+    in_caps: bool,
+    /// The last word ended in `=`.
+    value_follows: bool,
+    /// The next word is the value of an option of `gst-launch-1.0`.
+    skips_word: bool,
+    /// The last line ended in a `\`.
+    continued: bool,
+    fault: Option<Fault>,
+}
+
+/// A part of a word.
+enum Part {
+    /// Outside of quotes, in the parser's notation.
+    Bare(String),
+    Quoted(Quoted),
+}
+
+/// A string in quotes.
+struct Quoted {
+    /// Its content, without the escapes of the quotes. Placeholders are as they were.
+    plain: String,
+    /// The string with its quotes, where the parser reads it as it is.
+    verbatim: Option<String>,
+}
+
+/// The place of a word in a pipeline.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    /// `name=value`, or a value alone.
+    Assignment,
+    Caps,
+    Other,
+}
+
+impl Scanner<'_> {
+    fn run(&mut self) {
+        while let Some(c) = self.rest.chars().next() {
+            let is_start = self.out.is_empty() || self.out.ends_with(char::is_whitespace);
+            if c == '\n' {
+                self.newline();
+            } else if is_blank(c) {
+                self.out.push(if c.is_ascii() { c } else { ' ' });
+                self.skip(c.len_utf8());
+            } else if let Some(length) = self.continuation() {
+                self.skip(length);
+                self.continued = true;
+            } else if c == '#' && is_start {
+                let end = self.rest.find('\n').unwrap_or(self.rest.len());
+                self.out.push_str(&self.rest[..end]);
+                self.skip(end);
+            } else {
+                self.word(c);
+            }
+        }
+    }
+
+    fn newline(&mut self) {
+        self.out.push('\n');
+        self.skip(1);
+        // The prompt of a shell for the rest of a command.
+        let prompt = self.rest.trim_start_matches(is_blank);
+        if self.shell && self.continued && prompt.starts_with("> ") {
+            self.skip(self.rest.len() - prompt.len() + 1);
+        }
+        self.continued = false;
+    }
+
+    /// Reads on, past `length` bytes.
+    fn skip(&mut self, length: usize) {
+        self.line += self.rest[..length].matches('\n').count();
+        self.rest = &self.rest[length..];
+    }
+
+    /// The length of a mark by which a shell goes on with the next line, with the blanks after it.
+    fn continuation(&self) -> Option<usize> {
+        let mark = self.rest.chars().next()?;
+        let windows = self.shell && matches!(mark, '^' | '`');
+        if mark != '\\' && !windows {
+            return None;
+        }
+        let after = self.rest[1..].trim_start_matches(is_blank);
+        (after.is_empty() || after.starts_with('\n')).then(|| self.rest.len() - after.len())
+    }
+
+    /// Reads one word that begins with `first`.
+    fn word(&mut self, first: char) {
+        if !self.value_follows && matches!(first, '!' | '(') {
+            self.in_caps &= first == '(';
+            self.out.push(first);
+            return self.skip(1);
+        }
+        if self.skips_word {
+            self.skips_word = false;
+            self.parts();
+            return;
+        }
+        if !self.in_caps && !self.value_follows {
+            let end = self.rest.find(char::is_whitespace);
+            let token = &self.rest[..end.unwrap_or(self.rest.len())];
+            if let Some(has_value) = gst_launch::option(token) {
+                self.skips_word = has_value;
+                self.parts();
+                return;
+            }
+            if self.shell {
+                self.check_shell_word(token.to_owned());
+            }
+        }
+        let (role, prefix, parts) = self.parts();
+        let line = self.out.len();
+        self.out.push_str(&prefix);
+        match role {
+            Role::Assignment => self.push_value(&parts),
+            Role::Caps => self.push_caps(&parts),
+            Role::Other => self.push_other(&parts),
+        }
+        self.value_follows = self.out[line..].ends_with('=') && parts.is_empty();
+        if matches!(parts.last(), Some(Part::Quoted(_))) && self.rest.starts_with(['!', ')', ';']) {
+            self.out.push(' ');
+        }
+    }
+
+    /// Refuses what a shell would do with a word.
+    fn check_shell_word(&mut self, token: String) {
+        let operator = token.trim_start_matches(|c: char| c.is_ascii_digit());
+        if operator.starts_with(['|', '&', ';', '>', '<']) {
+            self.blame(
+                format!("{token:?} is an instruction to the shell"),
+                "take it out: a pipeline file has the pipeline alone",
+            );
+        } else if gst_launch::is_command(&token) {
+            self.blame(
+                format!("{token:?} comes a second time"),
+                "write each pipeline into a file of its own",
+            );
+        }
+    }
+
+    /// The parts of the next word, and what stands before them: the `name=` of an assignment.
+    fn parts(&mut self) -> (Role, String, Vec<Part>) {
+        let mut role = if self.in_caps || is_caps(self.rest) {
+            Role::Caps
+        } else if self.value_follows {
+            Role::Assignment
+        } else {
+            Role::Other
+        };
+        self.in_caps = role == Role::Caps;
+        let mut prefix = String::new();
+        let mut parts: Vec<Part> = Vec::new();
+        let mut bare = String::new();
+        // A quote opens a string here.
+        let mut opens = true;
+        while let Some(c) = self.rest.chars().next() {
+            let ends_string = matches!(parts.last(), Some(Part::Quoted(_))) && bare.is_empty();
+            if c.is_whitespace()
+                || is_blank(c)
+                || self.continuation().is_some()
+                || c == '!' && (role == Role::Caps || ends_string)
+                || matches!(c, ')' | ';') && ends_string && role != Role::Caps
+            {
+                break;
+            }
+            let is_open = match quote(c) {
+                Some(_) if c.is_ascii() => opens || role == Role::Caps || self.shell,
+                Some(_) => opens || role == Role::Caps,
+                None => false,
+            };
+            if is_open && let Some(quoted) = self.quoted(c) {
+                if !bare.is_empty() {
+                    parts.push(Part::Bare(std::mem::take(&mut bare)));
+                }
+                parts.push(Part::Quoted(quoted));
+                opens = false;
+                continue;
+            }
+            if let Some(end) = placeholder(self.rest) {
+                bare.push_str(&self.rest[..end]);
+                self.skip(end);
+            } else if c == '\\' {
+                self.escape(&mut bare);
+            } else {
+                self.check_expansion();
+                match c {
+                    '"' if role == Role::Caps => bare.push('"'),
+                    '"' => bare.push_str("\\\""),
+                    c => bare.push(c),
+                }
+                self.skip(c.len_utf8());
+            }
+            opens = false;
+            if c == '=' {
+                let named = is_name(&bare[..bare.len() - 1]) || bare == "=";
+                if role == Role::Other && parts.is_empty() && named {
+                    role = Role::Assignment;
+                    prefix = std::mem::take(&mut bare);
+                    opens = true;
+                }
+            }
+        }
+        if !bare.is_empty() {
+            parts.push(Part::Bare(bare));
+        }
+        (role, prefix, parts)
+    }
+
+    /// Reads a `\` outside of quotes and the character after it. The parser knows no escapes in
+    /// caps, and none are needed for what only a shell reads otherwise.
+    fn escape(&mut self, bare: &mut String) {
+        let escaped = self.rest[1..].chars().next();
+        let length = 1 + escaped.map_or(0, char::len_utf8);
+        match escaped {
+            Some(c) if "()[]{}<>;&|!*?,".contains(c) || (c == '$' && self.shell) => bare.push(c),
+            _ => bare.push_str(&self.rest[..length]),
+        }
+        self.skip(length);
+    }
+
+    /// Refuses what a shell would put a value in the place of.
+    fn check_expansion(&mut self) {
+        if self.shell {
+            self.check_expansion_at(self.rest);
+        }
+    }
+
+    fn check_expansion_at(&mut self, text: &str) {
+        let Some(after) = text.strip_prefix(['$', '`']) else {
+            return;
+        };
+        let length = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let name = &after[..length.unwrap_or(after.len())];
+        if text.starts_with('`') || after.starts_with('(') {
+            self.blame(
+                "a command within the pipeline is for the shell alone".into(),
+                "write what the command prints in its place",
+            );
+        } else if !name.is_empty() {
+            let hint = format!("write ${{{name}}} for it, and give it a value: --set {name}=VALUE");
+            self.blame(format!("\"${name}\" is a variable of the shell"), &hint);
+        }
+    }
+
+    /// Reads a string that the quote `open` begins; `None` where the quote is not closed, which is
+    /// a fault.
+    fn quoted(&mut self, open: char) -> Option<Quoted> {
+        let kind = quote(open)?;
+        let start = open.len_utf8();
+        let Some((end, close)) = closing(&self.rest[start..], open, self.shell) else {
+            let hint = match kind {
+                '"' => "close it, or write \\\" for a quote that is text",
+                _ => "close it, or write \\' for a quote that is text",
+            };
+            self.blame(format!("the quote {open} is not closed"), hint);
+            return None;
+        };
+        let content = &self.rest[start..start + end];
+        if self.shell && kind == '"' {
+            let mut rest = content;
+            while let Some(at) = rest.find(['$', '`', '\\']) {
+                rest = &rest[at..];
+                let skipped = match placeholder(rest) {
+                    Some(end) => end,
+                    None if rest.starts_with('\\') => 1 + next_length(&rest[1..]),
+                    None => {
+                        self.check_expansion_at(rest);
+                        1
+                    }
+                };
+                rest = &rest[skipped..];
+            }
+        }
+        let content = content.replace("\\\n", "\n");
+        let mut verbatim = None;
+        if open == '"' && !content.ends_with('\\') {
+            verbatim = Some(format!("\"{}\"", hide_comments(&content)));
+        }
+        let plain = unescape(&content, |c| {
+            c == kind && (kind == '"' || !self.shell) || kind == '"' && c == '\\'
+        });
+        self.skip(start + end + close);
+        Some(Quoted { plain, verbatim })
+    }
+
+    fn push_value(&mut self, parts: &[Part]) {
+        match parts {
+            [] => {}
+            [Part::Bare(bare)] => self.out.push_str(bare),
+            [
+                Part::Quoted(Quoted {
+                    verbatim: Some(verbatim),
+                    ..
+                }),
+            ] => self.out.push_str(verbatim),
+            parts => {
+                let joined: String = parts.iter().map(Part::plain).collect();
+                self.out.push_str(&requote(&joined));
+            }
+        }
+    }
+
+    fn push_caps(&mut self, parts: &[Part]) {
+        for (index, part) in parts.iter().enumerate() {
+            match part {
+                Part::Bare(bare) => self.out.push_str(bare),
+                Part::Quoted(quoted) => {
+                    let text = in_caps(&quoted.plain);
+                    let is_word = !text.contains(|c: char| c.is_whitespace() || ";!\"".contains(c));
+                    if index == 0 || (self.shell && is_word) {
+                        self.out.push_str(&text);
+                    } else {
+                        self.out.push('"');
+                        self.out.push_str(&escape(&text));
+                        self.out.push('"');
+                    }
+                }
+            }
+        }
+    }
+
+    fn push_other(&mut self, parts: &[Part]) {
+        if let [Part::Bare(bare)] = parts {
+            return self.out.push_str(bare);
+        }
+        let joined: String = parts.iter().map(Part::plain).collect();
+        match joined.split_once('=') {
+            Some((name, value)) if is_name(name.trim_end()) => {
+                self.out.push_str(name.trim_end());
+                self.out.push('=');
+                self.out.push_str(&requote(value));
+            }
+            _ => {
+                let text = in_caps(&joined);
+                self.in_caps = is_caps(text.trim_start()) && !text.contains('!');
+                self.out.push_str(&text);
+            }
+        }
+    }
+
+    /// Notes a mistake, unless there is one already.
+    fn blame(&mut self, cause: String, hint: &str) {
+        let line = self.line;
+        let shown = self.written.lines().nth(line - 1).unwrap_or_default();
+        self.fault.get_or_insert_with(|| Fault {
+            line,
+            shown: shown.trim().to_owned(),
+            cause,
+            hint: hint.to_owned(),
+        });
+    }
+}
+
+impl Part {
+    fn plain(&self) -> String {
+        match self {
+            Self::Bare(bare) => unescape(bare, |_| true),
+            Self::Quoted(quoted) => quoted.plain.clone(),
+        }
+    }
+}
+
+/// Whether a character separates words, but for the end of a line. Some have no width.
+fn is_blank(c: char) -> bool {
+    c != '\n' && c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}')
+}
+
+/// The plain quote that a quote stands for.
+fn quote(c: char) -> Option<char> {
+    match c {
+        '"' | '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{201f}' | '\u{ab}' | '\u{bb}' => Some('"'),
+        '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}' => Some('\''),
+        _ => None,
+    }
+}
+
+/// The length of a string's content, and that of the quote which closes it.
+fn closing(content: &str, open: char, shell: bool) -> Option<(usize, usize)> {
+    let kind = quote(open)?;
+    let escapes = kind == '"' || !shell;
+    find_closing(content, open, escapes)
+        .or_else(|| (kind == '\'' && escapes).then(|| find_closing(content, open, false))?)
+}
+
+fn find_closing(content: &str, open: char, escapes: bool) -> Option<(usize, usize)> {
+    let mut at = 0;
+    let mut is_long = false;
+    while let Some(c) = content[at..].chars().next() {
+        let rest = &content[at..];
+        if let Some(length) = placeholder(rest) {
+            at += length;
+            continue;
+        }
+        let closes = c == open || (!open.is_ascii() && quote(c) == quote(open));
+        if closes {
+            let after = rest[c.len_utf8()..].chars().next();
+            let is_end = after.is_none_or(|c| c.is_whitespace() || matches!(c, '!' | ')' | '\\'));
+            // A string over several lines is rare, and a quote that somebody forgot is not.
+            return (is_end || !is_long).then_some((at, c.len_utf8()));
+        }
+        if c == '\n' {
+            let is_continued = content[..at].ends_with('\\');
+            is_long |= !is_continued;
+            if !is_continued && rest.trim_start().starts_with('!') {
+                return None;
+            }
+        }
+        at += match c {
+            '\\' if escapes && !rest[1..].starts_with('\n') => 1 + next_length(&rest[1..]),
+            c => c.len_utf8(),
+        };
+    }
+    None
+}
+
+/// The length of the first character.
+fn next_length(text: &str) -> usize {
+    text.chars().next().map_or(0, char::len_utf8)
+}
+
+/// The length of the placeholder that `text` begins with.
+fn placeholder(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("${")?;
+    let mut depth = 0;
+    for (at, c) in inner.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(2 + at + 1),
+            '}' => depth -= 1,
+            '\n' => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether `text` begins with caps: `video/x-raw`.
+fn is_caps(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let second = text.trim_start_matches(is_part);
+    second.len() < text.len()
+        && second
+            .strip_prefix('/')
+            .is_some_and(|s| s.starts_with(is_part))
+}
+
+/// Whether `text` may be the name of a property.
+fn is_name(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-%:".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.chars().all(is_part)
+}
+
+/// `text` without the `\` before the characters for which `is_escaped` holds. Placeholders stay as
+/// they are.
+fn unescape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(length) = placeholder(rest) {
+            plain.push_str(&rest[..length]);
+            rest = &rest[length..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        match rest.chars().next() {
+            Some(escaped) if c == '\\' && is_escaped(escaped) => {
+                plain.push(escaped);
+                rest = &rest[escaped.len_utf8()..];
+            }
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// `text` with a `\` before what ends or escapes within quotes. Placeholders stay as they are.
+fn escape(text: &str) -> String {
+    escape_where(text, |c| matches!(c, '"' | '\\'))
+}
+
+fn escape_where(text: &str, needs: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = placeholder(rest).unwrap_or_else(|| {
+            if needs(c) {
+                escaped.push('\\');
+            }
+            c.len_utf8()
+        });
+        escaped.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    escaped
+}
+
+/// A value in the parser's notation.
+fn requote(plain: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:+%@,".contains(c);
+    if !plain.is_empty() && plain.chars().all(is_plain) {
+        return plain.to_owned();
+    }
+    // The parser would take `\"` at the end of a string for a quote within it.
+    if plain.ends_with('\\') && !plain.contains('\n') {
+        return escape_where(plain, |c| !is_plain(c));
+    }
+    format!("\"{}\"", hide_comments(&escape(plain)))
+}
+
+/// A string over several lines, with no line that looks as if it had a comment.
+fn hide_comments(content: &str) -> String {
+    match content.split_once('\n') {
+        Some((first, rest)) => {
+            let rest = rest.replace("\\#", "#").replace('#', "\\#");
+            format!("{first}\n{rest}")
+        }
+        None => content.to_owned(),
+    }
+}
+
+/// The content of a string as caps outside of quotes: with plain blanks, and without a shell's
+/// escapes.
+fn in_caps(plain: &str) -> String {
+    let plain = unescape(plain, |c| "()[]{}<>;,".contains(c));
+    let blank = |c: char| if is_blank(c) && !c.is_ascii() { ' ' } else { c };
+    plain.chars().map(blank).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(text: &str) -> String {
+        let notation = normalize(text);
+        assert_eq!(notation.fault, None, "{text}");
+        notation.text
+    }
+
+    #[test]
+    fn text_in_the_notation_of_the_parser_stays_as_it_is() {
+        for text in [
+            "# It's a file.\n#! loop\nfilesrc location=\"${file}\"\n  ! decodebin # it's\n",
+            "a ! video/x-raw,format={ I420, NV12 },framerate=[1/1,30/1] ! b name=c\tc. ! d",
+            "a ! video/x-raw, format=(string)\"I420\", width=(int)[ 2, 8192, 2 ] ! b",
+            "a text=it's font-desc=\"Sans, 24\" time=\"%H:%M # %S\" color=#ff x=a\\ b y=a\\\"b",
+            "a text=\"say \\\"it's\\\" \\\\ now\" ! b",
+            "a text = \"a b\" ! b text =c",
+            "a text=\"${text:-say \"it's}\" ! ${x:-b text='y'} ! video/x-raw,width=${w:-3}",
+            "s name=b sink_0::xpos=0 ! ( a ! b ) s. ! c",
+            "a text=\"one\ntwo\" ! b",
+            "rtsp://h/?a=\\\"b ! /dev/video0 x=/a/b y=a/b",
+        ] {
+            assert_eq!(normal(text), text);
+        }
+    }
+
+    #[test]
+    fn a_second_reading_changes_nothing() {
+        for text in [
+            "a text='it\\'s \"x\"' ! b",
+            "a 'location=/a b\\' text=5' ! b",
+            "a text=\u{201c}a \"b\u{201d} ! 'video/x-raw, format=\"I420\"' ! b",
+            "gst-launch-1.0 a x=\"1\"'2'\\ 3 ! \"video/x-raw,format=\\\"I420\\\"\" ! b",
+        ] {
+            let once = normal(text);
+            assert_eq!(normal(&once), once);
+        }
+    }
+
+    #[test]
+    fn quotes_and_escapes_of_a_shell_become_those_of_the_parser() {
+        for (text, expected) in [
+            (
+                "a ! 'video/x-raw,width=320' ! b",
+                "a ! video/x-raw,width=320 ! b",
+            ),
+            (
+                "a ! \"video/x-raw, width=320\" ! b",
+                "a ! video/x-raw, width=320 ! b",
+            ),
+            (
+                "a ! 'video/x-raw(memory:NVMM), format=\"I420\"' ! b",
+                "a ! video/x-raw(memory:NVMM), format=\"I420\" ! b",
+            ),
+            (
+                "a ! \"video/x-raw,format=\\\"I420\\\"\" ! b",
+                "a ! video/x-raw,format=\"I420\" ! b",
+            ),
+            (
+                "a ! video/x-raw,format=\\(string\\)I420,width=\\[1,2\\] \\! b",
+                "a ! video/x-raw,format=(string)I420,width=[1,2] ! b",
+            ),
+            (
+                "a ! video/x-raw,format='I420' ! b",
+                "a ! video/x-raw,format=\"I420\" ! b",
+            ),
+            ("a '!' \"b\" \"(\" c ')'", "a ! b ( c )"),
+            ("a text='a b' x='c' ! b", "a text=\"a b\" x=c ! b"),
+            (
+                "a text='say \"#1\" \\o/' ! b",
+                "a text=\"say \\\"#1\\\" \\\\o/\" ! b",
+            ),
+            (
+                "a \"location=/a b.mp4\" 'x=1' ! b",
+                "a location=\"/a b.mp4\" x=1 ! b",
+            ),
+            ("a location='${file}' ! b", "a location=\"${file}\" ! b"),
+            ("a text='' ! b", "a text=\"\" ! b"),
+            ("a text='C:\\' x=1", "a text=C:\\\\ x=1"),
+            ("a text=\"a b\"! b", "a text=\"a b\" ! b"),
+            ("a text=5\" x=\"a b\"", "a text=5\\\" x=\"a b\""),
+            ("a \\\n  x=1 \\ \t\r\n  ! b\\\n", "a \n  x=1 \n  ! b\n"),
+            (
+                "a text=\u{201c}a b\u{201d} x=\u{2018}c\u{2019} ! b",
+                "a text=\"a b\" x=c ! b",
+            ),
+            (
+                "a ! \u{201e}video/x-raw,\u{a0}width=3\u{201c}\u{a0}!\u{a0}b",
+                "a ! video/x-raw, width=3 ! b",
+            ),
+            ("a text=\"a\u{a0}b\" ! b", "a text=\"a\u{a0}b\" ! b"),
+            (
+                "a ! caps caps='x/y, z=\"I\"' ! b",
+                "a ! caps caps=\"x/y, z=\\\"I\\\"\" ! b",
+            ),
+            ("a -v ! b -e", "a  ! b "),
+            ("a text='one\n# two' ! b", "a text=\"one\n\\# two\" ! b"),
+        ] {
+            assert_eq!(normal(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_read_as_a_shell_reads_it() {
+        for (text, expected) in [
+            ("gst-launch-1.0 -v a ! b", "  a ! b"),
+            (
+                "# Mine.\n$ sudo -E GST_DEBUG=3 /usr/bin/gst-launch-1.0 -ve --gst-debug=3 a ! b",
+                "# Mine.\n   a ! b",
+            ),
+            (
+                "gst-launch-1.0 --gst-debug \"*:3\" -X b \u{2013}e \u{2014}gst-plugin-path x a",
+                "        a",
+            ),
+            (
+                "#!/bin/sh\nset -e\n\ngst-launch-1.0 \\\n  -v \\\n  a \\\n> ! b",
+                "#!/bin/sh\n\n\n \n   \n  a \n ! b",
+            ),
+            ("gst-launch-1.0 a ^\n ! b `\n ! c", " a \n ! b \n ! c"),
+            ("C:\\> \"C:\\gst\\gst-launch-1.0.exe\" a ! b", " a ! b"),
+            (
+                "gst-launch-1.0 a location=/me/\"my file\".mp4 x=a\\ b ! b",
+                " a location=\"/me/my file.mp4\" x=a\\ b ! b",
+            ),
+            (
+                "gst-launch-1.0 a ! video/x-raw,width=\"320\",format='(string)I420' ! b",
+                " a ! video/x-raw,width=320,format=(string)I420 ! b",
+            ),
+            (
+                "gst-launch-1.0 a text='it'\\''s $5' x=\"\\$5\"",
+                " a text=\"it's $5\" x=\"\\$5\"",
+            ),
+        ] {
+            assert_eq!(normal(text), expected, "{text}");
+        }
+        let variables = normalize("A=b \\\n c=1 gst-launch-1.0 d=e ! f").variables;
+        assert_eq!(variables, [(1, "A=b".into()), (2, "c=1".into())]);
+    }
+
+    #[test]
+    fn a_mistake_has_its_line() {
+        for (text, line, cause) in [
+            ("# It's.\na text=\"b ! c", 2, "the quote \" is not closed"),
+            (
+                "a\nb text='c\n ! d text='e'",
+                2,
+                "the quote ' is not closed",
+            ),
+            (
+                "a\nb text=\"c\nd text=\"e\"",
+                2,
+                "the quote \" is not closed",
+            ),
+            (
+                "a text=\u{201c}b c ! d",
+                1,
+                "the quote \u{201c} is not closed",
+            ),
+            (
+                "gst-launch-1.0 a ! b 2>&1 | tee x",
+                1,
+                "\"2>&1\" is an instruction to the shell",
+            ),
+            (
+                "gst-launch-1.0 a \n ! b &",
+                2,
+                "\"&\" is an instruction to the shell",
+            ),
+            (
+                "gst-launch-1.0 a x=$DEV ! b",
+                1,
+                "\"$DEV\" is a variable of the shell",
+            ),
+            (
+                "gst-launch-1.0 a x=\"$DEV\" ! b",
+                1,
+                "\"$DEV\" is a variable of the shell",
+            ),
+            (
+                "gst-launch-1.0 a x=$(b) ! b",
+                1,
+                "a command within the pipeline",
+            ),
+            (
+                "gst-launch-1.0 a ! b\ngst-launch-1.0 c",
+                2,
+                "\"gst-launch-1.0\" comes a second",
+            ),
+        ] {
+            let fault = normalize(text).fault.expect(text);
+            assert_eq!(fault.line, line, "{text}");
+            assert!(fault.cause.starts_with(cause), "{fault:?}");
+        }
+    }
+}
