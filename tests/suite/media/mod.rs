@@ -7,3 +7,4 @@ pub mod replace;
 pub mod slow_pipeline;
 pub mod source_files;
 pub mod source_loss;
+pub mod watch;
