@@ -267,6 +267,9 @@ impl CapturePipeline {
                 .hint(explained.hint);
         }
         let failure = build::failed(&place, error);
+        if error.details().any(|line| line.contains("\"~/")) {
+            return failure.hint("write the whole path: ~ is for the shell alone");
+        }
         let message = error.message();
         match property_check::placeholder_of(&self.file.text, "location") {
             Some(name) if message.contains("not found") => {

@@ -98,6 +98,9 @@ pub(crate) fn is_command(word: &str) -> bool {
 pub(crate) fn option(word: &str) -> Option<bool> {
     const DASHES: [char; 3] = ['-', '\u{2013}', '\u{2014}'];
     let name = word.trim_start_matches(DASHES);
+    if word == "--" {
+        return Some(false);
+    }
     if name.len() == word.len() || name.is_empty() {
         return None;
     }

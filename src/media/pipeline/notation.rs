@@ -111,6 +111,8 @@ impl Scanner<'_> {
             let is_start = self.out.is_empty() || self.out.ends_with(char::is_whitespace);
             if c == '\n' {
                 self.newline();
+            } else if is_invisible(c) {
+                self.skip(c.len_utf8());
             } else if is_blank(c) {
                 self.out.push(if c.is_ascii() { c } else { ' ' });
                 self.skip(c.len_utf8());
@@ -128,6 +130,11 @@ impl Scanner<'_> {
     }
 
     fn newline(&mut self) {
+        // Caps that end a line end there, unless they say that they go on.
+        self.in_caps &= self
+            .out
+            .trim_end()
+            .ends_with([',', ';', '=', '{', '[', '(']);
         self.out.push('\n');
         self.skip(1);
         // The prompt of a shell for the rest of a command.
@@ -164,16 +171,14 @@ impl Scanner<'_> {
         }
         if self.skips_word {
             self.skips_word = false;
-            self.parts();
-            return;
+            return self.drop_word();
         }
         if !self.in_caps && !self.value_follows {
             let end = self.rest.find(char::is_whitespace);
             let token = &self.rest[..end.unwrap_or(self.rest.len())];
             if let Some(has_value) = gst_launch::option(token) {
                 self.skips_word = has_value;
-                self.parts();
-                return;
+                return self.drop_word();
             }
             if self.shell {
                 self.check_shell_word(token.to_owned());
@@ -191,6 +196,13 @@ impl Scanner<'_> {
         if matches!(parts.last(), Some(Part::Quoted(_))) && self.rest.starts_with(['!', ')', ';']) {
             self.out.push(' ');
         }
+    }
+
+    /// Leaves the next word out.
+    fn drop_word(&mut self) {
+        let line = self.line;
+        self.parts();
+        self.out.extend((line..self.line).map(|_| '\n'));
     }
 
     /// Refuses what a shell would do with a word.
@@ -227,7 +239,6 @@ impl Scanner<'_> {
         while let Some(c) = self.rest.chars().next() {
             let ends_string = matches!(parts.last(), Some(Part::Quoted(_))) && bare.is_empty();
             if c.is_whitespace()
-                || is_blank(c)
                 || self.continuation().is_some()
                 || c == '!' && (role == Role::Caps || ends_string)
                 || matches!(c, ')' | ';') && ends_string && role != Role::Caps
@@ -245,6 +256,10 @@ impl Scanner<'_> {
                 }
                 parts.push(Part::Quoted(quoted));
                 opens = false;
+                continue;
+            }
+            if is_invisible(c) {
+                self.skip(c.len_utf8());
                 continue;
             }
             if let Some(end) = placeholder(self.rest) {
@@ -411,11 +426,15 @@ impl Scanner<'_> {
 
     /// Notes a mistake, unless there is one already.
     fn blame(&mut self, cause: String, hint: &str) {
-        let line = self.line;
-        let shown = self.written.lines().nth(line - 1).unwrap_or_default();
+        let (line, written) = (self.line, self.written);
         self.fault.get_or_insert_with(|| Fault {
             line,
-            shown: shown.trim().to_owned(),
+            shown: written
+                .lines()
+                .nth(line - 1)
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
             cause,
             hint: hint.to_owned(),
         });
@@ -431,9 +450,14 @@ impl Part {
     }
 }
 
-/// Whether a character separates words, but for the end of a line. Some have no width.
+/// Whether a character separates words, but for the end of a line.
 fn is_blank(c: char) -> bool {
-    c != '\n' && c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}')
+    c != '\n' && c.is_whitespace()
+}
+
+/// Whether a character has no width. Web pages put such characters within words.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}')
 }
 
 /// The plain quote that a quote stands for.
@@ -689,6 +713,14 @@ mod tests {
                 "a ! \u{201e}video/x-raw,\u{a0}width=3\u{201c}\u{a0}!\u{a0}b",
                 "a ! video/x-raw, width=3 ! b",
             ),
+            (
+                "a ! video/x-raw,a=b\ng text=it's x=\"5\" # it's",
+                "a ! video/x-raw,a=b\ng text=it's x=\"5\" # it's",
+            ),
+            (
+                "a\u{200b} ! vi\u{ad}deo/x-raw\u{feff} ! b",
+                "a ! video/x-raw ! b",
+            ),
             ("a text=\"a\u{a0}b\" ! b", "a text=\"a\u{a0}b\" ! b"),
             (
                 "a ! caps caps='x/y, z=\"I\"' ! b",
@@ -736,6 +768,19 @@ mod tests {
         }
         let variables = normalize("A=b \\\n c=1 gst-launch-1.0 d=e ! f").variables;
         assert_eq!(variables, [(1, "A=b".into()), (2, "c=1".into())]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_keeps_its_lines(
+            text in "(gst-launch-1[.]0 )?([-!#$\"'\\\\=,;(){}`^ \n\ta/\u{201c}\u{a0}\u{200b}]{1,2}|\\$\\{a:-|-X|video/x-raw){0,24}"
+        ) {
+            let normal = normalize(&text);
+            let count = |text: &str| text.matches('\n').count();
+            proptest::prop_assert_eq!(count(&normal.text), count(&text), "{:?}", normal.text);
+            let line = normal.fault.map_or(1, |fault| fault.line);
+            proptest::prop_assert!(line <= count(&text) + 1);
+        }
     }
 
     #[test]
