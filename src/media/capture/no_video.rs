@@ -46,7 +46,17 @@ pub fn explain(
     };
     let another = || source.takes("takes a video file");
     if has("not found") {
-        return None;
+        let cause = None;
+        return source
+            .remedy_of_path()
+            .map(|hint| Explanation { cause, hint });
+    }
+    if error
+        .details()
+        .any(|line| line.contains("Permission denied"))
+    {
+        let hint = format!("chmod u+r {}", source.path);
+        return Some(said("permission denied", hint));
     }
     if source.is_raw() && uses_decoder(pipeline) {
         let cause = "a file of raw frames does not say their size and format";
@@ -55,8 +65,11 @@ pub fn explain(
     if has("missing a plug-in") {
         return missing_decoder(error, &source);
     }
-    if has("contains no data") {
+    if has("contains no data") || has("enough data") {
         return Some(said("the file is empty", another()));
+    }
+    if has("a text file") {
+        return Some(said("the file is a text", another()));
     }
     if has("No file name specified") {
         return Some(said("it was given no file", another()));
@@ -96,21 +109,56 @@ pub fn explain(
 
 /// The source of a pipeline that reads a file.
 struct FileSource {
-    /// The placeholder for the path, where there is one.
+    /// The property that names the file.
+    property: &'static str,
+    /// The placeholder for the property, where there is one.
     placeholder: Option<String>,
     path: String,
 }
 
 impl FileSource {
     fn of(file: &PipelineFile, pipeline: &gst::Pipeline) -> Option<Self> {
-        let mut elements = pipeline.iterate_sources().into_iter().flatten();
-        let source = elements.find(|source| element::kind(source) == "filesrc")?;
-        Some(Self {
-            placeholder: property_check::placeholder_of(&file.text, "location"),
-            path: source
-                .property::<Option<String>>("location")
-                .unwrap_or_default(),
+        let elements = pipeline.iterate_elements().into_iter().flatten();
+        elements.into_iter().find_map(|source| {
+            let property = match &*element::kind(&source) {
+                "filesrc" => "location",
+                "uridecodebin" | "uridecodebin3" => "uri",
+                _ => return None,
+            };
+            let path = source.property::<Option<String>>(property);
+            Some(Self {
+                property,
+                placeholder: property_check::placeholder_of(&file.text, property),
+                path: path.unwrap_or_default(),
+            })
         })
+    }
+
+    /// A hint about the path.
+    fn takes(&self, what: &str) -> String {
+        let property = self.property;
+        let value = if property == "uri" { "URI" } else { "PATH" };
+        match &self.placeholder {
+            Some(name) => format!("--set {name}={value} {what}"),
+            None => format!("{property}={:?} {what}", self.path),
+        }
+    }
+
+    /// A hint about a path that only another program understands.
+    fn remedy_of_path(&self) -> Option<String> {
+        if self.path.starts_with("~/") {
+            Some("write the whole path: ~ is for a shell alone".to_owned())
+        } else if self.property == "location"
+            && let Some(path) = self.path.strip_prefix("file://")
+        {
+            Some(self.takes(&format!("takes a path alone: {path}")))
+        } else if self.property == "location" && self.path.contains("://") {
+            let hint = "filesrc takes no URL: in a pipeline file, write uridecodebin uri=URL in the \
+                        place of filesrc and decodebin";
+            Some(hint.to_owned())
+        } else {
+            None
+        }
     }
 
     /// Whether the path is named as files of raw frames are.
@@ -120,14 +168,6 @@ impl FileSource {
         ];
         let end = Path::new(&self.path).extension();
         end.is_some_and(|end| ENDS.iter().any(|raw| end.eq_ignore_ascii_case(raw)))
-    }
-
-    /// A hint about the path.
-    fn takes(&self, what: &str) -> String {
-        match &self.placeholder {
-            Some(name) => format!("--set {name}=PATH {what}"),
-            None => format!("location={:?} {what}", self.path),
-        }
     }
 }
 
@@ -161,7 +201,13 @@ fn uses_decoder(pipeline: &gst::Pipeline) -> bool {
 
 /// The elements that find out what a file holds.
 fn decoders(pipeline: &gst::Pipeline) -> impl Iterator<Item = gst::Element> {
-    const DECODERS: [&str; 3] = ["decodebin", "decodebin3", "parsebin"];
+    const DECODERS: [&str; 5] = [
+        "decodebin",
+        "decodebin3",
+        "parsebin",
+        "uridecodebin",
+        "uridecodebin3",
+    ];
     let elements = pipeline.iterate_elements().into_iter().flatten();
     elements.filter(|e| DECODERS.contains(&&*element::kind(e)))
 }

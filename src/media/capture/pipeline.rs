@@ -261,15 +261,14 @@ impl CapturePipeline {
         }
         let place = self.file.place(None);
         if let Some(explained) = no_video::explain(&self.file, &self.pipeline, error) {
-            let cause = explained.cause.as_deref().unwrap_or(error.message());
-            return Failure::start(format!("the pipeline {place} failed"))
-                .cause(cause)
-                .hint(explained.hint);
+            let failure = Failure::start(format!("the pipeline {place} failed"));
+            let failure = match explained.cause {
+                Some(cause) => failure.cause(cause),
+                None => failure.cause(error.message()).found(error.details()),
+            };
+            return failure.hint(explained.hint);
         }
         let failure = build::failed(&place, error);
-        if error.details().any(|line| line.contains("\"~/")) {
-            return failure.hint("write the whole path: ~ is for the shell alone");
-        }
         let message = error.message();
         match property_check::placeholder_of(&self.file.text, "location") {
             Some(name) if message.contains("not found") => {

@@ -82,6 +82,12 @@ fn a_file_without_video_says_what_it_is() {
     let tone = "audiotestsrc num-buffers=100 ! wavenc ! filesink";
     make(&format!("{tone} location={}", sound.display()));
     fs::write(at("empty.mp4"), "").unwrap();
+    fs::write(at("long.txt"), "This is a line of a text.\n".repeat(200)).unwrap();
+    fs::write(
+        at("page.mp4"),
+        "<!DOCTYPE html>\n<html><body>No.</body></html>\n",
+    )
+    .unwrap();
     fs::write(at("text.mp4"), "This is a text, and no video.\n").unwrap();
     fs::write(at("frames.yuv"), vec![0x55; 115_200]).unwrap();
     let other: Vec<u8> = clip.clone();
@@ -94,6 +100,28 @@ fn a_file_without_video_says_what_it_is() {
     for (path, cause, hint) in [
         (sound, "the file has no video, but sound alone", takes),
         (at("empty.mp4"), "the file is empty", takes),
+        (at("long.txt"), "the file is a text", takes),
+        (
+            at("page.mp4"),
+            "the file has no video, but text/html",
+            takes,
+        ),
+        ("/dev/null".into(), "the file is empty", takes),
+        (
+            "~/clip.mp4".into(),
+            "Resource not found",
+            "write the whole path",
+        ),
+        (
+            "file:///no/clip.mp4".into(),
+            "Resource not found",
+            "--set file=PATH takes a path alone: /no/clip.mp4",
+        ),
+        (
+            "http://desk/clip".into(),
+            "Resource not found",
+            "filesrc takes no URL: in a pipeline",
+        ),
         (
             at("text.mp4"),
             "the file is no video of a known kind",
@@ -135,6 +163,34 @@ fn a_file_without_video_says_what_it_is() {
         assert!(rest.contains(&format!("hint: {hint}")), "{path:?}: {rest}");
         assert_eq!(ended.code(), 1, "{path:?}");
     }
+}
+
+#[test]
+fn a_uri_without_video_says_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("sound.wav");
+    let place = sound.display();
+    make(&format!(
+        "audiotestsrc num-buffers=100 ! wavenc ! filesink location={place}"
+    ));
+    let text = "uridecodebin uri=${uri} ! videoconvert ! appsink name=frames\n";
+    let (_folder, path) = written(text);
+    let uri = format!("uri=file://{place}");
+    let args = [
+        "send",
+        "--port",
+        "0",
+        "--no-preview",
+        "--pipeline",
+        &path,
+        "--set",
+        &uri,
+    ];
+    let said = format!(
+        "error: the pipeline {path:?} failed: the file has no video, but sound alone\n\
+         hint: --set uri=URI takes a video file"
+    );
+    assert_eq!(run_vidchat(args).stderr.trim_end(), said);
 }
 
 #[test]
