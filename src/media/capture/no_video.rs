@@ -23,8 +23,34 @@ pub struct Explanation {
 
 const WHOLE: &str =
     "is the file whole, and not protected? a copy that was cut off may lack its index";
-const UNPROTECTED: &str = "takes a video file without copy protection";
 const RAW: &str = "docs/pipelines.md has a pipeline for raw frames from a file";
+const VIDEO: &str = "takes a video file";
+const UNPROTECTED: &str = "takes a video file without copy protection";
+
+/// Words of GStreamer's about a file, the cause in plainer words where there are some, and what
+/// has to be given instead.
+const ABOUT_FILES: [(&str, Option<&str>, &str); 7] = [
+    ("contains no data", Some("the file is empty"), VIDEO),
+    ("enough data", Some("the file is empty"), VIDEO),
+    ("a text file", Some("the file is a text"), VIDEO),
+    ("No file name", Some("it was given no file"), VIDEO),
+    ("is encrypted", Some("the file is encrypted"), UNPROTECTED),
+    (
+        "determine type of stream",
+        Some("the file is no video of a known kind"),
+        VIDEO,
+    ),
+    ("is a directory", None, "takes a file, not a folder"),
+];
+/// Words of GStreamer's about a file that it cannot read to the end.
+const ABOUT_PARTS: [&str; 4] = [
+    "no playable streams",
+    "before its first frame",
+    "stream error",
+    // decodebin drops the error of a demultiplexer that it is about to link.
+    NO_FRAME,
+];
+const NO_FRAME: &str = "no frame came";
 
 /// Explains the failure of a pipeline that was made of `file`; `None` where the element's own
 /// words are all that is known.
@@ -33,78 +59,46 @@ pub fn explain(
     pipeline: &gst::Pipeline,
     error: &ElementError,
 ) -> Option<Explanation> {
-    let message = error.message();
-    let has = |words: &str| message.contains(words);
-    let is_late = has("no frame came");
-    if let Some(explained) = waiting_branches(file, pipeline).filter(|_| is_late) {
+    let has = |words: &str| error.message().contains(words);
+    let details = |words: &str| error.details().any(|line| line.contains(words));
+    if has(NO_FRAME)
+        && let Some(explained) = waiting_branches(file, pipeline)
+    {
         return Some(explained);
     }
     let source = FileSource::of(file, pipeline)?;
-    let said = |cause: &str, hint: String| Explanation {
-        cause: Some(cause.to_owned()),
-        hint,
+    let explained = |cause: Option<&str>, hint: String| {
+        let cause = cause.map(str::to_owned);
+        Some(Explanation { cause, hint })
     };
-    let another = || source.takes("takes a video file");
     if has("not found") {
-        let cause = None;
-        return source
-            .remedy_of_path()
-            .map(|hint| Explanation { cause, hint });
+        return explained(None, source.remedy_of_path()?);
     }
-    if error
-        .details()
-        .any(|line| line.contains("Permission denied"))
-    {
-        let hint = format!("chmod u+r {}", source.path);
-        return Some(said("permission denied", hint));
+    if details("Permission denied") {
+        return explained(
+            Some("permission denied"),
+            format!("chmod u+r {}", source.path),
+        );
     }
-    if source.is_raw() && uses_decoder(pipeline) {
+    if source.is_raw() && decoders(pipeline).next().is_some() {
         let cause = "a file of raw frames does not say their size and format";
-        return Some(said(cause, RAW.to_owned()));
+        return explained(Some(cause), RAW.to_owned());
     }
     if has("missing a plug-in") {
         return missing_decoder(error, &source);
     }
-    if has("contains no data") || has("enough data") {
-        return Some(said("the file is empty", another()));
+    if let Some((_, cause, instead)) = ABOUT_FILES.iter().find(|(words, ..)| has(words)) {
+        return explained(*cause, source.takes(instead));
     }
-    if has("a text file") {
-        return Some(said("the file is a text", another()));
+    if (details("not-linked") || has(NO_FRAME))
+        && let Some(kind) = other_than_video(pipeline)
+    {
+        let cause = format!("the file has no video, but {kind}");
+        return explained(Some(&cause), source.takes(VIDEO));
     }
-    if has("No file name specified") {
-        return Some(said("it was given no file", another()));
-    }
-    if has("is encrypted") {
-        let hint = source.takes(UNPROTECTED);
-        return Some(said("the file is encrypted", hint));
-    }
-    if has("determine type of stream") {
-        let cause = "the file is no video of a known kind";
-        return Some(said(cause, another()));
-    }
-    if has("is a directory") {
-        let hint = source.takes("takes a file, not a folder");
-        return Some(Explanation { cause: None, hint });
-    }
-    let is_unlinked = error.details().any(|line| line.contains("not-linked"));
-    match decoded(pipeline) {
-        Decoded::Other(kind) if is_unlinked => {
-            let cause = format!("the file has no video, but {kind}");
-            Some(said(&cause, another()))
-        }
-        // The demultiplexer's own words get lost where decodebin is about to link it.
-        _ if ["playable streams", "before its first frame", "stream error"]
-            .iter()
-            .any(|w| has(w))
-            || is_late =>
-        {
-            let cause =
-                has("playable streams").then(|| "no video in the file can be played".into());
-            let hint = WHOLE.to_owned();
-            Some(Explanation { cause, hint })
-        }
-        _ => None,
-    }
+    let cause = has("no playable streams").then_some("no video in the file can be played");
+    let is_part = ABOUT_PARTS.iter().any(|words| has(words));
+    is_part.then(|| explained(cause, WHOLE.to_owned()))?
 }
 
 /// The source of a pipeline that reads a file.
@@ -146,13 +140,13 @@ impl FileSource {
 
     /// A hint about a path that only another program understands.
     fn remedy_of_path(&self) -> Option<String> {
-        if self.path.starts_with("~/") {
+        if self.property != "location" {
+            None
+        } else if self.path.starts_with("~/") {
             Some("write the whole path: ~ is for a shell alone".to_owned())
-        } else if self.property == "location"
-            && let Some(path) = self.path.strip_prefix("file://")
-        {
+        } else if let Some(path) = self.path.strip_prefix("file://") {
             Some(self.takes(&format!("takes a path alone: {path}")))
-        } else if self.property == "location" && self.path.contains("://") {
+        } else if self.path.contains("://") {
             let hint = "filesrc takes no URL: in a pipeline file, write uridecodebin uri=URL in the \
                         place of filesrc and decodebin";
             Some(hint.to_owned())
@@ -171,32 +165,31 @@ impl FileSource {
     }
 }
 
-/// The kinds of streams that a decoder has found.
-enum Decoded {
-    Nothing,
-    Video,
-    /// Streams of this kind, and no video.
-    Other(String),
-}
-
-fn decoded(pipeline: &gst::Pipeline) -> Decoded {
-    let mut kind = None;
-    for caps in decoders(pipeline)
-        .flat_map(|e| e.src_pads())
-        .filter_map(|pad| pad.current_caps())
-    {
-        match caps.structure(0).map(|s| s.name().to_string()) {
-            Some(name) if is_video(&name) => return Decoded::Video,
-            Some(name) if name.starts_with("audio/") => kind = Some("sound alone".to_owned()),
-            Some(name) => kind = kind.or(Some(name)),
-            None => {}
-        }
+/// The kind of the streams that were found in a file, where none of them is video.
+fn other_than_video(pipeline: &gst::Pipeline) -> Option<String> {
+    let pads = decoders(pipeline).flat_map(|decoder| decoder.src_pads());
+    let caps = pads.filter_map(|pad| pad.current_caps());
+    let kinds = caps.filter_map(|caps| Some(caps.structure(0)?.name().to_string()));
+    let mut kinds: Vec<String> = kinds.collect();
+    if kinds.is_empty() {
+        kinds.extend(sound_file(pipeline));
     }
-    kind.map_or(Decoded::Nothing, Decoded::Other)
+    if kinds.iter().any(|kind| is_video(kind)) {
+        None
+    } else if kinds.iter().any(|kind| kind.starts_with("audio/")) {
+        Some("sound alone".to_owned())
+    } else {
+        kinds.into_iter().next()
+    }
 }
 
-fn uses_decoder(pipeline: &gst::Pipeline) -> bool {
-    decoders(pipeline).next().is_some()
+/// The kind of a file that can hold sound alone.
+fn sound_file(pipeline: &gst::Pipeline) -> Option<String> {
+    let mut elements = pipeline.iterate_recurse().into_iter().flatten();
+    let finder = elements.find(|e| element::kind(e) == "typefind")?;
+    let caps = finder.property::<Option<gst::Caps>>("caps")?;
+    let kind = caps.structure(0)?.name().to_string();
+    kind.starts_with("audio/").then_some(kind)
 }
 
 /// The elements that find out what a file holds.
@@ -251,7 +244,7 @@ fn missing_decoder(error: &ElementError, source: &FileSource) -> Option<Explanat
     } else {
         (
             format!("the file has no video, but {media_type}"),
-            source.takes("takes a video file"),
+            source.takes(VIDEO),
         )
     };
     let cause = Some(cause);

@@ -237,12 +237,8 @@ impl Scanner<'_> {
         // A quote opens a string here.
         let mut opens = true;
         while let Some(c) = self.rest.chars().next() {
-            let ends_string = matches!(parts.last(), Some(Part::Quoted(_))) && bare.is_empty();
-            if c.is_whitespace()
-                || self.continuation().is_some()
-                || c == '!' && (role == Role::Caps || ends_string)
-                || matches!(c, ')' | ';') && ends_string && role != Role::Caps
-            {
+            let follows_string = matches!(parts.last(), Some(Part::Quoted(_))) && bare.is_empty();
+            if self.ends_word(c, role, follows_string) {
                 break;
             }
             let is_open = match quote(c) {
@@ -290,6 +286,15 @@ impl Scanner<'_> {
             parts.push(Part::Bare(bare));
         }
         (role, prefix, parts)
+    }
+
+    /// Whether a word ends before `c`. `follows_string` says whether `c` comes right behind a string.
+    fn ends_word(&self, c: char, role: Role, follows_string: bool) -> bool {
+        let is_operator = match role {
+            Role::Caps => c == '!',
+            _ => follows_string && matches!(c, '!' | ')' | ';'),
+        };
+        is_operator || c.is_whitespace() || self.continuation().is_some()
     }
 
     /// Reads a `\` outside of quotes and the character after it. The parser knows no escapes in
