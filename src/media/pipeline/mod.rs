@@ -13,5 +13,6 @@ pub(crate) mod gst_launch;
 pub(crate) mod notation;
 pub mod placeholders;
 pub(crate) mod property_check;
+pub(crate) mod quoting;
 pub mod template;
 pub(crate) mod text;
