@@ -7,7 +7,7 @@ pub mod compose;
 pub mod decoders;
 pub mod encoder_defaults;
 pub(crate) mod encoding;
-pub(crate) mod ends;
+pub mod ends;
 pub mod file;
 pub(crate) mod gst_launch;
 pub(crate) mod notation;
