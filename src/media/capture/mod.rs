@@ -10,6 +10,7 @@ pub(crate) mod codec_bench;
 pub mod encoder;
 pub mod events;
 pub(crate) mod handover;
+mod no_video;
 pub(crate) mod pipeline;
 pub mod placeholders;
 pub(crate) mod recovery;
