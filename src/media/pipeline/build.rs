@@ -10,6 +10,7 @@ use super::file::{Direction, PipelineFile};
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
+use crate::media::gst::videorate;
 
 /// The name of the element at which frames leave or enter a pipeline.
 pub const SEAM: &str = "frames";
@@ -41,16 +42,18 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
         return Err(missing_element(file, text, element));
     }
     let element = parsed.map_err(|e| invalid(file, text, e.message()))?;
-    match element.downcast::<gst::Pipeline>() {
-        Ok(pipeline) => Ok(pipeline),
+    let pipeline = match element.downcast::<gst::Pipeline>() {
+        Ok(pipeline) => pipeline,
         Err(element) => {
             let pipeline = gst::Pipeline::new();
             pipeline
                 .add(&element)
                 .map_err(|e| invalid(file, text, &e.message))?;
-            Ok(pipeline)
+            pipeline
         }
-    }
+    };
+    videorate::complete_frames(&pipeline);
+    Ok(pipeline)
 }
 
 /// The element at which frames leave (`appsink`) or enter (`appsrc`) the pipeline.
