@@ -6,7 +6,9 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
+use super::even_size;
 use super::file::{Direction, PipelineFile};
+use super::jpeg_range;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
@@ -53,6 +55,8 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
         }
     };
     videorate::complete_frames(&pipeline);
+    even_size::watch(&pipeline);
+    jpeg_range::watch(&pipeline);
     Ok(pipeline)
 }
 
