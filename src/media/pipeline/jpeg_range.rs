@@ -12,6 +12,17 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::{VideoColorMatrix, VideoColorRange};
 
+/// The elements that `${jpeg-colours}` stands for, from raw frames of any kind to those that an
+/// encoder of JPEG takes. `1:4:0:0` is the colorimetry of JPEG. The last converter knows which
+/// format the encoder takes: `capssetter` hides that from those before it.
+pub const JPEG_COLOURS: &str = "videoconvert \
+    ! capsfilter name=jpeg-precision caps=video/x-raw \
+    ! videoconvert \
+    ! capsfilter name=jpeg-colours caps=video/x-raw,format={I420,NV12} \
+    ! videobalance name=jpeg-range \
+    ! capssetter caps=video/x-raw,colorimetry=1:4:0:0 \
+    ! videoconvert";
+
 /// A `capsfilter` right behind the first converter: the bits that are calculated with.
 const PRECISION: &str = "jpeg-precision";
 /// A `capsfilter` right behind the second converter: the colours that come out.

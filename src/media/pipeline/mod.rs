@@ -8,7 +8,7 @@ pub mod decoders;
 pub mod encoder_defaults;
 mod even_size;
 pub mod file;
-mod jpeg_range;
+pub mod jpeg_range;
 pub mod placeholders;
 pub(crate) mod property_check;
 pub mod template;

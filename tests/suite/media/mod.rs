@@ -6,3 +6,4 @@ pub mod frame_identity;
 pub mod replace;
 pub mod slow_pipeline;
 pub mod source_loss;
+pub mod sources;
