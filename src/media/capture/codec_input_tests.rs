@@ -86,7 +86,9 @@ fn converted(frame: gst::Buffer, from: &VideoInfo, to: &VideoInfo) -> gst::Buffe
 
 /// Red, green and blue with 16 bits each, so that the test itself rounds nothing.
 fn fine(info: &VideoInfo) -> VideoInfo {
-    layout(VideoFormat::Argb64, info.width(), info.height(), "sRGB")
+    let (width, height) = (info.width(), info.height());
+    let builder = VideoInfo::builder(VideoFormat::Argb64, width, height);
+    builder.fps(info.fps()).build().unwrap()
 }
 
 /// A frame of one colour.
@@ -223,6 +225,15 @@ fn carries_all(name: &str) {
             }
             look(format, (35, 34), "1:4:0:0");
             look(format, (36, 33), "bt709");
+        }
+        // A still picture, or a source that names no frame rate.
+        let mut still = layout(VideoFormat::I420, 36, 34, "bt601")
+            .to_caps()
+            .unwrap();
+        still.make_mut().set("framerate", gst::Fraction::new(0, 1));
+        let still = VideoInfo::from_caps(&still).unwrap();
+        if let Err(reason) = codec.carries(&still) {
+            wrong.push(format!("without a frame rate: {reason}"));
         }
         let count = wrong.len();
         assert!(

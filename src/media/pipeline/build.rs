@@ -6,7 +6,7 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
-use super::even_size;
+use super::encoder_input;
 use super::file::{Direction, PipelineFile};
 use super::jpeg_range;
 use crate::media::gst::bus::ElementError;
@@ -55,7 +55,7 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
         }
     };
     videorate::complete_frames(&pipeline);
-    even_size::watch(&pipeline);
+    encoder_input::watch(&pipeline);
     jpeg_range::watch(&pipeline);
     Ok(pipeline)
 }

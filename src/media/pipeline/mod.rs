@@ -6,7 +6,7 @@ pub mod catalog;
 pub mod compose;
 pub mod decoders;
 pub mod encoder_defaults;
-mod even_size;
+mod encoder_input;
 pub mod file;
 pub mod jpeg_range;
 pub mod placeholders;

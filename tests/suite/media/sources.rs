@@ -38,6 +38,7 @@ fn a_still_picture_is_sent_and_stays_also_for_those_who_come_later() {
         ("photo.jpg", "jpegenc", "file"),
         ("photo.png", "videoconvert ! pngenc", "file-jpeg"),
         ("photo2.jpg", "jpegenc", "file-h264"),
+        ("photo3.jpg", "jpegenc", "file-h265"),
     ] {
         let path = folder.path().join(name);
         if !made(&path, &format!("{PICTURE} ! {encoder}")) {
