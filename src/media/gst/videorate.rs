@@ -318,6 +318,7 @@ mod tests {
             "videorate drop-only=true max-rate=30 ! videorate",
         ] {
             for rate in [
+                "",
                 ",framerate=0/1",
                 ",framerate=30/1",
                 ",framerate=2147483647/1",
