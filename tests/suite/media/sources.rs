@@ -249,20 +249,17 @@ fn a_recording_in_jpeg_has_the_colours_that_other_programs_read() {
         ];
         let ended = run(vidchat().args(arguments).arg(&path));
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
-        let recorded = fs::read(&out).unwrap();
-        // White has the luma 255 in JPEG, and 235 in other video.
-        let start = recorded
-            .windows(3)
-            .position(|w| w == b"\xff\xd8\xff")
-            .unwrap();
-        let picture = folder.path().join("picture.jpg");
-        fs::write(&picture, &recorded[start..]).unwrap();
+        let demuxer = if recipe.contains("matroskamux") {
+            "! matroskademux"
+        } else {
+            ""
+        };
         let luma = folder.path().join("luma");
         let chain = format!(
-            "filesrc location={} ! image/jpeg ! jpegdec ! video/x-raw,format=I420 \
-             ! identity eos-after=2",
-            picture.display()
+            "filesrc location={} {demuxer} ! jpegdec ! video/x-raw,format=I420",
+            out.display()
         );
+        // White has the luma 255 in JPEG, and 235 in other video.
         if made(&luma, &chain) {
             let luma = fs::read(&luma).unwrap();
             // In the middle of the left side, where no clock is.
