@@ -106,7 +106,7 @@ fn a_value_that_is_missing_or_has_no_place() {
     send_fails(
         &["--pipeline", "file"],
         1,
-        "error: the pipeline \"file\" (line 5) needs a value for \"file\"\nhint: --set file=VALUE",
+        "error: the pipeline \"file\" (line 6) needs a value for \"file\"\nhint: --set file=VALUE",
     );
     send_fails(
         &["--pipeline", "file", "--set", "file=/no/such/clip.mkv"],
