@@ -27,6 +27,10 @@ use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::property_check;
 use crate::media::pipeline::{build, ends};
 
+/// The time from one repetition of a still picture to the next. A viewer that gets none for two
+/// seconds takes the picture for a frozen one.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A pipeline that was started.
 pub struct CapturePipeline {
     number: u32,
@@ -36,6 +40,8 @@ pub struct CapturePipeline {
     /// Whether it makes frames at its own pace, as a camera does. A file or a pipe does not.
     live: bool,
     progress: Progress,
+    /// The time at which its only frame is due once more, where it is a still picture.
+    repeat_at: Option<Instant>,
     pipeline: gst::Pipeline,
     frames: gst_app::AppSink,
     handover: Arc<Handover>,
@@ -83,6 +89,7 @@ impl CapturePipeline {
             progress: Progress::Starting {
                 deadline: Instant::now() + limit,
             },
+            repeat_at: None,
             pipeline,
             frames,
             handover: Arc::clone(handover),
@@ -213,8 +220,32 @@ impl CapturePipeline {
         self.file.has(Directive::Loop) && rewinds().is_ok()
     }
 
-    /// Asks the encoder for a key frame.
+    /// At its end: whether it is a still picture that is to be shown over and over. From now on its
+    /// only frame is repeated.
+    pub fn stands_still(&mut self, now: Instant) -> bool {
+        let is_still = self.file.has(Directive::Loop) && self.handover.has_one_frame(self.number);
+        self.repeat_at = is_still.then(|| now + REPEAT_INTERVAL);
+        is_still
+    }
+
+    /// The time of the next repetition of a still picture.
+    pub fn next_repetition(&self) -> Option<Instant> {
+        self.repeat_at
+    }
+
+    /// Repeats a still picture where that is due.
+    pub fn repeat(&mut self, now: Instant) {
+        if self.repeat_at.is_some_and(|at| at <= now) {
+            self.repeat_at = Some(now + REPEAT_INTERVAL);
+            self.handover.repeat(self.number);
+        }
+    }
+
+    /// Asks the encoder for a key frame. A still picture is one, and its encoder is at its end.
     pub fn want_key(&self) {
+        if self.repeat_at.is_some() {
+            return self.handover.repeat(self.number);
+        }
         encoder::ask_for_key(self.encoder.as_ref(), &self.frames);
     }
 

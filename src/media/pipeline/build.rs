@@ -6,12 +6,15 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
+use super::encoder_input;
 use super::ends;
 use super::file::{Direction, PipelineFile};
+use super::jpeg_range;
 use super::text::{line_of, numbered, words};
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
+use crate::media::gst::videorate;
 
 /// Raw Bayer frames become frames of a format that every element takes.
 const FROM_BAYER: &str = "! bayer2rgb ! videoconvert !";
@@ -37,16 +40,20 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
         return Err(missing_element(file, text, element));
     }
     let element = parsed.map_err(|e| invalid(file, text, e.message()))?;
-    match element.downcast::<gst::Pipeline>() {
-        Ok(pipeline) => Ok(pipeline),
+    let pipeline = match element.downcast::<gst::Pipeline>() {
+        Ok(pipeline) => pipeline,
         Err(element) => {
             let pipeline = gst::Pipeline::new();
             pipeline
                 .add(&element)
                 .map_err(|e| invalid(file, text, &e.message))?;
-            Ok(pipeline)
+            pipeline
         }
-    }
+    };
+    videorate::complete_frames(&pipeline);
+    encoder_input::watch(&pipeline);
+    jpeg_range::watch(&pipeline);
+    Ok(pipeline)
 }
 
 /// Checks that `text` makes a pipeline which vidchat can use for the direction of `file`.

@@ -7,4 +7,5 @@ pub mod replace;
 pub mod slow_pipeline;
 pub mod source_files;
 pub mod source_loss;
+pub mod sources;
 pub mod watch;
