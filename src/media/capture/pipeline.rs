@@ -16,6 +16,7 @@ use super::appsink::AppsinkReader;
 use super::camera::Camera;
 use super::encoder::{self, Encoder};
 use super::events::{PipelineEvent, SourceInput};
+use super::frame_parser::FrameParser;
 use super::handover::Handover;
 use super::placeholders::Filled;
 use super::stall::{StallCheck, StallDetector, stall_limit};
@@ -73,6 +74,7 @@ impl CapturePipeline {
         let reader = AppsinkReader::new(Arc::clone(handover), number, Arc::clone(&ages));
         frames.set_callbacks(callbacks(reader, number, inputs.clone()));
         forward_messages(&pipeline, number, inputs.clone());
+        FrameParser::watch(&frames);
         let mut started = Self {
             number,
             file: file.clone(),

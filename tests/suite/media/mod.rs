@@ -1,6 +1,7 @@
 //! Sources, codecs and pipeline files at work.
 
 pub mod codecs;
+pub mod containers;
 pub mod end_to_end;
 pub mod frame_identity;
 pub mod replace;
