@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::failure::{Failure, Outcome, Status};
 use crate::frame::Frame;
 use crate::media::capture::events::SourceEvent;
+use crate::media::capture::recording;
 use crate::media::display::sink;
 use crate::media::pipeline::file::Directive;
 use crate::media::playback::events::PlayerEvent;
@@ -31,8 +32,10 @@ use crate::commands::or_never::or_never;
 const LINGER: Duration = Duration::from_secs(1);
 /// The shortest time between two key frames that viewers asked for: key frames are large.
 const KEY_INTERVAL: Duration = Duration::from_millis(250);
-/// How long the source may take to close at the end.
+/// How long the viewers' goodbye and the windows may take at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
+/// How long the source may take to close, with the files that it writes.
+const SOURCE_CLOSING: Duration = recording::LIMIT.saturating_add(CLOSING);
 
 /// The parts that run while the sender sends.
 pub struct Broadcast {
@@ -250,9 +253,8 @@ impl Broadcast {
             if let Some(converter) = self.converter {
                 converter.close().await;
             }
-            let _ = source.await;
         };
-        let _ = timeout(CLOSING, closing).await;
+        let (_, _) = tokio::join!(timeout(CLOSING, closing), timeout(SOURCE_CLOSING, source));
     }
 }
 

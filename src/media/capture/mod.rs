@@ -13,6 +13,7 @@ pub(crate) mod frame_parser;
 pub(crate) mod handover;
 pub(crate) mod pipeline;
 pub mod placeholders;
+pub mod recording;
 pub(crate) mod recovery;
 pub mod screen;
 pub mod source;

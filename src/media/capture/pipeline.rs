@@ -19,6 +19,7 @@ use super::events::{PipelineEvent, SourceInput};
 use super::frame_parser::FrameParser;
 use super::handover::Handover;
 use super::placeholders::Filled;
+use super::recording::{self, Recordings};
 use super::stall::{StallCheck, StallDetector, stall_limit};
 use crate::media::gst::bus::{self, ElementError};
 use crate::media::gst::element;
@@ -65,9 +66,11 @@ impl CapturePipeline {
         handover: &Arc<Handover>,
         inputs: &Sender<SourceInput>,
         limit: Duration,
+        recordings: &Arc<Recordings>,
     ) -> Outcome<Self> {
         let pipeline = build::build(file, &filled.text)?;
         let frames: gst_app::AppSink = build::seam(file, &pipeline)?;
+        recordings.keep_earlier(&pipeline);
         frames.set_max_buffers(1);
         frames.set_drop(true);
         let ages = AgeEstimator::watch(&pipeline);
@@ -246,9 +249,13 @@ impl CapturePipeline {
         devices(&other).iter().any(|device| held.contains(device))
     }
 
-    /// Stops it. No frame of it passes the hand-over after that, even if it hangs.
+    /// Stops it, with the files that it writes whole. No frame of it passes the hand-over after
+    /// that, even if it hangs.
     pub fn stop(self) {
         self.handover.shut(self.number);
+        if !self.is_starting() {
+            recording::finish(&self.pipeline);
+        }
         if !stop::stop(&self.pipeline) {
             let limit = stop::LIMIT.as_secs();
             tracing::warn!("source: does not stop within {limit} s, is left behind");

@@ -19,6 +19,7 @@ use super::events::{PipelineEvent, SourceEvent, SourceInput};
 use super::handover::Handover;
 use super::pipeline::CapturePipeline;
 use super::placeholders::{self, Filled};
+use super::recording::Recordings;
 use super::recovery::{Decision, Recovery};
 use super::stall::StallCheck;
 use crate::media::frame_sink::FrameSink;
@@ -53,6 +54,7 @@ pub struct SourceThread {
     /// The camera that was used last.
     camera: Option<Camera>,
     recovery: Recovery,
+    recordings: Arc<Recordings>,
     /// The kind of encoder that was told last.
     encoder: Option<String>,
 }
@@ -80,6 +82,7 @@ impl SourceThread {
             candidate: None,
             camera: None,
             recovery: Recovery::default(),
+            recordings: Arc::default(),
             encoder: None,
         }
     }
@@ -201,6 +204,7 @@ impl SourceThread {
             &self.handover,
             &self.inputs,
             limit,
+            &self.recordings,
         )
     }
 

@@ -4,6 +4,7 @@ pub mod codecs;
 pub mod containers;
 pub mod end_to_end;
 pub mod frame_identity;
+pub mod recording;
 pub mod replace;
 pub mod slow_pipeline;
 pub mod source_loss;
