@@ -71,6 +71,13 @@ impl CapturePipeline {
     ) -> Outcome<Self> {
         let pipeline = build::build(file, &filled.text)?;
         let frames: gst_app::AppSink = build::seam(file, &pipeline)?;
+        if file.has(Directive::Loop) && recording::is_in(&pipeline) {
+            let cause = "it begins again at its end, which empties the file that it records to";
+            let failure = Failure::start(format!("the pipeline {} failed", file.place(None)));
+            return Err(failure
+                .cause(cause)
+                .hint("leave out #! loop, or the recording"));
+        }
         recordings.keep_earlier(&pipeline);
         frames.set_max_buffers(1);
         frames.set_drop(true);

@@ -23,6 +23,10 @@ use crate::media::gst::element;
 /// seconds of it.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
+/// The elements that write a file, and a file after another.
+const FILE: &str = "filesink";
+const PARTS: &str = "splitmuxsink";
+
 /// The files that the pipelines of one source have written, one pipeline after another.
 #[derive(Debug, Default)]
 pub struct Recordings {
@@ -41,14 +45,11 @@ impl Recordings {
     /// Gives the files of a pipeline that was not started other names, where an earlier pipeline
     /// has written files of the same names.
     pub fn keep_earlier(self: &Arc<Self>, pipeline: &gst::Pipeline) {
-        for sink in pipeline.iterate_recurse().into_iter().flatten() {
-            let kind = element::kind(&sink);
-            let is_named = kind == "filesink" || kind == "splitmuxsink";
-            let location = is_named.then(|| sink.property::<Option<String>>("location"));
-            match location.flatten() {
-                Some(location) if kind == "filesink" => self.name_file(&sink, &location),
-                Some(location) => self.number_parts(&sink, location),
-                None => {}
+        for (sink, location) in named(pipeline) {
+            if element::kind(&sink) == PARTS {
+                self.number_parts(&sink, location);
+            } else {
+                self.name_file(&sink, &location);
             }
         }
     }
@@ -122,6 +123,23 @@ impl State {
             .find(|name| is_free(name))
             .unwrap_or_else(|| path.to_owned())
     }
+}
+
+/// Whether a pipeline that has not been started writes a file. A pipe and a device are none.
+pub fn is_in(pipeline: &gst::Pipeline) -> bool {
+    let is_other = |location: &str| fs::metadata(location).is_ok_and(|found| !found.is_file());
+    named(pipeline).any(|(_, location)| !is_other(&location))
+}
+
+/// The elements that write files of a name, with their names.
+fn named(pipeline: &gst::Pipeline) -> impl Iterator<Item = (gst::Element, String)> {
+    let elements = pipeline.iterate_recurse().into_iter().flatten();
+    elements.filter_map(|sink| {
+        let kind = element::kind(&sink);
+        let is_named = kind == FILE || kind == PARTS;
+        let location = is_named.then(|| sink.property::<Option<String>>("location"));
+        Some((sink, location??))
+    })
 }
 
 /// Brings the files that `pipeline` writes to their ends, within [`LIMIT`].

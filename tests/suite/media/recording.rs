@@ -203,3 +203,25 @@ fn a_recording_that_hangs_does_not_keep_the_sender() {
     let said = "WARN source: a recording did not come to its end within 5 s";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_pipeline_that_begins_again_at_its_end_records_nothing() {
+    let (_folder, path) = clip();
+    let stage = Stage::open_without_caps(ServerOptions::default()).await;
+    let (source, mut heard) = source(&stage, &format!("#! loop\n{}", into_mp4(&path)));
+    source.open();
+    let SourceEvent::Failed(failure) = said(&mut heard).await else {
+        panic!("it began");
+    };
+    let said = failure.to_string();
+    assert!(
+        said.contains("empties the file that it records to"),
+        "{said}"
+    );
+    assert!(
+        said.contains("hint: leave out #! loop, or the recording"),
+        "{said}"
+    );
+    assert!(!path.exists());
+    stage.close("done").await;
+}
