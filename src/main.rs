@@ -49,11 +49,13 @@ fn run(cli: Cli) -> ExitCode {
     report(ending)
 }
 
-/// Prints the answers of clap itself: help, the version, and wrong usage.
+/// Prints what is not a command to run: help, the version, or the error in the command line.
 fn answered(answer: &clap::Error) -> ExitCode {
     let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let args: Vec<String> = args.collect();
-    if let Some(failure) = usage::failure(answer, &args) {
+    let mut command = Cli::command();
+    command.build();
+    if let Some(failure) = usage::failure(answer, &command, &args) {
         return report(Err(failure));
     }
     match (answer.print(), answer.use_stderr()) {

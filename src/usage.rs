@@ -3,63 +3,309 @@
 
 use std::error::Error;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::{Failure, Invalid};
 use crate::net::Target;
 
-/// The failure for the person who typed `args`, in which bytes that are no text are U+FFFD; `None`
-/// where clap's own message is best.
-pub fn failure(error: &clap::Error, args: &[String]) -> Option<Failure> {
-    match error.kind() {
-        ErrorKind::ValueValidation => {
-            let invalid = error.source()?.downcast_ref::<Invalid>()?;
-            let (argument, value) = argument_and_value(error)?;
-            let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
-            Some(invalid.clone().explain(failure, &before(argument)))
-        }
+/// Arguments that exclude others, and the reason.
+const CONFLICTS: [(&str, &[&str], &str); 5] = [
+    (
+        "--to",
+        &["--bind", "--port", "--max-viewers"],
+        "with --to the sender connects, and listens nowhere",
+    ),
+    (
+        "--preview",
+        &["--no-preview"],
+        "one is the opposite of the other",
+    ),
+    (
+        "--listen",
+        &["HOST"],
+        "the receiver waits for a sender, or connects to one",
+    ),
+    (
+        "HOST",
+        &["--bind"],
+        "only a receiver with --listen has an address of its own",
+    ),
+    (
+        "--pipeline",
+        &["--display"],
+        "a pipeline file has its own display",
+    ),
+];
+
+/// Arguments that a command may need, the reason, and the hint.
+const REQUIRED: [(&str, &str, &str); 4] = [
+    (
+        "HOST",
+        "vidchat recv connects to a sender, or waits for one with --listen",
+        "vidchat send prints on the other machine what to type here",
+    ),
+    (
+        "--pipeline",
+        "--watch is for a pipeline file",
+        "--pipeline ./mine.gst",
+    ),
+    (
+        "--caps",
+        "with --wire bare the sender tells no caps",
+        "vidchat send --wire bare prints the --caps to type here",
+    ),
+    (
+        "NAME|PATH",
+        "the command is about one pipeline",
+        "vidchat pipelines list",
+    ),
+];
+
+/// The failure for the person who typed `args` for `command`, which has been built. In the
+/// arguments, bytes that are no text are U+FFFD. `None` where clap answers with help or the version.
+pub fn failure(error: &clap::Error, command: &Command, args: &[String]) -> Option<Failure> {
+    let typed = Typed::of(command, args);
+    let known = match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
+        ErrorKind::ValueValidation => not_valid(error),
         // clap reports an empty value as a missing one.
-        ErrorKind::InvalidValue => {
-            let (argument, value) = argument_and_value(error).filter(|(_, v)| !v.is_empty())?;
-            let ContextValue::Strings(known) = error.get(ContextKind::ValidValue)? else {
-                return None;
-            };
-            let like = match error.get(ContextKind::SuggestedValue) {
-                Some(ContextValue::String(like)) => Some(like),
-                _ => known.first(),
-            };
-            let invalid = Invalid::new(format!("it takes {}", either(known))).instead(like?);
-            let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
-            Some(invalid.explain(failure, &before(argument)))
-        }
+        ErrorKind::InvalidValue => typed.missing_value(error).or_else(|| not_known(error)),
+        ErrorKind::TooManyValues => superfluous_value(error),
         ErrorKind::UnknownArgument => {
-            let port = text(error, ContextKind::InvalidArg)?;
-            let host = host_before(port, args)?;
-            Some(
-                Failure::usage(format!("unexpected {port:?} after the host {host:?}"))
-                    .cause("a port belongs to its host")
-                    .hint(format!("vidchat recv {host}:{port}")),
-            )
+            port_apart_from_host(error, args).or_else(|| typed.unknown_argument(error))
         }
-        ErrorKind::InvalidUtf8 => {
-            let named = args.iter().find(|arg| arg.contains('\u{fffd}'))?;
-            Some(
-                Failure::usage(format!("the argument {named:?} is not valid"))
-                    .cause("it is not UTF-8 text")
-                    .hint("a link to the file, under another name, does as well"),
-            )
-        }
+        ErrorKind::InvalidSubcommand => typed.unknown_command(error),
+        ErrorKind::ArgumentConflict => conflict(error),
+        ErrorKind::MissingRequiredArgument => required(error),
+        ErrorKind::MissingSubcommand => Some(typed.missing_command()),
+        ErrorKind::InvalidUtf8 => not_text(args),
         _ => None,
+    };
+    Some(known.unwrap_or_else(|| typed.any(error)))
+}
+
+/// The command that was typed, as far as it is known.
+struct Typed<'c> {
+    root: &'c Command,
+    command: &'c Command,
+    args: &'c [String],
+}
+
+impl<'c> Typed<'c> {
+    fn of(root: &'c Command, args: &'c [String]) -> Self {
+        let words = args.iter().skip(1).filter(|arg| *arg != "help");
+        let command = words.fold(root, |command, arg| {
+            command.find_subcommand(arg).unwrap_or(command)
+        });
+        Self {
+            root,
+            command,
+            args,
+        }
     }
+
+    /// Such as `vidchat send`.
+    fn name(&self) -> &str {
+        self.command.get_bin_name().unwrap_or("vidchat")
+    }
+
+    fn help(&self) -> String {
+        format!("{} --help", self.name())
+    }
+
+    fn missing_value(&self, error: &clap::Error) -> Option<Failure> {
+        let (flag, value) = argument_and_value(error)?;
+        if !value.is_empty() {
+            return None;
+        }
+        let failure = Failure::usage(format!("{flag} needs a value"));
+        Some(match known_values(error) {
+            Some(known) => failure
+                .cause(format!("it takes {}", joined(known, "or")))
+                .hint(format!("{flag} {}", known.first()?)),
+            None => failure
+                .cause("none follows it")
+                .hint(format!("{} says what it takes", self.help())),
+        })
+    }
+
+    fn unknown_argument(&self, error: &clap::Error) -> Option<Failure> {
+        let argument = text(error, ContextKind::InvalidArg)?;
+        let name = self.name();
+        let flags = self.args.iter().take_while(|arg| *arg != "--");
+        let is_flag = |arg: &String| arg.starts_with('-') && arg.starts_with(argument);
+        // A letter of several in one word is a flag too.
+        let is_letter = argument.len() == 2 && argument.starts_with('-');
+        if !flags.clone().any(is_flag) && !is_letter {
+            let known: Vec<_> = self.command.get_positionals().collect();
+            let cause = match known.first().map(|arg| named(&arg.to_string()).to_owned()) {
+                Some(known) => format!("{name} takes one {known}"),
+                None => format!("{name} takes flags alone"),
+            };
+            let failure = Failure::usage(format!("unexpected {argument:?}"));
+            return Some(failure.cause(cause).hint(self.help()));
+        }
+        let failure = Failure::usage(format!("unknown flag {argument:?}"));
+        let cause = format!("{name} has none of that name");
+        if let Some(like) = text(error, ContextKind::SuggestedArg) {
+            return Some(failure.cause(cause).hint(named(like)));
+        }
+        let long = argument.trim_start_matches('-').split('=').next()?;
+        let elsewhere = self.root.get_subcommands().find(|other| {
+            other.get_name() != self.command.get_name()
+                && other
+                    .get_arguments()
+                    .any(|arg| arg.get_long() == Some(long))
+        });
+        Some(match elsewhere.and_then(Command::get_bin_name) {
+            Some(other) => failure
+                .cause(format!("{name} has none of that name, but {other} has"))
+                .hint(format!("{other} --{long}")),
+            None => failure.cause(cause).hint(self.help()),
+        })
+    }
+
+    fn unknown_command(&self, error: &clap::Error) -> Option<Failure> {
+        let word = text(error, ContextKind::InvalidSubcommand)?;
+        let hint = match error.get(ContextKind::SuggestedSubcommand) {
+            Some(ContextValue::Strings(like)) if !like.is_empty() => {
+                format!("{} {}", self.name(), like.first()?)
+            }
+            _ => self.help(),
+        };
+        let failure = Failure::usage(format!("unknown command {word:?}"));
+        Some(failure.cause(self.commands()).hint(hint))
+    }
+
+    fn missing_command(&self) -> Failure {
+        let missing = "COMMAND";
+        Failure::usage(format!("{missing} is missing"))
+            .cause(self.commands())
+            .hint(self.help())
+    }
+
+    /// The commands of this command, in words.
+    fn commands(&self) -> String {
+        let commands = self.command.get_subcommands().map(Command::get_name);
+        let commands: Vec<_> = commands.filter(|name| *name != "help").collect();
+        if commands.is_empty() {
+            format!("{} has no commands", self.name())
+        } else {
+            format!("{} has {}", self.name(), joined(&commands, "and"))
+        }
+    }
+
+    /// The failure for an error that nothing else is known of.
+    fn any(&self, error: &clap::Error) -> Failure {
+        let said = error.to_string();
+        let line = said.lines().next().unwrap_or_default();
+        Failure::usage("the command line is not valid")
+            .cause(line.trim_start_matches("error: "))
+            .hint(self.help())
+    }
+}
+
+fn not_valid(error: &clap::Error) -> Option<Failure> {
+    let invalid = error.source()?.downcast_ref::<Invalid>()?;
+    let (argument, value) = argument_and_value(error)?;
+    let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
+    Some(invalid.clone().explain(failure, &before(argument)))
+}
+
+fn not_known(error: &clap::Error) -> Option<Failure> {
+    let (argument, value) = argument_and_value(error)?;
+    let known = known_values(error)?;
+    let like = text(error, ContextKind::SuggestedValue).or(known.first().map(|word| &word[..]))?;
+    let invalid = Invalid::new(format!("it takes {}", joined(known, "or"))).instead(like);
+    let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
+    Some(invalid.explain(failure, &before(argument)))
+}
+
+fn superfluous_value(error: &clap::Error) -> Option<Failure> {
+    let (flag, value) = argument_and_value(error)?;
+    let failure = Failure::usage(format!("{flag} {value:?} is not valid"));
+    Some(failure.cause("it takes no value").hint(flag))
+}
+
+fn port_apart_from_host(error: &clap::Error, args: &[String]) -> Option<Failure> {
+    let port = text(error, ContextKind::InvalidArg)?;
+    let host = host_before(port, args)?;
+    Some(
+        Failure::usage(format!("unexpected {port:?} after the host {host:?}"))
+            .cause("a port belongs to its host")
+            .hint(format!("vidchat recv {host}:{port}")),
+    )
+}
+
+fn conflict(error: &clap::Error) -> Option<Failure> {
+    let one = named(text(error, ContextKind::InvalidArg)?);
+    let others: Vec<&str> = match error.get(ContextKind::PriorArg)? {
+        ContextValue::String(other) => vec![named(other)],
+        ContextValue::Strings(others) => others.iter().map(|other| named(other)).collect(),
+        _ => return None,
+    };
+    if others == [one] {
+        return Some(
+            Failure::usage(format!("{one} is there twice"))
+                .cause("it can be given once")
+                .hint(format!("leave one {one} out")),
+        );
+    }
+    let all: Vec<&str> = [one].into_iter().chain(others).collect();
+    let (first, rest, reason) = CONFLICTS.iter().find_map(|(first, excluded, reason)| {
+        let (firsts, rest): (Vec<&str>, Vec<_>) = all.iter().partition(|name| *name == first);
+        let is_this = !firsts.is_empty() && rest.iter().all(|name| excluded.contains(name));
+        is_this.then_some((*first, rest, *reason))
+    })?;
+    let rest = joined(&rest, "and");
+    Some(
+        Failure::usage(format!("{first} and {rest} contradict each other"))
+            .cause(reason)
+            .hint(format!("leave {rest} out")),
+    )
+}
+
+fn required(error: &clap::Error) -> Option<Failure> {
+    let ContextValue::Strings(missing) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    let missing = named(missing.first()?);
+    let (_, reason, hint) = REQUIRED.iter().find(|(name, ..)| *name == missing)?;
+    let failure = Failure::usage(format!("{missing} is missing"));
+    Some(failure.cause(reason).hint(*hint))
+}
+
+fn not_text(args: &[String]) -> Option<Failure> {
+    let named = args.iter().find(|arg| arg.contains('\u{fffd}'))?;
+    Some(
+        Failure::usage(format!("the argument {named:?} is not valid"))
+            .cause("it is not UTF-8 text")
+            .hint("a link to the file, under another name, does as well"),
+    )
 }
 
 /// The flag with its dashes, or the name of a positional argument, and the value that it was given.
 fn argument_and_value(error: &clap::Error) -> Option<(&str, &str)> {
     let argument = text(error, ContextKind::InvalidArg)?;
-    // `--width <PIXELS>`, or `<HOST[:PORT]>`.
-    let name = argument.split(' ').next()?;
-    let name = name.trim_matches(['<', '>', '[', ']']).split('[').next()?;
-    Some((name, text(error, ContextKind::InvalidValue)?))
+    Some((named(argument), text(error, ContextKind::InvalidValue)?))
+}
+
+/// The name in an argument as clap writes it: `--width <PIXELS>`, or `<HOST[:PORT]>`.
+fn named(argument: &str) -> &str {
+    let first = argument.split([' ', '=']).next().unwrap_or(argument);
+    let name = first.trim_matches(['<', '>', '[', ']', '.']);
+    name.split('[').next().unwrap_or(name)
+}
+
+/// The values that an argument takes, where they can be listed.
+fn known_values(error: &clap::Error) -> Option<&[String]> {
+    match error.get(ContextKind::ValidValue)? {
+        ContextValue::Strings(known) if !known.is_empty() => Some(known),
+        _ => None,
+    }
 }
 
 /// The text that is typed before a value.
@@ -88,11 +334,12 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
     }
 }
 
-/// `a, b or c`.
-fn either(words: &[String]) -> String {
+/// `a, b or c`, with `word` before the last one.
+fn joined<S: AsRef<str>>(words: &[S], word: &str) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match words.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} {word} {last}", others.join(", ")),
         None => String::new(),
     }
 }

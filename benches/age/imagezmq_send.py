@@ -1,6 +1,6 @@
 """imagezmq's sender as its documents show it: imagezmq_send.py reqrep|pubsub ADDRESS PORT
 
-REQ/REP connects to the hub and waits for a reply to each picture; PUB/SUB is connected to.
+REQ/REP connects to the hub and waits for a reply to each frame; PUB/SUB is connected to.
 """
 
 import sys

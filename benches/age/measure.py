@@ -1,6 +1,6 @@
-"""Measures the age of pictures from outside: programs on links, a table and plots.
+"""Measures the age of frames from outside: programs on links, a table and plots.
 
-Every picture carries the time it was made at in its pixels, and the other end reads it.
+Every frame carries the time it was made at in its pixels, and the other end reads it.
 """
 
 import argparse
@@ -172,8 +172,8 @@ def figures(run, event):
 
 def back_after(at, age, back, normal, end):
     """Seconds from when the link came back to the beginning of a whole second in which every
-    picture is as young as they were. Not for ever: TCP loses a packet now and then where all is
-    well, which makes one picture older."""
+    frame is as young as they were. Not for ever: TCP loses a packet now and then where all is
+    well, which makes one frame older."""
     after = at >= back
     old = at[after & (age > normal)]
     for first in at[after & (age <= normal)]:
@@ -222,7 +222,7 @@ def table(scenario, rows):
         if row["ended"]:
             print(f"\n{program}: ended too early: {row['ended']}")
         if row["unreadable"]:
-            print(f"\n{program}: {row['unreadable']} pictures without a readable stamp")
+            print(f"\n{program}: {row['unreadable']} frames without a readable stamp")
 
 
 def main():

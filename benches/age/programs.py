@@ -1,5 +1,5 @@
 """The programs that are compared, each as somebody uses it who wants live video: how they are
-started on the two ends of a link, with the same pictures and the same measuring at the other end."""
+started on the two ends of a link, with the same frames and the same measuring at the other end."""
 
 import pathlib
 import subprocess
@@ -56,18 +56,18 @@ class Group:
         script, *arguments = words
         return self.start(namespace, [sys.executable, HERE / script, *arguments], log, **pipes)
 
-    def fed(self, words, form="i420"):
-        """Starts a sender that gets stamped pictures on its standard input."""
-        source = self.python(self.link.sender, ["source.py", form], "source",
+    def fed(self, words, layout="i420"):
+        """Starts a sender that gets stamped frames on its standard input."""
+        source = self.python(self.link.sender, ["source.py", layout], "source",
                              stdout=subprocess.PIPE)
         self.start(self.link.sender, words, "send", stdin=source.stdout)
         # The sender alone holds it, so that each learns of the other's end.
         source.stdout.close()
 
-    def read(self, words, form="i420"):
-        """Starts a receiver that writes pictures to its standard output."""
+    def read(self, words, layout="i420"):
+        """Starts a receiver that writes frames to its standard output."""
         receiver = self.start(self.link.viewer, words, "recv", stdout=subprocess.PIPE)
-        self.python(self.link.viewer, ["reader.py", form, self.csv], "reader",
+        self.python(self.link.viewer, ["reader.py", layout, self.csv], "reader",
                     stdin=receiver.stdout)
         receiver.stdout.close()
 
@@ -125,10 +125,10 @@ def gstreamer_with(encode, decode, sink):
     return start
 
 
-# As yardstick/peers.rs has it: four pictures behind, and it goes on with the newest.
+# As yardstick/peers.rs has it: four frames behind, and it goes on with the newest.
 CAREFUL = ("async=false unit-format=buffers sync-method=latest-keyframe recover-policy=keyframe "
            "units-soft-max=4 units-max=30")
-# Not avdec_h264: joining between two key frames leaves its pictures grey for good.
+# Not avdec_h264: joining between two key frames leaves its frames grey for good.
 DECODE = "h264parse ! openh264dec ! videoconvert ! video/x-raw,format=I420 !"
 
 

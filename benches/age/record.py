@@ -1,5 +1,5 @@
-"""A CSV of ages that grows by a line for each picture: received_at in seconds since the Unix
-epoch, age_ms. A picture without a readable stamp has an empty age."""
+"""A CSV of ages that grows by a line for each frame: received_at in seconds since the Unix
+epoch, age_ms. A frame without a readable stamp has an empty age."""
 
 import time
 
@@ -21,6 +21,6 @@ class Record:
         self.file.close()
 
     def add(self, received, luma):
-        """A picture's luma that came at `received`, from stamp.now()."""
+        """A frame's luma that came at `received`, from stamp.now()."""
         age = stamp.age_of(luma, received)
         self.file.write(f"{time.time():.6f},{'' if age is None else f'{age:.3f}'}\n")

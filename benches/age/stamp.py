@@ -1,7 +1,7 @@
-"""The time in the picture: a moving picture that carries when it was made, and how it is read.
+"""The time in the frame: a moving picture that carries when it was made, and how it is read.
 
 The first four rows of blocks, 16 by 16 pixels each, are black or white: 48 bits of microseconds,
-16 bits of a number that counts pictures, 16 bits of a checksum. Blocks of a whole macroblock are
+16 bits of a number that counts frames, 16 bits of a checksum. Blocks of a whole macroblock are
 cheap for a codec and survive it. The rest is a texture that drifts, with a bar that moves faster,
 so that a codec has work. 320 x 240.
 """
@@ -35,7 +35,7 @@ def blocks(at, number):
 
 
 def read(luma):
-    """When the picture was made and its number; None where the checksum is wrong."""
+    """When the frame was made and its number; None where the checksum is wrong."""
     middle = BLOCK // 2
     inside = luma[:ROWS].reshape(ROWS // BLOCK, BLOCK, WIDTH // BLOCK, BLOCK)
     mean = inside[:, middle - 4 : middle + 4, :, middle - 4 : middle + 4].mean(axis=(1, 3))
@@ -46,7 +46,7 @@ def read(luma):
 
 
 def age_of(luma, received):
-    """The age in milliseconds of a picture that came at `received`, from now()."""
+    """The age in milliseconds of a frame that came at `received`, from now()."""
     stamp = read(luma)
     if stamp is None:
         return None
@@ -55,11 +55,11 @@ def age_of(luma, received):
     return age / 1000
 
 
-class Picture:
-    """Makes pictures of one form: "i420" as bytes in three planes, "bgr" as rows of triples."""
+class Frame:
+    """Makes frames of one layout: "i420" as bytes in three planes, "bgr" as rows of triples."""
 
-    def __init__(self, form):
-        self.form = form
+    def __init__(self, layout):
+        self.layout = layout
         self.number = 0
         random = np.random.default_rng(1)
         # Noise at several sizes looks like a scene to a codec: details and slopes.
@@ -73,7 +73,7 @@ class Picture:
         self.chroma[: ROWS // 2] = 128
 
     def luma(self):
-        """The luma of the next picture, without its stamp."""
+        """The luma of the next frame, without its stamp."""
         self.number += 1
         shift = 2 * self.number % WIDTH
         luma = self.texture[:, shift : shift + WIDTH].copy()
@@ -82,25 +82,25 @@ class Picture:
         return luma
 
     def take(self):
-        """A new picture. The stamp is the last thing that is made."""
+        """A new frame. The stamp is the last thing that is made."""
         luma = self.luma()
-        if self.form == "bgr":
-            picture = np.stack([255 - luma // 2, luma, luma // 2 + 64], axis=2)
-            picture[:ROWS] = blocks(now(), self.number)[:, :, None]
-            return picture
+        if self.layout == "bgr":
+            frame = np.stack([255 - luma // 2, luma, luma // 2 + 64], axis=2)
+            frame[:ROWS] = blocks(now(), self.number)[:, :, None]
+            return frame
         planes = np.concatenate([luma.reshape(-1), self.chroma.reshape(-1), self.chroma.reshape(-1)])
         planes[: ROWS * WIDTH] = blocks(now(), self.number).reshape(-1)
         return planes.tobytes()
 
 
-def camera(form, fps=30.0):
-    """Pictures, each made when it is due. Whoever comes late gets a new one at once, not an old
+def camera(layout, fps=30.0):
+    """Frames, each made when it is due. Whoever comes late gets a new one at once, not an old
     one: a camera without a queue, the kindest for every program."""
-    picture = Picture(form)
+    frame = Frame(layout)
     due = time.monotonic()
     while True:
         wait = due - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        yield picture.take()
+        yield frame.take()
         due = max(due + 1 / fps, time.monotonic() - 1 / fps)

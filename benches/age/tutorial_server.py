@@ -1,6 +1,6 @@
-"""The tutorial's server with stamped pictures for a camera: tutorial_server.py ADDRESS PORT
+"""The tutorial's server with stamped frames for a camera: tutorial_server.py ADDRESS PORT
 
-What the tutorial does for each picture is done for each: pickle, pack, sendall. The resizing and
+What the tutorial does for each frame is done for each: pickle, pack, sendall. The resizing and
 the window are not there, which makes it younger.
 """
 

@@ -14,16 +14,16 @@ use vidchat::wire::{Control, Hello, VERSION};
 use crate::yardstick::meter::Clock;
 use crate::yardstick::spec::{Framing, Spec};
 
-/// What is sent: 320×240, the form of both ends.
+/// What is sent: 320×240, the format at both ends.
 #[derive(Clone, Copy, Debug, serde::Deserialize, serde::Serialize)]
-pub enum Form {
+pub enum Format {
     /// 24 bits a pixel.
     Bgr,
     /// 12 bits a pixel.
     I420,
 }
 
-impl Form {
+impl Format {
     /// Its caps, as the hello tells them.
     pub fn caps(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Form {
         }
     }
 
-    /// Bytes of one picture.
+    /// Bytes of one frame.
     pub fn bytes(self) -> usize {
         match self {
             Self::Bgr => crate::yardstick::BGR,

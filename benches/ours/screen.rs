@@ -1,4 +1,4 @@
-//! An X display of our own, and when a picture is on it: that is when the X server itself says
+//! An X display of our own, and when a frame is on it: that is when the X server itself says
 //! that it has drawn (the DAMAGE extension) and the middle of its screen has the new colour.
 
 use std::io;
@@ -15,7 +15,7 @@ use x11rb::rust_connection::RustConnection;
 
 use crate::yardstick::process::{Process, Talks};
 
-/// A running Xvfb, as large as a picture, which is ended when this is dropped.
+/// A running Xvfb, as large as a frame, which is ended when this is dropped.
 pub struct Screen {
     /// Its name for `$DISPLAY`.
     pub display: String,
@@ -75,7 +75,7 @@ impl Screen {
                 }
                 Some(_) => {}
                 None if Instant::now() > end => {
-                    return Err(io::Error::other("no picture came on the screen"));
+                    return Err(io::Error::other("no frame came to the screen"));
                 }
                 None => self.wait()?,
             }

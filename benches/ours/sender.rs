@@ -16,7 +16,7 @@ use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub, Service};
 use vidchat::wire::Caps;
 
-use super::Form;
+use super::Format;
 use crate::yardstick::meter::{self, Clock};
 use crate::yardstick::process::{Process, Talks};
 use crate::yardstick::{FPS, drain, spec};
@@ -28,12 +28,12 @@ pub const ARGUMENT: &str = "__send";
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct Spec {
     /// What is sent.
-    pub form: Form,
+    pub format: Format,
     /// When.
     pub pace: Pace,
 }
 
-/// When a picture is published.
+/// When a frame is published.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub enum Pace {
     /// Thirty times a second, from a thread of its own as GStreamer's is.
@@ -56,8 +56,8 @@ impl Sender {
     ///
     /// # Errors
     /// It could not be started.
-    pub fn start(form: Form, pace: Pace) -> io::Result<Self> {
-        let spec = serde_json::to_string(&Spec { form, pace })?;
+    pub fn start(format: Format, pace: Pace) -> io::Result<Self> {
+        let spec = serde_json::to_string(&Spec { format, pace })?;
         let mut command = Command::new(std::env::current_exe()?);
         let process = Process::start(command.arg(ARGUMENT).arg(spec), Talks::Stdout)?;
         let (_, line) = process.line("127.0.0.1:", Duration::from_secs(10))?;
@@ -74,12 +74,12 @@ impl Sender {
     }
 }
 
-/// `viewers` of a camera's pictures, drained as the floor's are.
+/// `viewers` of a camera's frames, drained as the floor's are.
 ///
 /// # Errors
 /// Those of the sockets and the drain.
 pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
-    let sender = Sender::start(Form::I420, Pace::Camera)?;
+    let sender = Sender::start(Format::I420, Pace::Camera)?;
     let spec = super::spoken_to(spec::Spec::many(sender.address, viewers, seconds));
     drain::measure(&spec, || sender.cpu())
 }
@@ -89,10 +89,10 @@ pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
 /// # Errors
 /// It cannot listen.
 pub fn run(spec: &str) -> io::Result<()> {
-    let Spec { form, pace } = serde_json::from_str(spec)?;
+    let Spec { format, pace } = serde_json::from_str(spec)?;
     meter::allow_files(1100)?;
     let hub = Hub::new();
-    hub.announce(Caps::parse(form.caps()).map_err(io::Error::other)?);
+    hub.announce(Caps::parse(format.caps()).map_err(io::Error::other)?);
     super::runtime()?.block_on(async {
         let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0)?;
         println!("{}", listener.local_addr()?);
@@ -106,11 +106,11 @@ pub fn run(spec: &str) -> io::Result<()> {
             Pace::Camera => {
                 thread::Builder::new()
                     .name("camera".into())
-                    .spawn(move || camera(&hub, form))?;
+                    .spawn(move || camera(&hub, format))?;
                 serving.await;
             }
             Pace::PickedUp => {
-                tokio::spawn(async move { picked_up(&hub, form).await });
+                tokio::spawn(async move { picked_up(&hub, format).await });
                 serving.await;
             }
         }
@@ -119,11 +119,11 @@ pub fn run(spec: &str) -> io::Result<()> {
 }
 
 /// Publishes at the times of the floor's sender, and as often.
-fn camera(hub: &Hub, form: Form) {
-    let picture = Bytes::from(vec![0x80; form.bytes()]);
+fn camera(hub: &Hub, format: Format) {
+    let data = Bytes::from(vec![0x80; format.bytes()]);
     let start = Instant::now();
     for sequence in 0.. {
-        hub.publish(frame(sequence, picture.clone()));
+        hub.publish(frame(sequence, data.clone()));
         let next = start + Duration::from_secs(1) * (sequence + 1) / FPS;
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
@@ -131,15 +131,15 @@ fn camera(hub: &Hub, form: Form) {
 
 /// Publishes whenever the frame before the last has been given back: the last one is then what
 /// the viewer takes next, or has taken.
-async fn picked_up(hub: &Hub, form: Form) {
-    let picture: Arc<[u8]> = vec![0x80; form.bytes()].into();
+async fn picked_up(hub: &Hub, format: Format) {
+    let data: Arc<[u8]> = vec![0x80; format.bytes()].into();
     let mut watching = hub.watching();
     let _ = watching.wait_for(|count| *count > 0).await;
     let mut before: Option<oneshot::Receiver<()>> = None;
     for sequence in 0.. {
         let (returned, given_back) = oneshot::channel();
         let lent = Lent {
-            picture: Arc::clone(&picture),
+            data: Arc::clone(&data),
             _returned: returned,
         };
         hub.publish(frame(sequence, Bytes::from_owner(lent)));
@@ -167,16 +167,16 @@ async fn step_aside() {
     .await;
 }
 
-/// A picture whose owner learns when nobody needs it any more.
+/// A frame's bytes, whose owner learns when nobody needs it any more.
 struct Lent {
-    picture: Arc<[u8]>,
-    /// Dropped with the picture, which is what the other end waits for.
+    data: Arc<[u8]>,
+    /// Dropped with the bytes, which is what the other end waits for.
     _returned: oneshot::Sender<()>,
 }
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        &self.picture
+        &self.data
     }
 }
 

@@ -137,8 +137,8 @@ impl Sink for Counter {
 
     fn lost(&mut self, _reason: &str) {}
 
-    fn frame(&mut self, header: &FrameHeader, picture: Vec<u8>) -> Result<(), Failure> {
-        self.spare = picture;
+    fn frame(&mut self, header: &FrameHeader, buffer: Vec<u8>) -> Result<(), Failure> {
+        self.spare = buffer;
         let warm_up = Duration::from_secs_f64(self.spec.warm_up);
         let since = *self.since.get_or_insert_with(|| Instant::now() + warm_up);
         let Some(counted) = Instant::now().checked_duration_since(since) else {

@@ -1,4 +1,4 @@
-//! From starting the receiver to its first picture. The sender runs already.
+//! From starting the receiver to its first frame. The sender runs already.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::yardstick::table::{Bar, Row};
 
 const ROUNDS: usize = 7;
 
-/// How long a picture may take.
+/// How long a frame may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn run(run: &mut Run) -> io::Result<()> {
@@ -27,7 +27,7 @@ pub fn run(run: &mut Run) -> io::Result<()> {
     let [peer_none, none, peer_auto, peer_window, window] = alternate(
         ROUNDS,
         [
-            &mut || of_peer(&|at| timed(|| peers::one_picture(at))),
+            &mut || of_peer(&|at| timed(|| peers::one_frame(at))),
             &mut || {
                 let once = ["--display", "none", "--frames", "1"];
                 timed(|| program::recv(sender.address, &once, None)?.end(PATIENCE)).map(Some)
@@ -59,7 +59,7 @@ pub fn run(run: &mut Run) -> io::Result<()> {
     ] {
         eprintln!("  {what}: peer {peer:.3?}\n    vidchat {ours:.3?}");
         run.table.push(
-            Row::new(format!("first picture, {what}: s"))
+            Row::new(format!("first frame, {what}: s"))
                 .peer(middle(peer))
                 .vidchat(middle(ours))
                 .bar(Bar::AtMost(0.2)),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Run;
 use crate::ours::screen::Screen;
 use crate::ours::sender::{Pace, Sender};
-use crate::ours::{Form, program, viewer};
+use crate::ours::{Format, program, viewer};
 use crate::yardstick::meter::{alternate, median, percentiles};
 use crate::yardstick::process::one_piece;
 use crate::yardstick::table::{Bar, Row};
@@ -20,13 +20,13 @@ use crate::yardstick::{FPS, I420, floor, peers};
 const ROUNDS: usize = 3;
 const SECONDS: f64 = 2.0;
 
-/// Pictures of a round: two seconds'.
-const PICTURES: usize = 60;
+/// Frames of a round: two seconds'.
+const FRAMES: usize = 60;
 
-/// Pictures before it counts.
+/// Frames before it counts.
 const WARM_UP: usize = 15;
 
-/// How long a picture may take.
+/// How long a frame may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// p50, p95 and p99 in µs.
@@ -114,7 +114,7 @@ fn library_floor() -> io::Result<Percentiles> {
 }
 
 fn library() -> io::Result<Percentiles> {
-    let sender = Sender::start(Form::I420, Pace::Camera)?;
+    let sender = Sender::start(Format::I420, Pace::Camera)?;
     let spec = viewer::Spec {
         address: sender.address,
         warm_up: 0.5,
@@ -124,7 +124,7 @@ fn library() -> io::Result<Percentiles> {
 }
 
 fn program_pipes() -> io::Result<Percentiles> {
-    let (sender, stdin) = program::Sender::of_stdin(&picture(0))?;
+    let (sender, stdin) = program::Sender::of_stdin(&grey_frame(0))?;
     let mut receiver = program::stdout_recv(sender.address)?;
     let stdout = receiver.stdout().ok_or(io::ErrorKind::BrokenPipe)?;
     through_pipes(stdin, stdout)
@@ -138,14 +138,14 @@ fn peer_pipes() -> io::Result<Percentiles> {
 }
 
 fn program_screen(screen: &Screen) -> io::Result<Percentiles> {
-    let (sender, stdin) = program::Sender::of_stdin(&picture(0))?;
+    let (sender, stdin) = program::Sender::of_stdin(&grey_frame(0))?;
     let window = ["--display", "window"];
     let _receiver = program::recv(sender.address, &window, Some(&screen.display))?;
     to_the_screen(stdin, screen)
 }
 
 fn program_screen_with(codec: &str, screen: &Screen) -> io::Result<Percentiles> {
-    let (sender, stdin) = program::Sender::of_stdin_with(codec, &picture(0))?;
+    let (sender, stdin) = program::Sender::of_stdin_with(codec, &grey_frame(0))?;
     let window = ["--display", "window"];
     let _receiver = program::recv(sender.address, &window, Some(&screen.display))?;
     to_the_screen(stdin, screen)
@@ -166,15 +166,15 @@ fn peer_screen(screen: &Screen) -> io::Result<Percentiles> {
     to_the_screen(stdin, screen)
 }
 
-/// From writing a picture to `stdin` to its last byte from `stdout`, the next one 1/30 s later.
+/// From writing a frame to `stdin` to its last byte from `stdout`, the next one 1/30 s later.
 fn through_pipes(stdin: ChildStdin, mut stdout: ChildStdout) -> io::Result<Percentiles> {
     one_piece(&stdout)?;
     let (send, came) = mpsc::channel();
     // It ends with the receiver.
     thread::Builder::new().name("out".into()).spawn(move || {
-        let mut picture = vec![0; I420];
-        while stdout.read_exact(&mut picture).is_ok() {
-            if send.send((Instant::now(), picture[0])).is_err() {
+        let mut frame = vec![0; I420];
+        while stdout.read_exact(&mut frame).is_ok() {
+            if send.send((Instant::now(), frame[0])).is_err() {
                 break;
             }
         }
@@ -189,7 +189,7 @@ fn through_pipes(stdin: ChildStdin, mut stdout: ChildStdout) -> io::Result<Perce
     })
 }
 
-/// From writing a picture to `stdin` to its colour on `screen`, the next one 1/30 s later.
+/// From writing a frame to `stdin` to its colour on `screen`, the next one 1/30 s later.
 fn to_the_screen(stdin: ChildStdin, screen: &Screen) -> io::Result<Percentiles> {
     paced(stdin, |luma, patience| {
         // BT.601, from 16..=235 to all of 0..=255.
@@ -198,24 +198,24 @@ fn to_the_screen(stdin: ChildStdin, screen: &Screen) -> io::Result<Percentiles> 
     })
 }
 
-/// Writes pictures at 30 a second; `shown` says when the one of this luma came out, if it did.
+/// Writes frames at 30 a second; `shown` says when the one of this luma came out, if it did.
 fn paced(
     mut stdin: ChildStdin,
     shown: impl Fn(u8, Duration) -> io::Result<Instant>,
 ) -> io::Result<Percentiles> {
-    let mut took = Vec::with_capacity(PICTURES);
+    let mut took = Vec::with_capacity(FRAMES);
     let patience = Instant::now() + PATIENCE;
     for index in 0.. {
-        let picture = picture(index);
+        let frame = grey_frame(index);
         let begun = Instant::now();
-        stdin.write_all(&picture)?;
-        match shown(picture[0], Duration::from_millis(200)) {
+        stdin.write_all(&frame)?;
+        match shown(frame[0], Duration::from_millis(200)) {
             Ok(at) => took.push(at.saturating_duration_since(begun)),
             // The receiver is not there yet.
             Err(_) if took.is_empty() && Instant::now() < patience => {}
             Err(error) => return Err(error),
         }
-        if took.len() == WARM_UP + PICTURES {
+        if took.len() == WARM_UP + FRAMES {
             break;
         }
         thread::sleep((Duration::from_secs(1) / FPS).saturating_sub(begun.elapsed()));
@@ -224,10 +224,10 @@ fn paced(
     Ok(found.map(|took| took.as_secs_f64() * 1e6))
 }
 
-/// A grey picture, told from those around it by its luma.
-fn picture(index: usize) -> Vec<u8> {
+/// A grey frame, told from those around it by its luma.
+fn grey_frame(index: usize) -> Vec<u8> {
     let luma = 60 + (index % 5) as u8 * 35;
-    let mut picture = vec![0x80; I420];
-    picture[..320 * 240].fill(luma);
-    picture
+    let mut frame = vec![0x80; I420];
+    frame[..320 * 240].fill(luma);
+    frame
 }

@@ -23,7 +23,7 @@ const FILLED: u64 = 30;
 /// How often those that do not read come back: before the sender gives them up.
 const AGAIN: u64 = 15;
 
-/// What one viewer reads in a second, in bytes: a picture in eight seconds.
+/// What one viewer reads in a second, in bytes: a frame in eight seconds.
 const CRUMB: usize = 30 * 1024;
 
 pub fn run(run: &mut Run) -> io::Result<()> {

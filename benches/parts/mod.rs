@@ -45,13 +45,13 @@ const PARTS: [Part; 8] = [
     ("cpu", "both ends at 30 frames a second", false, cpu::run),
     (
         "first",
-        "the first picture after recv is typed",
+        "the first frame after recv is typed",
         false,
         first::run,
     ),
     (
         "back",
-        "a picture again after the sender was killed and restarted",
+        "a frame again after the sender was killed and restarted",
         false,
         back::run,
     ),

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Run;
 use crate::ours::sender::{Pace, Sender};
-use crate::ours::{Form, viewer};
+use crate::ours::{Format, viewer};
 use crate::yardstick::meter::{alternate, median};
 use crate::yardstick::table::{Bar, Row};
 use crate::yardstick::{BGR, floor, peers};
@@ -77,7 +77,7 @@ fn peer() -> io::Result<Found> {
 }
 
 fn ours() -> io::Result<Found> {
-    let sender = Sender::start(Form::Bgr, Pace::PickedUp)?;
+    let sender = Sender::start(Format::Bgr, Pace::PickedUp)?;
     let spec = viewer::Spec {
         address: sender.address,
         warm_up: 0.5,

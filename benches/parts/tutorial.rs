@@ -1,4 +1,4 @@
-//! Beside the Python tutorial's own two programs: how many pictures of 320×240 in BGR a second,
+//! Beside the Python tutorial's own two programs: how many frames of 320×240 in BGR a second,
 //! and the processor time at thirty of them, each of the two replaced by vidchat in turn.
 
 use std::io;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What was seen of one pair of programs.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
-    /// Pictures a second at the client.
+    /// Frames a second at the client.
     fps: f64,
     /// Per cent of a core, of the sending and the receiving program.
     cpu: [f64; 2],
@@ -54,7 +54,7 @@ pub fn run(run: &mut Run) -> io::Result<()> {
                 ("received by vidchat", &received),
             ] {
                 run.table.push(
-                    Row::new(format!("the tutorial's pictures a second, {name}"))
+                    Row::new(format!("the tutorial's frames a second, {name}"))
                         .peer(median(&theirs, |pair| pair.fps))
                         .vidchat(median(ours, |pair| pair.fps)),
                 );
@@ -63,7 +63,7 @@ pub fn run(run: &mut Run) -> io::Result<()> {
             for (end, name, ours) in [(0, "sender", &sent), (1, "receiver", &received)] {
                 run.table.push(
                     Row::new(format!(
-                        "the tutorial's pictures at 30 fps, {name}: % of a core"
+                        "the tutorial's frames at 30 fps, {name}: % of a core"
                     ))
                     .peer(median(&theirs, |pair| pair.cpu[end]))
                     .vidchat(median(ours, |pair| pair.cpu[end]))
@@ -114,7 +114,7 @@ fn our_receiver(rate: &str) -> io::Result<Pair> {
     receiver.line("sends ", PATIENCE)?;
     let cpu = || Ok::<_, io::Error>([meter::cpu_of(server.id())?, meter::cpu_of(receiver.id())?]);
     let (begun, before) = (Instant::now(), cpu()?);
-    // Well before the last of so many pictures at thirty a second; looked at as often as that
+    // Well before the last of so many frames at thirty a second; looked at as often as that
     // goes, as a program that has ended has no processor time to be read.
     let mut after = before;
     let mut took = begun.elapsed();

@@ -1,6 +1,6 @@
 """The tutorial's client, measured: client.py PORT SECONDS
 
-Takes pictures for so long, after a second to get going, and prints how many came a second. The
+Takes frames for so long, after a second to get going, and prints how many came a second. The
 window is not there.
 """
 

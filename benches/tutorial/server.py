@@ -1,7 +1,7 @@
 """The tutorial's server, measured: server.py RATE
 
 Sends one client a still picture of 320 x 240 so many times a second, or as fast as it goes with
-0. Prints its port. What the tutorial does for each picture is done for each: pickle, pack, send;
+0. Prints its port. What the tutorial does for each frame is done for each: pickle, pack, send;
 only the camera and the window are not there.
 """
 

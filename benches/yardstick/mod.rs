@@ -35,10 +35,10 @@ pub mod table;
 
 use std::process::ExitCode;
 
-/// Bytes of a 320×240 picture of 24 bits a pixel (BGR), the tutorial's.
+/// Bytes of a 320×240 frame of 24 bits a pixel (BGR), the tutorial's.
 pub const BGR: usize = 320 * 240 * 3;
 
-/// Bytes of a 320×240 picture in I420, vidchat's default.
+/// Bytes of a 320×240 frame in I420, vidchat's default.
 pub const I420: usize = 320 * 240 * 3 / 2;
 
 /// Frames a second of every paced load.

@@ -1,4 +1,4 @@
-//! The peers: the same picture sent and received by GStreamer's own elements (`gdppay` and the
+//! The peers: the same frame sent and received by GStreamer's own elements (`gdppay` and the
 //! `tcp` plugin), set as somebody careful would, each in a `gst-launch-1.0` process of its own.
 //! A process that cannot be asked to end has its number of frames limited from the start.
 
@@ -27,12 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The server, without its port. Buffers count, not bytes; a viewer that falls four behind goes on
 /// with the newest key frame (every raw one is), and one that has not moved for thirty is thrown
-/// out. `sync` would hold each picture for the clock, `async` wait for a first one to start.
+/// out. `sync` would hold each frame for the clock, `async` wait for a first one to start.
 const SERVER: &str = "tcpserversink name=net host=127.0.0.1 port=0 sync=false async=false \
      enable-last-sample=false unit-format=buffers sync-method=latest-keyframe \
      recover-policy=keyframe units-soft-max=4 units-max=30";
 
-/// Where the receiving peer's pictures go.
+/// Where the receiving peer's frames go.
 #[derive(Clone, Copy, Debug)]
 pub enum Screen<'a> {
     /// `fakesink`: receiving alone.
@@ -130,7 +130,7 @@ pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<Measured> {
     drain::measure(&spec, || sender.cpu())
 }
 
-/// One viewer as fast as it goes, `frames` pictures of 320×240 BGR, in frames a second. Here the
+/// One viewer as fast as it goes, `frames` of 320×240 BGR, in frames a second. Here the
 /// receiver listens: `tcpserversink` never waits for its client, it would only fill memory.
 ///
 /// # Errors
@@ -140,7 +140,7 @@ pub fn throughput(frames: u32) -> io::Result<f64> {
         "tcpserversrc name=net host=127.0.0.1 port=0 ! gdpdepay ! fakesink name=end sync=false",
     )?;
     let port = receiver.port()?;
-    // `imagefreeze` hands out one picture again and again: no time is spent on painting.
+    // `imagefreeze` hands out one frame again and again: no time is spent on painting.
     let _sender = Launch::start(&format!(
         "videotestsrc num-buffers=1 ! video/x-raw,format=BGR,width=320,height=240,framerate=30/1 \
          ! imagefreeze num-buffers={frames} ! gdppay \
@@ -186,7 +186,7 @@ pub fn stdout_receiver(address: SocketAddr) -> io::Result<Process> {
         "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! fdsink fd=1 sync=false",
         address.port()
     ));
-    // Its notes would be among the pictures.
+    // Its notes would be among the frames.
     command.arg("-q").stdout(Stdio::piped());
     Process::start(&mut command, Talks::Stderr)
 }
@@ -205,11 +205,11 @@ pub fn window_receiver(address: SocketAddr, sink: &str, display: &str) -> io::Re
     Ok(Launch(Process::start(&mut command, Talks::Stdout)?))
 }
 
-/// A receiver that ends after its first picture, which it does not show.
+/// A receiver that ends after its first frame, which it does not show.
 ///
 /// # Errors
 /// It could not be started or did not end in time.
-pub fn one_picture(address: SocketAddr) -> io::Result<()> {
+pub fn one_frame(address: SocketAddr) -> io::Result<()> {
     let receiver = Launch::start(&format!(
         "tcpclientsrc host=127.0.0.1 port={} ! gdpdepay ! fakesink num-buffers=1 sync=false",
         address.port()

@@ -134,7 +134,7 @@ impl Process {
     }
 }
 
-/// Makes room in a pipe for a picture in one piece.
+/// Makes room in a pipe for a frame in one piece.
 ///
 /// # Errors
 /// The system does not allow it.

@@ -3,12 +3,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tracing::info;
 
 use super::address::Target;
 use crate::failure::describe;
@@ -16,6 +19,9 @@ use crate::failure::describe;
 /// How long an address is tried alone before the next one is tried too. RFC 8305 recommends this
 /// time.
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How long the person at the program hears nothing while the first connection is made.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The reason why there is no connection.
 #[derive(Debug, Error)]
@@ -41,11 +47,58 @@ fn listed(tried: &[(SocketAddr, io::Error)]) -> String {
 /// # Errors
 /// The name has no address, or none of its addresses answers.
 pub(super) async fn reach(target: &Target, limit: Duration) -> Result<TcpStream, ConnectError> {
+    reach_one_of(target, limit, &OnceLock::new()).await
+}
+
+/// As [`reach`], for the first connection of a command, for which a person waits: the log says when
+/// no answer comes.
+///
+/// # Errors
+/// The name has no address, or none of its addresses answers.
+pub(super) async fn reach_first(
+    target: &Target,
+    limit: Duration,
+) -> Result<TcpStream, ConnectError> {
+    let tried = OnceLock::new();
+    let mut reaching = pin!(reach_one_of(target, limit, &tried));
+    if let Ok(reached) = timeout(QUIET, &mut reaching).await {
+        return reached;
+    }
+    match tried.get() {
+        // The person has typed it.
+        Some(addresses) if either(addresses) == target.to_string() => {
+            info!("connecting to {target}: no answer yet");
+        }
+        Some(addresses) => info!(
+            "connecting to {target}: no answer yet from {}",
+            either(addresses)
+        ),
+        None => info!("connecting to {target}: its addresses are not known yet"),
+    }
+    reaching.await
+}
+
+/// Connects to one of the addresses of `target`, which are put into `tried` when they are known.
+async fn reach_one_of(
+    target: &Target,
+    limit: Duration,
+    tried: &OnceLock<Vec<SocketAddr>>,
+) -> Result<TcpStream, ConnectError> {
     let found = tokio::net::lookup_host(target.parts()).await;
     let addresses = in_turns(found.map_err(ConnectError::Lookup)?);
+    let addresses = tried.get_or_init(|| addresses);
     first_of(addresses, limit)
         .await
         .map_err(ConnectError::Unreached)
+}
+
+/// `a, b or c`.
+fn either(addresses: &[SocketAddr]) -> String {
+    let words: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// Addresses of both families in turn, in the resolver's order, starting with its first.
@@ -72,7 +125,7 @@ fn in_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 /// The first connection that succeeds. An address is tried when the one before it has failed or has
 /// had its head start. The other tries are cancelled when one succeeds.
 async fn first_of(
-    addresses: Vec<SocketAddr>,
+    addresses: &[SocketAddr],
     limit: Duration,
 ) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
     let mut waiting = addresses.iter().copied();
@@ -180,7 +233,7 @@ mod tests {
             &[first.address, refused(), second.address],
         ] {
             let addresses = [dead, &[socket(&living)]].concat();
-            let stream = tokio::time::timeout(TIMEOUT, first_of(addresses, NEVER)).await;
+            let stream = tokio::time::timeout(TIMEOUT, first_of(&addresses, NEVER)).await;
             let stream = stream.expect("the silent one is not waited for").unwrap();
             assert_eq!(stream.peer_addr().unwrap(), socket(&living));
         }
@@ -189,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_that_answer_the_first_is_taken() {
         let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let stream = first_of(vec![socket(&first), socket(&second)], NEVER).await;
+        let stream = first_of(&[socket(&first), socket(&second)], NEVER).await;
         assert_eq!(stream.unwrap().peer_addr().unwrap(), socket(&first));
         second.set_nonblocking(true).unwrap();
         let untouched = second.accept().unwrap_err().kind();
@@ -200,7 +253,7 @@ mod tests {
     async fn where_none_answers_each_has_its_reason() {
         let silent = silent();
         let addresses = vec![silent.address, refused()];
-        let failed = first_of(addresses.clone(), Duration::from_millis(400)).await;
+        let failed = first_of(&addresses, Duration::from_millis(400)).await;
         let failed: Vec<_> = failed.unwrap_err();
         let kinds: Vec<_> = failed.iter().map(|(_, e)| e.kind()).collect();
         assert_eq!(
@@ -211,6 +264,6 @@ mod tests {
             failed.iter().map(|(a, _)| *a).collect::<Vec<_>>(),
             addresses
         );
-        assert!(first_of(Vec::new(), NEVER).await.unwrap_err().is_empty());
+        assert!(first_of(&[], NEVER).await.unwrap_err().is_empty());
     }
 }

@@ -31,7 +31,7 @@ const MEDIA_TYPES: [&str; 8] = [
 const RAW: &str = "video/x-raw";
 
 /// Whether buffers of this media type are frames, and not blocks of a file.
-pub fn is_picture(media_type: &str) -> bool {
+pub fn is_frame_type(media_type: &str) -> bool {
     MEDIA_TYPES.contains(&media_type)
 }
 
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_fixed_form_of_video() {
+    fn refuses_what_is_not_fixed_caps_of_video() {
         let raw = "video/x-raw, format=I420, width=320, height=240";
         for text in [
             "",

@@ -38,7 +38,7 @@ watch() {
 	viewer=$!
 }
 
-# Prints how a viewer fares that comes now and leaves after three pictures.
+# Prints how a viewer fares that comes now and leaves after three frames.
 try_watching() {
 	timeout "$patience" "$VIDCHAT" recv 127.0.0.1 --display none --frames 3 2>/tmp/second
 	echo "second viewer status: $?"
@@ -82,7 +82,7 @@ await_held() {
 	if within holds "$1"; then echo "$1"; else held; fi
 }
 
-# Has another program hold the camera, as $holder, and waits until it has a picture. To look for
+# Has another program hold the camera, as $holder, and waits until it has a frame. To look for
 # that by opening the camera would be to take it away from that program now and then.
 hold() {
 	local i

@@ -21,7 +21,7 @@ await_new() {
 	within has_new "$1" || echo "never said: $1"
 }
 
-# Waits until the camera is back; then pictures come again to a new viewer and the old one.
+# Waits until the camera is back; then frames come again to a new viewer and the old one.
 is_back() {
 	await_new "back after"
 	try_watching

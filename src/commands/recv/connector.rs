@@ -79,7 +79,7 @@ impl Connector {
     /// No address of the sender answers, or it has none.
     pub async fn first(&self) -> Result<Option<Connection>, ConnectError> {
         match self {
-            Self::Dial { target, options } => net::connect(target, options).await.map(Some),
+            Self::Dial { target, options } => net::connect_first(target, options).await.map(Some),
             Self::Listen(_) => Ok(None),
         }
     }

@@ -5,6 +5,7 @@ use super::options::RecvOptions;
 use crate::cli::MAX_FRAME;
 use crate::failure::{Failure, Status};
 use crate::net::receiver::ReceiveError;
+use crate::wire::pickle::PickleError;
 use crate::wire::{Bye, ByeCode, Dialect, WireError};
 
 /// The failure where no more frames come from the sender that the log calls `target`. `greeted`
@@ -44,7 +45,7 @@ fn explain(
                 .hint(after(bye, host, options.reconnect))
                 .cause(&bye.reason)
         }
-        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::Silent(_) => {
+        ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::NoFirstBytes(_) => {
             Failure::new(status, format!("\"{target}\" is not a vidchat sender"))
                 .cause(error)
                 .hint(ask_there)
@@ -52,7 +53,7 @@ fn explain(
         ReceiveError::Wire(WireError::Pickle(e)) => {
             Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
                 .cause("refused")
-                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
+                .hint(pickle(&e))
         }
         ReceiveError::Wire(WireError::FrameBeforeCaps) => {
             Failure::new(status, format!("cannot show the video from \"{target}\""))
@@ -64,13 +65,13 @@ fn explain(
                 .hint(against(&error, host, options.play.dialect))
                 .cause(error)
         }
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) if greeted => {
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) if greeted => {
             Failure::new(status, format!("lost the connection to \"{target}\""))
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))
         }
         // A program that accepts a connection and drops it at our hello is seldom a sender.
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::Dead(_) => Failure::new(
+        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) => Failure::new(
             status,
             format!("no vidchat sender answered at \"{target}\""),
         )
@@ -94,11 +95,28 @@ fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
     }
 }
 
+/// The hint where a pickle is refused.
+fn pickle(error: &PickleError) -> &'static str {
+    match error {
+        PickleError::Calls(_) => {
+            "Python's pickle.loads would run what such a message names; vidchat does not"
+        }
+        PickleError::NoFrame(_) => {
+            "it takes an array of uint8 (grey, BGR or BGRA), or the bytes of a JPEG or PNG, also in \
+             a tuple, list or dict"
+        }
+        PickleError::SeveralFrames(_) => {
+            "it takes one frame a message, beside any text, numbers and times: send one of them"
+        }
+        _ => "docs/python.md says which pickles are taken",
+    }
+}
+
 /// The hint where a sender breaks the protocol.
 fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
     match error {
         ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
-            format!("where its pictures are that large: --max-frame {length}")
+            format!("where its frames are that large: --max-frame {length}")
         }
         ReceiveError::Wire(WireError::NoHello) if dialect == Some(Dialect::Native) => {
             "leave --wire native out to have it found out what the sender speaks".into()

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::net::BitRate;
 use crate::net::age_histogram::milliseconds;
+use crate::net::link_advice::{FULL, fitting, megabits};
 use crate::net::log_throttle::span;
 use crate::net::receiver::stats::StatsInterval;
-use crate::net::remedy::{FULL, less, megabits};
 use crate::wire::Caps;
 
 /// Advice needs this many bad seconds in a row: a short burst is no lasting problem.
@@ -47,17 +47,22 @@ struct Told {
 /// The part of the way that takes the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
+    /// The link carries less than the stream needs.
     Link,
-    Here,
-    Distance,
+    /// Decoding and showing take long.
+    Receiver,
+    /// The round trip alone is too long.
+    RoundTrip,
+    /// Frames are old when they leave the sender.
     Sender,
-    Way,
+    /// Something else on the path between the two machines.
+    Path,
 }
 
 /// A message to the person at the viewer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
-    Outage(String),
+    Problem(String),
     Over(String),
 }
 
@@ -102,7 +107,9 @@ impl Advice {
             return None;
         }
         let (cause, reason) = self.reason(second, caps);
-        let still = match &mut self.told {
+        let age_ms = age.p95.as_millis();
+        let allowed = format!("the {} of --max-latency", self.max_latency.as_millis());
+        let problem = match &mut self.told {
             None => {
                 self.told = Some(Told {
                     age: age.p95,
@@ -110,7 +117,7 @@ impl Advice {
                     seconds: self.bad,
                     oldest: age.p95,
                 });
-                ""
+                format!("latency is {age_ms} ms, over {allowed}")
             }
             Some(told) => {
                 let (older, news) = (age.p95 >= told.age * 2, !told.causes.contains(&cause));
@@ -124,17 +131,13 @@ impl Advice {
                 // One second more or less is no change.
                 self.bad = 0;
                 if older {
-                    " by now"
+                    format!("latency has grown to {age_ms} ms, over {allowed}")
                 } else {
-                    ", for another reason"
+                    format!("latency is {age_ms} ms, over {allowed}, for another reason")
                 }
             }
         };
-        Some(Said::Outage(format!(
-            "pictures are up to {} ms old{still}, more than the {} of --max-latency: {reason}",
-            age.p95.as_millis(),
-            self.max_latency.as_millis(),
-        )))
+        Some(Said::Problem(format!("{problem}: {reason}")))
     }
 
     /// The message that frames are new enough again, when they are.
@@ -142,7 +145,8 @@ impl Advice {
         let told = self.told.take_if(|_| self.good >= RECOVERY)?;
         let time = Duration::from_secs(told.seconds.saturating_sub(self.good).into());
         Some(Said::Over(format!(
-            "pictures are new enough again after {}, in which they were up to {} ms old",
+            "latency is below {} ms again after {}; it was {} ms at the most",
+            self.max_latency.as_millis(),
             span(time),
             told.oldest.as_millis()
         )))
@@ -157,8 +161,8 @@ impl Advice {
         made * bytes as f64 * 8.0 / frames.max(1) as f64
     }
 
-    /// The most bits that came in one of the last seconds.
-    fn came(&self) -> f64 {
+    /// The highest rate of the last seconds, in bit/s.
+    fn received_rate(&self) -> f64 {
         let rate = |(span, _, bytes): &(Duration, u64, u64)| {
             *bytes as f64 * 8.0 / span.as_secs_f64().max(0.001)
         };
@@ -175,47 +179,47 @@ impl Advice {
             && needs > carries * FULL
         {
             let words = format!(
-                "the link needs {} Mbit/s, carries {}; on the sender: {}",
+                "the stream needs {} Mbit/s, the link carries {}; on the sender: {}",
                 megabits(needs),
                 megabits(carries),
-                less(caps, needs, carries)
+                fitting(caps, needs, carries)
             );
             return (Cause::Link, words);
         }
         if age.saturating_sub(arrived) > bound / 2 {
             let here = age.saturating_sub(arrived).as_millis();
             let words = format!(
-                "{here} ms of it pass here, decoding and showing; on the sender: --width or --fps"
+                "decoding and showing take {here} ms here; on the sender: a smaller --width or --fps"
             );
-            return (Cause::Here, words);
+            return (Cause::Receiver, words);
         }
         if round_trip > bound {
             let there = round_trip.as_millis() / 2;
-            let words = format!("the way alone takes {there} ms; give a larger --max-latency");
-            return (Cause::Distance, words);
+            let words = format!("the network alone takes {there} ms; give a larger --max-latency");
+            return (Cause::RoundTrip, words);
         }
         if caps.is_delta() {
             // Small frames: their transfer times say nothing of the link.
             let arrived = second.arrived.unwrap_or_default().p95;
             let words = format!(
-                "{} ms of it pass before they arrive, as where the link is too thin; on the sender: {}",
+                "frames are {} ms old when they arrive, as on a link that is too thin; on the sender: {}",
                 arrived.as_millis(),
-                less(caps, needs, self.came())
+                fitting(caps, needs, self.received_rate())
             );
-            return (Cause::Way, words);
+            return (Cause::Path, words);
         }
         match second.sent {
             Some(sent) if sent.p50 > milliseconds(bound / 2) => {
                 let words = format!(
-                    "{:.0} ms of it pass before they leave the sender, which may be busy; there: \
-                     --width or --fps",
+                    "frames are {:.0} ms old when they leave the sender, which may be busy; on the \
+                     sender: a smaller --width or --fps",
                     sent.p50
                 );
                 (Cause::Sender, words)
             }
             _ => {
-                let words = "it passes on the way: somebody else may use the link";
-                (Cause::Way, words.into())
+                let words = "the time passes on the network, which others may use too";
+                (Cause::Path, words.into())
             }
         }
     }
@@ -260,7 +264,7 @@ mod tests {
         (0..60)
             .filter_map(|_| advice.after(second, &raw()))
             .map(|said| match said {
-                Said::Outage(words) | Said::Over(words) => words,
+                Said::Problem(words) | Said::Over(words) => words,
             })
             .collect()
     }
@@ -272,8 +276,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "pictures are up to 480 ms old, more than the 200 of --max-latency: the link needs \
-                 28 Mbit/s, carries 2.0; on the sender: a codec, such as --pipeline camera-h264"
+                "latency is 480 ms, over the 200 of --max-latency: the stream needs 28 Mbit/s, the \
+                 link carries 2.0; on the sender: a codec, such as --pipeline camera-h264"
             ]
         );
     }
@@ -290,19 +294,19 @@ mod tests {
         assert_eq!(said(&mut advice, &bad).len(), 1);
         assert_eq!(
             said(&mut advice, &good),
-            ["pictures are new enough again after 60 s, in which they were up to 480 ms old"]
+            ["latency is below 200 ms again after 60 s; it was 480 ms at the most"]
         );
         assert_eq!(said(&mut advice, &bad).len(), 1);
     }
 
     #[test]
-    fn pictures_that_become_twice_as_old_or_are_held_up_elsewhere_are_told_again() {
+    fn a_latency_that_doubles_or_has_another_reason_is_told_again() {
         let mut advice = Advice::new(Duration::from_millis(200));
         assert_eq!(said(&mut advice, &second(2.0, 480)).len(), 1);
         assert_eq!(said(&mut advice, &second(2.0, 900)).len(), 0);
         let older = said(&mut advice, &second(2.0, 1000));
         assert_eq!(older.len(), 1);
-        assert!(older[0].starts_with("pictures are up to 1000 ms old by now, more than"));
+        assert!(older[0].starts_with("latency has grown to 1000 ms, over the 200 of"));
         let slow_here = StatsInterval {
             arrived: ages(20),
             carries: None,
@@ -310,7 +314,10 @@ mod tests {
         };
         let elsewhere = said(&mut advice, &slow_here);
         assert_eq!(elsewhere.len(), 1);
-        assert!(elsewhere[0].starts_with("pictures are up to 600 ms old, for another reason,"));
+        assert!(
+            elsewhere[0]
+                .contains("latency is 600 ms, over the 200 of --max-latency, for another reason:")
+        );
         assert_eq!(
             said(&mut advice, &second(2.0, 480)).len(),
             0,
@@ -338,22 +345,22 @@ mod tests {
             carries: None,
             ..second(10.0, 300)
         };
-        assert!(reason(&slow_here, &raw()).contains("280 ms of it pass here"));
+        assert!(reason(&slow_here, &raw()).contains("decoding and showing take 280 ms here"));
         let far = StatsInterval {
             round_trip: Some(Duration::from_millis(600)),
             carries: None,
             ..second(10.0, 310)
         };
-        assert!(reason(&far, &raw()).contains("the way alone takes 300 ms"));
+        assert!(reason(&far, &raw()).contains("the network alone takes 300 ms"));
         let mut late = StatsInterval {
             carries: None,
             ..second(10.0, 310)
         };
-        assert!(reason(&late, &raw()).starts_with("it passes on the way"));
+        assert!(reason(&late, &raw()).starts_with("the time passes on the network"));
         late.sent = ages(290).map(Into::into);
         let there = reason(&late, &raw());
         assert!(
-            there.starts_with("290 ms of it pass before they leave"),
+            there.starts_with("frames are 290 ms old when they leave"),
             "{there}"
         );
     }

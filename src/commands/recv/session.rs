@@ -32,7 +32,7 @@ const LAST_FRAMES: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// No more frames can come, or they cannot be shown.
-pub async fn watch(
+pub async fn run(
     connection: Option<Connection>,
     mut connector: Connector,
     mut options: RecvOptions,
@@ -40,14 +40,14 @@ pub async fn watch(
 ) -> Outcome {
     let (events, mut heard) = mpsc::unbounded_channel();
     let meter = Arc::new(StreamStats::default());
-    let mut watched = options.watch.take();
+    let mut file_watch = options.watch.take();
     let hub = Hub::new();
-    let display = VideoDisplay::new(&options, watched.is_some(), &hub, events, &meter);
+    let display = VideoDisplay::new(&options, file_watch.is_some(), &hub, events, &meter);
     let display = RefCell::new(display);
     let mut limit = LAST_FRAMES;
     let ending = {
-        let watching = keep_watching(connection, &mut connector, &options, &meter, &hub, &display);
-        tokio::pin!(watching, quit);
+        let receiving = receive(connection, &mut connector, &options, &meter, &hub, &display);
+        tokio::pin!(receiving, quit);
         let mut status = StatusReporter::new(&options, &meter, &display);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,7 +57,7 @@ pub async fn watch(
                     limit = Duration::ZERO;
                     break Ok(());
                 }
-                failure = &mut watching => break Err(failure),
+                failure = &mut receiving => break Err(failure),
                 Some(event) = heard.recv() => match event {
                     PlayerEvent::Quit => {
                         limit = Duration::ZERO;
@@ -67,13 +67,13 @@ pub async fn watch(
                     PlayerEvent::NeedKey => hub.want_key(),
                     PlayerEvent::Failed(failure) => break Err(failure),
                     PlayerEvent::Replaced(place) => info!("receiver: changed over to {place}"),
-                    PlayerEvent::Kept(failure) => keep(&failure),
+                    PlayerEvent::Kept(failure) => log_kept(&failure),
                 },
                 // A local viewer needs a key frame, so the sender is asked for one.
                 () = hub.key_wanted() => meter.want_key(),
-                saved = file_watch::saved(&mut watched) => match saved {
+                saved = file_watch::saved(&mut file_watch) => match saved {
                     Ok(file) => display.borrow_mut().replace(file),
-                    Err(failure) => keep(&failure),
+                    Err(failure) => log_kept(&failure),
                 },
                 _ = ticks.tick() => status.tick(),
             }
@@ -92,12 +92,13 @@ pub async fn watch(
     }
 }
 
-fn keep(failure: &Failure) {
+/// Logs why the pipeline was not replaced.
+fn log_kept(failure: &Failure) {
     warn!("receiver: goes on as it was: {}", failure.line());
 }
 
-/// Watches for ever. Returns only the failure that ended it.
-async fn keep_watching(
+/// Receives from one connection after another, for ever. Returns only the failure that ended it.
+async fn receive(
     first: Option<Connection>,
     connector: &mut Connector,
     options: &RecvOptions,
@@ -114,7 +115,7 @@ async fn keep_watching(
             connector.next(Backoff::after_loss()).await
         }
     };
-    let mut again = false;
+    let mut is_reconnect = false;
     loop {
         let sender = options.place.label(Some(&connection));
         display.borrow_mut().connects(&sender);
@@ -122,11 +123,12 @@ async fn keep_watching(
         let before = frames();
         publisher.connected();
         let error = net::play(connection, &options.play, meter, &mut publisher).await;
-        let showed = frames() > before;
+        // A connection after a loss that brings no frame does not end the loss.
+        let brought_nothing = is_reconnect && frames() == before;
         let greeted = display.borrow().greeted();
         // A receiver that listens goes on after any failure of one sender.
         let goes_on =
-            options.place.is_listening() || (greeted && worth_trying(&error, again && !showed));
+            options.place.is_listening() || (greeted && is_worth_retrying(&error, brought_nothing));
         if !options.reconnect || !goes_on {
             let started = display.borrow().caps.is_some();
             return failure::lost(options, &sender, greeted, started, error);
@@ -136,7 +138,7 @@ async fn keep_watching(
         hub.lose(&error.to_string());
         // Only the first of several refusals is logged.
         let is_listening = options.place.is_listening();
-        let backoff = match (again && !showed && !is_listening, error) {
+        let backoff = match (brought_nothing && !is_listening, error) {
             (true, ReceiveError::Bye(_)) => Backoff::after_refusal(),
             (true, _) => Backoff::after_failure(),
             (false, error) => {
@@ -145,20 +147,20 @@ async fn keep_watching(
             }
         };
         connection = connector.next(backoff).await;
-        again = true;
+        is_reconnect = true;
     }
 }
 
-/// Whether another connection may succeed. While connecting `again`, a protocol error may come from
-/// another program on that port, which may still make way for the sender.
-fn worth_trying(error: &ReceiveError, again: bool) -> bool {
+/// Whether another connection may succeed. After a loss, a protocol error may come from another
+/// program on that port, which may still make way for the sender.
+fn is_worth_retrying(error: &ReceiveError, after_loss: bool) -> bool {
     match error {
         ReceiveError::Io(_)
         | ReceiveError::Closed
-        | ReceiveError::Dead(_)
-        | ReceiveError::Silent(_)
+        | ReceiveError::TimedOut(_)
+        | ReceiveError::NoFirstBytes(_)
         | ReceiveError::Slow(_) => true,
-        ReceiveError::Wire(_) => again,
+        ReceiveError::Wire(_) => after_loss,
         ReceiveError::Bye(bye) => !bye.done,
         ReceiveError::Sink(_) => false,
     }

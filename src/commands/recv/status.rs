@@ -87,7 +87,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
         {
             let sender = &display.label;
             match said {
-                Said::Outage(words) => warn!("sender {sender}: {words}"),
+                Said::Problem(words) => warn!("sender {sender}: {words}"),
                 Said::Over(words) => info!("sender {sender}: {words}"),
             }
         }

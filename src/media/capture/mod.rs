@@ -11,6 +11,7 @@ pub mod encoder;
 pub mod events;
 pub(crate) mod frame_parser;
 pub(crate) mod handover;
+mod no_video;
 pub(crate) mod pipeline;
 pub mod placeholders;
 pub mod recording;

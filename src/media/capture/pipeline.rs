@@ -18,15 +18,16 @@ use super::encoder::{self, Encoder};
 use super::events::{PipelineEvent, SourceInput};
 use super::frame_parser::FrameParser;
 use super::handover::Handover;
+use super::no_video;
 use super::placeholders::Filled;
 use super::recording::{self, Recordings};
 use super::stall::{Pace, StallCheck, StallDetector, stall_limit};
 use crate::media::gst::bus::{self, ElementError};
 use crate::media::gst::stop;
 use crate::media::gst::{caps, element};
-use crate::media::pipeline::build;
 use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::property_check;
+use crate::media::pipeline::{build, ends};
 
 /// A pipeline that was started.
 pub struct CapturePipeline {
@@ -70,7 +71,7 @@ impl CapturePipeline {
         recordings: &Arc<Recordings>,
     ) -> Outcome<Self> {
         let pipeline = build::build(file, &filled.text)?;
-        let frames: gst_app::AppSink = build::seam(file, &pipeline)?;
+        let frames: gst_app::AppSink = ends::seam(file, &pipeline)?;
         if file.has(Directive::Loop) && recording::is_in(&pipeline) {
             let cause = "it begins again at its end, which empties the file that it records to";
             let failure = Failure::start(format!("the pipeline {} failed", file.place(None)));
@@ -300,7 +301,16 @@ impl CapturePipeline {
         if let Some(camera) = &self.camera {
             return camera.explain(error);
         }
-        let failure = build::failed(&self.file.place(None), error);
+        let place = self.file.place(None);
+        if let Some(explained) = no_video::explain(&self.file, &self.pipeline, error) {
+            let failure = Failure::start(format!("the pipeline {place} failed"));
+            let failure = match explained.cause {
+                Some(cause) => failure.cause(cause),
+                None => failure.cause(error.message()).found(error.details()),
+            };
+            return failure.hint(explained.hint);
+        }
+        let failure = build::failed(&place, error);
         let message = error.message();
         match property_check::placeholder_of(&self.file.text, "location") {
             Some(name) if message.contains("not found") => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::prelude::*;
@@ -12,7 +13,10 @@ use parking_lot::Mutex;
 use super::connection::{Display, DisplayWatch};
 use super::x11::{WindowEvent, X11Window};
 use crate::media::gst::element;
-use crate::media::pipeline::build;
+use crate::media::pipeline::ends;
+
+/// How long stopping a pipeline waits for a sink that draws its frame again.
+const EXPOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// An action on a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub enum WindowAction {
 pub struct Window {
     title: String,
     shared: Arc<Mutex<Shared>>,
+    /// Held while a sink draws its frame again. A sink that is stopped meanwhile uses memory that it
+    /// has freed.
+    exposing: Arc<Mutex<()>>,
     acted: Arc<dyn Fn(WindowAction) + Send + Sync>,
 }
 
@@ -59,6 +66,7 @@ impl Window {
         Self {
             title: title.to_owned(),
             shared: Arc::default(),
+            exposing: Arc::default(),
             acted: Arc::new(acted),
         }
     }
@@ -68,6 +76,19 @@ impl Window {
         self.resize(natural);
         self.name(pipeline);
         self.watch_keys(pipeline);
+    }
+
+    /// The pipeline is about to be stopped: its sinks draw no more when asked. Waits for one that is
+    /// drawing, but not for long, as a display that has gone away may hold it for ever.
+    pub fn detach(&self, pipeline: &gst::Pipeline) {
+        let _exposing = self.exposing.try_lock_for(EXPOSE_LIMIT);
+        let keeps = |sink: &glib::WeakRef<gst_video::VideoOverlay>| {
+            let sink = sink
+                .upgrade()
+                .and_then(|sink| sink.dynamic_cast::<gst::Element>().ok());
+            sink.is_some_and(|sink| !sink.has_as_ancestor(pipeline))
+        };
+        self.shared.lock().sinks.retain(keeps);
     }
 
     /// Frames measure `natural` pixels from now on. A window that a person has resized keeps its
@@ -165,7 +186,7 @@ impl Window {
         }
         let (width, height) = self.shared.lock().natural;
         let (shared, acted) = (Arc::clone(&self.shared), Arc::clone(&self.acted));
-        let exposed = exposer(&self.shared, &self.acted);
+        let exposed = self.exposer();
         let opened = X11Window::open(&self.title, width, height, move |event| match event {
             WindowEvent::Key('q') | WindowEvent::Closed => acted(WindowAction::Quit),
             WindowEvent::Key(_) => {}
@@ -195,13 +216,34 @@ impl Window {
         }
     }
 
+    /// A thread, "expose", that makes the sink draw its frame again when asked to. It ends when the
+    /// sender is dropped. It is a thread of its own because the call never returns if the display
+    /// goes away meanwhile, and the window's thread has to report that.
+    fn exposer(&self) -> SyncSender<()> {
+        let (ask, asked) = sync_channel(1);
+        let (shared, exposing) = (Arc::clone(&self.shared), Arc::clone(&self.exposing));
+        let acted = Arc::clone(&self.acted);
+        let started = std::thread::Builder::new()
+            .name("expose".into())
+            .spawn(move || {
+                asked.iter().for_each(|()| {
+                    expose(&shared, &exposing);
+                    acted(WindowAction::Exposed);
+                });
+            });
+        if let Err(e) = started {
+            tracing::debug!("window: drawn again only with the next frame: {e}");
+        }
+        ask
+    }
+
     /// Sets the title for sinks that open their own window.
     fn name(&self, pipeline: &gst::Pipeline) {
         let mut tags = gst::TagList::new();
         if let Some(tags) = tags.get_mut() {
             tags.add::<gst::tags::Title>(&self.title.as_str(), gst::TagMergeMode::Replace);
         }
-        if let Some(frames) = pipeline.by_name(build::SEAM) {
+        if let Some(frames) = pipeline.by_name(ends::SEAM) {
             frames.send_event(gst::event::Tag::new(tags));
         }
     }
@@ -209,7 +251,7 @@ impl Window {
     /// Handles keys in a sink's own window, which come up the pipeline as events.
     fn watch_keys(&self, pipeline: &gst::Pipeline) {
         let Some(pad) = pipeline
-            .by_name(build::SEAM)
+            .by_name(ends::SEAM)
             .and_then(|e| e.static_pad("src"))
         else {
             return;
@@ -247,34 +289,12 @@ fn display_of(message: &gst::MessageRef) -> Option<Display> {
     }
 }
 
-/// A thread, "expose", that makes the sink draw its frame again when asked to. It ends when the
-/// sender is dropped. It is a thread of its own because the call never returns if the display goes
-/// away meanwhile, and the window's thread has to report that.
-fn exposer(
-    shared: &Arc<Mutex<Shared>>,
-    acted: &Arc<dyn Fn(WindowAction) + Send + Sync>,
-) -> SyncSender<()> {
-    let (ask, asked) = sync_channel(1);
-    let (shared, acted) = (Arc::clone(shared), Arc::clone(acted));
-    let started = std::thread::Builder::new()
-        .name("expose".into())
-        .spawn(move || {
-            asked.iter().for_each(|()| {
-                expose(&shared);
-                acted(WindowAction::Exposed);
-            });
-        });
-    if let Err(e) = started {
-        tracing::debug!("window: drawn again only with the next frame: {e}");
-    }
-    ask
-}
-
 /// Makes the sink draw its frame again: the sink does not receive the window's events itself.
 ///
-/// The lock is released before the sink is called: the sink holds locks of its own while it asks us
-/// for a window.
-fn expose(shared: &Mutex<Shared>) {
+/// The lock of `shared` is released before the sink is called: the sink holds locks of its own while
+/// it asks us for a window.
+fn expose(shared: &Mutex<Shared>, exposing: &Mutex<()>) {
+    let _exposing = exposing.lock();
     let sinks = shared.lock().sinks.clone();
     let sink = sinks.iter().rev().find_map(glib::WeakRef::upgrade);
     if let Some(sink) = sink {

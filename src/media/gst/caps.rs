@@ -45,7 +45,7 @@ pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
     {
         bail!("the frames stay in the memory of a device ({features})");
     }
-    if !caps::is_picture(media_type) {
+    if !caps::is_frame_type(media_type) {
         bail!("the pipeline ends in {media_type}, which is no codec that vidchat sends");
     }
     // Only files need this field, as their readers begin at the start. Each key frame repeats it.

@@ -9,6 +9,7 @@ use crate::limits::{self, Number};
 use super::alternatives;
 use super::file::PipelineFile;
 use super::template::Lookup;
+use crate::media::gst::probe::Reach;
 
 /// The placeholder for a camera's raw frames.
 pub const CAMERA: &str = "camera";
@@ -43,12 +44,20 @@ fn read(number: &Number<u32>, text: &str) -> Outcome<u32> {
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     set: BTreeMap<String, String>,
+    /// The elements that are opened in order to choose from alternatives.
+    reach: Reach,
 }
 
 impl Values {
     /// Gives `name` a value, which comes before anything else.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.set.insert(name.into(), value.into());
+    }
+
+    /// The same values for a check of a file. No device of this machine is opened for it.
+    pub fn for_check(self) -> Self {
+        let reach = Reach::Codecs;
+        Self { reach, ..self }
     }
 
     /// Gives `name` a value where it has none yet; false where it has one.
@@ -137,7 +146,7 @@ impl Values {
             Some(value) => Some(Ok(value)),
             None => machine(name),
         };
-        alternatives::choose(file, &mut lookup, &given)?.fill(&mut lookup)
+        alternatives::choose(file, &mut lookup, &given, self.reach)?.fill(&mut lookup)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::wire::Caps;
 
 use super::decoder_monitor::DecoderMonitor;
 use super::events::PlayerEvent;
-use super::keyframe_gate::{Admission, DecoderState, KeyframeGate};
+use super::keyframe_gate::{Admission, GateInput, KeyframeGate};
 
 /// A decoder that has not given one frame for so long never will. One that has worked is spoken of.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
@@ -112,7 +112,7 @@ impl AppsrcFeed {
         let decodes = self.decoder.kind().is_some();
         let now = Instant::now();
         if state.delta || decodes {
-            let decoder = DecoderState {
+            let input = GateInput {
                 key: header.key,
                 sequence: header.sequence,
                 waiting: self.frames.current_level_buffers(),
@@ -121,8 +121,8 @@ impl AppsrcFeed {
                 broken: self.decoder.is_broken(),
                 delta: state.delta,
             };
-            let admission = state.gate.admit(&decoder);
-            if state.gate.asks(now) {
+            let admission = state.gate.admit(&input);
+            if state.gate.take_request(now) {
                 let _ = self.events.send(PlayerEvent::NeedKey);
             }
             self.watch_silence(&mut state, now);
@@ -185,11 +185,11 @@ impl AppsrcFeed {
         let reason = self.decoder.reason();
         if decoded > 0 {
             let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-            tracing::warn!("decoder: {decoder} has given no picture for {limit} s{reason}");
+            tracing::warn!("decoder: {decoder} has given no frame for {limit} s{reason}");
             return;
         }
         let failure = Failure::lost(format!("cannot decode {:?}", state.media_type))
-            .cause(format!("{decoder} gave no picture within {limit} s"))
+            .cause(format!("{decoder} gave no frame within {limit} s"))
             .found(reason)
             .hint("try another codec on the sender: vidchat send --pipeline camera-vp8");
         let _ = self.events.send(PlayerEvent::Failed(failure));

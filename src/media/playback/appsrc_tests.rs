@@ -1,4 +1,4 @@
-//! Each shipped codec through a player: all pictures come, at once and right, and a stream that
+//! Each shipped codec through a player: all decoded frames come, at once and right, and a stream that
 //! was damaged or has a gap comes right again.
 
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -31,11 +31,11 @@ impl FrameSink for Taken {
     fn lose(&self, _reason: &str) {}
 }
 
-/// A codec, a player of its frames, and the pictures that come out.
+/// A codec, a player of its frames, and the decoded frames that come out.
 struct Line {
     bench: Bench,
     player: Player,
-    pictures: Receiver<Bytes>,
+    decoded: Receiver<Bytes>,
     events: UnboundedReceiver<PlayerEvent>,
     sequence: u32,
 }
@@ -48,7 +48,7 @@ impl Line {
     fn through(codec: &PipelineFile, pipeline: &str) -> Self {
         let mut bench = Bench::of(codec);
         let first = bench.next();
-        let (send, pictures) = mpsc::channel();
+        let (send, decoded) = mpsc::channel();
         let (told, events) = tokio::sync::mpsc::unbounded_channel();
         let options = PlayerOptions {
             taken: Some(Arc::new(Taken(Mutex::new(send)))),
@@ -59,7 +59,7 @@ impl Line {
         let mut line = Self {
             bench,
             player,
-            pictures,
+            decoded,
             events,
             sequence: 0,
         };
@@ -86,24 +86,24 @@ impl Line {
         self.player.show(&header, data.into());
     }
 
-    /// Waits for the picture of the last frame, which has to be that of the bench's `count`.
+    /// Waits for the last frame as it is decoded, which has to be the bench's `count`th.
     fn expect(&self, count: u64) {
         let mean = self.difference(count);
         let kind = self.bench.encoder.kind();
-        assert!(mean < 12.0, "{kind}: picture {count} is off by {mean:.1}");
+        assert!(mean < 12.0, "{kind}: frame {count} is off by {mean:.1}");
     }
 
-    /// How far the next picture is off the bench's `count`th, in steps of luma.
+    /// How far the next decoded frame is off the bench's `count`th, in steps of luma.
     fn difference(&self, count: u64) -> f64 {
         let kind = self.bench.encoder.kind();
-        let picture = self.pictures.recv_timeout(PATIENCE);
-        let picture = picture.unwrap_or_else(|_| panic!("{kind}: no picture {count}"));
-        self.off(&picture, count)
+        let frame = self.decoded.recv_timeout(PATIENCE);
+        let frame = frame.unwrap_or_else(|_| panic!("{kind}: no frame {count}"));
+        self.off(&frame, count)
     }
 
-    fn off(&self, picture: &[u8], count: u64) -> f64 {
+    fn off(&self, frame: &[u8], count: u64) -> f64 {
         let expected = codec_bench::raw_frame(count - 1);
-        let lumas = picture[..WIDTH * HEIGHT].iter().zip(&expected);
+        let lumas = frame[..WIDTH * HEIGHT].iter().zip(&expected);
         let wrong: u64 = lumas.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         wrong as f64 / (WIDTH * HEIGHT) as f64
     }
@@ -120,17 +120,17 @@ impl Line {
         asked
     }
 
-    /// Goes on until the picture of a whole frame is seen.
+    /// Goes on until a whole frame is decoded.
     fn goes_on(&mut self) {
         let kind = self.bench.encoder.kind().to_owned();
         let (started, first) = (Instant::now(), self.bench.count + 1);
         loop {
-            assert!(started.elapsed() < PATIENCE, "{kind}: no picture any more");
+            assert!(started.elapsed() < PATIENCE, "{kind}: no frame any more");
             let frame = self.bench.next();
             self.show(&frame, |_| {});
-            // Pictures of damaged frames may come before it.
-            while let Ok(picture) = self.pictures.recv_timeout(Duration::from_millis(50)) {
-                let is_of = |count| self.off(&picture, count) < 12.0;
+            // Damaged frames may come before it.
+            while let Ok(decoded) = self.decoded.recv_timeout(Duration::from_millis(50)) {
+                let is_of = |count| self.off(&decoded, count) < 12.0;
                 if (first..=self.bench.count).any(is_of) {
                     // A failure would be told here.
                     self.asked();
@@ -140,7 +140,7 @@ impl Line {
         }
     }
 
-    /// Goes on until a key frame is asked for, gives one, and expects its picture.
+    /// Goes on until a key frame is asked for, shows one, and expects it to be decoded.
     fn recover(&mut self) {
         let kind = self.bench.encoder.kind().to_owned();
         let started = Instant::now();
@@ -157,7 +157,7 @@ impl Line {
         }
         // What came in between is not of interest.
         std::thread::sleep(Duration::from_millis(100));
-        while self.pictures.try_recv().is_ok() {}
+        while self.decoded.try_recv().is_ok() {}
         self.show(&frame, |_| {});
         self.expect(self.bench.count);
         for _ in 0..3 {
@@ -169,7 +169,7 @@ impl Line {
 }
 
 #[test]
-fn a_codec_gives_each_picture_before_the_next_frame_comes() {
+fn a_codec_gives_each_frame_before_the_next_one_comes() {
     for codec in all() {
         let mut line = Line::of(&codec);
         for _ in 0..15 {
@@ -273,7 +273,7 @@ fn a_codec_whose_frame_was_cut_off_comes_right_with_the_next_key_frame() {
 
 #[test]
 fn a_codec_on_a_slow_machine_skips_what_waits_and_goes_on_with_a_key_frame() {
-    // Ten pictures a second at the most.
+    // Ten frames a second at the most.
     let slow = PIPELINE.replace("! ${decode}", "! identity sleep-time=100000 ! ${decode}");
     for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
         let mut line = Line::through(&codec, &slow);
@@ -292,7 +292,7 @@ fn a_codec_on_a_slow_machine_skips_what_waits_and_goes_on_with_a_key_frame() {
             !codec_bench::is_key(&frame)
         } {}
         // Those that were on their way, and no more.
-        while line.pictures.try_recv().is_ok() {}
+        while line.decoded.try_recv().is_ok() {}
         let newest = line.bench.count;
         let late = (0..3).position(|_| line.difference(newest) < 12.0);
         assert!(late.is_some(), "{kind}: what waited is still shown");

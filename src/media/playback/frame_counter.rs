@@ -27,7 +27,7 @@ pub fn attach(
     let Some(sink) = freeze_frame::display_sink(pipeline).or_else(first) else {
         return;
     };
-    let source = pipeline.by_name(crate::media::pipeline::build::SEAM);
+    let source = pipeline.by_name(crate::media::pipeline::ends::SEAM);
     let (Some(entry), Some(end)) = (
         source.and_then(|source| source.static_pad("src")),
         sink.static_pad("sink"),
@@ -59,7 +59,7 @@ pub fn attach(
         Some(gst::PadProbeData::Event(event)) => {
             if let gst::EventView::Caps(event) = event.view() {
                 let structure = event.caps().structure(0);
-                let frames = structure.is_some_and(|s| caps::is_picture(s.name()));
+                let frames = structure.is_some_and(|s| caps::is_frame_type(s.name()));
                 muxed.store(!frames, Relaxed);
             }
             gst::PadProbeReturn::Ok

@@ -47,7 +47,7 @@ impl FrameMemory {
     /// The caps call for another length, which is checked before anything is allocated, or there
     /// is no memory.
     pub fn room(&self, length: usize) -> Outcome<FrameBuffer> {
-        let wrong = |cause: String| Failure::lost("cannot take the sender's picture").cause(cause);
+        let wrong = |cause: String| Failure::lost("cannot take the sender's frame").cause(cause);
         let buffer = match &self.pool {
             Some(pool) if pool.size != length => {
                 let size = pool.size;

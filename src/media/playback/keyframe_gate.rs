@@ -30,7 +30,7 @@ pub struct KeyframeGate {
 }
 
 /// The facts that are known when a frame comes.
-pub struct DecoderState {
+pub struct GateInput {
     /// The frame can be decoded by itself.
     pub key: bool,
     /// The frame's number, counted at the source.
@@ -74,28 +74,28 @@ impl KeyframeGate {
     }
 
     /// Decides on the frame that has come.
-    pub fn admit(&mut self, decoder: &DecoderState) -> Admission {
+    pub fn admit(&mut self, input: &GateInput) -> Admission {
         let gap = self
             .last
-            .is_some_and(|last| last.wrapping_add(1) != decoder.sequence);
-        self.last = Some(decoder.sequence);
+            .is_some_and(|last| last.wrapping_add(1) != input.sequence);
+        self.last = Some(input.sequence);
         // The frames wait here, so this machine is too slow and the sender is not at fault.
-        let slow = decoder.delta && decoder.waiting > self.limit;
-        self.stale |= slow || decoder.broken;
-        self.closed |= self.stale || (gap && decoder.delta);
-        if let Some(decoded) = decoder.decoded {
+        let slow = input.delta && input.waiting > self.limit;
+        self.stale |= slow || input.broken;
+        self.closed |= self.stale || (gap && input.delta);
+        if let Some(decoded) = input.decoded {
             if decoded != self.decoded {
                 (self.decoded, self.unanswered) = (decoded, 0);
             }
             // Frames that wait have had no chance yet.
-            self.wanted |= self.unanswered > self.limit + decoder.waiting;
+            self.wanted |= self.unanswered > self.limit + input.waiting;
         }
-        self.wanted |= decoder.key_wanted;
-        if self.closed && decoder.delta && !decoder.key {
+        self.wanted |= input.key_wanted;
+        if self.closed && input.delta && !input.key {
             self.wanted = true;
             return Admission::Drop;
         }
-        if decoder.key {
+        if input.key {
             self.wanted = false;
         }
         self.closed = false;
@@ -107,18 +107,18 @@ impl KeyframeGate {
         }
     }
 
-    /// Whether to ask for a key frame now.
-    pub fn asks(&mut self, now: Instant) -> bool {
+    /// Whether to ask for a key frame now. The request counts as made.
+    pub fn take_request(&mut self, now: Instant) -> bool {
         let due = self
             .asked
             .is_none_or(|at| now.duration_since(at) >= ASK_INTERVAL);
-        let asks = self.wanted && due;
-        if asks {
+        let is_requested = self.wanted && due;
+        if is_requested {
             self.asked = Some(now);
             // The decoder, or the next frame that is left out, says it again.
             self.wanted = false;
         }
-        asks
+        is_requested
     }
 }
 
@@ -129,13 +129,13 @@ mod tests {
     /// A gate at 30 frames a second with frames that come one by one.
     struct Frames {
         gate: KeyframeGate,
-        state: DecoderState,
+        state: GateInput,
         now: Instant,
     }
 
     impl Frames {
         fn new() -> Self {
-            let state = DecoderState {
+            let state = GateInput {
                 key: false,
                 sequence: 0,
                 waiting: 0,
@@ -152,11 +152,11 @@ mod tests {
         }
 
         /// The next frame, 1/30 s later, with what is different about it this once.
-        fn next(&mut self, differs: impl Fn(&mut DecoderState)) -> (Admission, bool) {
-            let mut state = DecoderState { ..self.state };
+        fn next(&mut self, differs: impl Fn(&mut GateInput)) -> (Admission, bool) {
+            let mut state = GateInput { ..self.state };
             differs(&mut state);
             let verdict = self.gate.admit(&state);
-            let asks = self.gate.asks(self.now);
+            let asks = self.gate.take_request(self.now);
             self.state.sequence = state.sequence + 1;
             self.now += Duration::from_millis(33);
             if verdict != Admission::Drop && !state.broken {
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(frames.next(|s| s.sequence += 1), (Admission::Drop, true));
         assert_eq!(frames.next(|_| {}), (Admission::Drop, false));
         assert_eq!(frames.next(|s| s.key = true), (Admission::Decode, false));
-        let skipped_to_key = |s: &mut DecoderState| (s.key, s.sequence) = (true, s.sequence + 9);
+        let skipped_to_key = |s: &mut GateInput| (s.key, s.sequence) = (true, s.sequence + 9);
         assert_eq!(frames.next(skipped_to_key), (Admission::Decode, false));
     }
 
@@ -214,7 +214,7 @@ mod tests {
         );
         assert_eq!(frames.next(|_| {}), (Admission::Decode, false));
         // Frames that need no others are all key frames.
-        let jpeg = |s: &mut DecoderState| (s.key, s.delta, s.broken) = (true, false, true);
+        let jpeg = |s: &mut GateInput| (s.key, s.delta, s.broken) = (true, false, true);
         assert_eq!(frames.next(jpeg), (Admission::Flush, false));
     }
 

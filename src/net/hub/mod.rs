@@ -262,7 +262,7 @@ impl Subscription {
     }
 
     /// Waits until the stream has ended, and `grace` longer. Returns the reason.
-    pub async fn over(&self, grace: Duration) -> Arc<str> {
+    pub async fn ended(&self, grace: Duration) -> Arc<str> {
         let mut scene = self.scene.clone();
         let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
             Ok(scene) => scene.ended.clone(),

@@ -19,7 +19,7 @@ fn frame(sequence: u32, key: bool) -> Frame {
             key,
             ..FrameHeader::default()
         },
-        data: Bytes::from_static(b"picture"),
+        data: Bytes::from_static(b"frame"),
     }
 }
 
@@ -148,7 +148,7 @@ fn who_is_a_little_late_gets_every_delta_and_who_is_late_goes_on_at_a_key_frame(
 }
 
 #[test]
-fn who_joins_between_key_frames_has_a_picture_at_once_unless_it_is_old() {
+fn who_joins_between_key_frames_has_a_frame_at_once_unless_it_is_old() {
     let hub = Hub::new();
     hub.announce(caps(16));
     hub.publish(captured(0, true, 0));
@@ -197,7 +197,7 @@ fn new_caps_come_before_the_frames_that_need_them() {
 }
 
 #[test]
-fn who_comes_after_a_pause_is_not_shown_an_old_picture() {
+fn who_comes_after_a_pause_is_not_shown_an_old_frame() {
     let hub = Hub::new();
     hub.announce(caps(16));
     hub.publish(frame(0, true));

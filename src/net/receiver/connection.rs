@@ -13,7 +13,7 @@ use super::options::ReceiveOptions;
 use crate::clock::MonoNanos;
 use crate::net::address::Target;
 use crate::net::message_reader::MessageReader;
-use crate::net::reach::{ConnectError, reach};
+use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Control, Dialect, Hello};
 
@@ -52,6 +52,19 @@ pub async fn connect(
     options: &ReceiveOptions,
 ) -> Result<Connection, ConnectError> {
     let stream = reach(target, options.connect_limit).await?;
+    let introduced = introduce(stream, options).await;
+    introduced.map_err(ConnectError::Greeting)
+}
+
+/// As [`connect`], for the first connection of a command: the log says when no answer comes.
+///
+/// # Errors
+/// No address answers, or the connection failed at once.
+pub async fn connect_first(
+    target: &Target,
+    options: &ReceiveOptions,
+) -> Result<Connection, ConnectError> {
+    let stream = reach_first(target, options.connect_limit).await?;
     let introduced = introduce(stream, options).await;
     introduced.map_err(ConnectError::Greeting)
 }

@@ -21,12 +21,12 @@ pub enum ReceiveError {
     /// The sender said goodbye. Its reason is fit to be shown.
     #[error("{}", .0.reason)]
     Bye(Bye),
-    /// The peer sent nothing for this long.
+    /// The peer sent nothing after the connection was made, for this long.
     #[error("it said nothing for {} s", .0.as_secs())]
-    Silent(Duration),
+    NoFirstBytes(Duration),
     /// Nothing came for this long, not even an answer to a ping.
     #[error("no sign of life for {} s", .0.as_secs_f32())]
-    Dead(Duration),
+    TimedOut(Duration),
     /// A message did not end within this time.
     #[error("a message took over {} s", .0.as_secs())]
     Slow(Duration),

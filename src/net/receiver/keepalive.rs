@@ -58,7 +58,7 @@ impl Keepalive {
                     let silent = activity.silence() > SILENCE_LIMIT && !idle_timeout::has_paused(ping_at);
                     // A sender need not answer pings: it may be older, or written by somebody else.
                     if silent && activity.answers.load(Relaxed) {
-                        return ReceiveError::Dead(SILENCE_LIMIT);
+                        return ReceiveError::TimedOut(SILENCE_LIMIT);
                     }
                     self.writer.say(&Control::Ping { sent: MonoNanos::now().0 });
                     ping_at = Instant::now() + pauses.next().unwrap_or(PING_INTERVAL);

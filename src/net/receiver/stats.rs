@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_as_old_as_the_senders_clock_says() {
+    fn a_frame_is_as_old_as_the_senders_clock_says() {
         let century = 3_155_760_000_000_000_000;
         let meter = knowing(century);
         let second = Duration::from_secs(1);

@@ -145,7 +145,7 @@ impl Outcome {
 }
 
 #[test]
-fn a_thin_link_is_full_and_its_pictures_are_new() {
+fn a_thin_link_is_full_and_its_frames_are_new() {
     let outcome = Path::of(10e6).run(60);
     // The link carries at most 10.85 frames a second, and one alone takes 92 ms.
     let (fps, p95, max) = (outcome.fps(2, 60), outcome.age(95, 2), outcome.age(100, 2));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
@@ -20,7 +21,7 @@ use crate::net::address::{Target, plain};
 use crate::net::backoff::{self, Backoff};
 use crate::net::log_throttle::Losses;
 use crate::net::message_reader::MessageReader;
-use crate::net::reach::{ConnectError, reach};
+use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Bye, Control, Dialect, Hello, WireError};
 
@@ -53,7 +54,7 @@ pub enum DialError {
 /// # Errors
 /// No address answers, or no receiver does.
 pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialError> {
-    dial_within(CONNECT_LIMIT, target, service).await
+    greeted(reach_first(target, CONNECT_LIMIT).await, service).await
 }
 
 /// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
@@ -134,7 +135,7 @@ async fn keep_sending(
             }
         }
         sleep(backoff.pause()).await;
-        dialled = dial_within(backoff::CONNECT_LIMIT, target, service).await;
+        dialled = greeted(reach(target, backoff::CONNECT_LIMIT).await, service).await;
     }
 }
 
@@ -149,13 +150,12 @@ async fn log_steady(target: &Target, losses: &mut Losses) -> Infallible {
     pending().await
 }
 
-async fn dial_within(
-    limit: Duration,
-    target: &Target,
+/// The receiver at the other end of `connected`, after the hellos where the dialect has them.
+async fn greeted(
+    connected: Result<TcpStream, ConnectError>,
     service: &Service,
 ) -> Result<Receiver, DialError> {
-    let connecting = reach(target, limit).await;
-    let transport = Transport::plain(connecting.map_err(DialError::Connect)?);
+    let transport = Transport::plain(connected.map_err(DialError::Connect)?);
     let peer = transport.peer().map_err(ConnectError::Greeting);
     let peer = peer.map_err(DialError::Connect)?;
     let (reader, writer) = transport.split();
@@ -207,9 +207,9 @@ impl Receiver {
         }
         let served = match (options.dialect, &options.tutorial) {
             (Some(Dialect::Pickle), Some(bgr)) => {
-                late_hello::serve(reader, writer, peer, bgr, service).await
+                late_hello::serve(reader, writer, peer, bgr, None, service).await
             }
-            _ => bare::serve(reader, writer, peer, service).await,
+            _ => bare::serve(reader, writer, peer, None, service).await,
         };
         served.unwrap_or_else(|reason| reason)
     }

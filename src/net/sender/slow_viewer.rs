@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::net::link_advice::{FULL, fitting, megabits};
 use crate::net::log_throttle::span;
-use crate::net::remedy::{FULL, less, megabits};
 use crate::wire::Caps;
 
 /// A second is bad where one of this many frames is skipped.
@@ -204,10 +204,10 @@ fn words(lately: &Second, caps: Option<&Caps>) -> String {
         (Reason::ViewerLink, Some(carries), Some(caps)) => {
             let needs = lately.needs();
             format!(
-                "the link needs {} Mbit/s, carries {}; vidchat send with {}",
+                "the stream needs {} Mbit/s, the link carries {}; vidchat send with {}",
                 megabits(needs),
                 megabits(carries),
-                less(caps, needs, carries)
+                fitting(caps, needs, carries)
             )
         }
         (Reason::Viewer, ..) => format!("that machine takes them late; {smaller}"),
@@ -253,7 +253,8 @@ mod tests {
         assert_eq!(
             said(&mut slow, 10_000, second(5, 25)),
             [
-                "too slow: skips 25 of 30 frames a second: the link needs 28 Mbit/s, carries 4.6; \
+                "too slow: skips 25 of 30 frames a second: the stream needs 28 Mbit/s, the link \
+                 carries 4.6; \
                  vidchat send with a codec, such as --pipeline camera-h264"
             ]
         );

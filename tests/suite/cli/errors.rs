@@ -1,6 +1,6 @@
 //! Every error that a person can meet at the start, word for word: what failed, why, and what to
 //! type next, on standard error, with its exit status and nothing on standard output. Those of
-//! pipeline files and their values are in `mistakes`.
+//! pipeline files and their values are in `pipeline_errors`.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Sender, bounded, run, run_vidchat, skipped};
+use crate::support::{PATIENCE, Running, Sender, bounded, run, run_vidchat, skipped, vidchat};
 
 /// Runs vidchat, which has to end with `status` and to say exactly `said`, which has a hint.
 pub fn fails(args: &[&str], status: i32, said: &str) {
@@ -28,6 +28,38 @@ pub fn send_fails(args: &[&str], status: i32, said: &str) {
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// The one connection that fits into the queue of this listener is there. Linux drops later ones,
+/// as a firewall does.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_machine_that_does_not_answer_is_named_while_it_is_waited_for() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let listener = listener.expect("there are sockets");
+    let any = std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    listener.bind(&any.into()).expect("any port is free");
+    listener.listen(0).expect("it is bound");
+    let address = listener.local_addr().expect("it is bound").as_socket();
+    let address = address.expect("it is an address of IPv4");
+    let _queued = std::net::TcpStream::connect(address).expect("there is room for one");
+    let target = address.to_string();
+    let said = format!("connecting to {target}: no answer yet");
+    let waiting = [
+        &["recv", &target, "--display", "none"][..],
+        &["send", "--pipeline", "test", "--to", &target],
+    ]
+    .map(|args| Running::start(vidchat().args(args)));
+    for mut waiting in waiting {
+        let line = waiting.line_with("connecting to");
+        assert!(line.contains(&said), "{line}");
+        let ended = waiting.wait();
+        let failed = format!("error: cannot connect to \"{target}\": no answer\nhint: ");
+        assert!(ended.stderr.contains(&failed), "{}", ended.stderr);
+        assert_eq!(ended.code(), 1);
+        let lines = ended.stderr.matches("connecting to").count();
+        assert_eq!(lines, 1, "{}", ended.stderr);
+    }
 }
 
 #[test]

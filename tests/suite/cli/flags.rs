@@ -187,7 +187,7 @@ fn one_viewer_too_many_is_told_so() {
 }
 
 #[test]
-fn a_picture_beyond_the_limit_is_refused_with_the_limit() {
+fn a_frame_beyond_the_limit_is_refused_with_the_limit() {
     let here = ["--bind", "127.0.0.1", "--port", "0"];
     let sender = sender_at(&here, &["--width", "640"]);
     let ended = recv(&[&sender.target(), "--max-frame", "100000"]);
@@ -196,7 +196,7 @@ fn a_picture_beyond_the_limit_is_refused_with_the_limit() {
     let length = 640 * 480 * 3 / 2 + 24;
     let said = format!(
         "a message of {length} bytes (the limit is 100000)\n\
-         hint: where its pictures are that large: --max-frame {length}"
+         hint: where its frames are that large: --max-frame {length}"
     );
     assert!(ended.stderr.ends_with(&said), "{}", ended.stderr);
     let ended = recv(&[&sender.target(), "--max-frame", "500000", "--frames", "1"]);

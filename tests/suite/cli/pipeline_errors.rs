@@ -79,7 +79,7 @@ fn a_file_that_cannot_be_read() {
         (vec![0xff; 9], "it is no text"),
         (
             vec![b' '; 65_537],
-            "65537 bytes is too much for a pipeline file",
+            "more than 65536 bytes is too much for a pipeline file",
         ),
     ] {
         fs::write(&path, text).unwrap();
@@ -318,8 +318,8 @@ fn a_file_that_cannot_be_used_says_what_it_lacks() {
         ),
         (
             "# No end.\nvideotestsrc ! fakesink\n",
-            "has no appsink for vidchat send: it has no element named \"frames\"\n\
-             hint: end the pipeline in: ! appsink name=frames",
+            "(line 2) has no appsink for vidchat send: it has no element named \"frames\"\n\
+             hint: write appsink name=frames in the place of fakesink",
         ),
         (
             "#! jump\nvideotestsrc ! appsink name=frames\n",

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::support::{Running, Sender, run, skipped_in_part, vidchat};
 
-/// Bytes of a picture of 320 by 240 pixels in I420.
-const PICTURE: usize = 320 * 240 * 3 / 2;
+/// Bytes of a frame of 320 by 240 pixels in I420.
+const FRAME_BYTES: usize = 320 * 240 * 3 / 2;
 
 /// Writes a pipeline file and returns its path.
 fn file(folder: &Path, name: &str, text: &str) -> String {
@@ -19,7 +19,7 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Runs `vidchat recv` and returns its standard output, where the pipeline writes pictures.
+/// Runs `vidchat recv` and returns its standard output, where the pipeline writes frames.
 fn received(target: &str, args: &[&str]) -> Bytes {
     let ended = run(vidchat().args(["recv", target]).args(args));
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
@@ -50,7 +50,7 @@ fn recv_ends_after_as_many_frames_as_were_asked_for() {
             "{}",
             ended.stderr
         );
-        assert_eq!(fs::read(&out).unwrap().len(), count * PICTURE);
+        assert_eq!(fs::read(&out).unwrap().len(), count * FRAME_BYTES);
         let words = "connected to";
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
         assert!(
@@ -73,12 +73,12 @@ fn a_pipeline_may_write_to_standard_output_and_nobody_else_does() {
     ]);
     let out = "# To standard output.\nappsrc name=frames ! fdsink fd=1\n";
     let out = file(folder.path(), "out.gst", out);
-    let pictures = received(&sender.target(), &["--pipeline", &out, "--frames", "5"]);
-    assert_eq!(pictures.len(), 5 * PICTURE);
+    let frames = received(&sender.target(), &["--pipeline", &out, "--frames", "5"]);
+    assert_eq!(frames.len(), 5 * FRAME_BYTES);
     // Black, with a clock in its middle.
     let (bright, coloured) = (
-        &pictures[..320 * 20],
-        &pictures[PICTURE - 320 * 20..PICTURE],
+        &frames[..320 * 20],
+        &frames[FRAME_BYTES - 320 * 20..FRAME_BYTES],
     );
     assert!(bright.iter().all(|byte| *byte == 16), "{:?}", &bright[..20]);
     assert!(
@@ -108,15 +108,15 @@ fn a_pipeline_may_read_from_standard_input() {
     let sender = Sender::start_as(&mut command);
     let out = "# To standard output.\nappsrc name=frames ! fdsink fd=1\n";
     let out = file(folder.path(), "out.gst", out);
-    let pictures = received(&sender.target(), &["--pipeline", &out, "--frames", "3"]);
-    let seen: Vec<u8> = pictures.chunks(64 * 48).map(|picture| picture[0]).collect();
-    assert_eq!(seen.len(), 3, "{} bytes", pictures.len());
+    let frames = received(&sender.target(), &["--pipeline", &out, "--frames", "3"]);
+    let seen: Vec<u8> = frames.chunks(64 * 48).map(|frame| frame[0]).collect();
+    assert_eq!(seen.len(), 3, "{} bytes", frames.len());
     assert!(
         seen.is_sorted() && (1..=count).contains(&seen[0]),
         "{seen:?}"
     );
-    for (picture, grey) in pictures.chunks(64 * 48).zip(&seen) {
-        assert!(picture.iter().all(|byte| byte == grey), "a picture is torn");
+    for (frame, grey) in frames.chunks(64 * 48).zip(&seen) {
+        assert!(frame.iter().all(|byte| byte == grey), "a frame is torn");
     }
     sender.process.signal("INT");
     let ended = sender.process.wait();
@@ -157,7 +157,7 @@ fn bare_frames_are_shown_with_the_command_that_the_sender_prints() {
     let ended = run(&mut shell);
     assert_eq!(
         ended.stdout.trim(),
-        (4 * PICTURE).to_string(),
+        (4 * FRAME_BYTES).to_string(),
         "{}",
         ended.stderr
     );
@@ -257,7 +257,7 @@ fn the_light_is_on_only_while_somebody_watches() {
         first.line_with("sends 320x240 I420");
         second.line_with("sends 320x240 I420");
         first.signal("INT");
-        // It may hang up with pictures unread, which resets the connection.
+        // It may hang up with frames unread, which resets the connection.
         assert!(lines.line_with("(1 watching)").contains(" left: "));
         second.signal("INT");
         assert!(lines.line_with("(0 watching)").contains(" left: "));

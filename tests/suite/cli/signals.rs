@@ -180,7 +180,7 @@ fn a_reader_of_the_log_that_leaves_is_no_reason_to_end() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_delays_neither_pictures_nor_the_end() {
+fn a_log_that_nobody_reads_delays_neither_frames_nor_the_end() {
     let mut command = vidchat();
     command.args(["demo", "--display", "none", "--frames", "60", "-vv"]);
     command.env("RUST_LOG", "trace");

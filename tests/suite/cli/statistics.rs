@@ -1,5 +1,5 @@
 //! The statistics of both ends: each of their lines has what the document says, and all that a
-//! picture went through.
+//! frame went through.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -92,7 +92,7 @@ fn fields(line: &Value) -> BTreeSet<String> {
     object.keys().cloned().collect()
 }
 
-/// The medians of the ages where a picture leaves, arrives, and is shown; `None` before all three
+/// The medians of the ages where a frame leaves, arrives, and is shown; `None` before all three
 /// are known.
 fn way(line: &Value) -> Option<[f64; 3]> {
     let median = |name: &str| line[name]["p50"].as_f64();
@@ -132,7 +132,7 @@ impl Ends {
 const CLOCKS: f64 = 5.0;
 
 #[test]
-fn both_ends_tell_of_the_whole_way_of_a_picture() {
+fn both_ends_tell_of_the_whole_way_of_a_frame() {
     let Ends { sent, received, .. } = &Ends::of("test");
     // A busy machine knows the clocks of the other end less well now and then.
     let in_order = |line: &Value| {
@@ -157,13 +157,13 @@ fn both_ends_tell_of_the_whole_way_of_a_picture() {
 }
 
 #[test]
-fn both_ends_tell_why_there_is_no_picture() {
+fn both_ends_tell_why_no_frames_come() {
     let camera = Feed::start();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.gst");
     fs::write(&path, camera.pipeline("")).unwrap();
     let Ends { sent, received, .. } = &Ends::of(&path);
-    received.line("pictures", |line| line["shown"].as_u64() > Some(0));
+    received.line("frames", |line| line["shown"].as_u64() > Some(0));
     camera.pause(true);
     for stats in [sent, received] {
         let line = stats.line("the loss", |line| line["state"] == "camera lost");

@@ -1,5 +1,4 @@
-//! Wrong values and contradictions on the command line, word for word: what is not valid, what it
-//! takes, and what to type instead.
+//! Wrong command lines, word for word: what is not valid, what is taken, and what to type instead.
 
 use crate::cli::errors::fails;
 use crate::support::run_vidchat;
@@ -79,7 +78,7 @@ fn a_word_that_a_flag_does_not_know_is_answered_with_those_that_it_knows() {
         (
             &["send", "--wire", "natve"][..],
             "--wire \"natve\"",
-            "auto, native, pickle or bare",
+            "auto, native, pickle, pickle-jpeg or bare",
             "--wire native",
         ),
         (
@@ -176,17 +175,21 @@ fn a_port_as_a_word_of_its_own_is_joined_to_its_host() {
         &["recv", "desk", "more"][..],
         &["recv", "desk", "99999"],
         &["recv", "desk:1", "2"],
-        &["send", "desk", "10050"],
     ] {
         let ended = run_vidchat(args);
-        let said = "error: unexpected argument '";
-        assert!(ended.stderr.starts_with(said), "{args:?}: {}", ended.stderr);
+        let word = args[args.len() - 1];
+        let said = format!("error: unexpected \"{word}\": vidchat recv takes one HOST\n");
+        assert!(
+            ended.stderr.starts_with(&said),
+            "{args:?}: {}",
+            ended.stderr
+        );
         assert_eq!(ended.code(), 2);
     }
 }
 
 #[test]
-fn a_form_of_frames_that_is_not_taken_is_named() {
+fn caps_that_are_not_taken_are_named() {
     fails(
         &["recv", "desk", "--wire", "bare", "--caps", "video/x-raw"],
         2,
@@ -216,6 +219,39 @@ fn an_argument_that_is_no_text_is_named() {
             "{before:?}"
         );
         assert_eq!(ended.code(), 2);
+    }
+}
+
+#[test]
+fn a_length_is_for_the_dialects_that_have_several() {
+    for args in [
+        &["--length", ">L"][..],
+        &["--length", ">L", "--wire", "native"],
+        &["--length", "Q", "--wire", "auto"],
+    ] {
+        fails(
+            &[&["send", "--pipeline", "test"], args].concat(),
+            2,
+            "error: --length is for --wire pickle, pickle-jpeg and bare alone: vidchat's own \
+             protocol has lengths of one kind\nhint: leave --length out, or give --wire pickle",
+        );
+        fails(
+            &[&["recv", "127.0.0.1:1"], args].concat(),
+            2,
+            "error: --length is for --wire bare alone: any other sender's lengths are found out by \
+             its first bytes\nhint: leave --length out",
+        );
+    }
+    for format in ["X", "4", ">LL", "H"] {
+        fails(
+            &["send", "--wire", "pickle", "--length", format],
+            2,
+            &format!(
+                "error: --length \"{format}\" is not valid: it takes a format of struct.pack, or \
+                 the number of bytes of a text\n  Q, L, I, <L, >Q, >L, !I and the like, or 8 \
+                 to 20\nhint: --length \">L\""
+            ),
+        );
     }
 }
 
@@ -271,4 +307,275 @@ fn two_flags_that_contradict_each_other() {
             ),
         );
     }
+}
+
+#[test]
+fn a_command_or_flag_that_nobody_knows_is_named_with_those_that_there_are() {
+    let commands = "vidchat has send, recv, demo and pipelines";
+    for (args, said, hint) in [
+        (
+            &["call-me"][..],
+            format!("unknown command \"call-me\": {commands}"),
+            "vidchat --help",
+        ),
+        (
+            &["snd"],
+            format!("unknown command \"snd\": {commands}"),
+            "vidchat send",
+        ),
+        (
+            &["help", "me"],
+            format!("unknown command \"me\": {commands}"),
+            "vidchat --help",
+        ),
+        (
+            &["pipelines", "edit"],
+            "unknown command \"edit\": vidchat pipelines has list, show and check".into(),
+            "vidchat pipelines --help",
+        ),
+        (
+            &["pipelines", "chek", "test"],
+            "unknown command \"chek\": vidchat pipelines has list, show and check".into(),
+            "vidchat pipelines check",
+        ),
+        (
+            &["--loud"],
+            "unknown flag \"--loud\": vidchat has none of that name".into(),
+            "vidchat --help",
+        ),
+        (
+            &["send", "--prt", "3"],
+            "unknown flag \"--prt\": vidchat send has none of that name".into(),
+            "--port",
+        ),
+        (
+            &["recv", "-p", "3", "desk"],
+            "unknown flag \"-p\": vidchat recv has none of that name".into(),
+            "vidchat recv --help",
+        ),
+        (
+            &["-vx", "demo"],
+            "unknown flag \"-x\": vidchat demo has none of that name".into(),
+            "vidchat demo --help",
+        ),
+        (
+            &["demo", "--listen"],
+            "unknown flag \"--listen\": vidchat demo has none of that name, but vidchat recv has"
+                .into(),
+            "vidchat recv --listen",
+        ),
+        (
+            &["send", "desk"],
+            "unexpected \"desk\": vidchat send takes flags alone".into(),
+            "vidchat send --help",
+        ),
+        (
+            &["send", "--", "--width"],
+            "unexpected \"--width\": vidchat send takes flags alone".into(),
+            "vidchat send --help",
+        ),
+        (
+            &["recv", "desk", "more"],
+            "unexpected \"more\": vidchat recv takes one HOST".into(),
+            "vidchat recv --help",
+        ),
+        (
+            &["pipelines", "show", "test", "file"],
+            "unexpected \"file\": vidchat pipelines show takes one NAME|PATH".into(),
+            "vidchat pipelines show --help",
+        ),
+    ] {
+        fails(args, 2, &format!("error: {said}\nhint: {hint}"));
+    }
+}
+
+#[test]
+fn flags_are_checked_together_before_anything_starts() {
+    let to = "with --to the sender connects, and listens nowhere";
+    for (args, said, hint) in [
+        (
+            &["send", "--preview", "--no-preview"][..],
+            "--preview and --no-preview contradict each other: one is the opposite of the other",
+            "leave --no-preview out",
+        ),
+        (
+            &["send", "--port", "10050", "--to", "desk"],
+            &format!("--to and --port contradict each other: {to}"),
+            "leave --port out",
+        ),
+        (
+            &[
+                "send",
+                "--to",
+                "desk",
+                "--bind",
+                "127.0.0.1",
+                "--max-viewers",
+                "2",
+            ],
+            &format!("--to and --bind and --max-viewers contradict each other: {to}"),
+            "leave --bind and --max-viewers out",
+        ),
+        (
+            &["recv", "desk", "--listen"],
+            "--listen and HOST contradict each other: the receiver waits for a sender, or connects \
+             to one",
+            "leave HOST out",
+        ),
+        (
+            &["recv", "desk", "--bind", "127.0.0.1"],
+            "HOST and --bind contradict each other: only a receiver with --listen has an address of \
+             its own",
+            "leave --bind out",
+        ),
+        (
+            &["recv", "desk", "--pipeline", "none", "--display", "none"],
+            "--pipeline and --display contradict each other: a pipeline file has its own display",
+            "leave --display out",
+        ),
+        (
+            &["send", "--width", "320", "--width", "640"],
+            "--width is there twice: it can be given once",
+            "leave one --width out",
+        ),
+        (
+            &["send", "--width", "--fps", "3"],
+            "--width needs a value: none follows it",
+            "vidchat send --help says what it takes",
+        ),
+        (
+            &["pipelines", "check", "test", "--set"],
+            "--set needs a value: none follows it",
+            "vidchat pipelines check --help says what it takes",
+        ),
+        (
+            &["send", "--wire"],
+            "--wire needs a value: it takes auto, native, pickle, pickle-jpeg or bare",
+            "--wire auto",
+        ),
+        (
+            &["send", "--keep-open=yes"],
+            "--keep-open \"yes\" is not valid: it takes no value",
+            "--keep-open",
+        ),
+        (
+            &["-v"],
+            "COMMAND is missing: vidchat has send, recv, demo and pipelines",
+            "vidchat --help",
+        ),
+        (
+            &["recv", "--bind", "127.0.0.1"],
+            "HOST is missing: vidchat recv connects to a sender, or waits for one with --listen",
+            "vidchat send prints on the other machine what to type here",
+        ),
+        (
+            &["recv", "desk", "--wire", "bare"],
+            "--caps is missing: with --wire bare the sender tells no caps",
+            "vidchat send --wire bare prints the --caps to type here",
+        ),
+        (
+            &["recv", "desk", "--watch"],
+            "--pipeline is missing: --watch is for a pipeline file",
+            "--pipeline ./mine.gst",
+        ),
+        (
+            &["pipelines", "show"],
+            "NAME|PATH is missing: the command is about one pipeline",
+            "vidchat pipelines list",
+        ),
+    ] {
+        fails(args, 2, &format!("error: {said}\nhint: {hint}"));
+    }
+}
+
+/// The arguments that are typed for `arg`, with a value that it takes.
+fn typed(arg: &clap::Arg) -> Vec<String> {
+    let known = arg.get_possible_values();
+    let value = match (arg.get_id().as_str(), known.first()) {
+        ("width" | "fps" | "port" | "max_viewers" | "frames" | "max_frame", _) => "2000",
+        ("max_latency", _) => "200ms",
+        ("bind", _) => "127.0.0.1",
+        ("settings", _) => "a=b",
+        ("caps", _) => "image/jpeg",
+        (_, Some(known)) => known.get_name(),
+        _ => "desk",
+    };
+    let flag = arg.get_long().map(|long| format!("--{long}"));
+    let has_value = flag.is_none() || arg.get_action().takes_values();
+    flag.into_iter()
+        .chain(has_value.then(|| value.to_owned()))
+        .collect()
+}
+
+/// The words of the failure for this command line; `None` where it is a good one.
+fn failure_of(command: &clap::Command, args: &[String]) -> Option<String> {
+    let error = command.clone().try_get_matches_from(args).err()?;
+    vidchat::usage::failure(&error, command, args).map(|failure| failure.to_string())
+}
+
+#[test]
+fn every_error_in_the_command_line_is_in_the_form_of_all_errors() {
+    use clap::CommandFactory;
+    let mut root = vidchat::cli::Cli::command();
+    root.build();
+    let mut seen = 0;
+    let mut look = |args: Vec<String>| {
+        let Some(said) = failure_of(&root, &args) else {
+            return;
+        };
+        seen += 1;
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(
+            lines[0].starts_with("error: ") && lines[0][7..].contains(": "),
+            "{args:?}: {said}"
+        );
+        assert!(!said.contains("the command line is not valid"), "{said}");
+        assert!(lines[lines.len() - 1].starts_with("hint: "), "{said}");
+    };
+    let own = |command: &clap::Command| -> Vec<clap::Arg> {
+        let is_own = |arg: &&clap::Arg| !["help", "version"].contains(&arg.get_id().as_str());
+        command.get_arguments().filter(is_own).cloned().collect()
+    };
+    let line = |words: &[&str], args: &[&[String]]| -> Vec<String> {
+        let words = words.iter().map(|word| (*word).to_owned());
+        words.chain(args.concat()).collect()
+    };
+    let commands = [
+        &["vidchat"][..],
+        &["vidchat", "send"],
+        &["vidchat", "recv"],
+        &["vidchat", "demo"],
+        &["vidchat", "pipelines"],
+        &["vidchat", "pipelines", "show"],
+        &["vidchat", "pipelines", "check"],
+        &["vidchat", "pipelines", "list"],
+    ];
+    for words in commands {
+        let command = words[1..].iter().fold(&root, |command, word| {
+            command.find_subcommand(word).expect("it is a command")
+        });
+        for wrong in [
+            "--nothing",
+            "--nothing=1",
+            "-z",
+            "nothing",
+            "--",
+            "",
+            "--verbose=1",
+        ] {
+            look(line(words, &[&[wrong.to_owned()]]));
+        }
+        for one in own(command) {
+            let (first, name) = (typed(&one), typed(&one)[0].clone());
+            look(line(words, &[&first]));
+            look(line(words, &[&first, &first]));
+            look(line(words, &[std::slice::from_ref(&name)]));
+            look(line(words, &[&[name.clone() + "="]]));
+            look(line(words, &[&[name + "=\u{1f600}"]]));
+            for other in own(command) {
+                look(line(words, &[&first, &typed(&other)]));
+            }
+        }
+    }
+    assert!(seen > 200, "only {seen} errors");
 }

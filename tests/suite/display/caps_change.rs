@@ -1,4 +1,4 @@
-//! A stream whose form changes: the window stays the one that it was, and fits the new pictures.
+//! A stream whose caps change: the window stays the one that it was, and fits the new frames.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,9 +14,9 @@ use crate::support::{PATIENCE, Running, Xvfb, bounded, vidchat};
 const TITLE: &str = "RECEIVING VIDEO from changeling";
 
 /// Format, width and height, further fields, and the bytes of every pixel.
-type Form<'a> = (&'a str, (usize, usize), &'a str, &'a [u8]);
+type Format<'a> = (&'a str, (usize, usize), &'a str, &'a [u8]);
 
-/// A sender of single-coloured pictures in any form.
+/// A sender of single-coloured frames of any caps.
 struct Changeling {
     viewer: TcpStream,
     sequence: u32,
@@ -42,20 +42,26 @@ impl Changeling {
         }
     }
 
-    /// Sends pictures of this form until the viewer's window shows what is wanted.
-    fn show(&mut self, form: Form, screen: &Screen, window: u32, wanted: impl Fn(&Shot) -> bool) {
+    /// Sends frames of this format until the viewer's window shows what is wanted.
+    fn show(
+        &mut self,
+        format: Format,
+        screen: &Screen,
+        window: u32,
+        wanted: impl Fn(&Shot) -> bool,
+    ) {
         let until = Instant::now() + PATIENCE;
         loop {
-            self.send(form);
+            self.send(format);
             if screen.shot(window).is_some_and(|shot| wanted(&shot)) {
                 return;
             }
-            assert!(Instant::now() < until, "{form:?} is never shown");
+            assert!(Instant::now() < until, "{format:?} is never shown");
             std::thread::sleep(Duration::from_millis(30));
         }
     }
 
-    fn send(&mut self, (format, (width, height), more, pixel): Form) {
+    fn send(&mut self, (format, (width, height), more, pixel): Format) {
         let caps = format!(
             "video/x-raw, format={format}, width={width}, height={height}, framerate=30/1{more}"
         );
@@ -87,7 +93,7 @@ fn is_all(shot: &Shot, size: (u16, u16), colour: [u8; 3]) -> bool {
 }
 
 #[test]
-fn display_of_a_stream_that_changes_its_form_stays_one_window() {
+fn display_of_a_stream_that_changes_its_caps_stays_one_window() {
     let Some(display) = Xvfb::start() else { return };
     let screen = Screen::of(&display);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -103,7 +109,7 @@ fn display_of_a_stream_that_changes_its_form_stays_one_window() {
     let wide = ", pixel-aspect-ratio=2/1";
     sender.send(("RGB", (64, 48), "", &red));
     let window = screen.window(TITLE);
-    for (form, shown, colour) in [
+    for (format, shown, colour) in [
         (("RGB", (64, 48), "", &red[..]), (64, 48), red),
         (("RGB", (128, 96), "", &green), (128, 96), green),
         // The same size in another format, with the bytes the other way round.
@@ -113,14 +119,14 @@ fn display_of_a_stream_that_changes_its_form_stays_one_window() {
         (("RGB", (100, 100), wide, &blue), (200, 100), blue),
         (("RGB", (64, 48), square, &red), (64, 48), red),
     ] {
-        sender.show(form, &screen, window, |shot| is_all(shot, shown, colour));
+        sender.show(format, &screen, window, |shot| is_all(shot, shown, colour));
         assert_eq!(screen.titles(), [TITLE]);
     }
     // A person's own size is kept.
     screen.resize(window, 300, 300);
     screen.wait_for(window, "300x300", |shot| shot.width == 300);
-    let form = ("RGB", (64, 32), square, &green[..]);
-    sender.show(form, &screen, window, |shot| {
+    let format = ("RGB", (64, 32), square, &green[..]);
+    sender.show(format, &screen, window, |shot| {
         (shot.width, shot.height) == (300, 300)
             && is_near(shot.pixel(150, 150), green)
             && is_near(shot.pixel(150, 10), BLACK)

@@ -1,4 +1,4 @@
-//! What is shown while nothing new comes: the last picture, darker, with the reason on it, and
+//! What is shown while nothing new comes: the last frame, darker, with the reason on it, and
 //! never as if it were live.
 
 use std::process::Command;
@@ -45,7 +45,7 @@ fn letters(shot: &Shot) -> f64 {
 }
 
 /// Whether all but the middle is dark, at most as light as `most`, and there is text in it.
-fn is_covered(shot: &Shot, least: u8, most: u8) -> bool {
+fn is_freeze_frame(shot: &Shot, least: u8, most: u8) -> bool {
     let mut around = points(shot, &[1, 3, 5, 11, 13, 15]).flatten();
     around.all(|level| (least..most).contains(&level)) && letters(shot) > 0.01
 }
@@ -62,9 +62,9 @@ fn keep(shot: &Shot, name: &str) {
 }
 
 #[test]
-fn a_display_covers_the_last_picture_until_a_live_one_comes() {
+fn a_display_shows_the_freeze_frame_until_a_live_frame_comes() {
     with_display(
-        "display::freeze_frame::a_display_covers_the_last_picture_until_a_live_one_comes",
+        "display::freeze_frame::a_display_shows_the_freeze_frame_until_a_live_frame_comes",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(320, 240);
@@ -72,12 +72,14 @@ fn a_display_covers_the_last_picture_until_a_live_one_comes() {
             let window = screen.window(TITLE);
             screen.wait_for(window, "live", |shot| is_grey(shot, LIGHT));
             shown.player.cover("reconnecting to desk (1 s)");
-            let first = screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
+            let first = screen.wait_for(window, "freeze frame", |shot| {
+                is_freeze_frame(shot, 40, 130)
+            });
             keep(&first, "small.ppm");
             screen.window(WAITING);
             shown.player.cover("camera lost: it was unplugged (3 s)");
             screen.wait_for(window, "another text", |shot| {
-                is_covered(shot, 40, 130) && (letters(shot) - letters(&first)).abs() > 0.002
+                is_freeze_frame(shot, 40, 130) && (letters(shot) - letters(&first)).abs() > 0.002
             });
             // The next live one takes its place by itself, as often as that happens.
             for n in 2..6 {
@@ -87,9 +89,9 @@ fn a_display_covers_the_last_picture_until_a_live_one_comes() {
                 });
                 screen.window(TITLE);
                 shown.player.cover("reconnecting to desk (1 s)");
-                screen.wait_for(window, "covered again", |shot| letters(shot) > 0.01);
+                screen.wait_for(window, "frozen again", |shot| letters(shot) > 0.01);
             }
-            // Covered ones are no pictures of the stream.
+            // Freeze frames are no frames of the stream.
             assert_eq!(*shown.seen.lock().unwrap(), [1, 2, 3, 4, 5]);
             assert_eq!(shown.count.load(Relaxed), 5);
             assert!(shown.heard.try_recv().is_err());
@@ -103,11 +105,11 @@ fn a_display_that_has_shown_nothing_yet_is_black_behind_the_text() {
         "display::freeze_frame::a_display_that_has_shown_nothing_yet_is_black_behind_the_text",
         |screen| {
             let mut shown = Shown::on("window");
-            // Before anything is known, between, and for a form that pictures have in vain.
+            // Before anything is known, between, and for caps that no frame ever follows.
             shown.player.cover("waiting for the camera of desk");
             shown.measure(640, 360);
             let window = screen.window(WAITING);
-            let shot = screen.wait_for(window, "covered black", |shot| is_covered(shot, 0, 20));
+            let shot = screen.wait_for(window, "frozen black", |shot| is_freeze_frame(shot, 0, 20));
             assert_eq!((shot.width, shot.height), (640, 360));
             shown.show(1, 640, 360, LIGHT);
             screen.wait_for(window, "live", |shot| is_grey(shot, LIGHT));
@@ -119,25 +121,27 @@ fn a_display_that_has_shown_nothing_yet_is_black_behind_the_text() {
 }
 
 #[test]
-fn a_covered_display_follows_its_windows_size_and_the_next_live_picture_does_too() {
+fn a_freeze_frame_follows_its_windows_size_and_the_next_live_frame_does_too() {
     with_display(
-        "display::freeze_frame::a_covered_display_follows_its_windows_size_and_the_next_live_picture_does_too",
+        "display::freeze_frame::a_freeze_frame_follows_its_windows_size_and_the_next_live_frame_does_too",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(320, 180);
             shown.show(1, 320, 180, LIGHT);
             let window = screen.window(TITLE);
             shown.player.cover("reconnecting to desk (12 s)");
-            screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
+            screen.wait_for(window, "freeze frame", |shot| {
+                is_freeze_frame(shot, 40, 130)
+            });
             for (width, height) in [(960, 540), (160, 90), (640, 360)] {
                 for step in 0..20 {
                     screen.resize(window, 200 + step * 53 % 700, 150 + step * 37 % 500);
                 }
                 screen.resize(window, width, height);
                 let shot =
-                    screen.wait_for(window, &format!("covered at {width}x{height}"), |shot| {
+                    screen.wait_for(window, &format!("frozen at {width}x{height}"), |shot| {
                         (u32::from(shot.width), u32::from(shot.height)) == (width, height)
-                            && is_covered(shot, 40, 130)
+                            && is_freeze_frame(shot, 40, 130)
                     });
                 keep(&shot, &format!("{width}x{height}.ppm"));
             }
@@ -155,8 +159,8 @@ fn a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec()
     with_display(
         "display::freeze_frame::a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec",
         |screen| {
-            let (jpeg, pictures) = frame_identity::encoded("jpegenc").unwrap();
-            let light = pictures.last().unwrap();
+            let (jpeg, frames) = frame_identity::encoded("jpegenc").unwrap();
+            let light = frames.last().unwrap();
             // JPEG's black is 0, and its white 255.
             let grey = frame_identity::grey(light.number);
             let mut shown = Shown::on("window");
@@ -165,17 +169,21 @@ fn a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec()
             let window = screen.window(TITLE);
             screen.wait_for(window, "live", |shot| is_grey(shot, LIGHT));
             shown.player.cover("reconnecting to desk (1 s)");
-            screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
-            shown.form(&jpeg);
-            // Nothing has come of the new form, and never does so far.
+            screen.wait_for(window, "freeze frame", |shot| {
+                is_freeze_frame(shot, 40, 130)
+            });
+            shown.announce(&jpeg);
+            // Nothing has come of the new caps, and never does so far.
             for text in ["reconnecting to desk (2 s)", "reconnecting to desk (31 s)"] {
                 shown.player.cover(text);
-                screen.wait_for(window, "still covered", |shot| is_covered(shot, 40, 130));
+                screen.wait_for(window, "still frozen", |shot| {
+                    is_freeze_frame(shot, 40, 130)
+                });
             }
             shown.push(light);
             screen.wait_for(window, "live", |shot| is_grey(shot, grey));
             shown.player.cover("lost (3 s)");
-            screen.wait_for(window, "covered while the decoder is idle", |shot| {
+            screen.wait_for(window, "frozen while the decoder is idle", |shot| {
                 letters(shot) > 0.01
             });
             // And back, without a cover: the last one stays until there is another.
@@ -193,45 +201,47 @@ fn a_display_keeps_its_picture_while_the_pipeline_is_changed_for_another_codec()
 }
 
 #[test]
-fn a_delta_codec_goes_on_where_it_was_after_its_display_was_covered() {
+fn a_delta_codec_goes_on_where_it_was_after_a_freeze_frame() {
     with_display(
-        "display::freeze_frame::a_delta_codec_goes_on_where_it_was_after_its_display_was_covered",
+        "display::freeze_frame::a_delta_codec_goes_on_where_it_was_after_a_freeze_frame",
         |screen| {
             let encoder = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=100";
-            let Some((form, pictures)) = frame_identity::encoded(encoder) else {
+            let Some((caps, frames)) = frame_identity::encoded(encoder) else {
                 return;
             };
             let mut shown = Shown::on("window");
-            shown.form(&form);
-            for picture in &pictures {
+            shown.announce(&caps);
+            for frame in &frames {
                 let before = shown.count.load(Relaxed);
-                shown.push(picture);
-                until("the picture", || shown.count.load(Relaxed) > before);
+                shown.push(frame);
+                until("the frame", || shown.count.load(Relaxed) > before);
                 let window = screen.window(TITLE);
-                let level = (u32::from(frame_identity::grey(picture.number)) - 16) * 255 / 219;
+                let level = (u32::from(frame_identity::grey(frame.number)) - 16) * 255 / 219;
                 screen.wait_for(window, "live", |shot| is_grey(shot, level as u8));
-                if picture.number % 5 == 4 {
-                    shown.player.cover("the picture stands still (2 s)");
-                    screen.wait_for(window, "covered", |shot| letters(shot) > 0.01);
+                if frame.number % 5 == 4 {
+                    shown.player.cover("the frame stands still (2 s)");
+                    screen.wait_for(window, "freeze frame", |shot| letters(shot) > 0.01);
                     screen.window(WAITING);
                 }
             }
-            assert_eq!(shown.count.load(Relaxed), pictures.len() as u64);
+            assert_eq!(shown.count.load(Relaxed), frames.len() as u64);
         },
     );
 }
 
 #[test]
-fn a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up() {
+fn a_display_that_is_lost_with_a_freeze_frame_ends_nothing_and_holds_nobody_up() {
     with_display(
-        "display::freeze_frame::a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up",
+        "display::freeze_frame::a_display_that_is_lost_with_a_freeze_frame_ends_nothing_and_holds_nobody_up",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(320, 240);
             shown.show(1, 320, 240, LIGHT);
             let window = screen.window(TITLE);
             shown.player.cover("reconnecting to desk (1 s)");
-            screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
+            screen.wait_for(window, "freeze frame", |shot| {
+                is_freeze_frame(shot, 40, 130)
+            });
             let server = std::env::var(SERVER).unwrap();
             assert!(run(Command::new("kill").args(["-KILL", &server])).code() == 0);
             let mut lost = None;
@@ -247,9 +257,9 @@ fn a_covered_display_that_is_lost_ends_nothing_and_holds_nobody_up() {
 }
 
 #[test]
-fn a_covered_display_closes_at_once() {
+fn a_display_with_a_freeze_frame_closes_at_once() {
     with_display(
-        "display::freeze_frame::a_covered_display_closes_at_once",
+        "display::freeze_frame::a_display_with_a_freeze_frame_closes_at_once",
         |screen| {
             in_one_try(|| {
                 let mut shown = Shown::on("window");
@@ -272,20 +282,22 @@ fn a_covered_display_closes_at_once() {
 }
 
 #[test]
-fn a_picture_that_comes_late_to_the_display_is_covered_as_well() {
+fn a_frame_that_comes_late_to_the_display_is_frozen_as_well() {
     with_display(
-        "display::freeze_frame::a_picture_that_comes_late_to_the_display_is_covered_as_well",
+        "display::freeze_frame::a_frame_that_comes_late_to_the_display_is_frozen_as_well",
         |screen| {
             let slow = "appsrc name=frames ! identity sleep-time=300000 ! videoconvert ! ${window}";
             let mut shown = Shown::on(slow);
             shown.measure(320, 240);
-            let picture = vec![LIGHT; 320 * 240];
+            let frame = vec![LIGHT; 320 * 240];
             let header = FrameHeader::default();
             shown.is_ready();
-            shown.player.show(&header, picture.into());
+            shown.player.show(&header, frame.into());
             shown.player.cover("reconnecting to desk (1 s)");
             let window = screen.window(WAITING);
-            screen.wait_for(window, "covered", |shot| is_covered(shot, 40, 130));
+            screen.wait_for(window, "freeze frame", |shot| {
+                is_freeze_frame(shot, 40, 130)
+            });
             assert_eq!(shown.count.load(Relaxed), 1);
             screen.window(WAITING);
         },
@@ -293,7 +305,7 @@ fn a_picture_that_comes_late_to_the_display_is_covered_as_well() {
 }
 
 #[test]
-fn files_and_pipes_get_no_covered_pictures() {
+fn files_and_pipes_get_no_freeze_frames() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     let path = path.to_str().unwrap();
@@ -321,11 +333,11 @@ fn files_and_pipes_get_no_covered_pictures() {
 }
 
 #[test]
-fn a_display_of_ones_own_pipeline_is_covered_too() {
+fn a_display_of_ones_own_pipeline_has_the_freeze_frame_too() {
     with_display(
-        "display::freeze_frame::a_display_of_ones_own_pipeline_is_covered_too",
+        "display::freeze_frame::a_display_of_ones_own_pipeline_has_the_freeze_frame_too",
         |screen| {
-            // A sink that keeps to the pictures' times leaves out the one that is late.
+            // A sink that keeps to the frames' times leaves out the one that is late.
             for end in [
                 "videoconvert ! autovideosink sync=false",
                 "videoconvert ! queue ! ${window}",
@@ -340,7 +352,7 @@ fn a_display_of_ones_own_pipeline_is_covered_too() {
                 let window = screen.window(end);
                 screen.wait_for(window, end, |shot| is_grey(shot, LIGHT));
                 shown.player.cover("reconnecting to desk (1 s)");
-                screen.wait_for(window, end, |shot| is_covered(shot, 40, 130));
+                screen.wait_for(window, end, |shot| is_freeze_frame(shot, 40, 130));
                 shown.show(2, 320, 240, 100);
                 screen.wait_for(window, end, |shot| is_grey(shot, 100));
                 assert_eq!(*shown.seen.lock().unwrap(), [1, 2], "{end}");
@@ -351,9 +363,9 @@ fn a_display_of_ones_own_pipeline_is_covered_too() {
 }
 
 #[test]
-fn a_display_never_shows_a_covered_picture_after_a_live_one() {
+fn a_display_never_shows_a_freeze_frame_after_a_live_one() {
     with_display(
-        "display::freeze_frame::a_display_never_shows_a_covered_picture_after_a_live_one",
+        "display::freeze_frame::a_display_never_shows_a_freeze_frame_after_a_live_one",
         |screen| {
             let mut shown = Shown::on("window");
             shown.measure(640, 480);
@@ -362,7 +374,7 @@ fn a_display_never_shows_a_covered_picture_after_a_live_one() {
             let moment = std::time::Duration::from_millis;
             for n in 1..60 {
                 shown.player.cover("reconnecting to desk (1 s)");
-                // The covered one is anywhere between being asked for and being shown.
+                // The freeze frame is anywhere between being asked for and being shown.
                 std::thread::sleep(moment(u64::from(n) / 3));
                 let level = 100 + (n % 10) as u8 * 10;
                 shown.show(n, 640, 480, level);
@@ -370,7 +382,7 @@ fn a_display_never_shows_a_covered_picture_after_a_live_one() {
                 // Time for what must not come.
                 std::thread::sleep(moment(20));
                 let shot = screen.shot(window).unwrap();
-                assert!(is_grey(&shot, level), "covered again after {n}");
+                assert!(is_grey(&shot, level), "frozen again after {n}");
             }
         },
     );

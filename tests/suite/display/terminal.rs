@@ -331,7 +331,7 @@ fn in_the_background_of_a_shell_it_is_not_stopped() {
     terminal.enter(&format!(
         "clear; \"$VIDCHAT\" recv {target} --display none --frames 10; echo status $?"
     ));
-    terminal.until("pictures", |t| t.has_line("status 0"));
+    terminal.until("frames", |t| t.has_line("status 0"));
     terminal.enter("clear; jobs > \"$FOLDER/jobs\"");
     let jobs = terminal.file("jobs");
     assert!(jobs.contains("Running"), "{jobs}");
@@ -343,7 +343,7 @@ fn in_the_background_of_a_shell_it_is_not_stopped() {
 const LIGHT: u8 = 200;
 
 /// What runs in the terminal: a step for each file that appears.
-fn covers_and_goes_on(folder: &std::path::Path) {
+fn freezes_and_goes_on(folder: &std::path::Path) {
     let step = |name: &str| until(name, || folder.join(name).exists());
     let mut shown = Shown::on("terminal");
     shown.player.cover("connecting to desk (1 s)");
@@ -359,16 +359,15 @@ fn covers_and_goes_on(folder: &std::path::Path) {
 }
 
 #[test]
-fn the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes() {
+fn the_terminal_shows_the_freeze_frame_until_a_live_frame_comes() {
     if std::env::var_os("VIDCHAT_TEST_INSIDE").is_some() {
         let folder = std::env::var_os("FOLDER").expect("it is set for the terminal");
-        return covers_and_goes_on(folder.as_ref());
+        return freezes_and_goes_on(folder.as_ref());
     }
     let Some(terminal) = Terminal::start() else {
         return;
     };
-    let name =
-        "display::terminal::the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes";
+    let name = "display::terminal::the_terminal_shows_the_freeze_frame_until_a_live_frame_comes";
     terminal.enter(&format!(
         "VIDCHAT_TEST_INSIDE=1 \"$TEST\" --exact {name} > /dev/null; echo status $?"
     ));
@@ -385,7 +384,7 @@ fn the_last_picture_is_covered_in_the_terminal_until_a_live_one_comes() {
     step("live");
     terminal.until("live", |t| (1..22).all(|row| is_grey(t, row, LIGHT)));
     step("cover");
-    terminal.until("covered", |t| {
+    terminal.until("freeze frame", |t| {
         says(t, " reconnecting  [31mto desk (12 s)") && is_grey(t, 5, LIGHT / 5 * 2)
     });
     step("again");

@@ -29,7 +29,7 @@ fn recv_on(display: &Xvfb, sender: &Sender, arguments: &[&str]) -> Running {
     Running::start(on(display).args(["recv", &sender.target()]).args(arguments))
 }
 
-/// Takes some pictures without a window.
+/// Takes some frames without a window.
 fn take(sender: &Sender, frames: &str) -> Ended {
     let target = sender.target();
     run_vidchat(["recv", &target, "--display", "none", "--frames", frames])

@@ -270,10 +270,10 @@ fn filled(file: &PipelineFile) -> String {
             values.set(placeholder.name, "/dev/null");
         }
     }
-    let form = Caps::parse("video/x-raw, format=I420, width=320, height=240").expect("it is good");
+    let caps = Caps::parse("video/x-raw, format=I420, width=320, height=240").expect("it is good");
     let filled = match file.direction {
         Direction::Send => capture::placeholders::fill(&values, file).map(|filled| filled.text),
-        Direction::Recv => playback::placeholders::fill(&values, file, &form),
+        Direction::Recv => playback::placeholders::fill(&values, file, &caps),
     };
     filled.unwrap_or_else(|failure| panic!("{failure}"))
 }

@@ -39,14 +39,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("failure", &[]),
 ];
 
-/// The folders of a module, the highest first: each may import those after it.
-const STAIRCASES: &[(&str, &[&str])] = &[
+/// The folders of a module in steps, the highest first: each folder may import those of the steps
+/// below its own.
+const STAIRCASES: &[(&str, &[&[&str]])] = &[
     (
         "media",
-        &["playback", "capture", "display", "pipeline", "gst"],
+        &[
+            &["playback"],
+            &["capture"],
+            &["display"],
+            &["pipeline"],
+            &["gst"],
+        ],
     ),
-    ("net", &["sender", "receiver", "hub"]),
-    ("commands", &["demo", "send", "recv"]),
+    ("net", &[&["sender", "receiver"], &["hub"]]),
+    ("commands", &[&["demo"], &["send"], &["recv"]]),
 ];
 
 /// Which file imports which: paths from `src` on, such as `net/hub/mod.rs`.
@@ -114,12 +121,14 @@ fn a_circle_and_a_wrong_arrow_are_found() {
     assert!(!is_allowed("media/gst/caps.rs", "media/playback/player.rs"));
     assert!(!is_allowed("media/playback/player.rs", "net/hub/mod.rs"));
     assert!(is_allowed("media/playback/player.rs", "media/gst/caps.rs"));
+    assert!(!is_allowed("net/sender/dial.rs", "net/receiver/session.rs"));
+    assert!(!is_allowed("net/receiver/session.rs", "net/sender/dial.rs"));
 }
 
 #[test]
 fn every_folder_of_a_staircase_exists() {
-    for (module, folders) in STAIRCASES {
-        for folder in *folders {
+    for (module, steps) in STAIRCASES {
+        for folder in steps.iter().copied().flatten() {
             let place = project().join("src").join(module).join(folder);
             assert!(
                 place.is_dir() || place.with_extension("rs").is_file(),
@@ -137,17 +146,140 @@ fn is_allowed(from: &str, to: &str) -> bool {
         let allowed = LAYERS.iter().find(|(module, _)| *module == top);
         return allowed.is_some_and(|(_, targets)| targets.contains(&target));
     }
-    let Some((_, folders)) = STAIRCASES.iter().find(|(module, _)| *module == top) else {
+    let Some((_, steps)) = STAIRCASES.iter().find(|(module, _)| *module == top) else {
         return true;
     };
     let step = |path: &str| {
         let part = path.split('/').nth(1).unwrap_or_default();
         let part = part.trim_end_matches(".rs");
-        folders.iter().position(|folder| *folder == part)
+        let step = steps.iter().position(|folders| folders.contains(&part))?;
+        Some((step, part.to_owned()))
     };
     match (step(from), step(to)) {
-        (Some(from), Some(to)) => from <= to,
+        (Some(from), Some(to)) => from.0 < to.0 || from.1 == to.1,
         _ => true,
+    }
+}
+
+/// The column "what it may use" of the map says what the two tables of this file say.
+#[test]
+fn the_map_says_what_each_place_may_use() {
+    let wrong = differences(&rows_of_the_map(
+        &fs::read_to_string(project().join("docs/architecture.md")).expect("it is there"),
+    ));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_wrong_row_of_the_map_is_found() {
+    let row = |place: &str, may_use: &str| format!("| `src/{place}` | a place | {may_use} |\n");
+    for (place, may_use, is_right) in [
+        ("cli.rs", "`net`, `wire`, `failure`, `limits`", true),
+        (
+            "cli.rs",
+            "`net` and `wire` for their constants, `failure`, `limits`",
+            true,
+        ),
+        ("cli.rs", "`net`, `wire`, `failure`", false),
+        (
+            "cli.rs",
+            "`net`, `wire`, `failure`, `limits`, `media`",
+            false,
+        ),
+        ("clock.rs", "", true),
+        ("clock.rs", "`frame`", false),
+        ("media/display/", "`pipeline`, `gst`", true),
+        ("media/display/", "`pipeline`", false),
+        ("media/display/", "`capture`, `pipeline`, `gst`", false),
+        ("media/display/x11/", "as `display`", true),
+        ("media/display/x11/", "as `media`", false),
+        ("media/gst/", "", true),
+    ] {
+        let wrong = differences(&rows_of_the_map(&row(place, may_use)));
+        let wrong = wrong.iter().filter(|wrong| wrong.contains(place));
+        assert_eq!(wrong.count() == 0, is_right, "{place}: {may_use}");
+    }
+    assert!(!differences(&[]).is_empty(), "rows that are missing");
+}
+
+/// The rows of the map: each place from `src` on, and the words on what it may use.
+fn rows_of_the_map(text: &str) -> Vec<(String, String)> {
+    let cells = |line: &str| -> Option<(String, String)> {
+        let mut cells = line.strip_prefix("| `src/")?.split(" | ");
+        let place = cells.next()?.trim_end_matches('`').to_owned();
+        let may_use = cells.nth(1)?.trim_end_matches('|').trim().to_owned();
+        Some((place, may_use))
+    };
+    text.lines().filter_map(cells).collect()
+}
+
+/// The rows of the map that say something else than the tables of this file, and the modules that
+/// have no row.
+fn differences(rows: &[(String, String)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (place, words) in rows.iter().filter(|(place, _)| place != "lib.rs") {
+        let allowed = may_use(place);
+        let in_words: BTreeSet<&str> = words.split('`').skip(1).step_by(2).collect();
+        let said = match words.strip_prefix("as `") {
+            // A folder of a folder is of the same layer.
+            Some(_) => {
+                let parent = place.trim_end_matches('/').rsplit('/').nth(1);
+                if parent.is_some_and(|parent| in_words.contains(parent)) {
+                    allowed.clone()
+                } else {
+                    in_words
+                }
+            }
+            None => in_words,
+        };
+        if said != allowed && !(words == "everything below" && is_above_all(place)) {
+            wrong.push(format!(
+                "src/{place}: the map says {said:?}, the rule {allowed:?}"
+            ));
+        }
+    }
+    let missing = LAYERS.iter().map(|(module, _)| *module).filter(|module| {
+        let is_row = |(place, _): &(String, String)| place.trim_end_matches(['/']) == *module;
+        !rows
+            .iter()
+            .any(|row| is_row(row) || row.0 == format!("{module}.rs"))
+    });
+    wrong.extend(missing.map(|module| format!("the map has no row for src/{module}")));
+    wrong
+}
+
+/// Whether a place may use every module that the map has below it.
+fn is_above_all(place: &str) -> bool {
+    let top = top_of(place);
+    let Some(row) = LAYERS.iter().position(|(module, _)| *module == top) else {
+        return false;
+    };
+    let below = LAYERS[row + 1..].iter().map(|(module, _)| *module);
+    let allowed = may_use(place);
+    below.into_iter().all(|module| allowed.contains(module))
+}
+
+/// The modules that a place may use by the tables of this file: those of its layer for a module at
+/// the root, and the steps below it for a folder of a staircase.
+fn may_use(place: &str) -> BTreeSet<&'static str> {
+    let top = top_of(place);
+    let folder = place.split('/').nth(1).filter(|folder| !folder.is_empty());
+    let staircase = STAIRCASES.iter().find(|(module, _)| *module == top);
+    match (folder, staircase) {
+        (Some(folder), Some((_, steps))) => {
+            let step = steps.iter().position(|folders| folders.contains(&folder));
+            let below = step.map_or(&[][..], |step| &steps[step + 1..]);
+            below.iter().copied().flatten().copied().collect()
+        }
+        (Some(_), None) => BTreeSet::new(),
+        (None, _) => {
+            let layer = LAYERS.iter().find(|(module, _)| *module == top);
+            layer
+                .map_or(&[][..], |(_, targets)| targets)
+                .iter()
+                .copied()
+                .collect()
+        }
     }
 }
 

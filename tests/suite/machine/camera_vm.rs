@@ -198,7 +198,7 @@ fn camera_vm_that_is_lost_in_many_ways_and_comes_back_each_time() {
     let unplugged = "it was unplugged";
     let busy = "it is busy (used by gst-launch-1.0 (process …";
     let failed = "Failed to allocate required memory";
-    // Which of GStreamer's calls meets the fault first is a matter of luck: it takes a picture out
+    // Which of GStreamer's calls meets the fault first is a matter of luck: it takes a frame out
     // or gives its memory back.
     let met = |section: &str| {
         let words = [

@@ -14,8 +14,8 @@ use crate::support::{
     vidchat,
 };
 
-/// A test pattern with known pixels, in a form that both kinds of viewers get unchanged.
-const BGR: &str = "videotestsrc is-live=true pattern=smpte
+/// A test pattern with known pixels, in a format that both kinds of viewers get unchanged.
+pub const BGR: &str = "videotestsrc is-live=true pattern=smpte
     ! video/x-raw,format=BGR,width=${width:-320},height=240,framerate=30/1
     ! appsink name=frames";
 
@@ -55,7 +55,7 @@ pub fn python(environment: &str) -> Option<Python> {
 
 /// The Pythons with the old and the new NumPy, as far as they are there; said aloud where one is
 /// not.
-fn both_pythons() -> Vec<(&'static str, Python)> {
+pub fn both_pythons() -> Vec<(&'static str, Python)> {
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for environment in ["numpy1", "numpy2"] {
         match Python::find(environment) {
@@ -72,7 +72,7 @@ fn both_pythons() -> Vec<(&'static str, Python)> {
     found
 }
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     project().join("tests/tutorial").join(name)
 }
 
@@ -93,11 +93,11 @@ struct Server {
 }
 
 impl Server {
-    fn start(python: &Python, protocol: u8, form: &str) -> Self {
+    fn start(python: &Python, protocol: u8, format: &str) -> Self {
         let mut process = python
             .command()
             .arg(script("server.py"))
-            .args([&protocol.to_string(), form])
+            .args([&protocol.to_string(), format])
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python starts");
@@ -114,25 +114,36 @@ impl Drop for Server {
     }
 }
 
-fn pipeline(folder: &tempfile::TempDir, text: &str) -> String {
+pub fn pipeline(folder: &tempfile::TempDir, text: &str) -> String {
     let path = folder.path().join("pipeline.gst");
     std::fs::write(&path, format!("# For a test.\n{text}\n")).expect("the folder can be written");
     path.to_str().expect("the path is text").to_owned()
 }
 
 /// The bytes of `count` frames as `vidchat recv` shows them to a pipeline.
-fn frames_of(target: &str, count: u64, form: &str) -> Bytes {
+pub fn frames_of(target: &str, count: u64, caps: &str) -> Bytes {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-    let sink = pipeline(
-        &folder,
-        &format!("appsrc name=frames ! ${{decode}} ! videoconvert ! {form} ! fdsink fd=1"),
-    );
-    let count = count.to_string();
-    let ended = run(vidchat()
-        .args(["recv", target, "--pipeline", &sink])
-        .args(["--frames", &count]));
+    let ended = frames_to_stdout(&folder, &[target], count, caps).wait();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
     ended.bytes
+}
+
+/// `vidchat recv` with these arguments, which writes `count` frames to standard output. Its
+/// pipeline is in `folder`.
+pub fn frames_to_stdout(
+    folder: &tempfile::TempDir,
+    args: &[&str],
+    count: u64,
+    caps: &str,
+) -> Running {
+    let sink = pipeline(
+        folder,
+        &format!("appsrc name=frames ! ${{decode}} ! videoconvert ! {caps} ! fdsink fd=1"),
+    );
+    let count = count.to_string();
+    let mut command = vidchat();
+    command.arg("recv").args(args);
+    Running::start(command.args(["--pipeline", &sink, "--frames", &count]))
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -238,7 +249,7 @@ fn a_server_of_the_tutorial_is_shown_pixel_by_pixel() {
     let bgr: Vec<u8> = (0..34 * 198).map(value).collect();
     let gray: Vec<u8> = (0..34 * 66).map(|at| value(at * 3)).collect();
     for (environment, python) in both_pythons() {
-        for (protocol, form, caps, expected) in [
+        for (protocol, format, caps, expected) in [
             (0, "bgr", "video/x-raw,format=BGR", &bgr),
             (4, "bgr", "video/x-raw,format=BGR", &bgr),
             (5, "bgr", "video/x-raw,format=BGR", &bgr),
@@ -246,9 +257,9 @@ fn a_server_of_the_tutorial_is_shown_pixel_by_pixel() {
             // PNG loses nothing.
             (0, "tuple", "video/x-raw,format=BGR", &bgr),
         ] {
-            let server = Server::start(&python, protocol, form);
+            let server = Server::start(&python, protocol, format);
             let shown = frames_of(&format!("127.0.0.1:{}", server.port), 1, caps);
-            let name = format!("{environment} {form} by protocol {protocol}");
+            let name = format!("{environment} {format} by protocol {protocol}");
             // GStreamer pads rows to four bytes, with whatever it likes.
             let row = expected.len() / 34;
             let padded = row.next_multiple_of(4);
@@ -266,8 +277,8 @@ fn jpegs_in_pickles_are_decoded() {
         return;
     };
     let server = Server::start(&python, 4, "jpeg");
-    let form = "video/x-raw,format=BGR,width=66,height=34";
-    let shown = frames_of(&format!("127.0.0.1:{}", server.port), 2, form);
+    let caps = "video/x-raw,format=BGR,width=66,height=34";
+    let shown = frames_of(&format!("127.0.0.1:{}", server.port), 2, caps);
     assert!(shown.len() >= 200 * 34);
 }
 
@@ -302,7 +313,7 @@ fn wire_native_leaves_silent_viewers_out() {
     let silent = std::net::TcpStream::connect(("127.0.0.1", sender.port)).unwrap();
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
-    // It ends without a single picture.
+    // It ends without a single frame.
     std::io::Read::read_to_end(&mut &silent, &mut bytes).unwrap();
     assert_eq!(bytes, b"");
     sender

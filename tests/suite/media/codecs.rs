@@ -1,4 +1,4 @@
-//! Each codec that comes with vidchat, from one program to the other: the picture that comes out
+//! Each codec that comes with vidchat, from one program to the other: the frame that comes out
 //! is the one that went in.
 
 use std::ffi::OsStr;
@@ -9,9 +9,9 @@ use crate::support::test_card::DARKER_BARS;
 use crate::support::{Sender, in_one_try, run, run_vidchat, skipped_in_part, vidchat};
 
 const WIDTH: usize = 320;
-const PICTURE: usize = WIDTH * 240 * 3;
+const FRAME_BYTES: usize = WIDTH * 240 * 3;
 
-/// How far a bar's mean colour may be off. Raw pictures are off by 1; a wrong colour space by 20.
+/// How far a bar's mean colour may be off. Raw frames are off by 1; a wrong colour space by 20.
 const TOLERANCE: f64 = 6.0;
 
 /// The codecs, and where their files are.
@@ -32,14 +32,14 @@ fn codecs() -> Vec<String> {
 }
 
 /// The mean colour of a bar, without its edges.
-fn mean(picture: &[u8], bar: usize) -> [f64; 3] {
+fn mean(frame: &[u8], bar: usize) -> [f64; 3] {
     let columns = WIDTH * bar / 7 + 8..WIDTH * (bar + 1) / 7 - 8;
     let mut sum = [0.0; 3];
     let mut count = 0.0;
     for row in 10..80 {
         for column in columns.clone() {
             let at = (row * WIDTH + column) * 3;
-            for (sum, value) in sum.iter_mut().zip(&picture[at..at + 3]) {
+            for (sum, value) in sum.iter_mut().zip(&frame[at..at + 3]) {
                 *sum += f64::from(*value);
             }
             count += 1.0;
@@ -48,10 +48,10 @@ fn mean(picture: &[u8], bar: usize) -> [f64; 3] {
     sum.map(|sum| sum / count)
 }
 
-/// Whether the picture shows the bars in their colours; what is wrong otherwise.
-pub fn are_bars(picture: &[u8]) -> Result<(), String> {
+/// Whether the frame shows the bars in their colours; what is wrong otherwise.
+pub fn are_bars(frame: &[u8]) -> Result<(), String> {
     for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
-        let found = mean(picture, bar);
+        let found = mean(frame, bar);
         let pairs = found.iter().zip(expected);
         let off = pairs.map(|(f, e)| (f - f64::from(e)).abs());
         if off.fold(0.0, f64::max) >= TOLERANCE {
@@ -95,8 +95,8 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
                 let said = &ended.stderr;
                 assert_eq!(ended.code(), 0, "{name}: {said}");
                 assert_eq!(said.contains("INFO decoder: "), name != "test", "{said}");
-                let picture = &ended.bytes[ended.bytes.len() - PICTURE..];
-                are_bars(picture).map_err(|wrong| format!("{name}, viewer {viewer}, {wrong}"))
+                let frame = &ended.bytes[ended.bytes.len() - FRAME_BYTES..];
+                are_bars(frame).map_err(|wrong| format!("{name}, viewer {viewer}, {wrong}"))
             });
         }
         let lines = sender.process.seen();

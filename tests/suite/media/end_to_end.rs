@@ -1,4 +1,4 @@
-//! The real media ends: pictures of a GStreamer pipeline over TCP to a viewer, and nothing left
+//! The real media ends: frames of a GStreamer pipeline over TCP to a viewer, and nothing left
 //! running afterwards.
 
 use std::net::Ipv4Addr;
@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
-use vidchat::commands::send::{self, Banner, Destination, SendOptions};
+use vidchat::commands::send::{self, Banner, Destination, PickleContent, SendOptions};
 use vidchat::frame::Frame;
 use vidchat::media::capture::events::SourceEvent;
 use vidchat::media::{self, FrameSink, Source, Values};
@@ -24,9 +24,9 @@ use crate::support::peers::{Seen, Stage, Viewer, within};
 use crate::support::{PATIENCE, skipped};
 
 /// A size without padding at the end of rows, where GStreamer leaves whatever was in memory.
-const FORM: &str = "video/x-raw,format=I420,width=64,height=34";
+const CAPS: &str = "video/x-raw,format=I420,width=64,height=34";
 
-/// An outlet that has the pipeline wait until the viewer has each picture, so that none is
+/// An outlet that has the pipeline wait until the viewer has each frame, so that none is
 /// skipped however slow the machine is.
 struct Paced {
     hub: Arc<Hub>,
@@ -55,7 +55,7 @@ impl FrameSink for Paced {
     }
 }
 
-/// A source into `stage`'s hub that waits for a word on the returned channel after each picture.
+/// A source into `stage`'s hub that waits for a word on the returned channel after each frame.
 fn paced(stage: &Stage, text: &str) -> (Source, UnboundedReceiver<SourceEvent>, mpsc::Sender<()>) {
     media::init().expect("GStreamer is installed");
     let (took, taken) = mpsc::channel();
@@ -74,7 +74,7 @@ fn paced(stage: &Stage, text: &str) -> (Source, UnboundedReceiver<SourceEvent>, 
 }
 
 /// What GStreamer alone makes of a pipeline that ends in an appsink.
-fn pictures(text: &str) -> Vec<Vec<u8>> {
+fn frames(text: &str) -> Vec<Vec<u8>> {
     media::init().expect("GStreamer is installed");
     let pipeline = gst::parse::launch(text).expect("it is valid");
     let pipeline = pipeline.downcast::<gst::Pipeline>().expect("it is one");
@@ -84,13 +84,13 @@ fn pictures(text: &str) -> Vec<Vec<u8>> {
     pipeline
         .set_state(gst::State::Playing)
         .expect("it can play");
-    let mut pictures = Vec::new();
+    let mut frames = Vec::new();
     while let Ok(sample) = sink.pull_sample() {
         let map = sample.buffer().expect("it has one").map_readable();
-        pictures.push(map.expect("it is memory").to_vec());
+        frames.push(map.expect("it is memory").to_vec());
     }
     pipeline.set_state(gst::State::Null).expect("it can stop");
-    pictures
+    frames
 }
 
 fn nanoseconds_now() -> u64 {
@@ -99,12 +99,12 @@ fn nanoseconds_now() -> u64 {
 }
 
 #[tokio::test]
-async fn every_picture_of_a_pipeline_reaches_the_viewer_unchanged() {
+async fn every_frame_of_a_pipeline_reaches_the_viewer_unchanged() {
     let text = format!(
         "videotestsrc num-buffers=60 pattern=smpte horizontal-speed=3 \
-         ! {FORM},framerate=500/1 ! appsink name=frames"
+         ! {CAPS},framerate=500/1 ! appsink name=frames"
     );
-    let expected = pictures(&text);
+    let expected = frames(&text);
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let mut viewer = Viewer::join(stage.address).await;
     stage.watched_by(1).await;
@@ -115,9 +115,9 @@ async fn every_picture_of_a_pipeline_reaches_the_viewer_unchanged() {
         let (header, data) = viewer.frame().await;
         assert_eq!((header.sequence, header.stream), (sequence, 0));
         assert_eq!(header.pts, u64::from(sequence) * 2_000_000);
-        assert!(header.key, "raw pictures are key frames");
+        assert!(header.key, "raw frames are key frames");
         assert!((begun..=nanoseconds_now()).contains(&header.captured_at));
-        assert!(data == *expected, "picture {sequence}");
+        assert!(data == *expected, "frame {sequence}");
         took.send(()).expect("the source waits for it");
     }
     assert_eq!(expected.len(), 60);
@@ -136,9 +136,9 @@ async fn every_picture_of_a_pipeline_reaches_the_viewer_unchanged() {
 async fn a_live_pipeline_is_shown_in_order_and_what_is_skipped_is_counted() {
     let text = format!(
         "videotestsrc num-buffers=100 is-live=true pattern=smpte horizontal-speed=3 \
-         ! {FORM},framerate=200/1 ! appsink name=frames"
+         ! {CAPS},framerate=200/1 ! appsink name=frames"
     );
-    let expected = pictures(&text.replace("is-live=true", ""));
+    let expected = frames(&text.replace("is-live=true", ""));
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let mut viewer = Viewer::join(stage.address).await;
     stage.watched_by(1).await;
@@ -149,14 +149,14 @@ async fn a_live_pipeline_is_shown_in_order_and_what_is_skipped_is_counted() {
     source.open();
     let ended = async { while !matches!(heard.recv().await, Some(SourceEvent::Ended)) {} };
     within("the pipeline's end", ended).await;
-    let last = pictures_seen(&mut viewer, &expected).await;
-    assert!(last > 0, "no picture came");
+    let last = frames_seen(&mut viewer, &expected).await;
+    assert!(last > 0, "no frame came");
     drop(source);
     stage.close("done").await;
 }
 
 /// Looks at everything that has come: in order, as it was made, and with nothing uncounted.
-async fn pictures_seen(viewer: &mut Viewer, expected: &[Vec<u8>]) -> u64 {
+async fn frames_seen(viewer: &mut Viewer, expected: &[Vec<u8>]) -> u64 {
     let mut numbers: Vec<u32> = Vec::new();
     while !viewer.has_seen_all() {
         let Seen::Frame(header, data) = viewer.next().await else {
@@ -173,7 +173,7 @@ async fn pictures_seen(viewer: &mut Viewer, expected: &[Vec<u8>]) -> u64 {
 }
 
 #[tokio::test]
-async fn a_pipeline_may_change_its_form_in_mid_stream() {
+async fn a_pipeline_may_change_its_caps_in_mid_stream() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let mut viewer = Viewer::join(stage.address).await;
     stage.watched_by(1).await;
@@ -207,9 +207,9 @@ async fn a_pipeline_may_change_its_form_in_mid_stream() {
 }
 
 #[tokio::test]
-async fn who_comes_after_a_pause_is_shown_no_picture_from_before_it() {
+async fn who_comes_after_a_pause_is_shown_no_frame_from_before_it() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
-    let text = format!("videotestsrc is-live=true ! {FORM},framerate=50/1 ! appsink name=frames");
+    let text = format!("videotestsrc is-live=true ! {CAPS},framerate=50/1 ! appsink name=frames");
     media::init().expect("GStreamer is installed");
     let (events, mut heard) = unbounded_channel();
     let outlet = Arc::clone(&stage.hub) as Arc<dyn FrameSink>;
@@ -225,7 +225,7 @@ async fn who_comes_after_a_pause_is_shown_no_picture_from_before_it() {
     stage.watched_by(2).await;
     source.open();
     let after = second.frame().await.0;
-    assert!(after.captured_at >= paused_at, "a picture of before");
+    assert!(after.captured_at >= paused_at, "a frame of before");
     assert!(after.is_after(before.sequence), "numbers go on");
     stage.close("done").await;
 }
@@ -241,8 +241,9 @@ async fn a_sender_that_was_stopped_leaves_no_task_and_no_thread() {
             .metrics()
             .num_alive_tasks()
     };
-    let text = format!("videotestsrc is-live=true ! {FORM},framerate=50/1 ! appsink name=frames");
+    let text = format!("videotestsrc is-live=true ! {CAPS},framerate=50/1 ! appsink name=frames");
     let options = SendOptions {
+        pickles: PickleContent::Pixels,
         file: pipeline_file(text),
         values: Values::default(),
         server: ServerOptions::default(),
@@ -292,9 +293,9 @@ fn threads() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_source_that_is_dropped_in_mid_picture_ends_at_once() {
+async fn a_source_that_is_dropped_in_mid_frame_ends_at_once() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
-    let text = format!("videotestsrc is-live=true ! {FORM},framerate=50/1 ! appsink name=frames");
+    let text = format!("videotestsrc is-live=true ! {CAPS},framerate=50/1 ! appsink name=frames");
     let (source, mut heard, took) = paced(&stage, &text);
     source.open();
     let mut viewer = Viewer::join(stage.address).await;

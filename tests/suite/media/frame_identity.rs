@@ -1,4 +1,4 @@
-//! Which picture has reached the sink: each comes with the header that it was sent with, whatever
+//! Which frame has reached the sink: each comes with the header that it was sent with, whatever
 //! stands between.
 
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use vidchat::wire::Caps;
 use crate::support::player::until;
 use crate::support::{PATIENCE, in_one_try, skipped_in_part};
 
-/// How many pictures each test sends.
+/// How many frames each test sends.
 const COUNT: u32 = 25;
 
-/// Every picture is of one grey, by which it is known again.
+/// Every frame is of one grey, by which it is known again.
 pub fn grey(number: u32) -> u8 {
     24 + 8 * number as u8
 }
@@ -30,7 +30,7 @@ fn number(grey: u8) -> u32 {
     (u32::from(grey) - 20) / 8
 }
 
-/// What a sender would say of this picture, which is sent as the one of this `place`.
+/// What a sender would say of this frame, which is sent as the one of this `place`.
 fn header(number: u32, key: bool, place: u32) -> FrameHeader {
     FrameHeader {
         key,
@@ -41,19 +41,19 @@ fn header(number: u32, key: bool, place: u32) -> FrameHeader {
     }
 }
 
-/// An encoded picture.
-pub struct Picture {
+/// An encoded frame.
+pub struct EncodedFrame {
     pub number: u32,
     pub key: bool,
     pub bytes: Vec<u8>,
 }
 
-/// Encoded pictures in the order in which they are sent, and their form; `None`, said aloud, where the
+/// Encoded frames in the order in which they are sent, and their caps; `None`, said aloud, where the
 /// encoder is not installed.
-pub fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
+pub fn encoded(encoder: &str) -> Option<(Caps, Vec<EncodedFrame>)> {
     media::init().unwrap();
-    let form = "video/x-raw,format=I420,width=64,height=48,framerate=30/1";
-    let text = format!("appsrc name=in caps={form} format=time ! {encoder} ! appsink name=out");
+    let caps = "video/x-raw,format=I420,width=64,height=48,framerate=30/1";
+    let text = format!("appsrc name=in caps={caps} format=time ! {encoder} ! appsink name=out");
     let Ok(pipeline) = gst::parse::launch(&text) else {
         skipped_in_part(&format!("there is no {encoder}"));
         return None;
@@ -74,41 +74,41 @@ pub fn encoded(encoder: &str) -> Option<(Caps, Vec<Picture>)> {
     input.end_of_stream().unwrap();
     let samples: Vec<gst::Sample> = std::iter::from_fn(|| output.pull_sample().ok()).collect();
     pipeline.set_state(gst::State::Null).unwrap();
-    let mut form = samples.last().unwrap().caps_owned().unwrap();
+    let mut caps = samples.last().unwrap().caps_owned().unwrap();
     // For files, and no part of what is sent.
-    form.make_mut()
+    caps.make_mut()
         .structure_mut(0)
         .unwrap()
         .remove_field("streamheader");
     let time = |sample: &gst::Sample| sample.buffer().unwrap().pts();
     let mut times: Vec<_> = samples.iter().map(time).collect();
     times.sort();
-    let picture = |sample: &gst::Sample| {
+    let frame = |sample: &gst::Sample| {
         let buffer = sample.buffer().unwrap();
         let earlier = times.iter().filter(|earlier| **earlier < buffer.pts());
-        Picture {
+        EncodedFrame {
             number: earlier.count() as u32,
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             bytes: buffer.map_readable().unwrap().to_vec(),
         }
     };
-    let pictures = samples.iter().map(picture).collect();
-    Some((media::gst::caps::from_gst(&form).unwrap(), pictures))
+    let frames = samples.iter().map(frame).collect();
+    Some((media::gst::caps::from_gst(&caps).unwrap(), frames))
 }
 
-/// The size of the pictures at the end of the pipeline, in pixels and in bytes.
+/// The size of the frames at the end of the pipeline, in pixels and in bytes.
 const END: (usize, usize) = (16, 16 * 16 * 3 / 2);
 
-/// Sends pictures of this encoder through a receiving pipeline, and looks whether the headers at
-/// its end are those of the pictures there. The next one is sent when the one before has come out,
+/// Sends frames of this encoder through a receiving pipeline, and looks whether the headers at
+/// its end are those of the frames there. The next one is sent when the one before has come out,
 /// or after `patience`. Returns how many there were, if it could try.
 fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration) -> Option<usize> {
-    let (form, pictures) = encoded(encoder)?;
+    let (caps, frames) = encoded(encoder)?;
     let seen: Arc<Mutex<Vec<FrameHeader>>> = Arc::default();
     let told = Arc::clone(&seen);
     let folder = tempfile::tempdir().unwrap();
     let (size, length) = END;
-    let path = folder.path().join("pictures");
+    let path = folder.path().join("frames");
     let text = format!(
         "appsrc name=frames ! {decode} ! {then} ! videoscale ! videoconvert \
          ! video/x-raw,format=I420,width={size},height={size} \
@@ -121,14 +121,14 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration
     };
     let (events, _heard) = mpsc::unbounded_channel();
     let mut player = Player::spawn(options, events);
-    player.set_caps(&form);
+    player.set_caps(&caps);
     until("a pipeline", || player.is_ready());
     let mut sent = HashMap::new();
-    for (place, picture) in (0..).zip(pictures) {
+    for (place, frame) in (0..).zip(frames) {
         let before = seen.lock().unwrap().len();
-        let header = header(picture.number, picture.key, place);
-        sent.insert(picture.number, header);
-        player.show(&header, picture.bytes.into());
+        let header = header(frame.number, frame.key, place);
+        sent.insert(frame.number, header);
+        player.show(&header, frame.bytes.into());
         // The next one must not take its place.
         let until = Instant::now() + patience;
         while seen.lock().unwrap().len() == before && Instant::now() < until {
@@ -136,20 +136,20 @@ fn headers_are_right(encoder: &str, decode: &str, then: &str, patience: Duration
         }
     }
     player.finish();
-    let (seen, pictures) = (seen.lock().unwrap(), std::fs::read(&path).unwrap());
+    let (seen, frames) = (seen.lock().unwrap(), std::fs::read(&path).unwrap());
     // On a busy machine the end may come before the last of them are written.
-    let written = pictures.chunks_exact(length);
+    let written = frames.chunks_exact(length);
     assert!(written.len() <= seen.len(), "{encoder} {decode} {then}");
     let count = written.len();
-    for (seen, picture) in seen.iter().zip(written) {
-        let sent = sent.get(&number(picture[0]));
+    for (seen, frame) in seen.iter().zip(written) {
+        let sent = sent.get(&number(frame[0]));
         assert_eq!(Some(seen), sent, "{encoder} {decode} {then}");
     }
     Some(count)
 }
 
 #[test]
-fn every_decoder_hands_on_which_picture_it_is() {
+fn every_decoder_hands_on_which_frame_it_is() {
     let h264 = "x264enc tune=zerolatency speed-preset=ultrafast";
     let h265 = "x265enc tune=zerolatency speed-preset=ultrafast";
     let raw = "identity";
@@ -183,7 +183,7 @@ fn every_decoder_hands_on_which_picture_it_is() {
 }
 
 #[test]
-fn what_drops_or_delays_pictures_does_not_confuse_them() {
+fn what_drops_or_delays_frames_does_not_confuse_them() {
     let moment = Duration::from_millis(100);
     for then in [
         "videorate drop-only=true ! video/x-raw,framerate=10/1",
@@ -196,7 +196,7 @@ fn what_drops_or_delays_pictures_does_not_confuse_them() {
             enough.then_some(()).ok_or(format!("{count:?}: {then}"))
         });
     }
-    // Pictures come out in another order than they went in.
+    // Frames come out in another order than they went in.
     let encoder = "x264enc bframes=3 b-adapt=false speed-preset=ultrafast";
     let decode = "h264parse ! avdec_h264 max-threads=1";
     in_one_try(|| {

@@ -7,4 +7,6 @@ pub mod frame_identity;
 pub mod recording;
 pub mod replace;
 pub mod slow_pipeline;
+pub mod source_files;
 pub mod source_loss;
+pub mod watch;

@@ -13,7 +13,7 @@ use crate::support::peers::{Seen, Stage, Viewer};
 use crate::support::x_display::{Screen, Shot};
 use crate::support::{PATIENCE, Running, Sender, Xvfb, run_vidchat, vidchat};
 
-/// A live picture of this width, 16 high and of one grey, told by its brightness.
+/// A live frame of this width, 16 high and of one grey, told by its brightness.
 fn plain(width: u32, more: &str) -> String {
     format!(
         "videotestsrc is-live=true pattern=white \
@@ -22,8 +22,8 @@ fn plain(width: u32, more: &str) -> String {
     )
 }
 
-/// Sees pictures until the first of another form, whose width it returns. Numbers go on, and
-/// none of the old form comes after that.
+/// Sees frames until the first of other caps, whose width it returns. Numbers go on, and
+/// none of the old caps comes after that.
 async fn changes(viewer: &mut Viewer, last: &mut u32) -> i32 {
     let width = loop {
         match viewer.next().await {
@@ -45,7 +45,7 @@ async fn changes(viewer: &mut Viewer, last: &mut u32) -> i32 {
 }
 
 #[tokio::test]
-async fn a_new_pipeline_takes_over_and_viewers_hear_its_form() {
+async fn a_new_pipeline_takes_over_and_viewers_hear_its_caps() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let (source, mut heard) = source(&stage, &plain(32, ""));
     source.open();
@@ -244,7 +244,7 @@ fn the_receiver_changes_over_each_time_its_file_is_saved() {
     );
     receiver.line_with("receiver: changed over to");
     grows(&two);
-    // What fails at once, and what fails with its first picture.
+    // What fails at once, and what fails with its first frame.
     let kept = "receiver: goes on as it was: ";
     for (more, reason) in [
         ("! nosuchthing", "it is not installed"),

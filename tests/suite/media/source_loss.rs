@@ -19,16 +19,16 @@ use vidchat::net::sender::ServerOptions;
 use crate::support::peers::{Seen, Stage, Viewer, within};
 use crate::support::{Running, Sender, vidchat};
 
-/// A form whose pictures are one datagram, and one block of a pipe.
-const FORM: &str = "video/x-raw,format=GRAY8,width=16,height=4,framerate=50/1";
-const PICTURE: usize = 16 * 4;
+/// Caps whose frames are one datagram, and one block of a pipe.
+const CAPS: &str = "video/x-raw,format=GRAY8,width=16,height=4,framerate=50/1";
+const FRAME_BYTES: usize = 16 * 4;
 
 /// A sending pipeline of these words.
 pub fn pipeline_file(text: impl Into<String>) -> PipelineFile {
     PipelineFile::new(Direction::Send, "mine", text)
 }
 
-/// A source of `text` whose pictures go to the viewers of `stage`.
+/// A source of `text` whose frames go to the viewers of `stage`.
 pub fn source(stage: &Stage, text: &str) -> (Source, UnboundedReceiver<SourceEvent>) {
     media::init().expect("GStreamer is installed");
     let (events, heard) = unbounded_channel();
@@ -65,7 +65,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Sends pictures to a port of its own.
+    /// Sends frames to a port of its own.
     pub fn start() -> Self {
         let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
         let port = taken.local_addr().expect("it is bound").port();
@@ -77,7 +77,7 @@ impl Feed {
             while !AtomicBool::load(&end, Relaxed) {
                 if !pause.load(Relaxed) {
                     // Nobody may be listening yet, or any more.
-                    let _ = socket.send_to(&[7; PICTURE], (Ipv4Addr::LOCALHOST, port));
+                    let _ = socket.send_to(&[7; FRAME_BYTES], (Ipv4Addr::LOCALHOST, port));
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -93,7 +93,7 @@ impl Feed {
     /// A pipeline of it, with these words before the end.
     pub fn pipeline(&self, more: &str) -> String {
         let port = self.port;
-        format!("udpsrc address=127.0.0.1 port={port} caps=\"{FORM}\" {more} ! appsink name=frames")
+        format!("udpsrc address=127.0.0.1 port={port} caps=\"{CAPS}\" {more} ! appsink name=frames")
     }
 
     /// Stands still, or goes on.
@@ -125,7 +125,7 @@ async fn live() -> (Stage, Feed, Source, UnboundedReceiver<SourceEvent>) {
 async fn a_pipeline_that_fails_is_started_again_and_its_numbers_go_on() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let text = format!(
-        "videotestsrc is-live=true ! {FORM} ! identity error-after=20 ! appsink name=frames"
+        "videotestsrc is-live=true ! {CAPS} ! identity error-after=20 ! appsink name=frames"
     );
     let (source, mut heard) = source(&stage, &text);
     source.open();
@@ -146,7 +146,7 @@ async fn a_pipeline_that_fails_is_started_again_and_its_numbers_go_on() {
 }
 
 #[tokio::test]
-async fn a_live_source_that_stands_still_is_lost_and_comes_back_with_its_pictures() {
+async fn a_live_source_that_stands_still_is_lost_and_comes_back_with_its_frames() {
     let (stage, feed, _source, mut heard) = live().await;
     let mut viewer = Viewer::join(stage.address).await;
     let before = viewer.frame().await.0;
@@ -179,7 +179,7 @@ async fn a_pipe_that_pauses_is_told_but_goes_on_where_it_was() {
     let (source, mut heard) = source(
         &stage,
         &format!(
-            "fdsrc fd={} blocksize={PICTURE} \
+            "fdsrc fd={} blocksize={FRAME_BYTES} \
              ! rawvideoparse format=gray8 width=16 height=4 framerate=50/1 \
              ! appsink name=frames sync=false",
             pipe.as_raw_fd()
@@ -189,15 +189,15 @@ async fn a_pipe_that_pauses_is_told_but_goes_on_where_it_was() {
     stage.watched_by(1).await;
     source.open();
     let give = |feed: &mut PipeWriter, bytes: &[u8]| feed.write_all(bytes).expect("it is read");
-    give(&mut feed, &[1; PICTURE]);
+    give(&mut feed, &[1; FRAME_BYTES]);
     opened(&mut heard).await;
-    assert_eq!(viewer.frame().await.1, [1; PICTURE]);
-    // It pauses in the middle of a picture.
-    give(&mut feed, &[2; PICTURE / 2]);
+    assert_eq!(viewer.frame().await.1, [1; FRAME_BYTES]);
+    // It pauses in the middle of a frame.
+    give(&mut feed, &[2; FRAME_BYTES / 2]);
     assert_eq!(lost(&mut heard).await, "no frame for 2 s");
-    give(&mut feed, &[2; PICTURE / 2]);
+    give(&mut feed, &[2; FRAME_BYTES / 2]);
     opened(&mut heard).await;
-    assert_eq!(viewer.frame().await.1, [2; PICTURE]);
+    assert_eq!(viewer.frame().await.1, [2; FRAME_BYTES]);
     drop(feed);
     let event = said(&mut heard).await;
     assert!(matches!(event, SourceEvent::Ended), "{event:?}");
@@ -216,7 +216,7 @@ async fn a_pipeline_that_hangs_when_it_is_stopped_is_left_behind() {
     let (source, mut heard) = source(
         &stage,
         &format!(
-            "filesrc location={} blocksize={PICTURE} \
+            "filesrc location={} blocksize={FRAME_BYTES} \
              ! rawvideoparse format=gray8 width=16 height=4 framerate=50/1 \
              ! appsink name=frames sync=false",
             path.display()
@@ -224,29 +224,29 @@ async fn a_pipeline_that_hangs_when_it_is_stopped_is_left_behind() {
     );
     let mut viewer = Viewer::join(stage.address).await;
     source.open();
-    feed.write_all(&[1; PICTURE]).unwrap();
-    assert_eq!(viewer.frame().await.1, [1; PICTURE]);
+    feed.write_all(&[1; FRAME_BYTES]).unwrap();
+    assert_eq!(viewer.frame().await.1, [1; FRAME_BYTES]);
     opened(&mut heard).await;
     // It waits for more, and nothing that GStreamer has can wake it.
     source.close();
     let event = said(&mut heard).await;
     assert!(matches!(event, SourceEvent::Closed), "{event:?}");
-    // Late pictures of it do not get through.
-    feed.write_all(&[2; PICTURE]).unwrap();
+    // Late frames of it do not get through.
+    feed.write_all(&[2; FRAME_BYTES]).unwrap();
     source.open();
-    feed.write_all(&[3; PICTURE * 2]).unwrap();
+    feed.write_all(&[3; FRAME_BYTES * 2]).unwrap();
     opened(&mut heard).await;
-    assert_eq!(viewer.frame().await.1, [3; PICTURE]);
+    assert_eq!(viewer.frame().await.1, [3; FRAME_BYTES]);
     drop(source);
     stage.close("done").await;
 }
 
 #[tokio::test]
-async fn a_loss_is_forgotten_by_viewers_with_the_next_picture() {
+async fn a_loss_is_forgotten_by_viewers_with_the_next_frame() {
     let (stage, feed, _source, mut heard) = live().await;
     feed.pause(true);
     lost(&mut heard).await;
-    // One who comes now sees no picture of before.
+    // One who comes now sees no frame of before.
     let mut late = Viewer::join(stage.address).await;
     stage.watched_by(1).await;
     assert!(matches!(late.next().await, Seen::Hello(_)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::{Ended, Running, Sender, run_vidchat, vidchat};
 
-/// A sender of small pictures, which even single bytes can carry.
+/// A sender of small frames, which even single bytes can carry.
 fn sender() -> Sender {
     Sender::start([
         "--no-preview",
@@ -18,7 +18,7 @@ fn sender() -> Sender {
     ])
 }
 
-/// Watches five pictures through a proxy with this fault.
+/// Watches five frames through a proxy with this fault.
 fn watch(fault: Fault) -> Ended {
     let sender = sender();
     let proxy = Proxy::to(sender.port, fault);
@@ -32,7 +32,7 @@ fn watch(fault: Fault) -> Ended {
     ])
 }
 
-/// A viewer whose connection stalls in a picture.
+/// A viewer whose connection stalls in a frame.
 fn stalled(sender: &Sender) -> (Running, Proxy) {
     let stall = Fault {
         stall_after: Some(20_000),
@@ -97,7 +97,7 @@ fn a_stream_goes_on_where_a_stall_is_short() {
 }
 
 #[test]
-fn a_connection_that_is_cut_in_a_picture_is_lost() {
+fn a_connection_that_is_cut_in_a_frame_is_lost() {
     let mut sender = sender();
     let fault = Fault {
         cut_after: Some(20_000),
@@ -121,7 +121,7 @@ fn a_connection_that_is_cut_in_a_picture_is_lost() {
 }
 
 #[test]
-fn a_connection_that_is_cut_before_the_first_picture_never_was_one() {
+fn a_connection_that_is_cut_before_the_first_frame_never_was_one() {
     for (cut_after, error) in [
         (0, "the sender closed the connection"),
         (4, "is not a vidchat sender"),

@@ -1,4 +1,4 @@
-//! The age that is shown is true: pictures carry the time at which they were made, and what the
+//! The age that is shown is true: frames carry the time at which they were made, and what the
 //! viewer says of their age is compared with what is read from them at the other end.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,26 +11,26 @@ use crate::cli::statistics::Stats;
 use crate::support::slow_link::Link;
 use crate::support::{PATIENCE, Running, Sender, in_one_try, skipped, vidchat};
 
-/// Bytes of a picture: I420, 320×240.
-const PICTURE: usize = 320 * 240 * 3 / 2;
+/// Bytes of a frame: I420, 320×240.
+const FRAME_BYTES: usize = 320 * 240 * 3 / 2;
 /// Not the time that the pipeline is told, as no program keeps to that for ever.
 const FRAME_TIME: Duration = Duration::from_millis(36);
-/// How long pictures are looked at, and how many seconds of them at the start are not.
+/// How long frames are looked at, and how many seconds of them at the start are not.
 const WATCHED: Duration = Duration::from_secs(9);
 const SETTLING: Duration = Duration::from_secs(3);
 /// What the shown age may differ by from the true one.
 const TOLERANCE: f64 = 2.0;
 
-const SEND: &str = "# Pictures from standard input.\n#! keep-open\n\
+const SEND: &str = "# Frames from standard input.\n#! keep-open\n\
     fdsrc fd=0\n\
     ! rawvideoparse format=i420 width=320 height=240 framerate=30/1\n\
     ! appsink name=frames sync=false\n";
-const RECV: &str = "# Pictures to standard output.\nappsrc name=frames ! fdsink fd=1 sync=false\n";
+const RECV: &str = "# Frames to standard output.\nappsrc name=frames ! fdsink fd=1 sync=false\n";
 
 /// What came of one run, in milliseconds.
 #[derive(Debug)]
 struct Seen {
-    /// The age that 95 of 100 pictures have at the most, from outside.
+    /// The age that 95 of 100 frames have at the most, from outside.
     p95: f64,
     fps: f64,
     /// How much younger the viewer says that they are: the median of the seconds.
@@ -91,7 +91,7 @@ fn part(numbers: &mut [f64], percent: usize) -> f64 {
     numbers[(numbers.len() * percent).div_ceil(100) - 1]
 }
 
-/// A picture that has been read.
+/// A frame that has been read.
 struct Arrived {
     /// When, in seconds since 1970.
     at: f64,
@@ -99,7 +99,7 @@ struct Arrived {
     age: f64,
 }
 
-/// Sends stamped pictures from one of these to the other. `shape` changes the two commands.
+/// Sends stamped frames from one of these to the other. `shape` changes the two commands.
 fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) -> Seen {
     let folder = tempfile::tempdir().expect("there is room");
     let (send, recv) = (
@@ -132,7 +132,7 @@ fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) 
         .expect("it starts");
     let stdin = sender.0.stdin.take().expect("it is piped");
     let lines = BufReader::new(sender.0.stderr.take().expect("it is piped"));
-    write_pictures(stdin);
+    write_frames(stdin);
     let target = target(lines);
     receiving.arg(target).arg("--pipeline").arg(&recv);
     let stats = Stats::of(&mut receiving);
@@ -144,48 +144,48 @@ fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) 
         .map(Ending)
         .expect("it starts");
     let stdout = viewer.0.stdout.take().expect("it is piped");
-    let ages = read_pictures(stdout);
+    let ages = read_frames(stdout);
     let (_cat, pipes) = pipes();
     gather(&ages, &pipes, &stats)
 }
 
-/// Writes pictures with the times at which they are made, for as long as they are taken.
-fn write_pictures(mut to: impl Write + Send + 'static) {
+/// Writes frames with the times at which they are made, for as long as they are taken.
+fn write_frames(mut to: impl Write + Send + 'static) {
     std::thread::spawn(move || {
-        let mut picture = vec![90; PICTURE];
+        let mut frame = vec![90; FRAME_BYTES];
         let mut due = Instant::now();
         loop {
             due += FRAME_TIME;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            picture[..8].copy_from_slice(&now().to_le_bytes());
-            if to.write_all(&picture).is_err() {
+            frame[..8].copy_from_slice(&now().to_le_bytes());
+            if to.write_all(&frame).is_err() {
                 break;
             }
         }
     });
 }
 
-/// Such pictures, as they are read.
-fn read_pictures(mut from: impl Read + Send + 'static) -> Receiver<Arrived> {
-    let (arrived, pictures) = channel();
+/// Such frames, as they are read.
+fn read_frames(mut from: impl Read + Send + 'static) -> Receiver<Arrived> {
+    let (arrived, frames) = channel();
     std::thread::spawn(move || {
-        let mut picture = vec![0; PICTURE];
-        while from.read_exact(&mut picture).is_ok() {
-            let made = u64::from_le_bytes(picture[..8].try_into().expect("eight bytes"));
+        let mut frame = vec![0; FRAME_BYTES];
+        while from.read_exact(&mut frame).is_ok() {
+            let made = u64::from_le_bytes(frame[..8].try_into().expect("eight bytes"));
             let now = now();
-            let picture = Arrived {
+            let frame = Arrived {
                 at: now as f64 / 1e9,
                 age: now.saturating_sub(made) as f64 / 1e6,
             };
-            if arrived.send(picture).is_err() {
+            if arrived.send(frame).is_err() {
                 break;
             }
         }
     });
-    pictures
+    frames
 }
 
-/// Pictures that go through a program that does nothing: what the pipes on both sides of vidchat
+/// Frames that go through a program that does nothing: what the pipes on both sides of vidchat
 /// take at this moment, which it cannot know.
 fn pipes() -> (Ending, Receiver<Arrived>) {
     let cat = Command::new("cat")
@@ -193,8 +193,8 @@ fn pipes() -> (Ending, Receiver<Arrived>) {
         .stdout(Stdio::piped())
         .spawn();
     let mut cat = cat.map(Ending).expect("every system has it");
-    write_pictures(cat.0.stdin.take().expect("it is piped"));
-    let ages = read_pictures(cat.0.stdout.take().expect("it is piped"));
+    write_frames(cat.0.stdin.take().expect("it is piped"));
+    let ages = read_frames(cat.0.stdout.take().expect("it is piped"));
     (cat, ages)
 }
 
@@ -211,8 +211,8 @@ fn target(lines: impl BufRead + Send + 'static) -> String {
     told.recv_timeout(PATIENCE).expect("the sender runs")
 }
 
-fn gather(pictures: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Stats) -> Seen {
-    let next = || pictures.recv_timeout(PATIENCE).expect("there are pictures");
+fn gather(frames: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Stats) -> Seen {
+    let next = || frames.recv_timeout(PATIENCE).expect("there are frames");
     let begun = next().at;
     let mut seen: Vec<Arrived> = Vec::new();
     while seen
@@ -225,8 +225,8 @@ fn gather(pictures: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Stats
     let between = |from: f64, to: f64| -> Vec<f64> {
         let seen = seen
             .iter()
-            .filter(|picture| picture.at > from && picture.at <= to);
-        seen.map(|picture| picture.age).collect()
+            .filter(|frame| frame.at > from && frame.at <= to);
+        seen.map(|frame| frame.age).collect()
     };
     let lines = stats.lines();
     // The viewer may live in another time; the file does not.
@@ -248,10 +248,7 @@ fn gather(pictures: &Receiver<Arrived>, pipes: &Receiver<Arrived>, stats: &Stats
         p95: part(&mut all, 95),
         younger: part(&mut younger, 50),
         pipes: part(
-            &mut pipes
-                .try_iter()
-                .map(|picture| picture.age)
-                .collect::<Vec<_>>(),
+            &mut pipes.try_iter().map(|frame| frame.age).collect::<Vec<_>>(),
             50,
         ),
     }
@@ -290,7 +287,7 @@ fn clocks_that_are_an_hour_apart_and_drift_change_nothing() {
 }
 
 #[test]
-fn on_a_link_that_is_too_thin_pictures_stay_new_whatever_its_queue() {
+fn on_a_link_that_is_too_thin_frames_stay_new_whatever_its_queue() {
     let Some(link) = Link::start("10mbit", "limit 1mb") else {
         return;
     };
@@ -314,7 +311,7 @@ fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
     });
 }
 
-/// The ages of a codec's pictures in each of some seconds, and their mean once they have settled.
+/// The ages of a codec's frames in each of some seconds, and their mean once they have settled.
 fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     let mut send = vidchat();
     send.args(["send", "--no-preview", "--pipeline", "test-h264"])
@@ -328,7 +325,7 @@ fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     // The queue holds ten seconds of what the link carries, which is less than the encoder makes
     // at the least of its bit rates before it is told of the link.
     let ages = (0..9).map(|_| {
-        let line = stats.line("pictures", |line| line["shown"].as_u64() > Some(0));
+        let line = stats.line("frames", |line| line["shown"].as_u64() > Some(0));
         line["age_ms"]["p50"].as_f64().unwrap_or(f64::MAX)
     });
     let ages: Vec<f64> = ages.collect();

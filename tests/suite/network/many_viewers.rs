@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vidchat::net::sender::ServerOptions;
 
-use crate::support::peers::{Stage, Stranger, Viewer, hello, picture};
+use crate::support::peers::{Stage, Stranger, Viewer, hello, test_frame};
 use crate::support::{PATIENCE, Sender};
 
 const CONNECTIONS: usize = 10_000;
@@ -31,14 +31,14 @@ async fn thousands_who_come_and_go_leave_nothing_behind() {
             }
             strangers.push(stranger);
         }
-        stage.hub.publish(picture(round as u32));
+        stage.hub.publish(test_frame(round as u32));
         for stranger in strangers {
             stranger.hang_up().await;
         }
     }
     stage.watched_by(0).await;
     let mut viewer = Viewer::join(stage.address).await;
-    stage.hub.publish(picture(70_000));
+    stage.hub.publish(test_frame(70_000));
     while viewer.frame().await.0.sequence != 70_000 {}
     drop(viewer);
     stage.watched_by(0).await;
@@ -67,7 +67,7 @@ fn a_viewer_that_hardly_reads_costs_no_memory_however_long_it_stays() {
     let mut crumb = [0; 32 * 1024];
     let mut sizes = Vec::new();
     for _ in 0..35 {
-        // Enough for a picture in the time that one may take, and little of what comes.
+        // Enough for a frame in the time that one may take, and little of what comes.
         viewer.read_exact(&mut crumb).expect("it is served");
         std::thread::sleep(Duration::from_secs(1));
         sizes.push(memory(sender.process.id()));

@@ -21,7 +21,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// One that shows pictures of `target` already.
+    /// One that shows frames of `target` already.
     fn start(target: &str) -> Self {
         let mut command = vidchat();
         command.args(["recv", target, "--display", "none"]);
@@ -30,12 +30,12 @@ impl Watcher {
             process: Running::start(&mut command),
             stats,
         };
-        watcher.shows_pictures();
+        watcher.shows_frames();
         watcher
     }
 
-    fn shows_pictures(&self) {
-        self.stats.line("pictures", |line| {
+    fn shows_frames(&self) {
+        self.stats.line("frames", |line| {
             line["state"] == "live" && line["shown"].as_u64() > Some(0)
         });
     }
@@ -71,7 +71,7 @@ fn a_viewer_comes_back_by_itself_when_its_sender_is_there_again() {
         assert!(back.contains(&format!("sender {target}: ")), "{back}");
         // Perhaps before it says where it listens.
         first.process.has_said("joined (1 watching)");
-        watcher.shows_pictures();
+        watcher.shows_frames();
     }
     let times = |part| {
         watcher
@@ -114,7 +114,7 @@ fn a_line_that_goes_dead_without_a_word_is_noticed_at_both_ends_and_left() {
         .line_with("left: no sign of life for 3 s (0 watching)");
     proxy.stall(false);
     sender.process.line_with("joined (1 watching)");
-    watcher.shows_pictures();
+    watcher.shows_frames();
     watcher.quit();
     sender.process.line_with("(0 watching)");
 }
@@ -132,7 +132,7 @@ fn a_viewer_that_was_suspended_loses_its_seat_and_takes_another() {
     watcher.process.line_with("connecting again");
     watcher.process.line_with("connected again after");
     sender.process.line_with("joined (1 watching)");
-    watcher.shows_pictures();
+    watcher.shows_frames();
     watcher.quit();
 }
 
@@ -147,8 +147,8 @@ fn a_sender_that_was_suspended_shows_nothing_of_that_time() {
     let before = watcher.stats.lines().len();
     sender.process.signal("CONT");
     watcher.process.line_with("connected again after");
-    watcher.shows_pictures();
-    // It stood still for three seconds and more, and made pictures of all of them when it went on:
+    watcher.shows_frames();
+    // It stood still for three seconds and more, and made frames of all of them when it went on:
     // the oldest is as old as that.
     for line in &watcher.stats.lines()[before..] {
         let oldest = line["age_ms"]["max"].as_f64();

@@ -13,7 +13,7 @@ use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Bye, Control, Dialect, FRAME_LIMIT, WireError};
 
 use crate::support::peers::{
-    Eye, FORM, Seen, Stranger, Viewer, caps, hello, introduction, listener, picture, within,
+    CAPS, Eye, Seen, Stranger, Viewer, caps, hello, introduction, listener, test_frame, within,
 };
 
 /// A viewer and the sender that it has connected to, which has not said anything yet.
@@ -50,7 +50,7 @@ fn control(json: &[u8]) -> Vec<u8> {
 }
 
 fn frame(sequence: u32) -> Vec<u8> {
-    let frame = picture(sequence);
+    let frame = test_frame(sequence);
     let head = encode_frame_head(&frame.header, frame.data.len());
     [&head[..], &frame.data].concat()
 }
@@ -264,7 +264,7 @@ async fn a_sender_that_stops_is_given_up_after_a_while() {
 }
 
 #[tokio::test]
-async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_pictures() {
+async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_frames() {
     let other = Control::Caps {
         caps: "image/jpeg".into(),
     };
@@ -289,22 +289,22 @@ async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_pictures() {
             (ReceiveError::Bye(_), _) if length == whole.len() => {}
             _ => panic!("after {length} of {} bytes: {error:?}", whole.len()),
         }
-        let pictures = seen.iter().filter(|s| matches!(s, Seen::Frame(..))).count();
+        let frames = seen.iter().filter(|s| matches!(s, Seen::Frame(..))).count();
         let expected = usize::from(length >= first_ends) + usize::from(length >= second_ends);
-        assert_eq!(pictures, expected, "after {length} bytes");
+        assert_eq!(frames, expected, "after {length} bytes");
     }
 }
 
 #[tokio::test]
 async fn a_sender_of_bare_frames_is_held_to_the_limits_too() {
-    let bare = |form: Option<&str>| ReceiveOptions {
+    let bare = |text: Option<&str>| ReceiveOptions {
         dialect: Some(Dialect::Bare),
-        bare_caps: form.map(caps),
+        bare_caps: text.map(caps),
         max_frame: 1000,
         ..ReceiveOptions::default()
     };
     let whole = [message(2, b"ab"), message(3, b"cde")].concat();
-    let (error, seen) = shown_to(&whole, bare(Some(FORM)), |_| {}).await;
+    let (error, seen) = shown_to(&whole, bare(Some(CAPS)), |_| {}).await;
     assert!(matches!(error, ReceiveError::Closed), "{error:?}");
     let first = FrameHeader {
         key: true,
@@ -318,25 +318,25 @@ async fn a_sender_of_bare_frames_is_held_to_the_limits_too() {
         seen,
         [
             Seen::Hello(String::new()),
-            Seen::Caps(caps(FORM)),
+            Seen::Caps(caps(CAPS)),
             Seen::Room(2),
             Seen::Frame(first, b"ab".into()),
             Seen::Room(3),
             Seen::Frame(second, b"cde".into()),
         ]
     );
-    for (script, form, expected) in [
-        (message(1001, b"x"), Some(FORM), "1001 bytes"),
-        (message(u64::MAX, b"x"), Some(FORM), "a message of 184"),
-        (message(0, b""), Some(FORM), "an empty message"),
+    for (script, text, expected) in [
+        (message(1001, b"x"), Some(CAPS), "1001 bytes"),
+        (message(u64::MAX, b"x"), Some(CAPS), "a message of 184"),
+        (message(0, b""), Some(CAPS), "an empty message"),
         (message(2, b"ab"), None, "a frame before any caps"),
-        (message(9, b"ab"), Some(FORM), "closed the connection"),
+        (message(9, b"ab"), Some(CAPS), "closed the connection"),
     ] {
-        let (error, seen) = shown_to(&script, bare(form), |_| {}).await;
+        let (error, seen) = shown_to(&script, bare(text), |_| {}).await;
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!seen.iter().any(|s| matches!(s, Seen::Frame(..))));
     }
-    let jpeg = message(4, b"\xff\xd8ab");
+    let jpeg = message(4, b"\xff\xd8\xff\xe0");
     let (_, seen) = shown(&jpeg).await;
     assert_eq!(seen.last(), Some(&Seen::Frame(first, jpeg[8..].into())));
 }

@@ -76,7 +76,7 @@ fn frame(data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_raw_picture_of_another_length_is_refused() {
+fn a_raw_frame_of_another_length_is_refused() {
     for length in [0, 1, 383, 385, 100_000] {
         let script = [hello(RAW), frame(&[0; 384]), frame(&vec![0; length])].concat();
         let ended = Liar::saying(script).watched("5");
@@ -87,7 +87,7 @@ fn a_raw_picture_of_another_length_is_refused() {
 }
 
 #[test]
-fn a_form_that_nobody_can_show_is_refused_at_once() {
+fn caps_that_nobody_can_show_are_refused_at_once() {
     for (caps, cause) in [
         ("video/x-raw, format=NOPE, width=16, height=16", "NOPE"),
         ("video/x-raw, format=I420, width=0, height=16", "width 0"),
@@ -105,8 +105,8 @@ fn a_form_that_nobody_can_show_is_refused_at_once() {
 }
 
 #[test]
-fn pictures_that_are_none_never_break_the_viewer() {
-    for (caps, picture) in [
+fn frames_of_no_codec_never_break_the_viewer() {
+    for (caps, data) in [
         ("image/jpeg", &b""[..]),
         ("image/jpeg", b"\xff\xd8"),
         ("image/jpeg", b"this is no JPEG picture at all"),
@@ -115,12 +115,12 @@ fn pictures_that_are_none_never_break_the_viewer() {
         ("video/x-h264, stream-format=byte-stream", &[0; 300]),
         ("video/x-vp8", &[0xff; 300]),
     ] {
-        let script = [hello(caps), frame(picture), frame(picture)].concat();
+        let script = [hello(caps), frame(data), frame(data)].concat();
         let ended = Liar::saying(script).watched("5");
         assert!(
             matches!(ended.code(), 1 | 3),
             "{caps}, {} bytes: {:?} {}",
-            picture.len(),
+            data.len(),
             ended.status,
             ended.stderr
         );
@@ -129,7 +129,7 @@ fn pictures_that_are_none_never_break_the_viewer() {
 }
 
 #[test]
-fn a_form_may_change_a_hundred_times_in_a_row() {
+fn caps_may_change_a_hundred_times_in_a_row() {
     let mut script = hello(RAW);
     for side in (2..102).map(|i| i * 2) {
         let caps = format!("video/x-raw, format=GRAY8, width=4, height={side}");

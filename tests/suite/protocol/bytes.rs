@@ -14,7 +14,7 @@ use vidchat::wire::{ByeCode, Caps, Control, Head, HeadBuffer, Hello};
 use crate::support::peers::{Seen, Stage, Stranger, Viewer, listener, within};
 use crate::support::project;
 
-const FORM: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
+const CAPS: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
 const NAMES: [&str; 12] = [
@@ -115,7 +115,7 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
     assert_eq!(control("hello-viewer"), viewer);
     assert!(matches!(control("pong"), Control::Pong(pong) if pong.replied > pong.received));
     assert!(matches!(control("ack"), Control::Ack(ack) if ack.sequence == 7));
-    assert_eq!(control("hello-sender"), hello("desk", Some(FORM)));
+    assert_eq!(control("hello-sender"), hello("desk", Some(CAPS)));
     let sends = Control::Hello(Hello {
         vidchat: 1,
         name: "desk".into(),
@@ -156,7 +156,7 @@ async fn a_conversation_consists_of_the_bytes_of_the_document() {
     .await;
     stage
         .hub
-        .announce(Caps::parse(FORM).expect("they are good"));
+        .announce(Caps::parse(CAPS).expect("they are good"));
     stage.hub.publish(the_frame());
     let mut viewer = Stranger::at(stage.address).await;
     viewer.say(&golden("hello-viewer")).await;
@@ -194,8 +194,8 @@ async fn a_viewer_says_and_understands_the_bytes_of_the_document() {
         sender.write_all(&golden(name)).await.expect("it listens");
     }
     assert_eq!(viewer.next().await, Seen::Hello("desk".into()));
-    let form = Caps::parse(FORM).expect("they are good");
-    assert_eq!(viewer.next().await, Seen::Caps(form));
+    let caps = Caps::parse(CAPS).expect("they are good");
+    assert_eq!(viewer.next().await, Seen::Caps(caps));
     let Frame { header, data } = the_frame();
     // Acknowledging is the network's own business.
     let header = FrameHeader {

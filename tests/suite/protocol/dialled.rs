@@ -18,8 +18,8 @@ use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{Bye, ByeCode, Caps, Control, Dialect, Hello};
 
 use crate::support::peers::{
-    Eye, FORM, Log, Seen, Stage, Stranger, Viewer, caps, hello, introduction, listener, numbered,
-    picture, within,
+    CAPS, Eye, Log, Seen, Stage, Stranger, Viewer, caps, hello, introduction, listener, numbered,
+    test_frame, within,
 };
 
 /// A receiver that listens, and shows one sender after another.
@@ -88,7 +88,7 @@ impl Dialler {
     /// Sends to a receiver that is there already.
     async fn to(address: SocketAddr, options: ServerOptions) -> Self {
         let hub = Hub::new();
-        hub.announce(caps(FORM));
+        hub.announce(caps(CAPS));
         let service = Service::new(Arc::clone(&hub), options);
         let target = target(address);
         let first = match dial::dial(&target, &service).await {
@@ -160,9 +160,9 @@ async fn a_sender_that_connects_is_shown_as_one_that_listens() {
     let mut gate = Gate::open(ReceiveOptions::default()).await;
     let sender = Dialler::to(gate.address, named("garden")).await;
     assert_eq!(gate.next().await, Seen::Hello("garden".into()));
-    assert_eq!(gate.next().await, Seen::Caps(caps(FORM)));
+    assert_eq!(gate.next().await, Seen::Caps(caps(CAPS)));
     for sequence in 0..100 {
-        let sent = picture(sequence);
+        let sent = test_frame(sequence);
         sender.hub.publish(sent.clone());
         assert_eq!(
             gate.next().await,
@@ -220,7 +220,7 @@ async fn a_second_sender_is_told_that_the_receiver_is_busy_and_shown_when_it_is_
         "turned away: the receiver shows another sender; trying again",
     )
     .await;
-    first.hub.publish(picture(0));
+    first.hub.publish(test_frame(0));
     while !matches!(gate.next().await, Seen::Frame(..)) {}
     first.close(Bye::default()).await;
     gate.lost().await;
@@ -261,7 +261,7 @@ async fn a_receiver_that_never_speaks_gets_bare_frames_where_they_are_asked_for(
     let sender = Dialler::to(address, speaking(Dialect::Bare)).await;
     let (mut receiver, _) = socket.accept().await.expect("it has connected");
     sender.watched_by(1).await;
-    let sent = picture(3);
+    let sent = test_frame(3);
     sender.hub.publish(sent.clone());
     let expected = [&64u64.to_le_bytes()[..], &sent.data].concat();
     let mut heard = vec![0; expected.len()];
@@ -281,8 +281,8 @@ async fn a_program_of_the_tutorials_family_that_connects_is_shown() {
     camera.say(&start[..9]).await;
     camera.say(&start[9..]).await;
     assert_eq!(gate.next().await, Seen::Hello(String::new()));
-    let form = caps("video/x-raw, format=BGR, width=4, height=2");
-    assert_eq!(gate.next().await, Seen::Caps(form));
+    let bgr = caps("video/x-raw, format=BGR, width=4, height=2");
+    assert_eq!(gate.next().await, Seen::Caps(bgr));
     camera.say(&rest).await;
     for number in [1, 2] {
         match gate.next().await {
@@ -308,15 +308,47 @@ async fn bare_frames_from_a_sender_that_connects_are_shown() {
     assert!(matches!(gate.next().await, Seen::Frame(_, data) if data.len() == 6));
     let options = ReceiveOptions {
         dialect: Some(Dialect::Bare),
-        bare_caps: Some(caps(FORM)),
+        bare_caps: Some(caps(CAPS)),
         ..ReceiveOptions::default()
     };
     let mut gate = Gate::open(options).await;
     let sender = Dialler::to(gate.address, speaking(Dialect::Bare)).await;
-    sender.hub.publish(picture(0));
+    sender.hub.publish(test_frame(0));
     assert_eq!(gate.next().await, Seen::Hello(String::new()));
-    assert_eq!(gate.next().await, Seen::Caps(caps(FORM)));
+    assert_eq!(gate.next().await, Seen::Caps(caps(CAPS)));
     assert!(matches!(gate.next().await, Seen::Frame(_, data) if data.len() == 64));
+}
+
+#[tokio::test]
+async fn bare_frames_behind_any_length_that_both_sides_agree_on_are_shown() {
+    for length in ["Q", "I", ">Q", ">L", "16"].map(|name| name.parse().unwrap()) {
+        let options = ReceiveOptions {
+            dialect: Some(Dialect::Bare),
+            bare_caps: Some(caps(CAPS)),
+            bare_length: length,
+            ..ReceiveOptions::default()
+        };
+        let mut gate = Gate::open(options).await;
+        let options = ServerOptions {
+            length,
+            ..speaking(Dialect::Bare)
+        };
+        let sender = Dialler::to(gate.address, options).await;
+        // Such a sender shows itself by its first frame.
+        sender.hub.publish(test_frame(0));
+        assert_eq!(gate.next().await, Seen::Hello(String::new()));
+        assert_eq!(gate.next().await, Seen::Caps(caps(CAPS)));
+        for sequence in 0..3 {
+            if sequence > 0 {
+                sender.hub.publish(test_frame(sequence));
+            }
+            match gate.next().await {
+                Seen::Frame(_, data) => assert_eq!(data, test_frame(sequence).data),
+                other => panic!("{length}: {other:?}"),
+            }
+        }
+        sender.close(Bye::default()).await;
+    }
 }
 
 #[tokio::test]
@@ -376,7 +408,7 @@ async fn a_sender_that_turns_bad_makes_way_for_the_next() {
         ..Hello::default()
     })
     .encode();
-    let frame = [&encode_frame_head(&picture(0).header, 64)[..], &[7; 64]].concat();
+    let frame = [&encode_frame_head(&test_frame(0).header, 64)[..], &[7; 64]].concat();
     for (bytes, reason) in [
         (frame, "a frame before any caps"),
         (
@@ -462,7 +494,7 @@ async fn what_answers_a_sender_and_is_no_receiver_is_named() {
 async fn a_receiver_that_turns_bad_is_left_and_tried_again() {
     let (log, _guard) = Log::listen();
     let (socket, address) = listener().await;
-    let frame = [&encode_frame_head(&picture(0).header, 64)[..], &[7; 64]].concat();
+    let frame = [&encode_frame_head(&test_frame(0).header, 64)[..], &[7; 64]].concat();
     let bad = [
         (
             u64::MAX.to_le_bytes().to_vec(),
@@ -532,17 +564,17 @@ async fn asked_for(address: SocketAddr, stream: Option<&str>) -> Result<Caps, By
 async fn a_viewer_gets_the_stream_that_it_asks_for_and_the_default_without_a_name() {
     let stage = Stage::open(ServerOptions::default()).await;
     let screen = Hub::new();
-    let form = caps("video/x-raw, format=GRAY8, width=8, height=8");
-    screen.announce(form.clone());
+    let gray = caps("video/x-raw, format=GRAY8, width=8, height=8");
+    screen.announce(gray.clone());
     let directory = stage.service.directory();
     directory.insert("screen", Arc::clone(&screen));
     directory.insert("camera", Arc::clone(directory.default_hub()));
-    assert_eq!(asked_for(stage.address, None).await, Ok(caps(FORM)));
+    assert_eq!(asked_for(stage.address, None).await, Ok(caps(CAPS)));
     assert_eq!(
         asked_for(stage.address, Some("camera")).await,
-        Ok(caps(FORM))
+        Ok(caps(CAPS))
     );
-    assert_eq!(asked_for(stage.address, Some("screen")).await, Ok(form));
+    assert_eq!(asked_for(stage.address, Some("screen")).await, Ok(gray));
     let unknown = Bye {
         streams: vec!["camera".into(), "screen".into()],
         ..Bye::new(

@@ -13,12 +13,14 @@ use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
 use vidchat::wire::{Ack, CONTROL_LIMIT, Control, Hello, text};
 
-use crate::support::peers::{FORM, Log, Stage, Stranger, caps, hello, numbered, picture, within};
+use crate::support::peers::{
+    CAPS, Log, Stage, Stranger, caps, hello, numbered, test_frame, within,
+};
 
 /// A sender that serves the tutorial's programs too.
 struct Scene {
     stage: Stage,
-    /// Where their pictures come from.
+    /// Where their frames come from.
     bgr: Arc<Hub>,
     width: u32,
     height: u32,
@@ -32,7 +34,7 @@ impl Scene {
         Self::of(16, 4, ServerOptions::default()).await
     }
 
-    /// With pictures of this size for the tutorial's programs.
+    /// With frames of this size for the tutorial's programs.
     async fn of(width: u32, height: u32, options: ServerOptions) -> Self {
         let (log, guard) = Log::listen();
         let bgr = Hub::new();
@@ -57,7 +59,7 @@ impl Scene {
 
     /// Somebody who said nothing for so long that pickles come.
     async fn silent(&self) -> Stranger {
-        // Who joins is shown the newest picture at once, which is none of this one's.
+        // Who joins is shown the newest frame at once, which is none of this one's.
         self.bgr.clear();
         let line = "a program of the tutorial): joined";
         let joined = self.log.count(line);
@@ -66,7 +68,7 @@ impl Scene {
         stranger
     }
 
-    /// A picture for the tutorial's programs; returns the message that it is to them.
+    /// A frame for the tutorial's programs; returns the message that it is to them.
     fn show(&mut self) -> Vec<u8> {
         let size = self.width as usize * self.height as usize * 3;
         let data = vec![self.sequence as u8; size];
@@ -112,7 +114,7 @@ async fn told(stranger: &mut Stranger) -> Control {
 fn introduction() -> Control {
     Control::Hello(Hello {
         vidchat: 1,
-        caps: Some(caps(FORM).to_string()),
+        caps: Some(caps(CAPS).to_string()),
         ..Hello::default()
     })
 }
@@ -149,7 +151,7 @@ async fn a_late_hello_is_answered_between_two_pickles_and_all_goes_on_in_the_pro
         panic!("its ping was not answered");
     };
     assert_eq!(pong.sent, 5);
-    let frame = picture(70);
+    let frame = test_frame(70);
     scene.stage.hub.publish(frame.clone());
     let asking = FrameHeader {
         ack: true,
@@ -248,7 +250,7 @@ async fn what_is_no_hello_is_ignored_and_so_is_all_that_follows() {
         &message(1 << 40, b"{\"type\":\"hello\""),
         &message(CONTROL_LIMIT + 1, b"{\"type\":\"hello\""),
         &message(50, b"\x80\x04\x95"),
-        &encode_frame_head(&picture(0).header, 64),
+        &encode_frame_head(&test_frame(0).header, 64),
         &control_of(b"{"),
         &control_of(b"{}"),
         &control_of(&deep),
@@ -339,7 +341,7 @@ async fn who_said_hello_late_may_be_silent_until_its_first_frame_is_through() {
     late.say(&lively("kitchen")).await;
     // Longer than any other viewer may be silent that promised not to be.
     sleep(Duration::from_millis(3500)).await;
-    scene.stage.hub.publish(picture(0));
+    scene.stage.hub.publish(test_frame(0));
     while heard(&mut late).await[8] != 1 {}
     assert_eq!(scene.log.count("left"), 0, "{}", scene.log.text());
     let ack = Ack {

@@ -12,10 +12,10 @@ use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{Control, Dialect, FRAME_LIMIT, Head};
 
 use crate::support::peers::{
-    FORM, Log, Seen, Stage, Stranger, Viewer, caps, hello, numbered, picture, within,
+    CAPS, Log, Seen, Stage, Stranger, Viewer, caps, hello, numbered, test_frame, within,
 };
 
-/// A picture that fills the buffers of a connection after a few.
+/// A frame that fills the buffers of a connection after a few.
 const LARGE: usize = 256 * 1024;
 
 fn short_stall() -> ServerOptions {
@@ -26,7 +26,7 @@ fn short_stall() -> ServerOptions {
 }
 
 #[tokio::test]
-async fn every_picture_arrives_once_in_order_and_unchanged() {
+async fn every_frame_arrives_once_in_order_and_unchanged() {
     let stage = Stage::open(ServerOptions {
         name: "desk".into(),
         ..ServerOptions::default()
@@ -34,9 +34,9 @@ async fn every_picture_arrives_once_in_order_and_unchanged() {
     .await;
     let mut viewer = Viewer::join(stage.address).await;
     assert_eq!(viewer.next().await, Seen::Hello("desk".into()));
-    assert_eq!(viewer.next().await, Seen::Caps(caps(FORM)));
+    assert_eq!(viewer.next().await, Seen::Caps(caps(CAPS)));
     for sequence in 0..200 {
-        let sent = picture(sequence);
+        let sent = test_frame(sequence);
         stage.hub.publish(sent.clone());
         let expected = Seen::Frame(sent.header, sent.data.to_vec());
         assert_eq!(viewer.next().await, expected);
@@ -50,7 +50,7 @@ async fn every_picture_arrives_once_in_order_and_unchanged() {
 }
 
 #[tokio::test]
-async fn pictures_of_every_size_arrive_whole() {
+async fn frames_of_every_size_arrive_whole() {
     let stage = Stage::open(ServerOptions::default()).await;
     let mut viewer = Viewer::join(stage.address).await;
     for (sequence, size) in (0..).zip([0, 1, 23, 24, 25, 4095, 65_535, 65_536, LARGE, 5_000_000]) {
@@ -64,14 +64,14 @@ async fn pictures_of_every_size_arrive_whole() {
 }
 
 #[tokio::test]
-async fn who_comes_late_gets_the_newest_picture_at_once_and_nothing_old() {
+async fn who_comes_late_gets_the_newest_frame_at_once_and_nothing_old() {
     let stage = Stage::open(ServerOptions::default()).await;
     for sequence in 0..10 {
-        stage.hub.publish(picture(sequence));
+        stage.hub.publish(test_frame(sequence));
     }
     let mut late = Viewer::join(stage.address).await;
     assert_eq!(late.frame().await.0.sequence, 9);
-    stage.hub.publish(picture(10));
+    stage.hub.publish(test_frame(10));
     assert_eq!(late.frame().await.0.sequence, 10);
     assert_eq!(
         late.meter.traffic.skipped.load(Relaxed),
@@ -82,13 +82,13 @@ async fn who_comes_late_gets_the_newest_picture_at_once_and_nothing_old() {
 }
 
 #[tokio::test]
-async fn who_comes_before_the_caps_are_known_gets_them_before_the_first_picture() {
+async fn who_comes_before_the_caps_are_known_gets_them_before_the_first_frame() {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let mut early = Viewer::join(stage.address).await;
     assert_eq!(early.next().await, Seen::Hello(String::new()));
-    stage.hub.announce(caps(FORM));
-    stage.hub.publish(picture(0));
-    assert_eq!(early.next().await, Seen::Caps(caps(FORM)));
+    stage.hub.announce(caps(CAPS));
+    stage.hub.publish(test_frame(0));
+    assert_eq!(early.next().await, Seen::Caps(caps(CAPS)));
     assert_eq!(early.frame().await.0.sequence, 0);
     stage.close("done").await;
 }
@@ -102,7 +102,7 @@ async fn three_viewers_get_the_same() {
     }
     stage.watched_by(3).await;
     for sequence in 0..50 {
-        let sent = picture(sequence);
+        let sent = test_frame(sequence);
         stage.hub.publish(sent.clone());
         for viewer in &mut viewers {
             let (header, data) = viewer.frame().await;
@@ -127,13 +127,13 @@ async fn a_stalled_viewer_delays_nobody_and_is_dropped_with_its_reason() {
     log.has(1, "left: took nothing for 0.5 s (1 watching)")
         .await;
     stage.watched_by(1).await;
-    stage.hub.publish(picture(100));
+    stage.hub.publish(test_frame(100));
     assert_eq!(viewer.frame().await.0.sequence, 100);
     stage.close("done").await;
 }
 
 #[tokio::test]
-async fn a_slow_viewer_skips_to_the_newest_picture() {
+async fn a_slow_viewer_skips_to_the_newest_frame() {
     let stage = Stage::open(ServerOptions::default()).await;
     let mut slow = Stranger::at(stage.address).await;
     slow.say(&hello("slow")).await;
@@ -174,7 +174,7 @@ async fn caps_may_change_in_mid_stream() {
     let stage = Stage::open(ServerOptions::default()).await;
     let mut viewer = Viewer::join(stage.address).await;
     let mut other_viewer = Viewer::join(stage.address).await;
-    stage.hub.publish(picture(0));
+    stage.hub.publish(test_frame(0));
     for viewer in [&mut viewer, &mut other_viewer] {
         assert_eq!(viewer.frame().await.0.sequence, 0);
     }
@@ -215,7 +215,7 @@ async fn the_viewer_who_is_one_too_many_is_told_why() {
         "turned away a viewer: 2 watching of 2 connected; vidchat send --max-viewers 4 has room",
     )
     .await;
-    stage.hub.publish(picture(0));
+    stage.hub.publish(test_frame(0));
     first.frame().await;
     drop(second);
     stage.watched_by(1).await;
@@ -287,7 +287,7 @@ async fn the_end_reaches_every_viewer_with_its_reason() {
         viewers.push(Viewer::join(stage.address).await);
     }
     stage.watched_by(3).await;
-    stage.hub.publish(picture(0));
+    stage.hub.publish(test_frame(0));
     for viewer in &mut viewers {
         viewer.frame().await;
     }
@@ -340,7 +340,7 @@ async fn the_server_leaves_no_task_behind() {
 }
 
 #[tokio::test]
-async fn a_bare_viewer_gets_lengths_and_pictures_and_nothing_else() {
+async fn a_bare_viewer_gets_lengths_and_frames_and_nothing_else() {
     let stage = Stage::open(ServerOptions {
         dialect: Some(Dialect::Bare),
         ..ServerOptions::default()
@@ -349,14 +349,14 @@ async fn a_bare_viewer_gets_lengths_and_pictures_and_nothing_else() {
     let stream = TcpStream::connect(stage.address).await.expect("it listens");
     let options = ReceiveOptions {
         dialect: Some(Dialect::Bare),
-        bare_caps: Some(caps(FORM)),
+        bare_caps: Some(caps(CAPS)),
         ..ReceiveOptions::default()
     };
     let mut viewer = Viewer::watch(stream, options, |_| {});
     let mut raw = Stranger::at(stage.address).await;
     stage.watched_by(2).await;
     for sequence in 0..20 {
-        let sent = picture(sequence);
+        let sent = test_frame(sequence);
         stage.hub.publish(sent.clone());
         assert_eq!(viewer.frame().await.1, sent.data);
         let mut heard = [0; 8 + 64];

@@ -19,11 +19,11 @@ use crate::cli::statistics::Stats;
 use crate::machine::python_tutorial::{client, python};
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::peers::{
-    Eye, FORM, Seen, Stranger, Viewer, caps, introduction, listener, picture, within,
+    CAPS, Eye, Seen, Stranger, Viewer, caps, introduction, listener, test_frame, within,
 };
 use crate::support::{Running, Sender, run, vidchat};
 
-/// The form of the pictures in [`pickle`].
+/// The caps of the frames in [`pickle`].
 const BGR: &str = "video/x-raw, format=BGR, width=16, height=4";
 
 const PIXELS: [u8; 192] = [9; 192];
@@ -35,7 +35,7 @@ fn pickle() -> Vec<u8> {
 
 /// A frame, its message, and how it is seen.
 fn frame(sequence: u32) -> (Vec<u8>, Seen) {
-    let frame = picture(sequence);
+    let frame = test_frame(sequence);
     let asking = FrameHeader {
         ack: true,
         ..frame.header
@@ -45,7 +45,7 @@ fn frame(sequence: u32) -> (Vec<u8>, Seen) {
     (message, Seen::Frame(frame.header, frame.data.to_vec()))
 }
 
-/// How a picture out of a pickle is seen.
+/// How a frame out of a pickle is seen.
 fn unpickled(sequence: u32) -> Seen {
     let header = FrameHeader {
         key: true,
@@ -111,7 +111,7 @@ async fn a_viewer_goes_over_to_the_protocol_when_a_hello_comes_between_two_pickl
     let frames = [frame(70), frame(71)];
     let bytes = [&introduction()[..], &frames[0].0, &frames[1].0].concat();
     sender.say(&bytes).await;
-    let greeting = [Seen::Hello("desk".into()), Seen::Caps(caps(FORM))];
+    let greeting = [Seen::Hello("desk".into()), Seen::Caps(caps(CAPS))];
     for expected in greeting.into_iter().chain(frames.map(|(_, seen)| seen)) {
         assert_eq!(viewer.next().await, expected);
     }
@@ -147,7 +147,7 @@ async fn a_viewer_goes_over_wherever_what_comes_is_split() {
     }
     assert_eq!(viewer.frame().await.1, PIXELS);
     assert_eq!(viewer.next().await, Seen::Hello("desk".into()));
-    assert_eq!(viewer.next().await, Seen::Caps(caps(FORM)));
+    assert_eq!(viewer.next().await, Seen::Caps(caps(CAPS)));
     assert_eq!(viewer.next().await, seen);
 }
 
@@ -184,7 +184,7 @@ async fn a_viewer_of_the_protocol_alone_leaves_pickles_out_and_waits_for_the_hel
     let (_, seen) = shown(&script, native()).await;
     let expected = [
         Seen::Hello("desk".into()),
-        Seen::Caps(caps(FORM)),
+        Seen::Caps(caps(CAPS)),
         seen_last,
     ];
     assert_eq!(seen, expected);
@@ -213,7 +213,7 @@ async fn a_viewer_of_the_protocol_alone_does_not_wait_for_ever() {
         assert!(seen.try_recv().is_err(), "it has seen nothing");
     }
     // Others than a sender that waits are not waited for.
-    let jpeg = b"\x04\0\0\0\0\0\0\0\xff\xd8ab";
+    let jpeg = b"\x04\0\0\0\0\0\0\0\xff\xd8\xff\xe0";
     let (error, _) = shown(jpeg, native()).await;
     assert_eq!(error.to_string(), "no hello as its first message");
 }
@@ -233,7 +233,7 @@ fn tunnels() -> [Fault; 2] {
     ]
 }
 
-/// A sender of small pictures.
+/// A sender of small frames.
 fn sender(pipeline: &str) -> Sender {
     let small = ["--width", "64", "--fps", "20"];
     Sender::start(
@@ -261,8 +261,8 @@ fn a_viewer_behind_a_tunnel_is_served_as_any_other() {
         viewer.signal("INT");
         let ended = viewer.wait();
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
-        let form = if pipeline == "test" { "I420" } else { "JPEG" };
-        let sends = format!("sends 64x48 {form}");
+        let format = if pipeline == "test" { "I420" } else { "JPEG" };
+        let sends = format!("sends 64x48 {format}");
         assert!(ended.stderr.contains(&sends), "{}", ended.stderr);
         sender.process.line_with("(0 watching)");
         let seen = sender.process.seen();
@@ -272,7 +272,7 @@ fn a_viewer_behind_a_tunnel_is_served_as_any_other() {
 }
 
 #[test]
-fn a_viewer_of_the_protocol_alone_gets_its_pictures_through_a_tunnel() {
+fn a_viewer_of_the_protocol_alone_gets_its_frames_through_a_tunnel() {
     for fault in tunnels() {
         let sender = sender("test");
         let proxy = Proxy::to(sender.port, fault);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -21,8 +21,8 @@ use vidchat::wire::{Bye, Caps, Control, Hello};
 
 use crate::support::PATIENCE;
 
-/// The form of the pictures that [`picture`] makes.
-pub const FORM: &str = "video/x-raw, format=(string)GRAY8, width=(int)16, height=(int)4, \
+/// The caps of the frames that [`test_frame`] makes.
+pub const CAPS: &str = "video/x-raw, format=(string)GRAY8, width=(int)16, height=(int)4, \
     framerate=(fraction)30/1";
 
 /// Waits for `future`, which is `what` to happen.
@@ -39,7 +39,7 @@ pub fn caps(text: &str) -> Caps {
 }
 
 /// A key frame that can be told from every other.
-pub fn picture(sequence: u32) -> Frame {
+pub fn test_frame(sequence: u32) -> Frame {
     let data: Vec<u8> = (0..64u32).map(|i| (sequence * 7 + i) as u8).collect();
     numbered(sequence, data)
 }
@@ -73,7 +73,7 @@ pub fn introduction() -> Vec<u8> {
     Control::Hello(Hello {
         vidchat: 1,
         name: "desk".into(),
-        caps: Some(FORM.into()),
+        caps: Some(CAPS.into()),
         ..Hello::default()
     })
     .encode()
@@ -89,14 +89,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Serves with these options; [`FORM`] is announced already.
+    /// Serves with these options; [`CAPS`] is announced already.
     pub async fn open(options: ServerOptions) -> Self {
         let stage = Self::open_without_caps(options).await;
-        stage.hub.announce(caps(FORM));
+        stage.hub.announce(caps(CAPS));
         stage
     }
 
-    /// Serves a stream whose form is not known yet.
+    /// Serves a stream whose caps are not known yet.
     pub async fn open_without_caps(options: ServerOptions) -> Self {
         let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0).expect("there is a port");
         let address = listener.local_addr().expect("it is bound");
@@ -148,7 +148,7 @@ pub enum Seen {
     /// Room for so many bytes was asked for.
     Room(usize),
     Frame(FrameHeader, Vec<u8>),
-    /// No pictures come for now, for this reason.
+    /// No frames come for now, for this reason.
     Lost(String),
 }
 
@@ -309,6 +309,19 @@ impl Stranger {
     /// Connects and says nothing.
     pub async fn at(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address))
+            .await
+            .expect("somebody listens");
+        stream.set_nodelay(true).expect("it is connected");
+        Self(stream)
+    }
+
+    /// Connects from this address of this machine, and says nothing.
+    pub async fn from(source: SocketAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("there is a socket");
+        socket
+            .bind(source)
+            .expect("it is an address of this machine");
+        let stream = within("a connection", socket.connect(address))
             .await
             .expect("somebody listens");
         stream.set_nodelay(true).expect("it is connected");

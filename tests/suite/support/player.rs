@@ -1,4 +1,4 @@
-//! A player in the test's own process, which shows pictures of one grey, and a display for it.
+//! A player in the test's own process, which shows frames of one grey, and a display for it.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,7 +13,7 @@ use vidchat::media::playback::events::{PlayerEvent, PlayerOptions};
 use vidchat::media::{self, Direction, PipelineFile, Player};
 use vidchat::wire::Caps;
 
-use crate::media::frame_identity::Picture;
+use crate::media::frame_identity::EncodedFrame;
 use crate::support::x_display::Screen;
 use crate::support::{PATIENCE, Xvfb};
 
@@ -63,14 +63,14 @@ impl Shown {
         }
     }
 
-    /// Pictures measure so many pixels from here on.
+    /// Frames measure so many pixels from here on.
     pub fn measure(&mut self, width: u32, height: u32) {
-        let form = format!("video/x-raw,format=GRAY8,width={width},height={height}");
-        self.form(&Caps::parse(&form).unwrap());
+        let caps = format!("video/x-raw,format=GRAY8,width={width},height={height}");
+        self.announce(&Caps::parse(&caps).unwrap());
     }
 
-    /// Pictures have this form from here on.
-    pub fn form(&mut self, caps: &Caps) {
+    /// Frames have these caps from here on.
+    pub fn announce(&mut self, caps: &Caps) {
         self.player.set_caps(caps);
         self.is_ready();
     }
@@ -80,18 +80,18 @@ impl Shown {
         until("a pipeline that takes frames", || self.player.is_ready());
     }
 
-    /// Shows an encoded picture without waiting for it.
-    pub fn push(&mut self, picture: &Picture) {
+    /// Shows an encoded frame without waiting for it.
+    pub fn push(&mut self, frame: &EncodedFrame) {
         self.is_ready();
         let header = FrameHeader {
-            key: picture.key,
-            sequence: picture.number,
+            key: frame.key,
+            sequence: frame.number,
             ..FrameHeader::default()
         };
-        self.player.show(&header, picture.bytes.clone().into());
+        self.player.show(&header, frame.bytes.clone().into());
     }
 
-    /// Shows a picture of one grey, and waits until it has reached the sink.
+    /// Shows a frame of one grey, and waits until it has reached the sink.
     pub fn show(&mut self, sequence: u32, width: u32, height: u32, level: u8) {
         let header = FrameHeader {
             key: true,
@@ -100,9 +100,9 @@ impl Shown {
         };
         self.is_ready();
         let before = self.count.load(Relaxed);
-        let picture = vec![level; (width * height) as usize];
-        self.player.show(&header, picture.into());
-        until("the picture at the sink", || {
+        let frame = vec![level; (width * height) as usize];
+        self.player.show(&header, frame.into());
+        until("the frame at the sink", || {
             self.count.load(Relaxed) > before
         });
     }

@@ -8,7 +8,7 @@ pub const FULL: f64 = 0.85;
 const NARROW: i32 = 160;
 
 /// The advice to make a stream of these caps, which needs `needs` bit/s, fit into `carries`.
-pub fn less(caps: &Caps, needs: f64, carries: f64) -> String {
+pub fn fitting(caps: &Caps, needs: f64, carries: f64) -> String {
     let codec = "a codec, such as --pipeline camera-h264";
     match caps.media_type() {
         "video/x-raw" => {
@@ -55,7 +55,7 @@ mod tests {
         ] {
             let caps = format!("video/x-raw, format=I420, width={width}, height=240");
             let caps = Caps::parse(&caps).unwrap();
-            assert_eq!(less(&caps, 28e6, carries), advised, "{width} {carries}");
+            assert_eq!(fitting(&caps, 28e6, carries), advised, "{width} {carries}");
         }
         let h264 = Caps::parse("video/x-h264, width=320, height=240").unwrap();
         for (carries, advised) in [
@@ -63,7 +63,7 @@ mod tests {
             (1.234e6, "--set bitrate=1000,"),
             (100.0, "--set bitrate=1,"),
         ] {
-            let said = less(&h264, 2e6, carries);
+            let said = fitting(&h264, 2e6, carries);
             assert!(said.starts_with(advised), "{carries} {said}");
         }
     }
