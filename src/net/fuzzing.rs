@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use tokio::io::DuplexStream;
 
-use super::network::Network;
 use super::receiver::connection::introduce_over;
 use super::receiver::{ReceiveError, ReceiveOptions};
 use super::sender::connection::attend;
+use super::subnet::Subnet;
 use super::transport::Transport;
 use super::{Service, Sink, StreamStats, play};
 
 /// Serves the viewer at the other end of `stream`, as a sender does, until it is gone.
 pub async fn send(stream: DuplexStream, peer: SocketAddr, service: Arc<Service>) {
-    let arrival = service.arrivals().begin(Network::from(peer.ip()), usize::MAX);
+    let arrival = service
+        .arrivals()
+        .begin(Subnet::from(peer.ip()), usize::MAX);
     if let Some(arrival) = arrival {
         attend(Transport::Memory(stream), peer, arrival, service).await;
     }

@@ -228,7 +228,7 @@ impl Control {
 
     /// Reads the JSON of one message, without its length.
     ///
-    /// The text is not valid.
+    /// # Errors
     /// It is not valid.
     pub fn decode(json: &[u8]) -> Result<Self, WireError> {
         // The parser quotes unexpected text, however long it is.

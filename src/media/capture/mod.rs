@@ -7,14 +7,19 @@ pub mod camera;
 #[cfg(test)]
 #[path = "codec_bench_tests.rs"]
 pub(crate) mod codec_bench;
+#[cfg(test)]
+mod codec_input_tests;
 pub mod encoder;
 pub mod events;
+pub(crate) mod frame_parser;
 pub(crate) mod handover;
 mod no_video;
 pub(crate) mod pipeline;
 pub mod placeholders;
+pub mod recording;
 pub(crate) mod recovery;
 pub mod screen;
 pub mod source;
 pub(crate) mod source_thread;
 pub(crate) mod stall;
+pub(crate) mod stream_headers;

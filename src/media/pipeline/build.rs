@@ -6,12 +6,15 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
+use super::encoder_input;
 use super::ends;
 use super::file::{Direction, PipelineFile};
+use super::jpeg_range;
 use super::text::{line_of, numbered, words};
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
+use crate::media::gst::videorate;
 
 /// Raw Bayer frames become frames of a format that every element takes.
 const FROM_BAYER: &str = "! bayer2rgb ! videoconvert !";
@@ -37,16 +40,20 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
         return Err(missing_element(file, text, element));
     }
     let element = parsed.map_err(|e| invalid(file, text, e.message()))?;
-    match element.downcast::<gst::Pipeline>() {
-        Ok(pipeline) => Ok(pipeline),
+    let pipeline = match element.downcast::<gst::Pipeline>() {
+        Ok(pipeline) => pipeline,
         Err(element) => {
             let pipeline = gst::Pipeline::new();
             pipeline
                 .add(&element)
                 .map_err(|e| invalid(file, text, &e.message))?;
-            Ok(pipeline)
+            pipeline
         }
-    }
+    };
+    videorate::complete_frames(&pipeline);
+    encoder_input::watch(&pipeline);
+    jpeg_range::watch(&pipeline);
+    Ok(pipeline)
 }
 
 /// Checks that `text` makes a pipeline which vidchat can use for the direction of `file`.
@@ -178,11 +185,40 @@ pub fn remedy_of_failure(message: &str) -> String {
         format!("the paths in it count from the folder {}", folder.display())
     } else if has(&["video/x-bayer"]) {
         format!("put {FROM_BAYER} before appsink")
+    } else if has(&["which is no codec that vidchat sends"]) {
+        "put ! decodebin ! videoconvert ! before appsink, and ! ${encode} behind them for a codec"
+            .into()
+    } else if has(&["stay in the memory of a device"]) {
+        format!("put {} before appsink", download(message))
+    } else if has(&["without its codec_data"]) {
+        "the caps have to keep codec_data: leave out the element or the caps that drop it".into()
+    } else if has(&["needs the GStreamer element"]) {
+        let hint = quoted(message).next().and_then(install_hint::install_hint);
+        hint.unwrap_or_else(|| "install the element, or send raw frames".into())
     } else if has(&["which is not video", "not a media type"]) {
         "what reaches appsink has to be video: raw, or of a codec that vidchat knows".into()
     } else {
         "GST_DEBUG=3 before the command has GStreamer say more".into()
     }
+}
+
+/// The elements that fetch frames from the memory of the device that `message` names.
+fn download(message: &str) -> &'static str {
+    const DOWNLOADS: [(&str, &str); 8] = [
+        ("memory:VAMemory", "! vapostproc ! video/x-raw !"),
+        ("memory:DMABuf", "! vapostproc ! video/x-raw !"),
+        ("memory:VASurface", "! vaapipostproc ! video/x-raw !"),
+        ("memory:GLMemory", "! gldownload !"),
+        ("memory:CUDAMemory", "! cudadownload !"),
+        ("memory:NVMM", "! nvvideoconvert ! video/x-raw !"),
+        ("memory:D3D11Memory", "! d3d11download !"),
+        ("memory:D3D12Memory", "! d3d12download !"),
+    ];
+    let known = DOWNLOADS.into_iter();
+    let mut known = known.filter(|(memory, _)| message.contains(memory));
+    known
+        .next()
+        .map_or("! video/x-raw !", |(_, elements)| elements)
 }
 
 /// The words in quotes in a message of GStreamer's parser, in their order: `no property "x" in

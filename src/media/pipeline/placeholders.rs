@@ -28,9 +28,6 @@ const NUMBERS: [Number<u32>; 7] = [
     limits::THREADS,
 ];
 
-/// In the files of codecs whose encoders take even sizes alone.
-const EVEN_SIDES: &str = "width=(int)[2,8192,2],height=(int)[2,8192,2]";
-
 /// Reads `text` as the value of a placeholder that is a number.
 fn read(number: &Number<u32>, text: &str) -> Outcome<u32> {
     let name = number.name;
@@ -100,18 +97,7 @@ impl Values {
         let numbers = NUMBERS.iter();
         numbers
             .filter_map(|number| Some((number, self.set.get(number.name)?)))
-            .try_for_each(|(number, text)| {
-                let side = ["width", "height"].contains(&number.name);
-                match read(number, text)? {
-                    odd if side && odd % 2 == 1 && file.text.contains(EVEN_SIDES) => {
-                        let name = number.name;
-                        Err(Failure::usage(format!("{name} {text:?} is not valid"))
-                            .cause("this codec takes an even number of pixels")
-                            .hint(format!("--set {name}={}", odd + 1)))
-                    }
-                    _ => Ok(()),
-                }
-            })
+            .try_for_each(|(number, text)| read(number, text).map(drop))
     }
 
     /// The number that a placeholder of `file` will be filled with: a value, or the default in the

@@ -5,6 +5,7 @@ pub(in crate::net) mod arrivals;
 mod bare;
 pub mod congestion;
 pub(in crate::net) mod connection;
+mod control_limits;
 pub mod dial;
 pub mod directory;
 pub mod disconnect;

@@ -49,7 +49,7 @@ fn mean(frame: &[u8], bar: usize) -> [f64; 3] {
 }
 
 /// Whether the frame shows the bars in their colours; what is wrong otherwise.
-fn are_bars(frame: &[u8]) -> Result<(), String> {
+pub fn are_bars(frame: &[u8]) -> Result<(), String> {
     for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
         let found = mean(frame, bar);
         let pairs = found.iter().zip(expected);
@@ -105,6 +105,25 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
             .filter(|line| line.starts_with("INFO encoder: "));
         // It is opened for each viewer, and named once.
         assert_eq!(encoders.count(), usize::from(name != "test"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn every_source_goes_with_every_codec() {
+    for source in ["camera", "screen", "test", "file"] {
+        for codec in codecs() {
+            let name = format!("{source}-{codec}");
+            let mut arguments = vec!["pipelines", "check", &name];
+            if source == "file" {
+                arguments.extend(["--set", "file=clip.mkv"]);
+            }
+            let ended = run_vidchat(arguments);
+            if ended.stderr.contains("has nothing to choose from") {
+                skipped_in_part(&format!("there is no encoder for {name}"));
+            } else {
+                assert_eq!(ended.code(), 0, "{name}: {}", ended.stderr);
+            }
+        }
     }
 }
 
