@@ -109,6 +109,62 @@ pub struct LogThrottleBy<K> {
     kinds: Vec<(K, LogThrottle)>,
 }
 
+/// Limits lines of one kind that strangers can cause: some at once, and then one a second. The next
+/// line says how many were left out.
+#[derive(Debug)]
+pub struct LogLimit {
+    /// How many lines may be logged at once.
+    left: u32,
+    /// When the last of them came back.
+    filled: Option<Instant>,
+    /// Lines that were left out since the last one.
+    more: u64,
+}
+
+/// How many lines of the kind were left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct More(u64);
+
+/// The most lines of one kind at once: a room full of viewers that come together.
+const LINES: u32 = 50;
+
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self {
+            left: LINES,
+            filled: None,
+            more: 0,
+        }
+    }
+}
+
+impl LogLimit {
+    /// Notes a line. Returns how many were left out before it where it is to be logged.
+    pub fn note(&mut self, now: Instant) -> Option<More> {
+        let filled = *self.filled.get_or_insert(now);
+        let seconds = now.saturating_duration_since(filled).as_secs();
+        let back = u32::try_from(seconds).unwrap_or(LINES);
+        self.left = self.left.saturating_add(back).min(LINES);
+        self.filled = Some(filled + Duration::from_secs(seconds));
+        if self.left == 0 {
+            self.more += 1;
+            return None;
+        }
+        self.left -= 1;
+        Some(More(std::mem::take(&mut self.more)))
+    }
+}
+
+/// Empty where none was left out, otherwise a text that follows the line.
+impl fmt::Display for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            count => write!(f, " ({count} more like this were left out)"),
+        }
+    }
+}
+
 /// Throttles the losses of a resource that comes back by itself, and may be lost again at once.
 #[derive(Debug, Default)]
 pub struct Losses {
@@ -212,6 +268,20 @@ mod tests {
         let times = repeats.over(end + QUIET).expect("it is over");
         assert_eq!(times.to_string(), " (100000 times in 27 h)");
         assert_eq!(repeats.over(end + QUIET), None, "once");
+    }
+
+    #[test]
+    fn lines_that_strangers_cause_are_one_a_second_and_none_goes_uncounted() {
+        let (mut limit, begun) = (LogLimit::default(), Instant::now());
+        let told: Vec<More> = (0..60_000)
+            .filter_map(|line| limit.note(begun + line * Duration::from_millis(1)))
+            .collect();
+        let counted: u64 = told.iter().map(|more| 1 + more.0).sum();
+        assert_eq!(told.len(), 50 + 59);
+        assert_eq!(counted + limit.more, 60_000);
+        let later = limit.note(begun + 600 * SECOND).expect("it is quiet");
+        assert_eq!(later.to_string(), " (999 more like this were left out)");
+        assert_eq!(limit.note(begun + 600 * SECOND), Some(More(0)));
     }
 
     #[test]

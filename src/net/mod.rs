@@ -12,6 +12,7 @@ pub mod link_advice;
 mod listener;
 pub mod log_throttle;
 pub mod message_reader;
+mod network;
 pub mod reach;
 pub mod receiver;
 pub mod sender;

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -66,18 +66,6 @@ impl Transport {
                 (TransportReader::Plain(read), TransportWriter::Plain(write))
             }
         }
-    }
-}
-
-impl TransportReader {
-    /// Reads and drops everything until the other side ends.
-    ///
-    /// # Errors
-    /// The connection failed.
-    pub async fn drain(&mut self) -> io::Result<()> {
-        let mut scrap = [0; 1024];
-        while self.read(&mut scrap).await? > 0 {}
-        Ok(())
     }
 }
 

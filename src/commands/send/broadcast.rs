@@ -20,6 +20,7 @@ use crate::net::{Hub, Losses, Service};
 use crate::wire::{Bye, ByeCode, Caps};
 
 use super::bgr_converter::BgrConverter;
+use super::key_budget::KeyBudget;
 use super::options::SendOptions;
 use super::preview::Preview;
 use super::viewer_monitor::ViewerMonitor;
@@ -29,8 +30,6 @@ use crate::commands::or_never::or_never;
 /// How long the source stays open after the last viewer has left. A viewer that comes back at once
 /// need not wait for the camera.
 const LINGER: Duration = Duration::from_secs(1);
-/// The shortest time between two key frames that viewers asked for: key frames are large.
-const KEY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the source may take to close at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
 
@@ -115,10 +114,11 @@ impl Broadcast {
         tokio::pin!(quit);
         let mut opened = Some(opened);
         let mut watching = self.hub.watching();
-        let mut key_at: Option<Instant> = None;
+        let mut keys = KeyBudget::default();
         self.source.open();
         loop {
             let close_at = self.idle_since.map(|since| since + LINGER);
+            let key_at = keys.due(std::time::Instant::now()).map(Instant::from_std);
             let steady_at = self.losses.steady_at().map(Instant::from_std);
             let previewed = self.previewed.as_mut().map(|events| events.recv());
             tokio::select! {
@@ -153,11 +153,10 @@ impl Broadcast {
                     let count = *watching.borrow_and_update();
                     self.note_watching(count);
                 }
-                () = self.hub.key_wanted() => {
-                    if key_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
-                        key_at = Some(Instant::now());
-                        self.source.want_key();
-                    }
+                () = self.hub.key_wanted() => keys.want(),
+                () = or_never(key_at.map(sleep_until)) => {
+                    keys.spend(std::time::Instant::now());
+                    self.source.want_key();
                 }
                 () = or_never(steady_at.map(sleep_until)) => {
                     if let Some(times) = self.losses.steady(std::time::Instant::now()) {

@@ -4,7 +4,9 @@
 pub(crate) mod bgr_converter;
 pub(crate) mod bitrate;
 pub(crate) mod broadcast;
+pub(crate) mod key_budget;
 pub(crate) mod options;
+pub(crate) mod pace_control;
 pub(crate) mod preview;
 pub(crate) mod viewer_monitor;
 

@@ -1,7 +1,6 @@
 //! Monitors the viewers of a sender: statistics once a second, and the encoder's bit rate.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,13 +8,14 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::clock::WallNanos;
-use crate::net::Hub;
 use crate::net::age_histogram::milliseconds;
-use crate::net::sender::viewer_link::Progress;
+use crate::net::sender::viewer_link::{Progress, ViewerLink};
 use crate::net::sender::viewers::Viewers;
+use crate::net::{BitRate, Hub};
 use crate::wire::AgesMs;
 
 use super::bitrate::{BitrateControl, Viewer};
+use super::pace_control::PaceControl;
 use crate::commands::stats_writer::{StatsWriter, rounded};
 
 /// How often the viewers' links are checked: the rate has to fall within a second.
@@ -31,11 +31,16 @@ pub struct ViewerMonitor {
     viewers: Arc<Viewers>,
     stats: Option<StatsWriter>,
     bitrate_control: Option<BitrateControl>,
+    pace_control: PaceControl,
+    /// The mean rate that a viewer that acknowledges frames is sent.
+    others: BitRate,
+    /// The rate of all frames for a viewer that acknowledges nothing.
+    needs: BitRate,
     ticks: Interval,
     count: u32,
     /// The progress of each viewer at the last check, for the bit rate and for the statistics.
-    looked: HashMap<SocketAddr, Progress>,
-    told: HashMap<SocketAddr, Progress>,
+    looked: HashMap<u64, Progress>,
+    told: HashMap<u64, Progress>,
     told_at: Instant,
 }
 
@@ -88,6 +93,9 @@ impl ViewerMonitor {
             viewers: Arc::clone(viewers),
             stats,
             bitrate_control: None,
+            pace_control: PaceControl::default(),
+            others: BitRate::default(),
+            needs: BitRate::default(),
             ticks,
             count: 0,
             looked: HashMap::new(),
@@ -104,42 +112,82 @@ impl ViewerMonitor {
     /// Waits until the encoder is to change its bit rate, and returns that in kbit/s. The wait may
     /// be cancelled without losing anything.
     pub async fn bitrate(&mut self) -> u32 {
-        if self.stats.is_none() && self.bitrate_control.is_none() {
-            return std::future::pending().await;
-        }
         loop {
             self.ticks.tick().await;
             self.count = (self.count + 1) % TICKS;
             if self.count == 0 {
                 self.tell();
             }
-            if let Some(rate) = self.govern() {
+            let viewers = self.look();
+            let control = self.bitrate_control.as_mut();
+            if let Some(rate) = control.and_then(|control| control.look(Instant::now(), &viewers)) {
                 return rate;
             }
         }
     }
 
-    fn govern(&mut self) -> Option<u32> {
-        let bitrate_control = self.bitrate_control.as_mut()?;
+    /// Looks at the viewers' links, and limits those that acknowledge nothing. Returns the others.
+    fn look(&mut self) -> Vec<Viewer> {
         let newest = self.hub.newest_captured();
         let mut looked = HashMap::new();
         let mut viewers = Vec::new();
+        let mut unlimited = Vec::new();
+        let mut sent = 0;
         for link in self.viewers.list() {
             let progress = link.progress();
-            let before = self.looked.get(&link.peer).copied().unwrap_or_default();
-            looked.insert(link.peer, progress);
+            let before = self.looked.get(&link.id).copied().unwrap_or_default();
+            looked.insert(link.id, progress);
             // A viewer that has just joined has no frame yet, which is not a fault of its link. The
             // link of a viewer that acknowledges nothing is not known.
+            if !link.acks() {
+                unlimited.push((link, progress, before));
+                continue;
+            }
             if before.frames == 0 || progress.round_trip.is_none() {
                 continue;
             }
+            sent += progress.bytes.saturating_sub(before.bytes);
             viewers.push(Viewer {
+                id: link.id,
+                watched: link.joined.elapsed(),
                 congested: behind(newest, &progress) > BEHIND || progress.skipped > before.skipped,
                 carries: progress.carries,
             });
         }
         self.looked = looked;
-        bitrate_control.look(Instant::now(), &viewers)
+        self.limit(&unlimited, &viewers, sent);
+        viewers
+    }
+
+    /// Limits viewers that acknowledge nothing, each with its progress now and at the last check.
+    /// The `others` were sent so many bytes since then.
+    fn limit(
+        &mut self,
+        unlimited: &[(Arc<ViewerLink>, Progress, Progress)],
+        others: &[Viewer],
+        sent: u64,
+    ) {
+        let rate = |bytes: f64| bytes / TICK.as_secs_f64();
+        if !others.is_empty() {
+            let now = rate(sent as f64) / others.len() as f64;
+            self.others = BitRate::from_bytes(self.others.bytes() * 0.8 + now * 0.2);
+        }
+        for (_, now, before) in unlimited {
+            let frames = now.frames.saturating_sub(before.frames);
+            let skipped = now.skipped.saturating_sub(before.skipped);
+            let bytes = now.bytes.saturating_sub(before.bytes) as f64;
+            if frames > 0 && !self.pace_control.limits() {
+                let all = rate(bytes * (frames + skipped) as f64 / frames as f64);
+                self.needs = BitRate::from_bytes(all.max(self.needs.bytes() * 0.9));
+            }
+        }
+        let behind = others.iter().any(|viewer| viewer.congested) && !unlimited.is_empty();
+        let pace = self
+            .pace_control
+            .look(Instant::now(), behind, self.others, self.needs);
+        for (link, ..) in unlimited {
+            link.set_pace(pace);
+        }
     }
 
     fn tell(&mut self) {
@@ -153,16 +201,18 @@ impl ViewerMonitor {
         let mut viewers = Vec::new();
         for link in self.viewers.list() {
             let progress = link.progress();
-            let before = self.told.get(&link.peer).copied().unwrap_or_default();
-            told.insert(link.peer, progress);
+            let before = self.told.get(&link.id).copied().unwrap_or_default();
+            told.insert(link.id, progress);
             let report = progress.report.unwrap_or_default();
             viewers.push(ViewerLine {
                 peer: link.peer.to_string(),
                 name: link.name.clone(),
                 joined_s: rounded(link.joined.elapsed().as_secs_f64()),
-                frames: progress.frames - before.frames,
-                skipped: progress.skipped - before.skipped,
-                mbit_s: rounded((progress.bytes - before.bytes) as f64 * 8.0 / 1e6 / seconds),
+                frames: progress.frames.saturating_sub(before.frames),
+                skipped: progress.skipped.saturating_sub(before.skipped),
+                mbit_s: rounded(
+                    progress.bytes.saturating_sub(before.bytes) as f64 * 8.0 / 1e6 / seconds,
+                ),
                 in_flight: progress.in_flight,
                 sent_ms: link.sent_ages(),
                 arrived_ms: report.arrived_ms,

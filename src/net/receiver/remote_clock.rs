@@ -28,6 +28,8 @@ const TOLERANCE: i64 = 500_000;
 const LEAST_DOUBT: i64 = 50_000;
 /// A longer round trip is too inexact to be used.
 const ROUND_TRIP_LIMIT: i64 = 10_000_000_000;
+/// The largest difference of two clocks, 73 years. Sums of a few of them are still numbers.
+const OFFSET_LIMIT: u64 = 1 << 61;
 
 /// One round trip. All in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,10 @@ impl RemoteClock {
         ) else {
             return;
         };
-        if !(0..=ROUND_TRIP_LIMIT).contains(&round_trip) || replied < received {
+        let possible = (0..=ROUND_TRIP_LIMIT).contains(&round_trip)
+            && replied >= received
+            && offset.unsigned_abs() <= OFFSET_LIMIT;
+        if !possible {
             return;
         }
         let sample = Sample {

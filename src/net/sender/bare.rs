@@ -1,7 +1,11 @@
 //! A viewer of the bare dialect: it is sent lengths and frames, and its own bytes are ignored.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
+
+use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
 use super::framing::BareFraming;
@@ -11,6 +15,10 @@ use super::viewer_session::ViewerSession;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{TransportReader, TransportWriter};
 
+/// A viewer from which nothing is expected is cut off when it sends more bytes than this in a
+/// second.
+const IGNORED_A_SECOND: usize = 4 << 20;
+
 /// Serves a viewer until it leaves.
 ///
 /// # Errors
@@ -19,30 +27,48 @@ pub(super) async fn serve(
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,
     peer: SocketAddr,
+    arrival: Option<Arrival>,
     service: &Service,
 ) -> Result<DisconnectReason, DisconnectReason> {
     let hub = service.directory().default_hub();
-    let link = ViewerLink::new(peer, String::new(), false);
+    let link = ViewerLink::without_hello(peer, String::new());
     let session = ViewerSession::begin(link, "", hub, service)?;
+    drop(arrival);
     let mut frames = FrameWriter::new(
         session.link(),
+        service.pinned(),
         hub.subscribe(),
         BareFraming,
         service.options().stall_limit,
     );
     let reason = tokio::select! {
         reason = ignore(reader) => reason,
-        reason = frames.run(writer) => reason,
+        removal = session.link().removed_at_once() => removal.into(),
+        served = frames.run_until(writer, session.link().removed()) => match served {
+            Ok(removal) => removal.into(),
+            Err(reason) => reason,
+        },
     };
     drop(frames);
-    session.end(&reason);
+    session.end(&reason, service);
     Ok(reason)
 }
 
-/// Reads and drops everything that a viewer sends.
+/// Reads and drops what a viewer sends, which is next to nothing.
 pub(super) async fn ignore(reader: &mut MessageReader<TransportReader>) -> DisconnectReason {
-    match reader.stream().drain().await {
-        Ok(()) => DisconnectReason::Closed,
-        Err(e) => DisconnectReason::Lost(e),
+    let mut scrap = [0; 4096];
+    let (mut bytes, mut since) = (0, Instant::now());
+    loop {
+        match reader.stream().read(&mut scrap).await {
+            Ok(0) => return DisconnectReason::Closed,
+            Ok(count) => bytes += count,
+            Err(e) => return DisconnectReason::Lost(e),
+        }
+        if since.elapsed() >= Duration::from_secs(1) {
+            (bytes, since) = (0, Instant::now());
+        }
+        if bytes > IGNORED_A_SECOND {
+            return DisconnectReason::Uploads(IGNORED_A_SECOND);
+        }
     }
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info};
 
+use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
-use super::service::Service;
+use super::service::{Line, Service};
 use super::{bare, late_hello, native};
 use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
-use crate::net::transport::{Transport, TransportReader};
+use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Dialect, WireError};
 
 /// A viewer that is silent for this long is a program of the tutorial: our own viewers speak at
@@ -29,25 +30,52 @@ enum Handler<'a> {
 }
 
 /// Serves one accepted connection until it ends.
-pub(super) async fn attend(transport: Transport, peer: SocketAddr, service: Arc<Service>) {
-    let deadline = Instant::now() + service.options().hello_limit;
+pub(super) async fn attend(
+    transport: Transport,
+    peer: SocketAddr,
+    arrival: Arrival,
+    service: Arc<Service>,
+) {
     let (read, mut writer) = transport.split();
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
-    let served = match handler(&mut reader, deadline, &service).await {
-        Ok(Handler::Native) => {
-            native::serve(&mut reader, &mut writer, peer, deadline, &service).await
-        }
-        Ok(Handler::Pickle(bgr)) => {
-            late_hello::serve(&mut reader, &mut writer, peer, bgr, &service).await
-        }
-        Ok(Handler::Bare) => bare::serve(&mut reader, &mut writer, peer, &service).await,
-        Err(reason) => Err(reason),
+    let displaced = arrival.displaced();
+    let served = tokio::select! {
+        // This can only come before the viewer watches.
+        () = displaced => None,
+        served = serve(&mut reader, &mut writer, peer, arrival, &service) => Some(served),
     };
-    if let Err(reason) = served {
-        match service.note_stranger(peer.ip(), &reason) {
-            Some(times) => info!("viewer {peer}: left before it watched: {reason}{times}"),
-            None => debug!("viewer {peer}: left before it watched: {reason}"),
+    let reason = match served {
+        Some(Ok(_)) => return,
+        Some(Err(reason)) => reason,
+        None => {
+            native::turn_away(&DisconnectReason::Displaced, &mut reader, &mut writer).await;
+            DisconnectReason::Displaced
         }
+    };
+    let times = service.note_stranger(peer.ip(), &reason);
+    match times.and_then(|times| Some((times, service.log(Line::Stranger)?))) {
+        Some((times, more)) => {
+            info!("viewer {peer}: left before it watched: {reason}{times}{more}");
+        }
+        None => debug!("viewer {peer}: left before it watched: {reason}"),
+    }
+}
+
+/// Serves a viewer in its dialect. `arrival` is dropped when it watches.
+async fn serve(
+    reader: &mut MessageReader<TransportReader>,
+    writer: &mut TransportWriter,
+    peer: SocketAddr,
+    arrival: Arrival,
+    service: &Service,
+) -> Result<DisconnectReason, DisconnectReason> {
+    let deadline = Instant::now() + service.options().hello_limit;
+    match handler(reader, deadline, service).await? {
+        Handler::Native => native::serve(reader, writer, peer, deadline, arrival, service).await,
+        Handler::Pickle(bgr) => {
+            late_hello::serve(reader, writer, peer, bgr, Some(arrival), service).await
+        }
+        Handler::Bare => bare::serve(reader, writer, peer, Some(arrival), service).await,
     }
 }
 

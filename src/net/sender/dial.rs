@@ -207,9 +207,9 @@ impl Receiver {
         }
         let served = match (options.dialect, &options.tutorial) {
             (Some(Dialect::Pickle), Some(bgr)) => {
-                late_hello::serve(reader, writer, peer, bgr, service).await
+                late_hello::serve(reader, writer, peer, bgr, None, service).await
             }
-            _ => bare::serve(reader, writer, peer, service).await,
+            _ => bare::serve(reader, writer, peer, None, service).await,
         };
         served.unwrap_or_else(|reason| reason)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::viewer_link::Removal;
 use crate::failure::describe;
 use crate::net::message_reader::ReadError;
 use crate::wire::text::quote;
@@ -50,6 +51,18 @@ pub enum DisconnectReason {
     /// It sent more control messages than this in a second.
     #[error("more than {0} control messages in a second")]
     Flood(u32),
+    /// It sent more bytes of control messages than this in a second.
+    #[error("more than {} KiB of control messages in a second", .0 / 1024)]
+    FloodBytes(usize),
+    /// It sends more bytes than this in a second, though nothing is expected from it.
+    #[error("sends more than {} KiB in a second, which no viewer does", .0 / 1024)]
+    Uploads(usize),
+    /// Its seat went to a viewer of another network, as its own network has the most seats.
+    #[error("the sender has no seat left: its seat went to another network, which has fewer")]
+    Displaced,
+    /// It held a frame in memory, and all slow viewers together held too much.
+    #[error("takes its frames too slowly, and the memory for slow viewers is used up")]
+    Memory,
     /// All seats are taken. The number is that of the viewers.
     #[error("the sender has no seat left ({0} watching)")]
     Full(usize),
@@ -66,7 +79,7 @@ impl DisconnectReason {
     /// one. At the end of a stream the service says goodbye.
     pub(super) fn turned_away(&self) -> Option<Bye> {
         let code = match self {
-            Self::Full(_) => ByeCode::Full,
+            Self::Full(_) | Self::Displaced => ByeCode::Full,
             Self::Role => ByeCode::Role,
             Self::NoStream { .. } => ByeCode::Stream,
             _ => return None,
@@ -76,6 +89,15 @@ impl DisconnectReason {
             bye.streams.clone_from(names);
         }
         Some(bye)
+    }
+}
+
+impl From<Removal> for DisconnectReason {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Displaced => Self::Displaced,
+            Removal::Memory => Self::Memory,
+        }
     }
 }
 

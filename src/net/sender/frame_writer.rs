@@ -1,15 +1,13 @@
 //! The one loop that writes frames, in any framing: it writes the newest frame whenever the
 //! viewer's path has room.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::io::{self, IoSlice};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::frame::Frame;
@@ -17,6 +15,7 @@ use crate::wire::{Caps, Control};
 
 use super::disconnect::DisconnectReason;
 use super::framing::Framing;
+use super::pinned_frames::PinnedFrames;
 use super::slow_viewer::{Said, Second, SlowViewer};
 use super::viewer_link::ViewerLink;
 use crate::net::bit_rate::BitRate;
@@ -27,6 +26,8 @@ use crate::net::transport::TransportWriter;
 const SECOND: Duration = Duration::from_secs(1);
 /// How long skipped frames do not count at the start: the viewer is opening its window.
 const SETTLING: Duration = Duration::from_millis(1500);
+/// A viewer whose pace is limited is sent parts of this many bytes.
+const PACED_BYTES: usize = 16 * 1024;
 /// How long the last frame may wait for room before it is left out and the end is sent.
 const LAST_ROOM: Duration = Duration::from_millis(200);
 
@@ -57,7 +58,8 @@ struct Counted {
 
 /// Writes the frames of one stream to one viewer.
 pub(super) struct FrameWriter<'a, F> {
-    link: &'a ViewerLink,
+    link: &'a Arc<ViewerLink>,
+    pinned: &'a PinnedFrames,
     subscription: Subscription,
     framing: F,
     stall_limit: Duration,
@@ -75,7 +77,8 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     /// A writer that has written nothing yet. A viewer that takes nothing for `stall_limit` is
     /// dropped.
     pub fn new(
-        link: &'a ViewerLink,
+        link: &'a Arc<ViewerLink>,
+        pinned: &'a PinnedFrames,
         subscription: Subscription,
         framing: F,
         stall_limit: Duration,
@@ -83,6 +86,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         let counted = Counted::now(link, &subscription);
         Self {
             link,
+            pinned,
             subscription,
             framing,
             stall_limit,
@@ -91,14 +95,6 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             began: Instant::now(),
             second_began: Instant::now(),
             counted,
-        }
-    }
-
-    /// Writes until the stream ends or the connection does.
-    pub async fn run(&mut self, out: &mut TransportWriter) -> DisconnectReason {
-        match self.run_until(out, pending::<Infallible>()).await {
-            Ok(never) => match never {},
-            Err(reason) => reason,
         }
     }
 
@@ -199,6 +195,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(DisconnectReason::Lost(e)),
             }
+            let _pin = self.pinned.pin(&frame, self.link);
             match timeout(self.stall_limit, out.ready()).await {
                 Ok(Ok(())) => frame = self.subscription.refresh(frame),
                 Ok(Err(e)) => return Err(DisconnectReason::Lost(e)),
@@ -226,12 +223,26 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             tail,
             written,
         } = begun;
-        let mut rest = head.as_ref().chain(frame.data).chain(tail);
-        if written < rest.remaining() {
+        let length = head.as_ref().len() + frame.data.len() + tail.len();
+        if written < length {
+            let _pin = self.pinned.pin(&frame, self.link);
+            let mut rest = head.as_ref().chain(frame.data).chain(tail);
             rest.advance(written);
+            let mut paced = self.link.paced(written);
+            while let Some(until) = paced
+                && rest.remaining() > PACED_BYTES
+            {
+                sleep_until(until.into()).await;
+                self.write(out, (&mut rest).take(PACED_BYTES)).await?;
+                paced = self.link.paced(PACED_BYTES);
+            }
+            let bytes = rest.remaining();
             self.write(out, rest).await?;
+            self.link.paced(bytes);
+        } else {
+            self.link.paced(length);
         }
-        self.check_pace();
+        self.check_speed();
         Ok(())
     }
 
@@ -249,7 +260,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     }
 
     /// Checks once a second whether this viewer keeps up, and logs changes.
-    fn check_pace(&mut self) {
+    fn check_speed(&mut self) {
         let span = self.second_began.elapsed();
         if span < SECOND {
             return;

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::wire::{Dialect, Hello, WireError};
 
+use super::arrivals::Arrival;
 use super::bare::ignore;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
@@ -34,18 +35,21 @@ pub(super) async fn serve(
     writer: &mut TransportWriter,
     peer: SocketAddr,
     bgr: &Arc<Hub>,
+    arrival: Option<Arrival>,
     service: &Service,
 ) -> Result<DisconnectReason, DisconnectReason> {
     let options = service.options();
-    let link = ViewerLink::new(peer, "a program of the tutorial".into(), false);
+    let link = ViewerLink::without_hello(peer, "a program of the tutorial".into());
     let hub = service.directory().default_hub();
     let session = ViewerSession::begin(link, " (a program of the tutorial)", hub, service)?;
+    drop(arrival);
     // The converter runs while there are such seats.
     let seat = bgr.seat(usize::MAX);
     let (says, said) = oneshot::channel();
     let served = {
         let mut frames = FrameWriter::new(
             session.link(),
+            service.pinned(),
             bgr.subscribe(),
             PickleFraming::default(),
             options.stall_limit,
@@ -57,9 +61,17 @@ pub(super) async fn serve(
                 _ => overhear(reader, options.hello_limit, says).await,
             }
         };
+        let removed = session.link().removed();
+        let heard_or_removed = async {
+            tokio::select! {
+                hello = heard(said) => Ok(hello),
+                removal = removed => Err(removal.into()),
+            }
+        };
         tokio::select! {
             reason = listening => Err(reason),
-            served = frames.run_until(writer, heard(said)) => served,
+            removal = session.link().removed_at_once() => Err(removal.into()),
+            served = frames.run_until(writer, heard_or_removed) => served.and_then(|heard| heard),
         }
     };
     drop(seat);
@@ -73,7 +85,7 @@ pub(super) async fn serve(
             Ok(native::converse(admitted, Some(hello), reader, writer, service).await)
         }
         Err((session, reason)) => {
-            session.end(&reason);
+            session.end(&reason, service);
             native::turn_away(&reason, reader, writer).await;
             Ok(reason)
         }

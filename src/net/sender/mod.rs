@@ -1,6 +1,7 @@
 //! The sending end: viewers connect or are dialled, each is sent the newest frames in its dialect,
 //! and all are told of the end.
 
+mod arrivals;
 mod bare;
 pub mod congestion;
 mod connection;
@@ -12,6 +13,7 @@ mod framing;
 mod late_hello;
 mod native;
 pub mod options;
+mod pinned_frames;
 pub mod server;
 pub mod service;
 mod slow_viewer;

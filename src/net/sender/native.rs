@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::wire::{self, Control, Head, Hello, WireError};
+use crate::wire::{self, CONTROL_LIMIT, Control, Head, Hello, WireError};
 
+use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
 use super::framing::NativeFraming;
@@ -21,6 +22,11 @@ use crate::net::transport::{TransportReader, TransportWriter};
 
 /// More control messages than this in a second end the connection.
 const CONTROLS_A_SECOND: u32 = 500;
+/// So do more bytes of them. The longest message may still come four times.
+const CONTROL_BYTES_A_SECOND: usize = 4 * CONTROL_LIMIT as usize;
+/// A viewer's wish for a key frame is granted once in this time. A viewer whose wish was passed over
+/// asks again.
+const KEY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves a viewer whose first bytes are those of this protocol. It has until `deadline` for its
 /// hello.
@@ -32,6 +38,7 @@ pub(super) async fn serve(
     writer: &mut TransportWriter,
     peer: SocketAddr,
     deadline: Instant,
+    arrival: Arrival,
     service: &Service,
 ) -> Result<DisconnectReason, DisconnectReason> {
     let admitted = match timeout_at(deadline, greet(reader)).await {
@@ -40,6 +47,7 @@ pub(super) async fn serve(
     };
     match admitted {
         Ok(admitted) => {
+            drop(arrival);
             let hello = introduction(service);
             Ok(converse(admitted, Some(hello), reader, writer, service).await)
         }
@@ -68,19 +76,30 @@ pub(super) async fn converse(
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(max_latency);
     let framing = NativeFraming { hello };
-    let mut frames = FrameWriter::new(session.link(), subscription, framing, options.stall_limit);
+    let mut polite = false;
+    let (link, pinned) = (session.link(), service.pinned());
+    let mut frames = FrameWriter::new(link, pinned, subscription, framing, options.stall_limit);
     let reason = tokio::select! {
         // A viewer's first message is a ping. Its answer is sent before any frame.
         biased;
-        reason = listen(reader, hub, session.link(), options.hello_limit, silence_limit) => reason,
-        reason = frames.run(writer) => reason,
+        reason = listen(reader, hub, link, options.hello_limit, silence_limit) => reason,
+        // The rest of a frame has not left, so nothing can follow it.
+        removal = link.removed_at_once() => removal.into(),
+        served = frames.run_until(writer, link.removed()) => match served {
+            Ok(removal) => {
+                polite = true;
+                removal.into()
+            }
+            Err(reason) => reason,
+        },
     };
     drop(frames);
     let bye = match &reason {
         DisconnectReason::Ended(words) => Some(service.bye(hub, words)),
+        reason if polite => reason.turned_away(),
         _ => None,
     };
-    session.end(&reason);
+    session.end(&reason, service);
     if let Some(bye) = bye {
         farewell(bye, reader, writer).await;
     }
@@ -143,8 +162,9 @@ async fn listen(
     limit: Duration,
     mut silence_limit: Option<Duration>,
 ) -> DisconnectReason {
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     let mut since = Instant::now();
+    let mut key_at: Option<Instant> = None;
     loop {
         let head = match silence_limit {
             Some(limit) => match idle_timeout::within(limit, reader.head()).await {
@@ -159,6 +179,16 @@ async fn listen(
             Ok(None) => return DisconnectReason::Closed,
             Err(e) => return e.into(),
         };
+        if since.elapsed() >= Duration::from_secs(1) {
+            (count, bytes, since) = (0, 0, Instant::now());
+        }
+        (count, bytes) = (count + 1, bytes + length);
+        if count > CONTROLS_A_SECOND {
+            return DisconnectReason::Flood(CONTROLS_A_SECOND);
+        }
+        if bytes > CONTROL_BYTES_A_SECOND {
+            return DisconnectReason::FloodBytes(CONTROL_BYTES_A_SECOND);
+        }
         match timeout(limit, reader.control(length)).await {
             Ok(Ok(Control::Ack(ack))) => {
                 link.acked(ack);
@@ -166,18 +196,16 @@ async fn listen(
             }
             Ok(Ok(Control::Ping { sent })) => link.pinged(sent),
             Ok(Ok(Control::Report(report))) => link.reported(report),
-            Ok(Ok(Control::Key)) => hub.want_key(),
+            Ok(Ok(Control::Key)) => {
+                if key_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
+                    key_at = Some(Instant::now());
+                    hub.want_key();
+                }
+            }
             Ok(Ok(Control::Bye(bye))) => return DisconnectReason::Bye(bye.printable()),
             Ok(Ok(_)) => {}
             Ok(Err(e)) => return e.into(),
             Err(_) => return DisconnectReason::Slow(limit),
-        }
-        count += 1;
-        if since.elapsed() >= Duration::from_secs(1) {
-            (count, since) = (0, Instant::now());
-        }
-        if count > CONTROLS_A_SECOND {
-            return DisconnectReason::Flood(CONTROLS_A_SECOND);
         }
     }
 }

@@ -9,12 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
 use super::service::Service;
 use super::{connection, native};
 use crate::net::listener::Listener;
 use crate::net::log_throttle::LogThrottle;
 use crate::net::message_reader::MessageReader;
+use crate::net::network::Network;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, CONTROL_LIMIT, Dialect};
 
@@ -48,12 +50,24 @@ pub async fn serve(
                 continue;
             }
         };
+        let network = Network::from(peer.ip());
+        let free = options
+            .max_viewers
+            .saturating_sub(service.viewers().count());
+        let arrival = service.arrivals().begin(network, free + PENDING_LIMIT);
+        let arrival = match arrival {
+            Some(arrival) if service.viewers().has_seat(network, options.max_viewers) => {
+                tasks.spawn(connection::attend(
+                    transport,
+                    peer,
+                    arrival,
+                    Arc::clone(&service),
+                ));
+                continue;
+            }
+            arrival => arrival,
+        };
         let watching = service.viewers().count();
-        let is_open = tasks.len() < connections;
-        if watching < options.max_viewers && is_open {
-            tasks.spawn(connection::attend(transport, peer, Arc::clone(&service)));
-            continue;
-        }
         if let Some(times) = turned_away.note(Instant::now()) {
             let (limit, open) = (options.max_viewers, tasks.len());
             let more = if watching < limit {
@@ -68,8 +82,10 @@ pub async fn serve(
                  connected{more}"
             );
         }
-        if is_open && matches!(options.dialect, None | Some(Dialect::Native)) {
-            tasks.spawn(turn_away(transport, watching));
+        if let Some(arrival) = arrival
+            && matches!(options.dialect, None | Some(Dialect::Native))
+        {
+            tasks.spawn(turn_away(transport, watching, arrival));
         }
     };
     let watching = service.viewers().count();
@@ -86,10 +102,14 @@ pub async fn serve(
 }
 
 /// Tells a viewer that no seat is free.
-async fn turn_away(transport: Transport, watching: usize) {
+async fn turn_away(transport: Transport, watching: usize, arrival: Arrival) {
     let (read, mut writer) = transport.split();
     let mut reader = MessageReader::new(read, CONTROL_LIMIT);
-    native::turn_away(&DisconnectReason::Full(watching), &mut reader, &mut writer).await;
+    let full = DisconnectReason::Full(watching);
+    tokio::select! {
+        () = arrival.displaced() => {}
+        () = native::turn_away(&full, &mut reader, &mut writer) => {}
+    }
 }
 
 /// Raises this process's limit of open files, which is often 1,024, for so many viewers.

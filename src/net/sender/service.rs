@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::arrivals::Arrivals;
 use super::directory::Directory;
 use super::disconnect::DisconnectReason;
 use super::options::ServerOptions;
+use super::pinned_frames::PinnedFrames;
 use super::viewers::Viewers;
 use crate::net::hub::Hub;
-use crate::net::log_throttle::{LogThrottleBy, Times};
+use crate::net::log_throttle::{LogLimit, LogThrottleBy, More, Times};
 use crate::wire::Bye;
 
 /// The common state of all connections of one sender.
@@ -19,10 +21,22 @@ use crate::wire::Bye;
 pub struct Service {
     directory: Directory,
     viewers: Arc<Viewers>,
+    arrivals: Arc<Arrivals>,
+    pinned: PinnedFrames,
     options: ServerOptions,
     ending: OnceLock<Bye>,
     /// Peers that left before they watched, by address and reason.
     strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
+    /// The log's lines of each kind that strangers can cause.
+    lines: [Mutex<LogLimit>; 3],
+}
+
+/// A kind of line in the log that strangers can cause.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line {
+    Joined,
+    Left,
+    Stranger,
 }
 
 impl Service {
@@ -36,9 +50,12 @@ impl Service {
         Arc::new(Self {
             directory,
             viewers: Arc::default(),
+            arrivals: Arc::default(),
+            pinned: PinnedFrames::default(),
             options,
             ending: OnceLock::new(),
             strangers: Mutex::default(),
+            lines: Default::default(),
         })
     }
 
@@ -52,6 +69,21 @@ impl Service {
         &self.viewers
     }
 
+    /// The connections that do not watch yet.
+    pub(super) fn arrivals(&self) -> &Arc<Arrivals> {
+        &self.arrivals
+    }
+
+    /// The frames that slow viewers hold.
+    pub(super) fn pinned(&self) -> &PinnedFrames {
+        &self.pinned
+    }
+
+    /// Whether a line of this kind is to be logged now, and how many were left out before it.
+    pub(super) fn log(&self, line: Line) -> Option<More> {
+        self.lines[line as usize].lock().note(Instant::now())
+    }
+
     /// How viewers are served.
     pub fn options(&self) -> &ServerOptions {
         &self.options
@@ -59,8 +91,12 @@ impl Service {
 
     /// Notes a peer that left before it watched. Returns how often, where that is to be logged.
     pub(super) fn note_stranger(&self, from: IpAddr, reason: &DisconnectReason) -> Option<Times> {
-        let stranger = (from, reason.to_string());
-        self.strangers.lock().note(stranger, Instant::now())
+        // A stranger chooses the words of its goodbye.
+        let reason = match reason {
+            DisconnectReason::Bye(_) => String::new(),
+            reason => reason.to_string(),
+        };
+        self.strangers.lock().note((from, reason), Instant::now())
     }
 
     /// Ends every stream for everybody. Only the first call counts.

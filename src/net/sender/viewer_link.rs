@@ -2,6 +2,8 @@
 //! notes the viewer's messages. The writing half asks when the next frame may leave.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -15,17 +17,38 @@ use crate::net::age_histogram::AgeHistogram;
 use crate::net::bit_rate::BitRate;
 use crate::wire::{Ack, AgesMs, Control, Pong, Report};
 
+/// The longest time that a part of a frame may take at its pace.
+const SLOWEST: Duration = Duration::from_secs(60);
+/// How long a viewer that is removed may take for the rest of its frame.
+const REMOVAL: Duration = Duration::from_millis(500);
+
+/// Why the sender itself removes a viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// Its seat goes to a viewer of another network.
+    Displaced,
+    /// It has held a frame in memory for too long, while many others did.
+    Memory,
+}
+
 /// One viewer.
 #[derive(Debug)]
 pub struct ViewerLink {
+    /// A number that no other viewer of this process has. A viewer that says hello late keeps its
+    /// number.
+    pub id: u64,
     /// The viewer's address.
     pub peer: SocketAddr,
     /// The viewer's name, fit to be shown; empty where it gave none.
     pub name: String,
     /// When it joined.
     pub joined: Instant,
+    /// Whether it has said hello.
+    pub greeted: bool,
     state: Mutex<State>,
     changed: Notify,
+    removal: OnceLock<Removal>,
+    removed: Notify,
 }
 
 #[derive(Debug)]
@@ -47,6 +70,10 @@ struct State {
     /// Whether frames from before a late hello may still be on their way, so that the path is not
     /// known.
     clogged: bool,
+    /// The most that a viewer that acknowledges nothing is sent; `None` for no limit.
+    pace: Option<BitRate>,
+    /// When the bytes that it was sent so far have used up their time at this pace.
+    paced_until: Option<Instant>,
 }
 
 /// The frames that one viewer was sent so far, and the state of its link.
@@ -71,13 +98,16 @@ pub struct Progress {
 }
 
 impl ViewerLink {
-    /// A viewer that has just joined. `acks` says whether it acknowledges frames.
+    /// A viewer that has just said hello. `acks` says whether it acknowledges frames.
     pub fn new(peer: SocketAddr, name: String, acks: bool) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let joined = Instant::now();
         Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             peer,
             name,
             joined,
+            greeted: true,
             state: Mutex::new(State {
                 window: acks.then(|| CongestionWindow::new(joined)),
                 ping: None,
@@ -87,8 +117,20 @@ impl ViewerLink {
                 progress: Progress::default(),
                 skipped_before: 0,
                 clogged: false,
+                pace: None,
+                paced_until: None,
             }),
             changed: Notify::new(),
+            removal: OnceLock::new(),
+            removed: Notify::new(),
+        }
+    }
+
+    /// A viewer that has just joined without a hello.
+    pub fn without_hello(peer: SocketAddr, name: String) -> Self {
+        Self {
+            greeted: false,
+            ..Self::new(peer, name, false)
         }
     }
 
@@ -104,6 +146,7 @@ impl ViewerLink {
         (state.skipped_before, state.clogged) = (sent.skipped, true);
         drop(state);
         Self {
+            id: self.id,
             joined: self.joined,
             ..link
         }
@@ -170,6 +213,67 @@ impl ViewerLink {
         if let (Some(window), Some(Ok(round_trip))) = (&mut state.window, round_trip) {
             window.reported(round_trip);
         }
+    }
+
+    /// Limits what a viewer that acknowledges nothing is sent; `None` for no limit. The link of any
+    /// other viewer is not limited: its acknowledgements say what the link takes.
+    pub fn set_pace(&self, pace: Option<BitRate>) {
+        let mut state = self.state.lock();
+        let changed = state.pace != pace;
+        state.pace = pace;
+        if pace.is_none() {
+            state.paced_until = None;
+        }
+        drop(state);
+        if changed {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Notes that `bytes` have left, and returns until when the pace allows for no more.
+    pub(super) fn paced(&self, bytes: usize) -> Option<Instant> {
+        let mut state = self.state.lock();
+        if state.window.is_some() {
+            return None;
+        }
+        let pace = state.pace?;
+        let now = Instant::now();
+        let takes = Duration::try_from_secs_f64(bytes as f64 / pace.bytes()).unwrap_or(SLOWEST);
+        let from = state.paced_until.map_or(now, |until| until.max(now));
+        state.paced_until = Some(from + takes.min(SLOWEST));
+        state.paced_until
+    }
+
+    /// Has the viewer removed. Only the first reason counts.
+    pub(super) fn remove(&self, removal: Removal) {
+        let _ = self.removal.set(removal);
+        self.removed.notify_waiters();
+    }
+
+    /// Why it is being removed, if it is.
+    pub(super) fn removal(&self) -> Option<Removal> {
+        self.removal.get().copied()
+    }
+
+    /// Completes when it is to be removed, with the reason.
+    pub(super) async fn removed(&self) -> Removal {
+        loop {
+            // This comes before the look, so that no removal is missed.
+            let removed = self.removed.notified();
+            match self.removal() {
+                Some(removal) => return removal,
+                None => removed.await,
+            }
+        }
+    }
+
+    /// Completes when it is to be removed in the middle of a frame.
+    pub(super) async fn removed_at_once(&self) -> Removal {
+        let removal = self.removed().await;
+        if removal == Removal::Displaced {
+            time::sleep(REMOVAL).await;
+        }
+        removal
     }
 
     /// Whether a frame may leave now.
@@ -261,7 +365,11 @@ impl ViewerLink {
 
 impl State {
     fn room(&self) -> Room {
-        let window = self.window.as_ref();
-        window.map_or(Room::Now, |window| window.room(Instant::now()))
+        let now = Instant::now();
+        match (&self.window, self.paced_until) {
+            (Some(window), _) => window.room(now),
+            (None, Some(until)) if until > now => Room::At(until),
+            (None, _) => Room::Now,
+        }
     }
 }

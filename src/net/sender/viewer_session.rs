@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::disconnect::DisconnectReason;
-use super::service::Service;
+use super::service::{Line, Service};
 use super::viewer_link::ViewerLink;
 use super::viewers::Entry;
 use crate::net::hub::{Hub, Seat};
@@ -80,7 +80,10 @@ impl ViewerSession {
         let entry = service.viewers().enter(link, limit).ok_or_else(full)?;
         let seat = hub.seat(usize::MAX).ok_or_else(full)?;
         let (peer, watching) = (entry.link().peer, entry.watching());
-        info!("viewer {peer}{logged}: joined ({watching} watching)");
+        match service.log(Line::Joined) {
+            Some(more) => info!("viewer {peer}{logged}: joined ({watching} watching){more}"),
+            None => debug!("viewer {peer}{logged}: joined ({watching} watching)"),
+        }
         Ok(Self {
             hub: Arc::clone(hub),
             seat,
@@ -126,11 +129,15 @@ impl ViewerSession {
     }
 
     /// The viewer has left, for this reason.
-    pub fn end(self, reason: &DisconnectReason) {
+    pub fn end(self, reason: &DisconnectReason, service: &Service) {
         let Self { entry, seat, .. } = self;
-        let (peer, watching) = (entry.link().peer, entry.watching() - 1);
-        drop((entry, seat));
-        info!("viewer {peer}: left: {reason} ({watching} watching)");
+        let peer = entry.link().peer;
+        let watching = entry.leave();
+        drop(seat);
+        match service.log(Line::Left) {
+            Some(more) => info!("viewer {peer}: left: {reason} ({watching} watching){more}"),
+            None => debug!("viewer {peer}: left: {reason} ({watching} watching)"),
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::viewer_link::ViewerLink;
+use super::arrivals::displaceable;
+use super::viewer_link::{Removal, ViewerLink};
+use crate::net::network::Network;
 
 /// The viewers of one sender.
 #[derive(Debug, Default)]
@@ -28,11 +30,25 @@ impl Viewers {
         self.0.lock().len()
     }
 
-    /// Adds a viewer, unless there are `limit` of them.
+    /// Whether a viewer of this network would be let in where there are `limit` seats.
+    pub(super) fn has_seat(&self, network: Network, limit: usize) -> bool {
+        let viewers = self.0.lock();
+        viewers.len() < limit || displaceable(networks(&viewers), network).is_some()
+    }
+
+    /// Adds a viewer, unless `limit` of them are here. It then takes the seat of a viewer from the
+    /// network that has most seats, if its own network has fewer than that: the seat of the last
+    /// that came without a hello, or of the last that came.
     pub(super) fn enter(self: &Arc<Self>, link: ViewerLink, limit: usize) -> Option<Entry> {
         let mut viewers = self.0.lock();
         if viewers.len() >= limit {
-            return None;
+            let most = displaceable(networks(&viewers), link.peer.ip().into())?;
+            let (place, _) = viewers
+                .iter()
+                .enumerate()
+                .filter(|(_, viewer)| Network::from(viewer.peer.ip()) == most)
+                .max_by_key(|(place, viewer)| (!viewer.greeted, *place))?;
+            viewers.remove(place).remove(Removal::Displaced);
         }
         let link = Arc::new(link);
         viewers.push(Arc::clone(&link));
@@ -41,6 +57,10 @@ impl Viewers {
             link,
         })
     }
+}
+
+fn networks(viewers: &[Arc<ViewerLink>]) -> impl Iterator<Item = Network> {
+    viewers.iter().map(|viewer| viewer.peer.ip().into())
 }
 
 impl Entry {
@@ -57,12 +77,24 @@ impl Entry {
     /// Replaces the link of the viewer, after a late hello.
     pub fn exchange(&mut self, link: ViewerLink) {
         let link = Arc::new(link);
-        for entry in self.viewers.0.lock().iter_mut() {
+        let mut viewers = self.viewers.0.lock();
+        for entry in viewers.iter_mut() {
             if Arc::ptr_eq(entry, &self.link) {
                 *entry = Arc::clone(&link);
             }
         }
+        drop(viewers);
+        if let Some(removal) = self.link.removal() {
+            link.remove(removal);
+        }
         self.link = link;
+    }
+
+    /// Leaves, and returns how many viewers remain.
+    pub fn leave(self) -> usize {
+        let viewers = Arc::clone(&self.viewers);
+        drop(self);
+        viewers.count()
     }
 }
 
@@ -72,5 +104,45 @@ impl Drop for Entry {
             .0
             .lock()
             .retain(|link| !Arc::ptr_eq(link, &self.link));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn viewer(last: u8, greeted: bool) -> ViewerLink {
+        let peer = format!("192.0.2.{last}:9")
+            .parse()
+            .expect("it is an address");
+        if greeted {
+            ViewerLink::new(peer, String::new(), true)
+        } else {
+            ViewerLink::without_hello(peer, String::new())
+        }
+    }
+
+    #[test]
+    fn a_network_with_more_seats_gives_one_up_and_first_those_without_a_hello() {
+        let viewers = Arc::new(Viewers::default());
+        let crowd = [true, false, false, true].map(|greeted| {
+            let entry = viewers.enter(viewer(1, greeted), 4);
+            entry.expect("there is a seat")
+        });
+        assert!(viewers.enter(viewer(1, true), 4).is_none());
+        assert!(viewers.has_seat(viewer(2, true).peer.ip().into(), 4));
+        let others = [
+            viewers.enter(viewer(2, true), 4),
+            viewers.enter(viewer(2, true), 4),
+        ];
+        assert!(others.iter().all(Option::is_some));
+        let removed = crowd.each_ref().map(|entry| entry.link().removal());
+        let gone = Some(Removal::Displaced);
+        assert_eq!(removed, [None, gone, gone, None]);
+        assert!(viewers.enter(viewer(2, true), 4).is_none(), "both have two");
+        assert!(!viewers.has_seat(viewer(2, true).peer.ip().into(), 4));
+        assert_eq!(viewers.count(), 4);
+        let [first, ..] = crowd;
+        assert_eq!(first.leave(), 3);
     }
 }

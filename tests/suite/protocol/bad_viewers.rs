@@ -1,15 +1,19 @@
 //! Peers that mean ill, or nothing, against a server: each is dropped with its reason, and a
 //! viewer who behaves never notices.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
-use vidchat::wire::{CONTROL_LIMIT, Control};
+use vidchat::wire::{CONTROL_LIMIT, Control, Dialect};
 
-use crate::support::peers::{Log, Stage, Stranger, Viewer, caps, hello, numbered, test_frame};
+use crate::support::peers::{
+    Log, Stage, Stranger, Viewer, caps, hello, numbered, test_frame, within,
+};
 
 /// A stream with one viewer who behaves.
 struct Peace {
@@ -363,4 +367,158 @@ fn resident() -> usize {
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
     kilobytes.map_or(0, |k| k * 1024)
+}
+
+/// The addresses of several machines, all of which are this one.
+fn machine(number: u8) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(127, 0, 0, number), 0))
+}
+
+#[tokio::test]
+async fn a_crowd_from_one_machine_keeps_no_other_machine_out_of_the_seats() {
+    let peace = Peace::begin(ServerOptions {
+        max_viewers: 4,
+        ..ServerOptions::default()
+    })
+    .await;
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        let mut stranger = Stranger::from(machine(2), peace.stage.address).await;
+        stranger.say(&hello("crowd")).await;
+        crowd.push(stranger);
+    }
+    peace.stage.watched_by(4).await;
+    let mut refused = Stranger::from(machine(2), peace.stage.address).await;
+    refused.say(&hello("crowd")).await;
+    let told = String::from_utf8_lossy(&refused.hears_the_end().await).into_owned();
+    assert!(told.contains("no seat left (4 watching)"), "{told}");
+    let mut guest = Stranger::from(machine(3), peace.stage.address).await;
+    guest.say(&hello("guest")).await;
+    peace.log.has(1, "\"guest\": joined (4 watching)").await;
+    let last = crowd.pop().expect("there are three");
+    let told = String::from_utf8_lossy(&last.hears_the_end().await).into_owned();
+    assert!(told.contains("its seat went to another network"), "{told}");
+    peace
+        .log
+        .has(
+            1,
+            "left: the sender has no seat left: its seat went to another",
+        )
+        .await;
+    peace.stage.watched_by(4).await;
+    drop((crowd, guest));
+    peace.stage.watched_by(1).await;
+    peace.end().await;
+}
+
+#[tokio::test]
+async fn a_crowd_that_says_nothing_keeps_no_other_machine_out() {
+    let mut peace = Peace::begin(ServerOptions {
+        max_viewers: 2,
+        ..ServerOptions::default()
+    })
+    .await;
+    // More than a sender keeps open, and their time for a hello is longer than this test.
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(Stranger::from(machine(2), peace.stage.address).await);
+        peace.is_kept().await;
+    }
+    let mut guest = Stranger::from(machine(3), peace.stage.address).await;
+    guest.say(&hello("guest")).await;
+    peace.log.has(1, "\"guest\": joined (2 watching)").await;
+    drop(guest);
+    peace.stage.watched_by(1).await;
+    peace.end().await;
+}
+
+#[tokio::test]
+async fn a_viewer_whose_messages_are_too_large_together_is_dropped() {
+    let mut peace = Peace::begin(ServerOptions::default()).await;
+    let mut guest = peace.guest().await;
+    let json = format!("{{\"type\":\"later\",\"x\":\"{}\"}}", "x".repeat(60_000));
+    for _ in 0..20 {
+        guest.say(&control(json.as_bytes())).await;
+        peace.is_kept().await;
+    }
+    peace
+        .log
+        .has(1, "left: more than 256 KiB of control messages in a second")
+        .await;
+    peace.end().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_uploads_is_cut_off() {
+    for dialect in [Dialect::Bare, Dialect::Pickle] {
+        let bgr = Hub::new();
+        bgr.announce(caps("video/x-raw, format=BGR, width=8, height=8"));
+        let (log, _guard) = Log::listen();
+        let stage = Stage::open(ServerOptions {
+            dialect: Some(dialect),
+            tutorial: Some(bgr),
+            ..ServerOptions::default()
+        })
+        .await;
+        let mut stranger = Stranger::at(stage.address).await;
+        log.has(1, "joined (1 watching)").await;
+        let large = vec![7; 1 << 20];
+        while log.count("left: sends more than 4096 KiB in a second") == 0 {
+            stranger.say(&large).await;
+        }
+        stage.watched_by(0).await;
+        stage.close("done").await;
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_that_comes_and_goes_does_not_fill_the_log() {
+    let mut peace = Peace::begin(ServerOptions::default()).await;
+    let (begun, before) = (Instant::now(), peace.log.count("INFO"));
+    for number in 0..200 {
+        let mut stranger = Stranger::at(peace.stage.address).await;
+        stranger.say(&hello(&format!("guest {number}"))).await;
+        stranger
+            .say(&Control::bye(format!("bye {number}")).encode())
+            .await;
+        stranger.hears_the_end().await;
+        let mut stranger = Stranger::at(peace.stage.address).await;
+        stranger
+            .say(&Control::bye(format!("no {number}")).encode())
+            .await;
+        stranger.hears_the_end().await;
+    }
+    peace.is_kept().await;
+    let lines = peace.log.count("INFO") - before;
+    // Fifty of each of three kinds at once, and one a second.
+    let allowed = 3 * (51 + begun.elapsed().as_secs() as usize);
+    assert!((100..=allowed).contains(&lines), "{lines} lines");
+    peace.end().await;
+}
+
+#[tokio::test]
+async fn viewers_that_stop_in_the_middle_of_a_frame_hold_no_more_memory_than_a_budget() {
+    const FRAME: usize = 16 << 20;
+    let mut peace = Peace::begin(ServerOptions::default()).await;
+    peace
+        .stage
+        .hub
+        .announce(caps("video/x-raw, format=GRAY8, width=4096, height=4096"));
+    let mut stalled = Vec::new();
+    for number in 0..24 {
+        let mut guest = peace.guest().await;
+        peace.stage.hub.publish(numbered(number, vec![7; FRAME]));
+        assert_eq!(peace.viewer.frame().await.0.sequence, number);
+        // It has taken the first bytes of its frame.
+        let mut start = [0; 4096];
+        let begun = within("a frame's first bytes", guest.0.read_exact(&mut start));
+        begun.await.expect("it is sent a frame");
+        stalled.push(guest);
+    }
+    let removed = "left: takes its frames too slowly, and the memory for slow viewers is used up";
+    peace.log.has(24 - 16, removed).await;
+    assert!(peace.log.count(removed) <= 24 - 14, "{}", peace.log.text());
+    drop(stalled);
+    peace.stage.watched_by(1).await;
+    peace.stage.close("done").await;
 }

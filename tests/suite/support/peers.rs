@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -309,6 +309,19 @@ impl Stranger {
     /// Connects and says nothing.
     pub async fn at(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address))
+            .await
+            .expect("somebody listens");
+        stream.set_nodelay(true).expect("it is connected");
+        Self(stream)
+    }
+
+    /// Connects from this address of this machine, and says nothing.
+    pub async fn from(source: SocketAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("there is a socket");
+        socket
+            .bind(source)
+            .expect("it is an address of this machine");
+        let stream = within("a connection", socket.connect(address))
             .await
             .expect("somebody listens");
         stream.set_nodelay(true).expect("it is connected");

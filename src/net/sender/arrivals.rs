@@ -1,0 +1,112 @@
+//! Connections that do not watch yet, or are being turned away. One network cannot keep the others
+//! out with them.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::net::network::Network;
+
+/// The connections that do not watch yet, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(Mutex<Vec<Waiting>>);
+
+#[derive(Debug)]
+struct Waiting {
+    network: Network,
+    displaced: Arc<Notify>,
+}
+
+/// One such connection, until it watches or is dropped.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    arrivals: Arc<Arrivals>,
+    displaced: Arc<Notify>,
+}
+
+impl Arrivals {
+    /// Adds a connection. Where there are `limit` of them already, it takes the place of the oldest
+    /// from the network that has most, if its own network has fewer than that.
+    pub fn begin(self: &Arc<Self>, network: Network, limit: usize) -> Option<Arrival> {
+        let mut waiting = self.0.lock();
+        if waiting.len() >= limit {
+            let networks = waiting.iter().map(|waiting| waiting.network);
+            let most = displaceable(networks, network)?;
+            let oldest = waiting.iter().position(|waiting| waiting.network == most)?;
+            waiting.remove(oldest).displaced.notify_one();
+        }
+        let displaced = Arc::new(Notify::new());
+        waiting.push(Waiting {
+            network,
+            displaced: Arc::clone(&displaced),
+        });
+        Some(Arrival {
+            arrivals: Arc::clone(self),
+            displaced,
+        })
+    }
+}
+
+impl Arrival {
+    /// Completes when the place has gone to another connection.
+    pub fn displaced(&self) -> impl Future<Output = ()> + Send + 'static {
+        let displaced = Arc::clone(&self.displaced);
+        async move { displaced.notified().await }
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        let mut waiting = self.arrivals.0.lock();
+        waiting.retain(|waiting| !Arc::ptr_eq(&waiting.displaced, &self.displaced));
+    }
+}
+
+/// The network with the most of `places`, if it would still have as many as `newcomer` after giving
+/// one of them to it.
+pub(super) fn displaceable(
+    places: impl Iterator<Item = Network>,
+    newcomer: Network,
+) -> Option<Network> {
+    let mut counts: HashMap<Network, usize> = HashMap::new();
+    for network in places {
+        *counts.entry(network).or_default() += 1;
+    }
+    let own = counts.get(&newcomer).copied().unwrap_or_default();
+    let (network, most) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    (most > own + 1).then_some(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    fn network(last: u8) -> Network {
+        IpAddr::from(Ipv4Addr::new(192, 0, 2, last)).into()
+    }
+
+    #[test]
+    fn a_network_gives_up_its_places_down_to_an_equal_share() {
+        let arrivals = Arc::new(Arrivals::default());
+        let crowd: Vec<_> = (0..4)
+            .map(|_| arrivals.begin(network(1), 4).expect("there is room"))
+            .collect();
+        assert!(
+            arrivals.begin(network(1), 4).is_none(),
+            "no more for itself"
+        );
+        let second = [arrivals.begin(network(2), 4), arrivals.begin(network(2), 4)];
+        assert!(second.iter().all(Option::is_some));
+        assert!(arrivals.begin(network(2), 4).is_none(), "both have two");
+        let third = arrivals.begin(network(3), 4);
+        assert!(third.is_some(), "one has two");
+        assert_eq!(arrivals.0.lock().len(), 4);
+        drop((crowd, second, third));
+        assert_eq!(arrivals.0.lock().len(), 0);
+    }
+}
