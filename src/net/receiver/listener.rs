@@ -16,7 +16,7 @@ use super::options::ReceiveOptions;
 use crate::failure::describe;
 use crate::net::farewell::farewell;
 use crate::net::listener::Listener;
-use crate::net::log_throttle::{LogThrottle, LogThrottleBy};
+use crate::net::log_throttle::{LogLimit, LogThrottle, LogThrottleBy};
 use crate::net::message_reader::ReadError;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, ByeCode, Control, Dialect, Head, WireError};
@@ -46,6 +46,7 @@ impl SenderListener {
             arrived,
             turned_away: Mutex::new(None),
             strangers: Mutex::default(),
+            lines: Mutex::default(),
         });
         Self {
             arrivals,
@@ -80,14 +81,18 @@ struct Reception {
     turned_away: Mutex<Option<IpAddr>>,
     /// Connections that were no senders, by address and reason.
     strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
+    /// All their lines together, as their reasons can be made up.
+    lines: Mutex<LogLimit>,
 }
 
 impl Reception {
     /// Logs a connection that is not from a sender. One that repeats is logged less and less often.
     fn log_stranger(&self, peer: SocketAddr, reason: String) {
         let noted = (peer.ip(), reason.clone());
-        match self.strangers.lock().note(noted, Instant::now()) {
-            Some(times) => info!("listener: {peer} {reason}{times}"),
+        let now = Instant::now();
+        let times = self.strangers.lock().note(noted, now);
+        match times.and_then(|times| Some((times, self.lines.lock().note(now)?))) {
+            Some((times, more)) => info!("listener: {peer} {reason}{times}{more}"),
             None => debug!("listener: {peer} {reason}"),
         }
     }
