@@ -247,13 +247,6 @@ pub fn describe(e: &io::Error) -> String {
     }
 }
 
-/// The system has no room for another thread.
-pub fn no_thread(e: &io::Error) -> Failure {
-    Failure::start("cannot start a thread")
-        .cause(describe(e))
-        .hint("end other programs, or raise what ulimit -u and ulimit -v show")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

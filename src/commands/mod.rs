@@ -14,14 +14,14 @@ pub mod recv;
 pub mod send;
 mod settings;
 mod stats_writer;
-mod thread_room;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Outcome;
+use crate::media;
 
 /// Runs the subcommand of the command line.
 pub async fn run(cli: Cli) -> Outcome {
-    thread_room::check()?;
+    media::gst::thread_room::check()?;
     match cli.command {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => recv::run(args).await,

@@ -254,7 +254,10 @@ mod tests {
         let cut_off = [write(&mut disk), write(&mut disk)];
         disk.room = 100;
         let last = [write(&mut disk), write(&mut disk)];
-        assert_eq!([first, cut_off, last], [[true, false], [false; 2], [true; 2]]);
+        assert_eq!(
+            [first, cut_off, last],
+            [[true, false], [false; 2], [true; 2]]
+        );
         let written = String::from_utf8(disk.written).unwrap();
         assert_eq!(written, "{12345}\n{12\n{12345}\n{12345}\n");
     }

@@ -73,7 +73,16 @@ mod tests {
 
     #[test]
     fn names_in_any_writing_stay_as_they_are() {
-        for name in ["Zoë's desk", "кухня", "書斎", "غرفة", "कमरा", "e\u{301}", "C:\\cam", "🎥 1"] {
+        for name in [
+            "Zoë's desk",
+            "кухня",
+            "書斎",
+            "غرفة",
+            "कमरा",
+            "e\u{301}",
+            "C:\\cam",
+            "🎥 1",
+        ] {
             assert_eq!(printable(name, 64), name);
         }
     }

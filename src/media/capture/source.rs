@@ -11,8 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::events::{SourceEvent, SourceInput};
 use super::source_thread::SourceThread;
-use crate::failure::no_thread;
 use crate::media::frame_sink::FrameSink;
+use crate::media::gst::thread_room::no_thread;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 

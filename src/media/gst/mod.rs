@@ -8,3 +8,4 @@ pub(crate) mod ffi;
 pub mod install_hint;
 pub mod probe;
 pub(crate) mod stop;
+pub mod thread_room;

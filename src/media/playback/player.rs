@@ -14,10 +14,11 @@ use gstreamer as gst;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use crate::failure::{Failure, no_thread};
+use crate::failure::Failure;
 use crate::frame::FrameHeader;
 use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::window::{Window, WindowAction};
+use crate::media::gst::thread_room::no_thread;
 use crate::media::pipeline::file::PipelineFile;
 use crate::wire::Caps;
 
@@ -120,9 +121,8 @@ impl Player {
     /// are taken.
     pub async fn progress(&mut self) {
         let (asked, has_answered) = (self.asked, self.has_answered());
-        let far_enough = |entry: &Entry| {
-            entry.answered == asked && (!has_answered || entry.feed.is_some())
-        };
+        let far_enough =
+            |entry: &Entry| entry.answered == asked && (!has_answered || entry.feed.is_some());
         if self.entry.wait_for(far_enough).await.is_err() {
             // The thread has ended, so nothing is taken any more.
             std::future::pending::<()>().await;

@@ -267,23 +267,20 @@ fn a_size_beyond_all_measure_is_refused_in_every_codec() {
 #[test]
 fn the_largest_frames_that_are_taken_need_no_more_memory_than_is_promised() {
     let receiver = Receiver::start();
-    for (caps, encoder, frames) in [
-        ("image/jpeg", "jpegenc", 4),
-        ("image/png", "pngenc compression-level=1", 4),
+    for (caps, encoder) in [
+        ("image/jpeg", "jpegenc"),
+        ("image/png", "pngenc compression-level=1"),
     ] {
         let Some(data) = encoded(&format!("videoconvert ! {encoder}"), 8192, 4352) else {
             continue;
         };
         let mut sender = receiver.connection();
         sender.write_all(&hello(caps)).expect("it takes it");
-        for sequence in 0..frames {
-            sender
-                .write_all(&frame(sequence, &data))
-                .expect("it takes it");
-        }
-        receiver
-            .stats
-            .line("frames of 8K", |line| line["shown"].as_u64() > Some(0));
+        let frame = frame(0, &data);
+        receiver.stats.line("frames of 8K", |line| {
+            (&sender).write_all(&frame).expect("it takes it");
+            line["shown"].as_u64() > Some(0) && line["state"] == "live"
+        });
     }
     let memory = receiver.peak_memory();
     assert!(memory < MOST_MEMORY, "it took {} MiB", memory >> 20);

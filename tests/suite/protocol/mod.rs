@@ -9,4 +9,5 @@ pub mod large_frames;
 pub mod late_hello;
 pub mod loopback;
 pub mod properties;
+pub mod sender_words;
 pub mod tunnel;

@@ -3,10 +3,11 @@
 //! GStreamer ends the process where it cannot start a thread, and so does Tokio. So a few threads
 //! are started for a moment before either of them needs one.
 
+use std::io;
 use std::sync::mpsc;
 use std::thread::{Builder, JoinHandle};
 
-use crate::failure::{Outcome, no_thread};
+use crate::failure::{Failure, Outcome, describe};
 
 /// More threads than a command has while it runs.
 const THREADS: usize = 24;
@@ -37,4 +38,11 @@ pub fn check() -> Outcome {
         let _ = thread.join();
     }
     room
+}
+
+/// The system has no room for another thread.
+pub fn no_thread(e: &io::Error) -> Failure {
+    Failure::start("cannot start a thread")
+        .cause(describe(e))
+        .hint("end other programs, or raise what ulimit -u and ulimit -v show")
 }
