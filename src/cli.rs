@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::failure::Invalid;
 use crate::limits::{self, Number};
 use crate::net::{DEFAULT_PORT, Target, address};
-use crate::wire::{Caps, Dialect, FRAME_LIMIT};
+use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat};
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
@@ -92,6 +92,8 @@ Examples:
   vidchat send --pipeline ./mine.gst --watch   and each time the file is saved
   vidchat send --bind 127.0.0.1             only for this machine
   vidchat send --to 192.168.1.7             to a vidchat recv --listen there
+  vidchat send --to 192.168.1.7:8485 --wire pickle-jpeg --length '>L'
+                                            to a Python program of the tutorial's family there
 
 The camera is opened for a moment at the start, to see that it works, and then only while
 somebody watches. q or Ctrl-C ends it.
@@ -201,6 +203,12 @@ pub struct SendArgs {
     /// The dialect that is spoken.
     #[arg(long, value_enum, default_value_t)]
     pub wire: WireChoice,
+    /// How the length before each pickle or bare frame is written, as in Python's struct.pack: Q or
+    /// L (8 bytes, little-endian), I or <L (4 bytes, little-endian), >Q (8 bytes, big-endian), >L
+    /// or !I (4 bytes, big-endian). Python on Windows means I by L. A number such as 16 is text:
+    /// digits, with spaces up to so many bytes [default: Q].
+    #[arg(long, value_name = "FORMAT", value_parser = parse_length)]
+    pub length: Option<LengthFormat>,
     /// How far behind the newest frame a viewer may fall before frames are left out. What viewers
     /// ask for themselves counts where it is less. A time such as 200ms or 1s.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true,
@@ -220,6 +228,8 @@ pub enum WireChoice {
     Native,
     /// The tutorial's pickles alone.
     Pickle,
+    /// Pickles alone, of JPEG: for programs that call cv2.imdecode. A receiver takes any pickle.
+    PickleJpeg,
     /// Nothing but the length and the buffer: for programs that you write yourself.
     Bare,
 }
@@ -230,7 +240,7 @@ impl WireChoice {
         match self {
             Self::Auto => None,
             Self::Native => Some(Dialect::Native),
-            Self::Pickle => Some(Dialect::Pickle),
+            Self::Pickle | Self::PickleJpeg => Some(Dialect::Pickle),
             Self::Bare => Some(Dialect::Bare),
         }
     }
@@ -291,6 +301,10 @@ pub struct RecvArgs {
     /// The caps of bare frames, such as "video/x-raw,format=I420,width=320,height=240".
     #[arg(long, value_name = "CAPS", required_if_eq("wire", "bare"), value_parser = parse_caps)]
     pub caps: Option<Caps>,
+    /// How the length before each bare frame is written, as for vidchat send. It is found out for
+    /// pickles, and for JPEG without --wire [default: Q].
+    #[arg(long, value_name = "FORMAT", value_parser = parse_length)]
+    pub length: Option<LengthFormat>,
     /// The longest message that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = FRAME_LIMIT,
           allow_negative_numbers = true, value_parser = number(&MAX_FRAME))]
@@ -366,6 +380,14 @@ fn parse_setting(text: &str) -> Result<(String, String), Invalid> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(Invalid::new("it takes a name, a = and a value").instead("width=640")),
     }
+}
+
+fn parse_length(text: &str) -> Result<LengthFormat, Invalid> {
+    text.parse().map_err(|_| {
+        Invalid::new("it takes a format of struct.pack, or the number of bytes of a text")
+            .found("Q, L, I, <L, >Q, >L, !I and the like, or 8 to 20")
+            .instead(">L")
+    })
 }
 
 fn parse_caps(text: &str) -> Result<Caps, Invalid> {

@@ -6,7 +6,7 @@ use vidchat::wire::{Caps, Control, HeadBuffer};
 use vidchat::wire::dialect;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = dialect::dialect(bytes);
+    let _ = dialect::detect(bytes);
     let _ = Control::decode(bytes);
     if let Ok(text) = str::from_utf8(bytes)
         && let Ok(caps) = Caps::parse(text)

@@ -20,6 +20,7 @@ use super::quit::Quit;
 use super::recv::connector::{Connector, SenderPlace};
 use super::recv::options::RecvOptions;
 use super::recv::{self, session};
+use super::send::tutorial_frames::PickleContent;
 use super::send::{self, Banner, Destination, SendOptions};
 use super::settings;
 
@@ -81,6 +82,7 @@ fn place(file: &PipelineFile) -> &'static str {
 
 fn sending(file: PipelineFile, values: Values) -> SendOptions {
     SendOptions {
+        pickles: PickleContent::default(),
         file,
         values,
         server: ServerOptions {

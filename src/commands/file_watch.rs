@@ -1,32 +1,41 @@
 //! Notices that a pipeline file was saved. The `--watch` flag of both ends uses it.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, sleep_until};
 
 use crate::failure::{Failure, Outcome};
 use crate::media::PipelineFile;
-use crate::media::pipeline::catalog;
 
+use super::link_chain::{self, Place};
 use super::or_never::or_never;
 
 /// A file that was not touched for this long is complete: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
+/// A file may be gone for this long, as while a link is made anew.
+const GONE: Duration = Duration::from_secs(1);
 
 /// Watches one pipeline file.
 pub struct FileWatch {
     /// The file as it was last read.
     file: PipelineFile,
+    path: PathBuf,
     touched: UnboundedReceiver<()>,
     /// When the file will have been quiet for [`QUIET`].
     whole_at: Option<Instant>,
+    /// When a file that is gone will have been so for [`GONE`].
+    gone_at: Option<Instant>,
+    /// The places whose changes count, which the watcher's thread compares with.
+    places: Arc<Mutex<Vec<Place>>>,
     /// Dropping it ends the watch.
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
 }
 
 impl FileWatch {
@@ -46,39 +55,36 @@ impl FileWatch {
             Failure::start(format!("cannot watch the pipeline {}", file.place(None))).cause(e)
         };
         let (touch, touched) = mpsc::unbounded_channel();
-        let places = places(path);
-        let names: Vec<_> = places.iter().filter_map(|p| p.file_name()).collect();
-        let names: Vec<_> = names.into_iter().map(OsStr::to_owned).collect();
-        let mut watcher =
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                // An event with an error may have been about our file.
-                let ours = event.is_ok_and(|event| {
-                    writes(event.kind)
-                        && (event.need_rescan()
-                            || event.paths.iter().any(|path| {
-                                path.file_name()
-                                    .is_some_and(|name| names.iter().any(|n| n == name))
-                            }))
-                });
-                if ours {
-                    let _ = touch.send(());
-                }
-            })
-            .map_err(cannot)?;
-        // Folders are watched, since most editors write another file and give it the old one's
-        // name.
-        for place in &places {
-            let folder = place.parent().unwrap_or(Path::new("."));
-            watcher
-                .watch(folder, RecursiveMode::NonRecursive)
-                .map_err(cannot)?;
-        }
-        Ok(Self {
-            file: file.clone(),
-            touched,
-            whole_at: None,
-            _watcher: watcher,
+        let places: Arc<Mutex<Vec<Place>>> = Arc::default();
+        let known = Arc::clone(&places);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // An event with an error may have been about our file.
+            let ours = event.is_ok_and(|event| {
+                let places = known.lock();
+                writes(event.kind)
+                    && (event.need_rescan()
+                        || event
+                            .paths
+                            .iter()
+                            .any(|p| places.iter().any(|at| at.is_met(p))))
+            });
+            if ours {
+                let _ = touch.send(());
+            }
         })
+        .map_err(cannot)?;
+        let mut watch = Self {
+            file: file.clone(),
+            path: path.clone(),
+            touched,
+            // The file may have been saved since it was read.
+            whole_at: Some(Instant::now()),
+            gone_at: None,
+            places,
+            watcher,
+        };
+        watch.follow().map_err(cannot)?;
+        Ok(watch)
     }
 
     /// Waits until the file was saved with another content, and reads it. The wait may be cancelled
@@ -90,12 +96,58 @@ impl FileWatch {
                 Some(()) = self.touched.recv() => self.whole_at = Some(Instant::now() + QUIET),
                 () = or_never(whole_at.map(sleep_until)) => {
                     self.whole_at = None;
-                    let file = catalog::find(self.file.direction, &self.file.name)?;
-                    if file.text != self.file.text {
-                        self.file = file.clone();
+                    if let Some(file) = self.read()? {
                         return Ok(file);
                     }
                 }
+            }
+        }
+    }
+
+    /// Reads the file; `None` where it is the same as before, or gone for a moment.
+    fn read(&mut self) -> Outcome<Option<PipelineFile>> {
+        // The watch comes before the reading, so no change falls between the two.
+        if let Err(e) = self.follow() {
+            tracing::warn!("{}: cannot be watched: {e}", self.file.place(None));
+        }
+        let is_gone = |e: io::Error| e.kind() == io::ErrorKind::NotFound;
+        if self.path.metadata().is_err_and(is_gone) {
+            let now = Instant::now();
+            let until = *self.gone_at.get_or_insert(now + GONE);
+            if now < until {
+                self.whole_at = Some(until);
+                return Ok(None);
+            }
+        } else {
+            self.gone_at = None;
+        }
+        let file = PipelineFile::read(self.file.direction, &self.file.name, &self.path)?;
+        if file.text == self.file.text {
+            return Ok(None);
+        }
+        self.file = file.clone();
+        Ok(Some(file))
+    }
+
+    /// Watches the folders of the file and of every link on the way to it. Folders are watched,
+    /// since most editors write another file and give it the old one's name.
+    fn follow(&mut self) -> notify::Result<()> {
+        // A place may change while it is about to be watched. Then the way is another one.
+        loop {
+            let places = link_chain::places(&self.path);
+            let before = std::mem::replace(&mut *self.places.lock(), places.clone());
+            let mut paths = self.watcher.paths_mut();
+            // A folder that was replaced has the name of the one that is watched.
+            for place in &before {
+                let _ = paths.remove(place.folder());
+            }
+            let mut watched = Ok(());
+            for place in &places {
+                watched = watched.and(paths.add(place.folder(), RecursiveMode::NonRecursive));
+            }
+            paths.commit()?;
+            if link_chain::places(&self.path) == places {
+                return watched;
             }
         }
     }
@@ -109,18 +161,6 @@ impl FileWatch {
 /// The pipeline file when it is saved. Waits for ever where no file is watched.
 pub async fn saved(watch: &mut Option<FileWatch>) -> Outcome<PipelineFile> {
     or_never(watch.as_mut().map(FileWatch::saved)).await
-}
-
-/// Folders in which the file may be written: its own, and the one that a link leads to.
-fn places(path: &Path) -> Vec<PathBuf> {
-    let own = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut places = vec![own];
-    if let Ok(real) = path.canonicalize()
-        && !places.contains(&real)
-    {
-        places.push(real);
-    }
-    places
 }
 
 /// Whether something was written. Reading the file also causes events, and we read it ourselves.

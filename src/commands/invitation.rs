@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
-use crate::wire::{Caps, Dialect};
 
 /// Listens at `address`, or at all addresses where there is none. `program` is named in errors.
 ///
@@ -35,19 +34,9 @@ pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpL
     })
 }
 
-/// The command for the other machine, one line for each address: `program` and the target.
+/// The command for the other machine, one line for each address: `program`, the target and `flags`.
 /// `own_program` is the program that listens here.
-pub fn invitation(
-    program: &str,
-    own_program: &str,
-    bound: SocketAddr,
-    dialect: Option<Dialect>,
-    caps: Option<&Caps>,
-) -> String {
-    let flags = match (dialect, caps) {
-        (Some(Dialect::Bare), Some(caps)) => format!(" --wire bare --caps \"{caps}\""),
-        _ => String::new(),
-    };
+pub fn invitation(program: &str, own_program: &str, bound: SocketAddr, flags: &str) -> String {
     let own = address::reachable(bound.ip());
     let is_alone = own.is_empty();
     let own = if is_alone {

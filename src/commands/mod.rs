@@ -6,6 +6,7 @@ pub mod demo;
 pub mod file_watch;
 mod host_name;
 pub mod invitation;
+mod link_chain;
 pub mod local_viewer;
 mod or_never;
 pub mod pipelines;

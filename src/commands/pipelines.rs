@@ -7,6 +7,7 @@ use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::build;
 use crate::media::pipeline::catalog;
+use crate::media::pipeline::text::strip_comment;
 use crate::media::{self, Direction, PipelineFile, Values, capture, playback};
 use crate::wire::Caps;
 
@@ -80,23 +81,20 @@ fn entry(name: &str, file: &PipelineFile) -> String {
 }
 
 /// The pipelines of this name: there may be one for each end. A file is for the one end that it
-/// names.
+/// names, and is read once, since a pipe gives its text but once.
 fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
+    if catalog::is_path(name) {
+        let file = catalog::find(Direction::Send, name)?;
+        return Ok(vec![match end_of(&file.text) {
+            Some(direction) => file.with_direction(direction),
+            None => file,
+        }]);
+    }
     let found: Vec<Outcome<PipelineFile>> = DIRECTIONS
         .into_iter()
         .map(|direction| catalog::find(direction, name))
         .collect();
-    let is_file = |file: &PipelineFile| file.path.is_some();
-    let mut good: Vec<PipelineFile> = found.iter().flatten().cloned().collect();
-    if good.iter().all(is_file) && good.len() > 1 {
-        let receives = good[0].text.contains("appsrc");
-        let direction = if receives {
-            Direction::Recv
-        } else {
-            Direction::Send
-        };
-        good.retain(|file| file.direction == direction);
-    }
+    let good: Vec<PipelineFile> = found.iter().flatten().cloned().collect();
     match (good.is_empty(), found.into_iter().next()) {
         (true, Some(Err(_))) if is_unknown(name) => {
             let names: Vec<_> = DIRECTIONS.into_iter().flat_map(catalog::names).collect();
@@ -107,6 +105,32 @@ fn find(name: &str) -> Outcome<Vec<PipelineFile>> {
         }
         (true, Some(Err(failure))) => Err(failure),
         _ => Ok(good),
+    }
+}
+
+/// The end that a text is for: the kind of its element `frames`, or of the only one of the two
+/// kinds that it has.
+fn end_of(text: &str) -> Option<Direction> {
+    let words = || {
+        text.lines()
+            .map(strip_comment)
+            .flat_map(str::split_whitespace)
+    };
+    let has = |kind: &str| words().any(|word| word == kind);
+    let mut kind = None;
+    for word in words() {
+        match word {
+            "appsink" => kind = Some(Direction::Send),
+            "appsrc" => kind = Some(Direction::Recv),
+            "!" => kind = None,
+            _ if word.trim_matches('"') == "name=frames" && kind.is_some() => return kind,
+            _ => {}
+        }
+    }
+    match (has("appsink"), has("appsrc")) {
+        (_, false) => Some(Direction::Send),
+        (false, true) => Some(Direction::Recv),
+        (true, true) => None,
     }
 }
 
@@ -130,7 +154,7 @@ fn check(file: &PipelineFile, values: &Values) -> Outcome<Vec<String>> {
     };
     let names = file.placeholders()?.into_iter().map(|p| p.name);
     let names: Vec<String> = names.collect();
-    let mut values = values.clone();
+    let mut values = values.clone().for_check();
     let mut substituted = Vec::new();
     for (name, substitute) in substitutes {
         let is_used = names.iter().any(|known| known == name);

@@ -45,5 +45,9 @@ pub fn init() -> Outcome {
     if let Some(directfb) = gstreamer::ElementFactory::find("dfbvideosink") {
         directfb.set_rank(gstreamer::Rank::NONE);
     }
+    // Only the parser reads how a photograph is to be turned, and up to 1.22 decodebin takes none.
+    if let Some(parser) = gstreamer::ElementFactory::find("jpegparse") {
+        parser.set_rank(gstreamer::Rank::PRIMARY + 1);
+    }
     Ok(())
 }

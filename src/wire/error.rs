@@ -42,6 +42,9 @@ pub enum WireError {
     /// The peer speaks only this version, which this program does not.
     #[error("version {0} of the protocol (this is version {VERSION})")]
     Version(u32),
+    /// A length in text that is no number, with its bytes.
+    #[error("{} in place of a length", quote(.0))]
+    TextLength(Vec<u8>),
     /// The peer speaks another protocol. These are its first bytes.
     #[error("its first bytes are {}", quote(.0))]
     Foreign(Vec<u8>),

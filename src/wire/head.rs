@@ -1,5 +1,6 @@
 //! The head of a message: its length in eight bytes, its kind, and the header of a frame.
 
+use super::length::{Length, Prefix};
 use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
 use crate::frame::FrameHeader;
 
@@ -62,16 +63,17 @@ impl HeadBuffer {
         Ok(Some(head))
     }
 
-    /// The length of a bare message, once it is here.
+    /// The length of a message without a head, once it is here. `prefix` is what is known of its
+    /// format.
     ///
     /// # Errors
-    /// The length is zero, or exceeds `limit`.
-    pub fn bare_length(&mut self, limit: u64) -> Result<Option<usize>, WireError> {
-        let Some(length) = prefix(self.filled()) else {
+    /// The length is zero, or exceeds `limit`, or is no number.
+    pub fn bare_length(&mut self, prefix: Prefix, limit: u64) -> Result<Option<Length>, WireError> {
+        let Some(length) = prefix.decode(self.filled())? else {
             return Ok(None);
         };
-        let length = bounded(length, limit)?;
-        self.discard(PREFIX_BYTES);
+        bounded(length.bytes, limit)?;
+        self.discard(prefix.width());
         Ok(Some(length))
     }
 
@@ -89,6 +91,13 @@ impl HeadBuffer {
         body[..count].copy_from_slice(&self.bytes[..count]);
         self.discard(count);
         count
+    }
+
+    /// Moves bytes that were read beyond the head to the end of `body`, at most `most`.
+    pub fn take_into(&mut self, body: &mut Vec<u8>, most: usize) {
+        let count = self.filled.min(most);
+        body.extend_from_slice(&self.bytes[..count]);
+        self.discard(count);
     }
 
     fn discard(&mut self, count: usize) {
@@ -186,6 +195,7 @@ fn bounded(length: u64, limit: u64) -> Result<usize, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::LengthFormat;
 
     const LIMIT: u64 = 1000;
 
@@ -294,13 +304,20 @@ mod tests {
 
     #[test]
     fn bare_messages_have_a_length_and_nothing_else() {
-        let mut buffer = fed(&with_prefix(3, b"abc"));
-        assert_eq!(buffer.bare_length(LIMIT), Ok(Some(3)));
-        assert_eq!(buffer.filled(), b"abc");
-        assert!(
-            fed(&with_prefix(LIMIT + 1, b""))
-                .bare_length(LIMIT)
-                .is_err()
-        );
+        for format in [
+            LengthFormat::Little8,
+            LengthFormat::Big4,
+            LengthFormat::Text(10),
+        ] {
+            let prefix = Prefix::Known(format);
+            let with = |length| [format.encode(length).as_ref(), b"abc"].concat();
+            let mut buffer = fed(&with(3));
+            let length = buffer.bare_length(prefix, LIMIT).unwrap().unwrap();
+            assert_eq!((length.bytes, length.other), (3, None));
+            assert_eq!(buffer.filled(), b"abc");
+            assert!(fed(&with(LIMIT + 1)).bare_length(prefix, LIMIT).is_err());
+            let empty = fed(&with(0)).bare_length(prefix, LIMIT);
+            assert_eq!(empty, Err(WireError::Empty));
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod control;
 pub mod dialect;
 mod error;
 pub mod head;
+pub mod length;
 pub mod pickle;
 pub mod text;
 
@@ -16,6 +17,7 @@ pub use control::{Ack, AgesMs, Bye, ByeCode, Control, Hello, Pong, Report};
 pub use dialect::Dialect;
 pub use error::WireError;
 pub use head::{Head, HeadBuffer};
+pub use length::LengthFormat;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use super::options::RecvOptions;
 use crate::cli::MAX_FRAME;
 use crate::failure::{Failure, Status};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
+use crate::wire::pickle::PickleError;
 use crate::wire::{Bye, ByeCode, Dialect, WireError};
 
 /// The failure where no more frames come from the sender that the log calls `target`. `greeted`
@@ -52,7 +53,7 @@ fn explain(
         ReceiveError::Wire(WireError::Pickle(e)) => {
             Failure::new(status, format!("\"{target}\" sent a pickle that {e}"))
                 .cause("refused")
-                .hint("Python's pickle.loads would run what such a message names; vidchat does not")
+                .hint(pickle(&e))
         }
         ReceiveError::Wire(WireError::FrameBeforeCaps) => {
             Failure::new(status, format!("cannot show the video from \"{target}\""))
@@ -91,6 +92,23 @@ fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
             "without --no-reconnect, vidchat recv waits until it is back".into()
         }
         _ => format!("start vidchat send on {host:?} again"),
+    }
+}
+
+/// The hint where a pickle is refused.
+fn pickle(error: &PickleError) -> &'static str {
+    match error {
+        PickleError::Calls(_) => {
+            "Python's pickle.loads would run what such a message names; vidchat does not"
+        }
+        PickleError::NoFrame(_) => {
+            "it takes an array of uint8 (grey, BGR or BGRA), or the bytes of a JPEG or PNG, also in \
+             a tuple, list or dict"
+        }
+        PickleError::SeveralFrames(_) => {
+            "it takes one frame a message, beside any text, numbers and times: send one of them"
+        }
+        _ => "docs/python.md says which pickles are taken",
     }
 }
 

@@ -48,6 +48,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
             .cause("any other sender says which caps its frames have")
             .hint("leave --caps out"));
     }
+    if args.length.is_some() && args.wire != WireChoice::Bare {
+        return Err(Failure::usage("--length is for --wire bare alone")
+            .cause("any other sender's lengths are found out by its first bytes")
+            .hint("leave --length out"));
+    }
     let name = args.pipeline.pipeline.clone();
     let values = settings::values(args.pipeline.settings);
     // Faults on this machine are reported before anything else is tried. A display needs GStreamer.
@@ -57,6 +62,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     let play = ReceiveOptions {
         dialect: args.wire.dialect(),
         bare_caps: args.caps,
+        bare_length: args.length.unwrap_or_default(),
         max_frame: args.max_frame,
         name: host_name(),
         max_latency: args.max_latency,
@@ -120,8 +126,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
             "vidchat send --to",
             "vidchat recv --listen",
             bound,
-            None,
-            None,
+            "",
         ));
     }
     let mut quit = Quit::listen()?;

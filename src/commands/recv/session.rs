@@ -84,6 +84,10 @@ pub async fn run(
         Err(failure) => failure.summary(),
     });
     let mut display = display.into_inner();
+    if meter.traffic.frames.load(Relaxed) == 0 {
+        // No frame waits for the pipeline.
+        limit = Duration::ZERO;
+    }
     display.finish(limit).await;
     // The sender may close right after the last frame that was wanted.
     match options.frames {

@@ -19,10 +19,10 @@ use crate::net::log_throttle::span;
 use crate::net::{Hub, Losses, Service};
 use crate::wire::{Bye, ByeCode, Caps};
 
-use super::bgr_converter::BgrConverter;
 use super::key_budget::KeyBudget;
 use super::options::SendOptions;
 use super::preview::Preview;
+use super::tutorial_frames::TutorialFrames;
 use super::viewer_monitor::ViewerMonitor;
 use crate::commands::file_watch::{FileWatch, saved};
 use crate::commands::or_never::or_never;
@@ -40,7 +40,7 @@ pub struct Broadcast {
     heard: mpsc::UnboundedReceiver<SourceEvent>,
     monitor: ViewerMonitor,
     preview: Option<Preview>,
-    converter: Option<BgrConverter>,
+    converter: Option<TutorialFrames>,
     previewed: Option<mpsc::UnboundedReceiver<PlayerEvent>>,
     /// Whether the source stays open while nobody watches, as a flag or the pipeline file says.
     asked_open: bool,
@@ -57,7 +57,7 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// Starts with a closed source and without a preview.
-    pub fn new(service: &Service, options: SendOptions, converter: Option<BgrConverter>) -> Self {
+    pub fn new(service: &Service, options: SendOptions, converter: Option<TutorialFrames>) -> Self {
         let hub = service.directory().default_hub();
         let (events, heard) = mpsc::unbounded_channel();
         let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);

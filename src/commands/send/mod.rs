@@ -1,13 +1,13 @@
 //! `vidchat send`: starts a sender, and tells its viewers of the end. The loop in between is in
 //! `broadcast`.
 
-pub(crate) mod bgr_converter;
 pub(crate) mod bitrate;
 pub(crate) mod broadcast;
 pub(crate) mod key_budget;
 pub(crate) mod options;
 pub(crate) mod pace_control;
 pub(crate) mod preview;
+pub(crate) mod tutorial_frames;
 pub(crate) mod viewer_monitor;
 
 use std::future::Future;
@@ -25,12 +25,13 @@ use crate::net::sender::ServerOptions;
 use crate::net::sender::dial::{self, DialError, Receiver};
 use crate::net::sender::disconnect::DisconnectReason;
 use crate::net::{self, Hub, Service, Target, TcpListener};
-use crate::wire::{Bye, ByeCode, Dialect};
+use crate::wire::{Bye, ByeCode, Dialect, LengthFormat};
 
 pub use self::options::SendOptions;
+pub use self::tutorial_frames::PickleContent;
 
-use self::bgr_converter::BgrConverter;
 use self::broadcast::{Broadcast, CLOSING};
+use self::tutorial_frames::TutorialFrames;
 use super::connect_failure::cannot_connect;
 use super::invitation::{invitation, listen};
 use super::quit::Quit;
@@ -84,7 +85,8 @@ pub async fn serve(
     tokio::pin!(quit);
     let hub = Hub::new();
     let server_options = std::mem::take(&mut options.server);
-    let (server_options, converter) = with_tutorial(server_options, &destination, &hub);
+    let (server_options, converter) =
+        with_tutorial(server_options, &destination, options.pickles, &hub);
     let service = Service::new(Arc::clone(&hub), server_options);
     let (stop, stopped) = oneshot::channel();
     let started = tokio::select! {
@@ -98,7 +100,7 @@ pub async fn serve(
         Ok(()) => {
             let invite = || {
                 if banner == Banner::OtherMachine {
-                    console::line(&place.banner(service.options().dialect, &hub));
+                    console::line(&place.banner(service.options(), &hub));
                 }
             };
             broadcast.run(quit, invite).await
@@ -126,20 +128,31 @@ enum Place {
 
 impl Place {
     /// The command for the other machine, or the receiver that the frames go to.
-    fn banner(&self, dialect: Option<Dialect>, hub: &Hub) -> String {
+    fn banner(&self, options: &ServerOptions, hub: &Hub) -> String {
         match self {
             Self::Bound(address) => invitation(
                 "vidchat recv",
                 "vidchat send",
                 *address,
-                dialect,
-                hub.caps().as_deref(),
+                &flags(options, hub),
             ),
             Self::Receiver(target) => {
                 format!("The receiver is {target}.\n{}", console::way_out_line())
             }
         }
     }
+}
+
+/// The flags that a receiver needs, where the frames themselves do not say what they are.
+fn flags(options: &ServerOptions, hub: &Hub) -> String {
+    let (Some(Dialect::Bare), Some(caps)) = (options.dialect, hub.caps()) else {
+        return String::new();
+    };
+    let length = match options.length {
+        LengthFormat::Little8 => String::new(),
+        other => format!(" --length \"{other}\""),
+    };
+    format!(" --wire bare{length} --caps \"{caps}\"")
 }
 
 /// Listens, or connects to the receiver. A mistake in the address is reported before the source
@@ -184,12 +197,17 @@ async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, D
         }
         Err(DialError::Answer(reason)) => {
             let (host, _) = target.parts();
+            let hint = match reason {
+                DisconnectReason::Silent(_) => format!(
+                    "start vidchat recv --listen on {host:?}; a program of the Python tutorial \
+                     takes --wire pickle"
+                ),
+                _ => format!("vidchat recv --listen on {host:?} prints what to type here"),
+            };
             Err(
                 Failure::start(format!("no vidchat receiver answered at \"{target}\""))
                     .cause(reason)
-                    .hint(format!(
-                        "vidchat recv --listen on {host:?} prints what to type here"
-                    )),
+                    .hint(hint),
             )
         }
     }
@@ -206,12 +224,13 @@ fn goodbye(ending: &Outcome<Bye>) -> Bye {
     }
 }
 
-/// Adds BGR frames for the programs of the tutorial, where such viewers are possible.
+/// Adds frames for the programs of the tutorial, where such viewers are possible.
 fn with_tutorial(
     mut options: ServerOptions,
     destination: &Destination,
+    content: PickleContent,
     hub: &Arc<Hub>,
-) -> (ServerOptions, Option<BgrConverter>) {
+) -> (ServerOptions, Option<TutorialFrames>) {
     let wanted = match (options.dialect, destination) {
         (Some(dialect), _) => dialect == Dialect::Pickle,
         // A receiver that is dialled says hello, or is no receiver.
@@ -221,8 +240,8 @@ fn with_tutorial(
     if !wanted {
         return (options, None);
     }
-    let bgr = Hub::new();
-    let converter = BgrConverter::spawn(hub, &bgr);
-    options.tutorial = Some(bgr);
+    let pickled = Hub::new();
+    let converter = TutorialFrames::spawn(hub, &pickled, content);
+    options.tutorial = Some(pickled);
     (options, Some(converter))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::SendArgs;
+use crate::cli::{SendArgs, WireChoice};
 use crate::commands::file_watch::FileWatch;
 use crate::commands::host_name::host_name;
 use crate::commands::settings;
@@ -11,12 +11,17 @@ use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::catalog;
 use crate::media::{Direction, PipelineFile, Values};
 use crate::net::sender::ServerOptions;
+use crate::wire::Dialect;
+
+use super::tutorial_frames::PickleContent;
 
 /// The options of a sender.
 pub struct SendOptions {
     pub file: PipelineFile,
     pub values: Values,
     pub server: ServerOptions,
+    /// What pickles hold.
+    pub pickles: PickleContent,
     /// Whether to show a preview; `None` where the display decides.
     pub preview: Option<bool>,
     /// Whether the source stays open while nobody watches.
@@ -33,6 +38,13 @@ impl SendOptions {
     /// # Errors
     /// There is no such pipeline, it does not take these values, or a file cannot be used.
     pub fn new(args: SendArgs) -> Outcome<Self> {
+        if args.length.is_some() && args.wire.dialect().is_none_or(|d| d == Dialect::Native) {
+            return Err(Failure::usage(
+                "--length is for --wire pickle, pickle-jpeg and bare alone",
+            )
+            .cause("vidchat's own protocol has lengths of one kind")
+            .hint("leave --length out, or give --wire pickle"));
+        }
         let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
         let file = catalog::find(Direction::Send, name)?;
         let mut values = settings::values(args.pipeline.settings);
@@ -66,9 +78,14 @@ impl SendOptions {
             server: ServerOptions {
                 max_viewers: args.max_viewers,
                 dialect: args.wire.dialect(),
+                length: args.length.unwrap_or_default(),
                 name: host_name(),
                 max_latency,
                 ..ServerOptions::default()
+            },
+            pickles: match args.wire {
+                WireChoice::PickleJpeg => PickleContent::Jpeg,
+                _ => PickleContent::Pixels,
             },
             preview: match (args.preview, args.no_preview) {
                 (true, _) => Some(true),

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -23,6 +23,14 @@ pub enum Timing {
     Paced,
     /// Frames come as the pipeline gets them.
     Unpaced,
+}
+
+/// The time at which a frame of this age was captured, in nanoseconds since 1970.
+pub fn captured_at(age: Duration) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.saturating_sub(age).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Estimates the ages of one pipeline's frames.

@@ -3,7 +3,7 @@
 //! `source_thread` runs rarely and may block. Nothing here may.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gstreamer as gst;
@@ -13,7 +13,7 @@ use gstreamer_video as gst_video;
 use crate::frame::{Frame, FrameHeader};
 use crate::wire::Caps;
 
-use super::age::AgeEstimator;
+use super::age::{self, AgeEstimator};
 use super::backlog::BacklogFilter;
 use super::handover::Handover;
 use crate::media::gst::caps;
@@ -126,10 +126,6 @@ impl AppsinkReader {
     ) -> FrameHeader {
         let buffer = sample.buffer();
         let flags = buffer.map_or(gst::BufferFlags::empty(), gst::BufferRef::flags);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let captured_at = now.saturating_sub(age).as_nanos();
         FrameHeader {
             key: !(self.delta && flags.contains(gst::BufferFlags::DELTA_UNIT)),
             discontinuity: flags.contains(gst::BufferFlags::DISCONT),
@@ -137,7 +133,7 @@ impl AppsinkReader {
             stream: 0,
             sequence: number,
             pts: running.map_or(0, gst::ClockTime::nseconds),
-            captured_at: u64::try_from(captured_at).unwrap_or(u64::MAX),
+            captured_at: age::captured_at(age),
         }
     }
 }

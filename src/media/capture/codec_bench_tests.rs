@@ -9,8 +9,8 @@ use crate::wire::Caps;
 use crate::media::capture::encoder::Encoder;
 use crate::media::capture::placeholders;
 use crate::media::gst::caps;
-use crate::media::pipeline::build;
 use crate::media::pipeline::catalog;
+use crate::media::pipeline::{build, ends};
 use crate::media::{PipelineFile, Values};
 
 pub const WIDTH: usize = 320;
@@ -49,7 +49,10 @@ impl Bench {
         let raw = pipeline.by_name("raw").unwrap();
         let bench = Self {
             raw: raw.downcast().unwrap(),
-            frames: build::seam(&file, &pipeline).unwrap(),
+            frames: pipeline
+                .by_name(ends::SEAM)
+                .and_then(|frames| frames.downcast().ok())
+                .unwrap(),
             encoder: Encoder::find(&pipeline).unwrap(),
             count: 0,
             pipeline,

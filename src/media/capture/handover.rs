@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::frame::Frame;
 use crate::media::frame_sink::FrameSink;
 use crate::wire::Caps;
+
+use super::age;
 
 /// The only way to a frame sink, for one pipeline at a time.
 pub struct Handover {
@@ -26,12 +29,26 @@ struct Pipelines {
     active: u32,
     /// Pipelines whose first frame makes them the active one; seldom more than one.
     next: Vec<u32>,
+    /// The first frame of the active pipeline, until there is a second.
+    only: Only,
+}
+
+/// The one frame of a still picture.
+#[derive(Default)]
+enum Only {
+    /// The active pipeline has given no frame.
+    #[default]
+    None,
+    /// The active pipeline has given this frame and no other.
+    One(Frame),
+    /// The active pipeline has given several.
+    Many,
 }
 
 /// The passage of one frame. No other pipeline takes over while it lasts.
 pub struct Passage<'h> {
     handover: &'h Handover,
-    _pipelines: MutexGuard<'h, Pipelines>,
+    pipelines: MutexGuard<'h, Pipelines>,
 }
 
 impl Handover {
@@ -56,6 +73,7 @@ impl Handover {
         pipelines.next.retain(|next| *next != number);
         if pipelines.active == number {
             pipelines.active = 0;
+            pipelines.only = Only::None;
         }
     }
 
@@ -71,13 +89,37 @@ impl Handover {
         if pipelines.next.contains(&number) {
             pipelines.active = number;
             pipelines.next.retain(|next| *next > number);
+            pipelines.only = Only::None;
         } else if pipelines.active != number {
             return None;
         }
         Some(Passage {
             handover: self,
-            _pipelines: pipelines,
+            pipelines,
         })
+    }
+
+    /// Whether the pipeline `number` has given one frame and no more.
+    pub fn has_one_frame(&self, number: u32) -> bool {
+        let pipelines = self.pipelines.lock();
+        pipelines.active == number && matches!(pipelines.only, Only::One(_))
+    }
+
+    /// Passes the only frame of the pipeline `number` on once more, as a new one.
+    pub fn repeat(&self, number: u32) {
+        let pipelines = self.pipelines.lock();
+        if pipelines.active != number {
+            return;
+        }
+        if let Only::One(frame) = &pipelines.only {
+            let mut frame = frame.clone();
+            frame.header.sequence = self.sequence.fetch_add(1, Relaxed);
+            let captured_at = age::captured_at(Duration::ZERO);
+            let passed = captured_at.saturating_sub(frame.header.captured_at);
+            frame.header.pts = frame.header.pts.saturating_add(passed);
+            frame.header.captured_at = captured_at;
+            self.sink.publish(frame);
+        }
     }
 }
 
@@ -94,7 +136,11 @@ impl Passage<'_> {
     }
 
     /// Passes a frame on.
-    pub fn publish(&self, frame: Frame) {
+    pub fn publish(mut self, frame: Frame) {
+        self.pipelines.only = match self.pipelines.only {
+            Only::None => Only::One(frame.clone()),
+            Only::One(_) | Only::Many => Only::Many,
+        };
         self.handover.sink.publish(frame);
     }
 }

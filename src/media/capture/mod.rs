@@ -7,9 +7,12 @@ pub mod camera;
 #[cfg(test)]
 #[path = "codec_bench_tests.rs"]
 pub(crate) mod codec_bench;
+#[cfg(test)]
+mod codec_input_tests;
 pub mod encoder;
 pub mod events;
 pub(crate) mod handover;
+mod no_video;
 pub(crate) mod pipeline;
 pub mod placeholders;
 pub(crate) mod recovery;

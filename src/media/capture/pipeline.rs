@@ -17,14 +17,19 @@ use super::camera::Camera;
 use super::encoder::{self, Encoder};
 use super::events::{PipelineEvent, SourceInput};
 use super::handover::Handover;
+use super::no_video;
 use super::placeholders::Filled;
 use super::stall::{StallCheck, StallDetector, stall_limit};
 use crate::media::gst::bus::{self, ElementError};
 use crate::media::gst::element;
 use crate::media::gst::stop;
-use crate::media::pipeline::build;
 use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::property_check;
+use crate::media::pipeline::{build, ends};
+
+/// The time from one repetition of a still picture to the next. A viewer that gets none for two
+/// seconds takes the picture for a frozen one.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A pipeline that was started.
 pub struct CapturePipeline {
@@ -35,6 +40,8 @@ pub struct CapturePipeline {
     /// Whether it makes frames at its own pace, as a camera does. A file or a pipe does not.
     live: bool,
     progress: Progress,
+    /// The time at which its only frame is due once more, where it is a still picture.
+    repeat_at: Option<Instant>,
     pipeline: gst::Pipeline,
     frames: gst_app::AppSink,
     handover: Arc<Handover>,
@@ -66,7 +73,7 @@ impl CapturePipeline {
         limit: Duration,
     ) -> Outcome<Self> {
         let pipeline = build::build(file, &filled.text)?;
-        let frames: gst_app::AppSink = build::seam(file, &pipeline)?;
+        let frames: gst_app::AppSink = ends::seam(file, &pipeline)?;
         frames.set_max_buffers(1);
         frames.set_drop(true);
         let ages = AgeEstimator::watch(&pipeline);
@@ -82,6 +89,7 @@ impl CapturePipeline {
             progress: Progress::Starting {
                 deadline: Instant::now() + limit,
             },
+            repeat_at: None,
             pipeline,
             frames,
             handover: Arc::clone(handover),
@@ -212,8 +220,32 @@ impl CapturePipeline {
         self.file.has(Directive::Loop) && rewinds().is_ok()
     }
 
-    /// Asks the encoder for a key frame.
+    /// At its end: whether it is a still picture that is to be shown over and over. From now on its
+    /// only frame is repeated.
+    pub fn stands_still(&mut self, now: Instant) -> bool {
+        let is_still = self.file.has(Directive::Loop) && self.handover.has_one_frame(self.number);
+        self.repeat_at = is_still.then(|| now + REPEAT_INTERVAL);
+        is_still
+    }
+
+    /// The time of the next repetition of a still picture.
+    pub fn next_repetition(&self) -> Option<Instant> {
+        self.repeat_at
+    }
+
+    /// Repeats a still picture where that is due.
+    pub fn repeat(&mut self, now: Instant) {
+        if self.repeat_at.is_some_and(|at| at <= now) {
+            self.repeat_at = Some(now + REPEAT_INTERVAL);
+            self.handover.repeat(self.number);
+        }
+    }
+
+    /// Asks the encoder for a key frame. A still picture is one, and its encoder is at its end.
     pub fn want_key(&self) {
+        if self.repeat_at.is_some() {
+            return self.handover.repeat(self.number);
+        }
         encoder::ask_for_key(self.encoder.as_ref(), &self.frames);
     }
 
@@ -258,7 +290,16 @@ impl CapturePipeline {
         if let Some(camera) = &self.camera {
             return camera.explain(error);
         }
-        let failure = build::failed(&self.file.place(None), error);
+        let place = self.file.place(None);
+        if let Some(explained) = no_video::explain(&self.file, &self.pipeline, error) {
+            let failure = Failure::start(format!("the pipeline {place} failed"));
+            let failure = match explained.cause {
+                Some(cause) => failure.cause(cause),
+                None => failure.cause(error.message()).found(error.details()),
+            };
+            return failure.hint(explained.hint);
+        }
+        let failure = build::failed(&place, error);
         let message = error.message();
         match property_check::placeholder_of(&self.file.text, "location") {
             Some(name) if message.contains("not found") => {

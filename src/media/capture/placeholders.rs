@@ -8,6 +8,7 @@ use super::camera::{self, Camera, CameraRequest};
 use super::screen;
 use crate::media::pipeline::encoder_defaults;
 use crate::media::pipeline::file::PipelineFile;
+use crate::media::pipeline::jpeg_range::JPEG_COLOURS;
 use crate::media::pipeline::placeholders::{CAMERA, CAMERA_MJPEG, Values};
 
 /// A pipeline's text, filled, with the camera that was chosen for it.
@@ -50,6 +51,7 @@ pub fn fill_with(
             }))
         }
         "screen" => Some(screen::element()),
+        "jpeg-colours" => Some(Ok(JPEG_COLOURS.into())),
         "height" => Some(default_height(values, file)),
         // A source without a codec.
         "encode" => Some(Ok(String::new())),

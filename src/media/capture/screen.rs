@@ -4,7 +4,7 @@ use crate::failure::{Failure, Outcome};
 
 use crate::media::display::sink;
 use crate::media::gst::element;
-use crate::media::gst::probe::{self, Probe};
+use crate::media::gst::probe::{self, Probe, Reach};
 
 /// The elements that capture a screen, by system.
 #[cfg(target_os = "windows")]
@@ -42,7 +42,7 @@ pub fn element() -> Outcome<String> {
 /// Tries the elements of this system. Each is tried when the iterator gets there.
 pub fn probes() -> impl Iterator<Item = Probe<String>> {
     SOURCES.into_iter().map(|source| {
-        let probe = probe::chain(source, probe::NO_DISPLAY);
+        let probe = probe::chain(source, probe::NO_DISPLAY, Reach::Devices);
         // ximagesrc opens the display later, when it starts.
         let is_x = element::kinds(source).any(|kind| kind == "ximagesrc");
         if probe.result.is_ok() && is_x && !sink::x_display_answers() {

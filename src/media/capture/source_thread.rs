@@ -125,6 +125,7 @@ impl SourceThread {
             self.recovery.retry_at(),
             running.and_then(CapturePipeline::deadline),
             running.and_then(CapturePipeline::next_check),
+            running.and_then(CapturePipeline::next_repetition),
             self.candidate.as_ref().and_then(CapturePipeline::deadline),
         ];
         times.into_iter().flatten().min()
@@ -147,10 +148,10 @@ impl SourceThread {
             };
             self.fail_for(&too_late(limit));
         }
-        let check = self
-            .running
-            .as_mut()
-            .map(|running| running.check_stall(now));
+        let check = self.running.as_mut().map(|running| {
+            running.repeat(now);
+            running.check_stall(now)
+        });
         match check {
             Some(StallCheck::Stalled) => self.stalled(),
             Some(StallCheck::Resumed) => self.works(now),
@@ -238,6 +239,7 @@ impl SourceThread {
             PipelineEvent::End if running.is_starting() => {
                 self.fail_for(&end_before_first_frame());
             }
+            PipelineEvent::End if running.stands_still(Instant::now()) => {}
             PipelineEvent::End if running.rewind() => {}
             PipelineEvent::End if running.may_end() => {
                 self.stop_running();

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::failure::{Failure, Outcome};
 use crate::media::gst::element;
-use crate::media::gst::probe::{self, Probe};
+use crate::media::gst::probe::{self, Probe, Reach};
 
 use super::connection::Display;
 
@@ -71,7 +71,7 @@ pub fn probes() -> impl Iterator<Item = Probe<String>> {
         Display::X11.hold();
     }
     let candidates = SINKS.into_iter().filter(Candidate::may_work);
-    candidates.map(|sink| probe::chain(sink.launch, probe::NO_DISPLAY))
+    candidates.map(|sink| probe::chain(sink.launch, probe::NO_DISPLAY, Reach::Devices))
 }
 
 /// Whether there is an X display that can be opened.

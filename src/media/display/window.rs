@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::connection::{Display, DisplayWatch};
 use super::x11::{WindowEvent, X11Window};
 use crate::media::gst::element;
-use crate::media::pipeline::build;
+use crate::media::pipeline::ends;
 
 /// How long stopping a pipeline waits for a sink that draws its frame again.
 const EXPOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -245,7 +245,7 @@ impl Window {
         if let Some(tags) = tags.get_mut() {
             tags.add::<gst::tags::Title>(&self.title.as_str(), gst::TagMergeMode::Replace);
         }
-        if let Some(frames) = pipeline.by_name(build::SEAM) {
+        if let Some(frames) = pipeline.by_name(ends::SEAM) {
             frames.send_event(gst::event::Tag::new(tags));
         }
     }
@@ -253,7 +253,7 @@ impl Window {
     /// Handles keys in a sink's own window, which come up the pipeline as events.
     fn watch_keys(&self, pipeline: &gst::Pipeline) {
         let Some(pad) = pipeline
-            .by_name(build::SEAM)
+            .by_name(ends::SEAM)
             .and_then(|e| e.static_pad("src"))
         else {
             return;

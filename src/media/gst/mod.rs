@@ -1,5 +1,5 @@
-//! The parts of GStreamer that both ends use: caps, errors on the bus, probing, install hints, and
-//! the few `unsafe` calls.
+//! The parts of GStreamer that both ends use: caps, errors on the bus, probing, install hints, the
+//! preconditions of elements, and the few `unsafe` calls.
 
 pub(crate) mod bus;
 pub mod caps;
@@ -9,3 +9,4 @@ pub mod install_hint;
 pub mod probe;
 pub(crate) mod stop;
 pub mod thread_room;
+pub(crate) mod videorate;

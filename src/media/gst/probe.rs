@@ -79,9 +79,49 @@ pub fn lines<T>(probes: &[Probe<T>]) -> impl Iterator<Item = String> {
     probes.iter().map(ToString::to_string)
 }
 
-/// Tries a chain of elements: whether they are installed, take their properties, and open.
-/// `closed` is the reason against an element that does not open.
-pub fn chain(text: &str, closed: &str) -> Probe<String> {
+/// The elements of a chain that are opened in order to try it. None of those that write to a file
+/// or to the network is ever opened: a file would be emptied by that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Encoders, decoders and devices.
+    #[default]
+    Devices,
+    /// Encoders and decoders alone.
+    Codecs,
+}
+
+impl Reach {
+    /// Whether an element is opened. Its class says what it is for: `Sink/File`,
+    /// `Codec/Encoder/Video/Hardware`.
+    fn includes(self, element: &gst::Element) -> bool {
+        let Some(factory) = element.factory() else {
+            return false;
+        };
+        let has = |words: &[&str]| {
+            let mut class = factory.klass().split('/');
+            class.any(|word| words.contains(&word))
+        };
+        let names_file = element.has_property_with_type("location", String::static_type())
+            && element.property::<Option<String>>("location").is_some();
+        let is_end = has(&["Sink", "Source"]);
+        let is_outside = has(&["File", "Network", "Muxer"]) || names_file;
+        let is_known = has(&[
+            "Codec",
+            "Encoder",
+            "Decoder",
+            "Converter",
+            "Filter",
+            "Video",
+            "Audio",
+            "Device",
+        ]);
+        is_known && !is_outside && (self == Self::Devices || !is_end)
+    }
+}
+
+/// Tries a chain of elements: whether they are installed, take their properties, and open, as far
+/// as `reach` goes. `closed` is the reason against an element that does not open.
+pub fn chain(text: &str, closed: &str, reach: Reach) -> Probe<String> {
     if let Some(missing) = element::kinds(text).find(|kind| !element::is_installed(kind)) {
         return Probe::new(missing, Err(NOT_INSTALLED.into()));
     }
@@ -91,7 +131,7 @@ pub fn chain(text: &str, closed: &str) -> Probe<String> {
     };
     let bus = gst::Bus::new();
     bin.set_bus(Some(&bus));
-    let opened = bin.set_state(gst::State::Ready);
+    let opened = open(&bin, reach);
     let _ = bin.set_state(gst::State::Null);
     if opened.is_ok() {
         return Probe::new(main_element(text), Ok(text.to_owned()));
@@ -100,6 +140,18 @@ pub fn chain(text: &str, closed: &str) -> Probe<String> {
     let element = error.as_ref().and_then(|error| error.element());
     let name = element.unwrap_or_else(|| main_element(text));
     Probe::new(name, Err(closed.to_owned()))
+}
+
+/// Opens the elements of a bin that `reach` includes, the last ones first, as GStreamer does.
+fn open(bin: &gst::Bin, reach: Reach) -> Result<(), gst::StateChangeError> {
+    for element in bin.iterate_sorted().into_iter().flatten() {
+        if reach.includes(&element) {
+            element.set_state(gst::State::Ready)?;
+        } else if let Some(inner) = element.downcast_ref::<gst::Bin>() {
+            open(inner, reach)?;
+        }
+    }
+    Ok(())
 }
 
 /// The kind of the element that a chain is about: an encoder is more than the converters around
@@ -143,6 +195,31 @@ mod tests {
     }
 
     #[test]
+    fn no_file_is_touched_and_a_device_only_where_it_is_asked_for() {
+        gst::init().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("film");
+        let place = path.to_str().unwrap();
+        std::fs::write(&path, "whole").unwrap();
+        for sink in [
+            "filesink",
+            "multifilesink",
+            "splitmuxsink muxer=matroskamux",
+        ] {
+            let text = format!("jpegenc ! {sink} location={place}");
+            for reach in [Reach::Devices, Reach::Codecs] {
+                assert_eq!(chain(&text, "", reach).reason(), None, "{text}");
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole", "{text}");
+        }
+        if cfg!(target_os = "linux") {
+            let camera = "v4l2src device=/no/such/device ! jpegenc";
+            assert!(chain(camera, NO_HARDWARE, Reach::Devices).result.is_err());
+            assert!(chain(camera, NO_HARDWARE, Reach::Codecs).result.is_ok());
+        }
+    }
+
+    #[test]
     fn where_none_works_each_has_its_reason_in_the_words_of_a_list() {
         gst::init().unwrap();
         let chains = [
@@ -151,7 +228,9 @@ mod tests {
             "fakesrc ! v4l2sink device=/no/such/device",
             "capssetter ! jpegenc",
         ];
-        let probes: Vec<_> = chains.map(|text| chain(text, NO_HARDWARE)).into();
+        let probes: Vec<_> = chains
+            .map(|text| chain(text, NO_HARDWARE, Reach::Devices))
+            .into();
         let said: Vec<String> = lines(&probes).collect();
         assert_eq!(said[0], "nosuchenc: not installed");
         assert!(said[1].starts_with("identity: no property"), "{said:?}");

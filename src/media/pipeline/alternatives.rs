@@ -6,7 +6,7 @@ use super::file::{Directive, PipelineFile};
 use super::property_check;
 use super::template::Lookup;
 use super::text::{numbered, strip_comment};
-use crate::media::gst::probe::{self, Probe};
+use crate::media::gst::probe::{self, Probe, Reach};
 
 /// The lines of one `#! one-of`, counted from 1.
 struct Group {
@@ -16,7 +16,7 @@ struct Group {
 
 /// The file with one alternative of each `#! one-of`. The others are blank, so that lines keep
 /// their numbers. `lookup` fills placeholders as it does for [`PipelineFile::fill`]; `given` has
-/// the values that the person gave.
+/// the values that the person gave, and `reach` says which elements are opened.
 ///
 /// # Errors
 ///
@@ -27,21 +27,21 @@ pub fn choose(
     file: &PipelineFile,
     lookup: &mut Lookup<'_>,
     given: &dyn Fn(&str) -> Option<String>,
+    reach: Reach,
 ) -> Outcome<PipelineFile> {
     let groups = groups(&file.text);
     let mut lines: Vec<&str> = file.text.lines().collect();
     for group in &groups {
-        let chosen = choose_of(file, group, lookup, given)?;
+        let chosen = choose_of(file, group, lookup, given, reach)?;
         for other in &group.alternatives {
             if *other != chosen {
                 lines[other - 1] = "";
             }
         }
     }
-    let chosen = PipelineFile {
-        text: lines.join("\n") + "\n",
-        ..file.clone()
-    };
+    let text = lines.join("\n") + "\n";
+    let mut chosen = file.clone();
+    chosen.text = text;
     let in_group = |line: usize| groups.iter().any(|g| g.alternatives.contains(&line));
     match property_check::invalid_value(&chosen.text, given, |line| !in_group(line)) {
         Some(invalid) => Err(invalid.failure()),
@@ -58,9 +58,12 @@ pub fn probes(
     file: &PipelineFile,
     lookup: &mut Lookup<'_>,
     given: &dyn Fn(&str) -> Option<String>,
+    reach: Reach,
 ) -> Outcome<Vec<Probe<usize>>> {
     let lines = groups(&file.text).into_iter().flat_map(|g| g.alternatives);
-    lines.map(|line| probe(file, line, lookup, given)).collect()
+    lines
+        .map(|line| probe(file, line, lookup, given, reach))
+        .collect()
 }
 
 /// The line of the first alternative that works.
@@ -69,10 +72,11 @@ fn choose_of(
     group: &Group,
     lookup: &mut Lookup<'_>,
     given: &dyn Fn(&str) -> Option<String>,
+    reach: Reach,
 ) -> Outcome<usize> {
     let mut failure = None;
     let probes = group.alternatives.iter().map_while(|line| {
-        let probe = probe(file, *line, lookup, given);
+        let probe = probe(file, *line, lookup, given, reach);
         probe.map_err(|failed| failure = Some(failed)).ok()
     });
     let chosen = probe::choose(probes);
@@ -88,17 +92,18 @@ fn probe(
     line: usize,
     lookup: &mut Lookup<'_>,
     given: &dyn Fn(&str) -> Option<String>,
+    reach: Reach,
 ) -> Outcome<Probe<usize>> {
     let text = file.fill_line(line, lookup)?;
     let invalid = property_check::invalid_value(&file.text, given, |other| other == line);
     if let Some(invalid) = invalid
-        && probe::chain(invalid.element(), probe::NO_HARDWARE)
+        && probe::chain(invalid.element(), probe::NO_HARDWARE, reach)
             .result
             .is_ok()
     {
         return Err(invalid.failure());
     }
-    Ok(probe::chain(text.trim(), probe::NO_HARDWARE).map(|_| line))
+    Ok(probe::chain(text.trim(), probe::NO_HARDWARE, reach).map(|_| line))
 }
 
 /// The groups of a text. A group ends before an empty line and before a line that begins with
@@ -152,7 +157,7 @@ mod tests {
         let file = PipelineFile::new(Direction::Send, "mine", text);
         let said = |name: &str| (name == "n").then(|| "7".to_owned());
         let mut value = |name: &str| said(name).map(Ok);
-        let chosen = choose(&file, &mut value, &said).map_err(|e| e.to_string())?;
+        let chosen = choose(&file, &mut value, &said, Reach::Devices).map_err(|e| e.to_string())?;
         chosen.fill(&mut value).map_err(|e| e.to_string())
     }
 

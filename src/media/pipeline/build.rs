@@ -6,13 +6,18 @@ use gstreamer_app as gst_app;
 
 use crate::failure::{Failure, Outcome};
 
+use super::encoder_input;
+use super::ends;
 use super::file::{Direction, PipelineFile};
+use super::jpeg_range;
+use super::text::{line_of, numbered, words};
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
+use crate::media::gst::videorate;
 
-/// The name of the element at which frames leave or enter a pipeline.
-pub const SEAM: &str = "frames";
+/// Raw Bayer frames become frames of a format that every element takes.
+const FROM_BAYER: &str = "! bayer2rgb ! videoconvert !";
 
 /// Makes a pipeline of `text`, which is `file` with its placeholders filled.
 ///
@@ -23,15 +28,9 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
     let words: Vec<&str> = text.split_whitespace().collect();
     tracing::debug!("pipeline {}: {}", file.place(None), words.join(" "));
     if words.is_empty() {
-        return Err(
-            Failure::start(format!("the pipeline {} is not valid", file.place(None)))
-                .cause("there is no element in it")
-                .hint(format!(
-                    "vidchat pipelines show {} shows what one looks like",
-                    file.direction.example()
-                )),
-        );
+        return Err(no_element(file));
     }
+    check_names(file, text)?;
     let mut context = gst::ParseContext::new();
     let flags = gst::ParseFlags::FATAL_ERRORS;
     let parsed = gst::parse::launch_full(text, Some(&mut context), flags);
@@ -41,58 +40,32 @@ pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
         return Err(missing_element(file, text, element));
     }
     let element = parsed.map_err(|e| invalid(file, text, e.message()))?;
-    match element.downcast::<gst::Pipeline>() {
-        Ok(pipeline) => Ok(pipeline),
+    let pipeline = match element.downcast::<gst::Pipeline>() {
+        Ok(pipeline) => pipeline,
         Err(element) => {
             let pipeline = gst::Pipeline::new();
             pipeline
                 .add(&element)
                 .map_err(|e| invalid(file, text, &e.message))?;
-            Ok(pipeline)
+            pipeline
         }
-    }
-}
-
-/// The element at which frames leave (`appsink`) or enter (`appsrc`) the pipeline.
-///
-/// # Errors
-///
-/// Where the pipeline has no element of that name, or one of another kind.
-pub fn seam<E: IsA<gst::Element>>(file: &PipelineFile, pipeline: &gst::Pipeline) -> Outcome<E> {
-    let wanted = match file.direction {
-        Direction::Send => "appsink",
-        Direction::Recv => "appsrc",
     };
-    let found = pipeline.by_name(SEAM);
-    let cause = match &found {
-        None => format!("it has no element named {SEAM:?}"),
-        Some(found) => format!("its element {SEAM:?} is {}", element::kind(found)),
-    };
-    found.and_then(|e| e.downcast::<E>().ok()).ok_or_else(|| {
-        let hint = match file.direction {
-            Direction::Send => "end the pipeline in: ! appsink name=frames",
-            Direction::Recv => "begin the pipeline with: appsrc name=frames !",
-        };
-        Failure::start(format!(
-            "the pipeline {} has no {wanted} for vidchat {}",
-            file.place(None),
-            file.direction
-        ))
-        .cause(cause)
-        .hint(hint)
-    })
+    videorate::complete_frames(&pipeline);
+    encoder_input::watch(&pipeline);
+    jpeg_range::watch(&pipeline);
+    Ok(pipeline)
 }
 
 /// Checks that `text` makes a pipeline which vidchat can use for the direction of `file`.
 ///
 /// # Errors
 ///
-/// As [`build`] and [`seam`].
+/// As [`build`] and [`ends::seam`].
 pub fn check(file: &PipelineFile, text: &str) -> Outcome {
     let pipeline = build(file, text)?;
     match file.direction {
-        Direction::Send => seam::<gst_app::AppSink>(file, &pipeline).map(drop),
-        Direction::Recv => seam::<gst_app::AppSrc>(file, &pipeline).map(drop),
+        Direction::Send => ends::seam::<gst_app::AppSink>(file, &pipeline).map(drop),
+        Direction::Recv => ends::seam::<gst_app::AppSrc>(file, &pipeline).map(drop),
     }
 }
 
@@ -102,6 +75,48 @@ pub fn failed(place: &str, error: &ElementError) -> Failure {
         .cause(error.message())
         .found(error.details())
         .hint(remedy_of_failure(error.message()))
+}
+
+/// Fails where two elements have one name. The parser would link them all the same, and fail with
+/// other words. Elements within parentheses have names of their own.
+fn check_names(file: &PipelineFile, text: &str) -> Outcome {
+    let mut names: Vec<&str> = Vec::new();
+    for (number, line) in numbered(text) {
+        for word in words(line) {
+            let Some(name) = word.strip_prefix("name=") else {
+                if word.starts_with('(') || word.ends_with(".(") {
+                    return Ok(());
+                }
+                continue;
+            };
+            if names.contains(&name) {
+                let name = name.trim_matches('"');
+                let place = file.place(Some(number));
+                return Err(Failure::start(format!("the pipeline {place} is not valid"))
+                    .cause(format!("two elements are named {name:?}"))
+                    .found([line.trim()])
+                    .hint("give each element a name of its own"));
+            }
+            names.push(name);
+        }
+    }
+    Ok(())
+}
+
+fn no_element(file: &PipelineFile) -> Failure {
+    let failure = Failure::start(format!("the pipeline {} is not valid", file.place(None)))
+        .cause("there is no element in it");
+    let is_pipeline = |line: &str| line.trim_start().starts_with('#') && line.contains(" ! ");
+    match file.text.lines().position(is_pipeline) {
+        Some(index) => failure.hint(format!(
+            "take the # out of line {}, which makes a comment of it",
+            index + 1
+        )),
+        None => failure.hint(format!(
+            "vidchat pipelines show {} shows what one looks like",
+            file.direction.example()
+        )),
+    }
 }
 
 /// The failure for an element that this machine's GStreamer lacks.
@@ -131,6 +146,18 @@ fn invalid(file: &PipelineFile, text: &str, message: &str) -> Failure {
 
 /// The hint for an error of GStreamer's parser.
 fn remedy(file: &PipelineFile, message: &str) -> String {
+    if message.contains("video/x-bayer") {
+        return format!("put {FROM_BAYER} between the two");
+    }
+    if ["rggb", "bggr", "grbg", "gbrg"]
+        .iter()
+        .any(|order| quoted(message).any(|w| w == *order))
+    {
+        return format!(
+            "raw Bayer frames need no parser: filesrc blocksize=BYTES ! \
+             video/x-bayer,format=rggb,width=WIDTH,height=HEIGHT,framerate=30/1 {FROM_BAYER}"
+        );
+    }
     if let Some(element) = unlinked(message) {
         return format!(
             "put ! videoconvert ! between the two; gst-inspect-1.0 {element} lists what it takes"
@@ -156,7 +183,9 @@ pub fn remedy_of_failure(message: &str) -> String {
     if has(&["not found", "ould not open", "No such file"]) {
         let folder = std::env::current_dir().unwrap_or_default();
         format!("the paths in it count from the folder {}", folder.display())
-    } else if has(&["which is not video"]) {
+    } else if has(&["video/x-bayer"]) {
+        format!("put {FROM_BAYER} before appsink")
+    } else if has(&["which is not video", "not a media type"]) {
         "what reaches appsink has to be video: raw, or of a codec that vidchat knows".into()
     } else {
         "GST_DEBUG=3 before the command has GStreamer say more".into()
@@ -179,19 +208,6 @@ fn unlinked(message: &str) -> Option<&str> {
     let (_, pair) = message.split_once("could not link ")?;
     let second = pair.split_once(" to ")?.1.split([',', ' ']).next()?;
     Some(second.trim_end_matches(|c: char| c.is_ascii_digit()))
-}
-
-/// The first line in which `word` stands by itself, counted from 1.
-fn line_of(text: &str, word: &str) -> Option<usize> {
-    let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    text.lines()
-        .position(|line| {
-            line.match_indices(word).any(|(at, _)| {
-                !line[..at].ends_with(part_of_word)
-                    && !line[at + word.len()..].starts_with(part_of_word)
-            })
-        })
-        .map(|index| index + 1)
 }
 
 /// The line of a syntax error. GStreamer's parser does not name it, so each element is parsed
@@ -247,7 +263,10 @@ mod tests {
             ("videotestsrc !\n ! fakesink", &["line"]),
             (
                 "videotestsrc ! fakesink",
-                &["has no appsink", "hint: end the pipeline in"],
+                &[
+                    "has no appsink",
+                    "hint: write appsink name=frames in the place of fakesink",
+                ],
             ),
             ("videotestsrc ! fakesink name=frames", &["is fakesink"]),
         ] {
@@ -256,11 +275,5 @@ mod tests {
                 assert!(error.contains(part), "{part:?} is not in {error}");
             }
         }
-    }
-
-    #[test]
-    fn a_word_is_found_only_where_it_stands_alone() {
-        assert_eq!(line_of("jpegdecoder\njpegdec", "jpegdec"), Some(2));
-        assert_eq!(line_of("x jpegdec2", "jpegdec"), None);
     }
 }

@@ -74,6 +74,14 @@ const CODEC_FOLDER: &str = "encode";
 ///
 /// Where nothing has this name, or where the file cannot be read.
 pub fn find(direction: Direction, name: &str) -> Outcome<PipelineFile> {
+    let found = find_named(direction, name);
+    for ignored in found.iter().flat_map(PipelineFile::ignored_variables) {
+        tracing::warn!("{ignored}");
+    }
+    found
+}
+
+fn find_named(direction: Direction, name: &str) -> Outcome<PipelineFile> {
     if is_path(name) {
         return PipelineFile::read(direction, name, Path::new(name));
     }
@@ -174,7 +182,8 @@ fn read_folder(direction: Direction, folder: Option<PathBuf>) -> Vec<PipelineFil
     let read = |path: PathBuf| {
         let name = path.file_stem().and_then(|stem| stem.to_str())?.to_owned();
         let is_pipeline = path.extension().is_some_and(|extension| extension == "gst");
-        is_pipeline.then(|| PipelineFile::read(direction, &name, &path).ok())?
+        // Opening a pipe would wait for its other end.
+        (is_pipeline && path.is_file()).then(|| PipelineFile::read(direction, &name, &path).ok())?
     };
     paths.filter_map(read).collect()
 }

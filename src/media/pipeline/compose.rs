@@ -14,8 +14,10 @@ pub const PLACE: &str = "${encode}";
 ///
 /// # Errors
 ///
-/// Where `source` has no place for a codec.
+/// Where `source` has no place for a codec, or where one of the two has a mistake in its notation.
 pub fn compose(name: &str, source: &PipelineFile, codec: &PipelineFile) -> Outcome<PipelineFile> {
+    source.check_notation()?;
+    codec.check_notation()?;
     let mut text = format!("# {} {}\n", source.about(), codec.about());
     let mut placed = false;
     for (number, line) in numbered(&source.text) {

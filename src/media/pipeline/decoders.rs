@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
-use crate::media::gst::probe::{self, Probe};
+use crate::media::gst::probe::{self, Probe, Reach};
 
 /// The decoders of each media type, the best first: hardware before software. The second field
 /// comes before each of them. Every decoder gives a frame for each frame, at once, so each has one
@@ -132,7 +132,7 @@ pub fn decoder(caps: &Caps) -> Outcome<String> {
 /// Tries the decoders of a media type, the best first. Each is tried when the iterator gets there.
 pub fn probes(media_type: &str) -> impl Iterator<Item = Probe<String>> {
     let chains = chains(media_type).into_iter();
-    chains.map(|chain| probe::chain(&chain, probe::NO_HARDWARE))
+    chains.map(|chain| probe::chain(&chain, probe::NO_HARDWARE, Reach::Devices))
 }
 
 /// The decoders of a media type with all that comes before and with their properties.

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome, describe};
 
+use super::encoding::{self, NotText};
+use super::notation::{self, Fault};
 use super::template::{self, Lookup, Placeholder, TemplateError};
 use super::text::numbered;
 
@@ -31,8 +33,12 @@ pub struct PipelineFile {
     pub direction: Direction,
     /// The place that the file was read from; `None` for a file that is part of the program.
     pub path: Option<PathBuf>,
-    /// The file, word for word.
+    /// The file, in the notation of GStreamer's parser.
     pub text: String,
+    /// A mistake in the notation, which [`Self::fill`] refuses.
+    fault: Option<Fault>,
+    /// Variables of the environment before a `gst-launch-1.0`, with their lines.
+    variables: Vec<(usize, String)>,
 }
 
 /// An instruction of the file to vidchat itself, in a line that begins with `#!`.
@@ -73,11 +79,14 @@ impl fmt::Display for Direction {
 impl PipelineFile {
     /// A pipeline that comes from no file of its own.
     pub fn new(direction: Direction, name: impl Into<String>, text: impl Into<String>) -> Self {
+        let notation = notation::normalize(&text.into());
         Self {
             name: name.into(),
             direction,
             path: None,
-            text: text.into(),
+            text: notation.text,
+            fault: notation.fault,
+            variables: notation.variables,
         }
     }
 
@@ -88,18 +97,26 @@ impl PipelineFile {
     /// Where the file is missing, may not be read, is too large, or is no text.
     pub fn read(direction: Direction, name: &str, path: &Path) -> Outcome<Self> {
         let cannot = |e: io::Error| unreadable(direction, path, &e);
-        let size = fs::metadata(path).map_err(cannot)?.len();
-        if size > FILE_LIMIT {
-            let cause = format!("{size} bytes is too much for a pipeline file");
-            return Err(cannot(io::Error::other(cause)));
+        let file = fs::File::open(path).map_err(cannot)?;
+        let mut bytes = Vec::new();
+        // A pipe or a device does not say its size.
+        file.take(FILE_LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
+        if bytes.len() as u64 > FILE_LIMIT {
+            let cause = format!("more than {FILE_LIMIT} bytes is too much for a pipeline file");
+            return Err(no_pipeline(direction, path, &cause));
         }
-        let text = fs::read_to_string(path).map_err(cannot)?;
+        let text = encoding::decode(&bytes).map_err(|e| not_text(direction, path, &e))?;
         Ok(Self {
-            name: name.to_owned(),
-            direction,
             path: Some(path.to_owned()),
-            text,
+            ..Self::new(direction, name, text)
         })
+    }
+
+    /// The same file, read for the other end.
+    pub fn with_direction(self, direction: Direction) -> Self {
+        Self { direction, ..self }
     }
 
     /// A sentence about the pipeline: the first line of the file.
@@ -131,6 +148,7 @@ impl PipelineFile {
     ///
     /// Where a placeholder is malformed.
     pub fn placeholders(&self) -> Outcome<Vec<Placeholder>> {
+        self.check_notation()?;
         template::placeholders(&self.text).map_err(|e| self.not_filled(e))
     }
 
@@ -141,6 +159,7 @@ impl PipelineFile {
     /// Where the file has an unknown directive, where a placeholder is malformed or without a
     /// value, or where `lookup` fails.
     pub fn fill(&self, lookup: &mut Lookup<'_>) -> Outcome<String> {
+        self.check_notation()?;
         self.check_directives()?;
         template::fill(&self.text, lookup).map_err(|e| self.not_filled(e))
     }
@@ -153,6 +172,30 @@ impl PipelineFile {
     pub fn fill_line(&self, number: usize, lookup: &mut Lookup<'_>) -> Outcome<String> {
         let line = self.text.lines().nth(number - 1).unwrap_or_default();
         template::fill_line(line, number, lookup).map_err(|e| self.not_filled(e))
+    }
+
+    /// Fails where the text has a mistake that no reading of it makes good.
+    ///
+    /// # Errors
+    ///
+    /// Where a quote is not closed, or where a shell's word stands in the pipeline.
+    pub fn check_notation(&self) -> Outcome {
+        match &self.fault {
+            None => Ok(()),
+            Some(fault) => {
+                let failure = self.wrong(fault.line, &fault.cause);
+                Err(failure.found([&fault.shown]).hint(&fault.hint))
+            }
+        }
+    }
+
+    /// A line for each variable of the environment that the file sets before a `gst-launch-1.0`.
+    /// vidchat does not set it.
+    pub fn ignored_variables(&self) -> impl Iterator<Item = String> {
+        self.variables.iter().map(|(line, variable)| {
+            let place = self.place(Some(*line));
+            format!("the pipeline {place} does not set {variable}: type it before vidchat")
+        })
     }
 
     fn not_filled(&self, error: TemplateError) -> Failure {
@@ -170,8 +213,13 @@ impl PipelineFile {
     }
 
     fn directives(&self) -> impl Iterator<Item = (usize, &str)> {
-        numbered(&self.text)
-            .filter_map(|(number, line)| Some((number, line.trim().strip_prefix("#!")?.trim())))
+        let directive = |(number, line)| {
+            let word = str::trim(line).strip_prefix("#!")?.trim();
+            // The first line of a shell's script.
+            let is_interpreter = number == 1 && word.starts_with('/');
+            (!is_interpreter).then_some((number, word))
+        };
+        numbered(&self.text).filter_map(directive)
     }
 
     fn check_directives(&self) -> Outcome<()> {
@@ -207,15 +255,44 @@ impl Directive {
     }
 }
 
+/// The failure of a file that is there and holds no text.
+fn not_text(direction: Direction, path: &Path, e: &NotText) -> Failure {
+    let shown = path.display();
+    let (line, hint) = match e {
+        NotText::Binary => return no_pipeline(direction, path, e),
+        NotText::Nul { line } => (*line, format!("tr -d '\\000' < {shown} > new.gst")),
+        NotText::Legacy { line, .. } => {
+            (*line, format!("iconv -f latin1 -t utf-8 {shown} > new.gst"))
+        }
+        NotText::Broken(_) => (1, "save it as UTF-8 text".to_owned()),
+    };
+    let place = format!("{:?} (line {line})", shown.to_string());
+    Failure::start(format!("cannot read the pipeline {place}"))
+        .cause(e)
+        .hint(hint)
+}
+
+/// The failure of a file that is something else than a pipeline: a video, perhaps.
+fn no_pipeline(direction: Direction, path: &Path, cause: &dyn fmt::Display) -> Failure {
+    let shown = path.display().to_string();
+    let failure = Failure::start(format!("cannot read the pipeline {shown:?}")).cause(cause);
+    let is_named_so = path.extension().is_some_and(|end| end == "gst");
+    match direction {
+        Direction::Send if !is_named_so => failure.hint(format!(
+            "if it is a video: vidchat send --pipeline file --set file={shown}"
+        )),
+        _ => failure.hint(format!(
+            "vidchat pipelines show {} shows what such a file looks like",
+            direction.example()
+        )),
+    }
+}
+
 /// The failure of a file that cannot be read.
 fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
     let shown = path.display();
-    let cause = match e.kind() {
-        io::ErrorKind::InvalidData => "it is no text".to_owned(),
-        _ => describe(e),
-    };
-    let failure =
-        Failure::start(format!("cannot read the pipeline {:?}", shown.to_string())).cause(cause);
+    let failure = Failure::start(format!("cannot read the pipeline {:?}", shown.to_string()))
+        .cause(describe(e));
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

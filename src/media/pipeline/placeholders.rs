@@ -9,6 +9,7 @@ use crate::limits::{self, Number};
 use super::alternatives;
 use super::file::PipelineFile;
 use super::template::Lookup;
+use crate::media::gst::probe::Reach;
 
 /// The placeholder for a camera's raw frames.
 pub const CAMERA: &str = "camera";
@@ -27,9 +28,6 @@ const NUMBERS: [Number<u32>; 7] = [
     limits::THREADS,
 ];
 
-/// In the files of codecs whose encoders take even sizes alone.
-const EVEN_SIDES: &str = "width=(int)[2,8192,2],height=(int)[2,8192,2]";
-
 /// Reads `text` as the value of a placeholder that is a number.
 fn read(number: &Number<u32>, text: &str) -> Outcome<u32> {
     let name = number.name;
@@ -43,12 +41,20 @@ fn read(number: &Number<u32>, text: &str) -> Outcome<u32> {
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     set: BTreeMap<String, String>,
+    /// The elements that are opened in order to choose from alternatives.
+    reach: Reach,
 }
 
 impl Values {
     /// Gives `name` a value, which comes before anything else.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.set.insert(name.into(), value.into());
+    }
+
+    /// The same values for a check of a file. No device of this machine is opened for it.
+    pub fn for_check(self) -> Self {
+        let reach = Reach::Codecs;
+        Self { reach, ..self }
     }
 
     /// Gives `name` a value where it has none yet; false where it has one.
@@ -91,18 +97,7 @@ impl Values {
         let numbers = NUMBERS.iter();
         numbers
             .filter_map(|number| Some((number, self.set.get(number.name)?)))
-            .try_for_each(|(number, text)| {
-                let side = ["width", "height"].contains(&number.name);
-                match read(number, text)? {
-                    odd if side && odd % 2 == 1 && file.text.contains(EVEN_SIDES) => {
-                        let name = number.name;
-                        Err(Failure::usage(format!("{name} {text:?} is not valid"))
-                            .cause("this codec takes an even number of pixels")
-                            .hint(format!("--set {name}={}", odd + 1)))
-                    }
-                    _ => Ok(()),
-                }
-            })
+            .try_for_each(|(number, text)| read(number, text).map(drop))
     }
 
     /// The number that a placeholder of `file` will be filled with: a value, or the default in the
@@ -137,7 +132,7 @@ impl Values {
             Some(value) => Some(Ok(value)),
             None => machine(name),
         };
-        alternatives::choose(file, &mut lookup, &given)?.fill(&mut lookup)
+        alternatives::choose(file, &mut lookup, &given, self.reach)?.fill(&mut lookup)
     }
 }
 

@@ -13,7 +13,7 @@ use gstreamer as gst;
 use crate::failure::Failure;
 
 use super::template;
-use super::text::{numbered, strip_comment};
+use super::text::{numbered, strip_comment, words};
 
 /// A property whose value is a placeholder and nothing else.
 struct Setting<'t> {
@@ -210,21 +210,6 @@ fn settings(text: &str) -> Vec<Setting<'_>> {
         }
     }
     found
-}
-
-/// The words of a line. Quotes and placeholders hold a word together.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut depth) = (false, 0);
-    line.split(move |c: char| {
-        match c {
-            '"' => quoted = !quoted,
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        c.is_whitespace() && !quoted && depth <= 0
-    })
-    .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

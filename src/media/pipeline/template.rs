@@ -4,7 +4,7 @@
 
 use crate::failure::{Failure, Outcome};
 
-use super::text::{numbered, strip_comment};
+use super::text::{Quotes, numbered, strip_comment};
 
 /// A placeholder, `${name}` or `${name:-default}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +70,16 @@ pub(crate) fn sole_placeholder(text: &str) -> Option<Placeholder> {
 /// Where a placeholder is malformed or without a value, or where `lookup` fails.
 pub fn fill(text: &str, lookup: &mut Lookup<'_>) -> Result<String, TemplateError> {
     let mut filled = String::with_capacity(text.len());
+    let mut quotes = Quotes::default();
     for (number, line) in numbered(text) {
-        fill_into(&mut filled, strip_comment(line), number, 0, lookup)?;
+        fill_into(
+            &mut filled,
+            strip_comment(line),
+            number,
+            0,
+            &mut quotes,
+            lookup,
+        )?;
         filled.push('\n');
     }
     Ok(join_emptied(&filled))
@@ -88,15 +96,25 @@ pub fn fill_line(
     lookup: &mut Lookup<'_>,
 ) -> Result<String, TemplateError> {
     let mut filled = String::with_capacity(line.len());
-    fill_into(&mut filled, strip_comment(line), number, 0, lookup)?;
+    let mut quotes = Quotes::default();
+    fill_into(
+        &mut filled,
+        strip_comment(line),
+        number,
+        0,
+        &mut quotes,
+        lookup,
+    )?;
     Ok(join_emptied(&filled))
 }
 
+/// Appends `line` to `out`. `quotes` is the state before it, and then the state behind it.
 fn fill_into(
     out: &mut String,
     line: &str,
     number: usize,
     depth: usize,
+    quotes: &mut Quotes,
     lookup: &mut Lookup<'_>,
 ) -> Result<(), TemplateError> {
     if depth > NESTING_LIMIT {
@@ -105,8 +123,9 @@ fn fill_into(
     let mut rest = line;
     while let Some((before, placeholder, after)) = next_placeholder(rest, number)? {
         out.push_str(before);
+        before.chars().for_each(|c| quotes.read(c));
         rest = after;
-        let quoted = in_quotes(out);
+        let quoted = quotes.are_open();
         match (lookup(&placeholder.name), &placeholder.default) {
             (Some(value), _) => {
                 let value = value.map_err(TemplateError::Lookup)?;
@@ -118,7 +137,11 @@ fn fill_into(
                 }
             }
             (None, Some(default)) if default.is_empty() && !quoted => out.push(EMPTIED),
-            (None, Some(default)) => fill_into(out, default, number, depth + 1, lookup)?,
+            (None, Some(default)) => {
+                // The quotes of a default are its own.
+                let mut within = *quotes;
+                fill_into(out, default, number, depth + 1, &mut within, lookup)?;
+            }
             (None, None) => {
                 let name = placeholder.name;
                 return Err(TemplateError::NoValue { line: number, name });
@@ -126,6 +149,7 @@ fn fill_into(
         }
     }
     out.push_str(rest);
+    rest.chars().for_each(|c| quotes.read(c));
     Ok(())
 }
 
@@ -183,18 +207,6 @@ fn join_emptied(text: &str) -> String {
         }
     }
     out
-}
-
-/// Whether the last line of `out` ends inside of quotes.
-fn in_quotes(out: &str) -> bool {
-    let line = out.rsplit('\n').next().unwrap_or_default();
-    let mut quoted = false;
-    let mut before = ' ';
-    for c in line.chars() {
-        quoted ^= c == '"' && before != '\\';
-        before = c;
-    }
-    quoted
 }
 
 fn push_escaped(out: &mut String, value: &str) {

@@ -27,7 +27,7 @@ pub fn attach(
     let Some(sink) = freeze_frame::display_sink(pipeline).or_else(first) else {
         return;
     };
-    let source = pipeline.by_name(crate::media::pipeline::build::SEAM);
+    let source = pipeline.by_name(crate::media::pipeline::ends::SEAM);
     let (Some(entry), Some(end)) = (
         source.and_then(|source| source.static_pad("src")),
         sink.static_pad("sink"),

@@ -16,8 +16,8 @@ use crate::media::display::window::Window;
 use crate::media::frame_sink::FrameSink;
 use crate::media::gst::element;
 use crate::media::gst::stop;
-use crate::media::pipeline::build;
 use crate::media::pipeline::file::PipelineFile;
+use crate::media::pipeline::{build, ends};
 use crate::wire::Caps;
 
 use super::appsrc::AppsrcFeed;
@@ -97,7 +97,7 @@ impl PlaybackPipeline {
             gst_caps,
         } = plan;
         let pipeline = build::build(file, &text)?;
-        let frames: gst_app::AppSrc = build::seam(file, &pipeline)?;
+        let frames: gst_app::AppSrc = ends::seam(file, &pipeline)?;
         let decoder = DecoderMonitor::watch(&pipeline, &frames);
         let feed = AppsrcFeed::new(frames, Arc::clone(&decoder), context.events.clone());
         // Before anything else goes down the pipeline.

@@ -7,6 +7,7 @@ use crate::wire::Caps;
 use crate::media::display::sink;
 use crate::media::pipeline::decoders;
 use crate::media::pipeline::file::PipelineFile;
+use crate::media::pipeline::jpeg_range::JPEG_COLOURS;
 use crate::media::pipeline::placeholders::Values;
 
 /// Fills `file` with `values` for frames of `caps`.
@@ -18,6 +19,7 @@ pub fn fill(values: &Values, file: &PipelineFile, caps: &Caps) -> Outcome<String
     values.fill(file, &mut |name| match name {
         "decode" => Some(decoders::decoder(caps)),
         "window" => Some(sink::window()),
+        "jpeg-colours" => Some(Ok(JPEG_COLOURS.into())),
         "caps" => Some(Ok(caps.to_string())),
         _ => None,
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wire::{Caps, Dialect, FRAME_LIMIT, MAX_LATENCY};
+use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat, MAX_LATENCY};
 
 /// How long to wait for one address of a host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -14,6 +14,8 @@ pub struct ReceiveOptions {
     pub dialect: Option<Dialect>,
     /// The caps of bare frames, which the wire does not carry.
     pub bare_caps: Option<Caps>,
+    /// How the lengths before bare frames are written, where the dialect is set to bare.
+    pub bare_length: LengthFormat,
     /// The name of the stream to ask for; `None` for the sender's default.
     pub stream: Option<String>,
     /// The longest frame message, in bytes.
@@ -31,6 +33,7 @@ impl Default for ReceiveOptions {
         Self {
             dialect: None,
             bare_caps: None,
+            bare_length: LengthFormat::default(),
             stream: None,
             max_frame: FRAME_LIMIT,
             name: String::new(),

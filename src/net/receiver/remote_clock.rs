@@ -28,8 +28,8 @@ const TOLERANCE: i64 = 500_000;
 const LEAST_DOUBT: i64 = 50_000;
 /// A longer round trip is too inexact to be used.
 const ROUND_TRIP_LIMIT: i64 = 10_000_000_000;
-/// The largest difference of two clocks, 73 years. Sums of a few of them are still numbers.
-const OFFSET_LIMIT: u64 = 1 << 61;
+/// The largest difference of two clocks, about 127 years. The difference of two of them still fits.
+const OFFSET_LIMIT: u64 = 4_000_000_000_000_000_000;
 
 /// One round trip. All in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +169,8 @@ fn drift(samples: &[Sample]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
@@ -263,6 +265,25 @@ mod tests {
             let [received, replied] = [received, replied].map(WallNanos);
             clock.note(sent, received, replied, arrived);
             assert_eq!(clock.offset(MonoNanos(SECOND)), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_times_of_a_sender_overflow(
+            trips in prop::collection::vec((0..200 * SECOND, any::<u64>(), any::<u64>()), 1..80),
+        ) {
+            let mut clock = RemoteClock::default();
+            let mut now = SECOND;
+            for (passed, received, took) in trips {
+                now += passed;
+                let (sent, received) = (MonoNanos(now), WallNanos(received));
+                let replied = WallNanos(received.0.saturating_add(took));
+                clock.note(sent, received, replied, MonoNanos(now.saturating_add(took)));
+                // The sender takes no time itself.
+                clock.note(sent, received, received, MonoNanos(now + MILLI));
+                let _ = (clock.offset(MonoNanos(now)), clock.round_trip());
+            }
         }
     }
 }

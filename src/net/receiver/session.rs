@@ -16,6 +16,7 @@ use crate::frame::FrameHeader;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::TransportReader;
 use crate::wire::control::{NAME_LIMIT, REASON_LIMIT};
+use crate::wire::length::Length;
 use crate::wire::text::printable;
 use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
@@ -83,6 +84,7 @@ impl<S: Sink> Session<'_, S> {
         let dialect = match opening {
             Opening::Greeted(hello) => return self.native(Some(hello)).await,
             _ if wanted == Some(Dialect::Bare) => {
+                self.reader.expect_lengths(self.options.bare_length);
                 return self.bare(self.options.bare_caps.as_ref()).await;
             }
             Opening::Told(dialect) => dialect,
@@ -173,9 +175,20 @@ impl<S: Sink> Session<'_, S> {
             key: true,
             ..FrameHeader::default()
         };
+        let mut message = Vec::new();
         loop {
             let length = self.bare_length().await?;
-            self.frame(&header, length).await?;
+            let began = Instant::now();
+            if length.other.is_none() {
+                self.frame(&header, size(length)).await?;
+            } else {
+                // Only its own bytes tell how long it is.
+                self.rest_of(length, Dialect::Bare, &mut message).await?;
+                let mut buffer = self.sink.buffer(message.len())?;
+                buffer.as_mut().copy_from_slice(&message);
+                self.arrived(&header, message.len(), began);
+                self.sink.frame(&header, buffer)?;
+            }
             header.sequence = header.sequence.wrapping_add(1);
         }
     }
@@ -183,10 +196,14 @@ impl<S: Sink> Session<'_, S> {
     /// Waits for a sender that has not read our hello yet, and skips the pickles that it sends
     /// until then.
     async fn late_hello(&mut self) -> Result<(), ReceiveError> {
+        // Our own sender writes no lengths but those of the protocol.
+        if !self.reader.has_own_lengths() {
+            return Err(WireError::NoHello.into());
+        }
         let waiting = async {
             while !self.turns_native().await? {
                 let length = self.bare_length().await?;
-                self.reader.skip(length).await?;
+                self.reader.skip(size(length)).await?;
             }
             Ok(())
         };
@@ -226,8 +243,7 @@ impl<S: Sink> Session<'_, S> {
             }
             let length = self.bare_length().await?;
             let began = Instant::now();
-            message.resize(length, 0);
-            self.body(&mut message).await?;
+            self.rest_of(length, Dialect::Pickle, &mut message).await?;
             let frame = pickle::decode(&message).map_err(WireError::from)?;
             if caps.as_ref() != Some(frame.caps()) {
                 self.sink.caps(frame.caps())?;
@@ -235,7 +251,7 @@ impl<S: Sink> Session<'_, S> {
             }
             let mut buffer = self.sink.buffer(frame.length())?;
             frame.write(buffer.as_mut());
-            self.arrived(&header, length, began);
+            self.arrived(&header, message.len(), began);
             self.sink.frame(&header, buffer)?;
             header.sequence = header.sequence.wrapping_add(1);
         }
@@ -249,7 +265,7 @@ impl<S: Sink> Session<'_, S> {
         }
     }
 
-    async fn bare_length(&mut self) -> Result<usize, ReceiveError> {
+    async fn bare_length(&mut self) -> Result<Length, ReceiveError> {
         self.begun().await?;
         match timeout(MESSAGE_LIMIT, self.reader.bare_length()).await {
             Ok(length) => length?.ok_or(ReceiveError::Closed),
@@ -294,6 +310,20 @@ impl<S: Sink> Session<'_, S> {
         Ok(())
     }
 
+    /// Reads the message that follows `length` into `message`.
+    async fn rest_of(
+        &mut self,
+        length: Length,
+        dialect: Dialect,
+        message: &mut Vec<u8>,
+    ) -> Result<(), ReceiveError> {
+        message.clear();
+        match timeout(MESSAGE_LIMIT, self.reader.rest_of(length, dialect, message)).await {
+            Ok(read) => Ok(read?),
+            Err(_) => Err(ReceiveError::Slow(MESSAGE_LIMIT)),
+        }
+    }
+
     async fn body(&mut self, body: &mut [u8]) -> Result<(), ReceiveError> {
         match timeout(MESSAGE_LIMIT, self.reader.body(body)).await {
             Ok(read) => Ok(read?),
@@ -312,4 +342,10 @@ impl<S: Sink> Session<'_, S> {
         self.last = Some(header.sequence);
         took
     }
+}
+
+/// The length of a message whose format is known, which was checked against the limit. One beyond
+/// the address space never ends.
+fn size(length: Length) -> usize {
+    usize::try_from(length.bytes).unwrap_or(usize::MAX)
 }

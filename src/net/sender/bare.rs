@@ -38,7 +38,9 @@ pub(super) async fn serve(
         session.link(),
         service.pinned(),
         hub.subscribe(),
-        BareFraming,
+        BareFraming {
+            length: service.options().length,
+        },
         service.options().stall_limit,
     );
     let reason = tokio::select! {

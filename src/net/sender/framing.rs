@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use crate::frame::Frame;
 use crate::wire::head::{HEAD_BYTES, encode_frame_head};
+use crate::wire::length::LengthBytes;
 use crate::wire::pickle::Envelope;
-use crate::wire::{self, Caps, Control, Hello};
+use crate::wire::{Caps, Control, Hello, LengthFormat};
 
 /// The layout of a stream in one dialect. [`super::frame_writer`] chooses the frame and its time.
 pub(super) trait Framing {
@@ -68,43 +69,69 @@ impl Framing for NativeFraming {
 }
 
 /// Each frame after its length, and nothing else.
-pub(super) struct BareFraming;
+pub(super) struct BareFraming {
+    pub length: LengthFormat,
+}
 
 impl Framing for BareFraming {
-    type Head = [u8; wire::PREFIX_BYTES];
+    type Head = LengthBytes;
 
     fn caps(&mut self, _caps: &Caps) -> Option<Vec<u8>> {
         None
     }
 
     fn head(&self, frame: &Frame) -> Self::Head {
-        (frame.data.len() as u64).to_le_bytes()
+        self.length.encode(frame.data.len() as u64)
     }
 }
 
-/// Each frame as the tutorial's server sends it. The frames have to be BGR without padding.
-#[derive(Default)]
+/// Each frame as a program of the tutorial's family sends it: BGR without padding, or JPEG.
 pub(super) struct PickleFraming {
-    /// Shared, since a frame that has begun to leave needs its head until its end.
-    head: Bytes,
-    tail: &'static [u8],
+    length: LengthFormat,
+    envelope: EnvelopeOf,
+}
+
+/// The envelope of the frames to come.
+enum EnvelopeOf {
+    /// Pixels, of which all frames have the same number. It is shared, since a frame that has begun
+    /// to leave needs its head until its end.
+    Pixels(Bytes),
+    /// JPEG, of any length.
+    Jpeg,
+}
+
+impl PickleFraming {
+    /// Pickles behind lengths of this format.
+    pub fn new(length: LengthFormat) -> Self {
+        Self {
+            length,
+            envelope: EnvelopeOf::Jpeg,
+        }
+    }
 }
 
 impl Framing for PickleFraming {
     type Head = Bytes;
 
     fn caps(&mut self, caps: &Caps) -> Option<Vec<u8>> {
-        let (width, height) = caps.size().unwrap_or_default();
-        let envelope = Envelope::new(width.unsigned_abs(), height.unsigned_abs());
-        (self.head, self.tail) = (envelope.head.into(), envelope.tail);
+        self.envelope = if caps.is_raw() {
+            let (width, height) = caps.size().unwrap_or_default();
+            let (width, height) = (width.unsigned_abs(), height.unsigned_abs());
+            EnvelopeOf::Pixels(Envelope::pixels(self.length, width, height).head.into())
+        } else {
+            EnvelopeOf::Jpeg
+        };
         None
     }
 
-    fn head(&self, _frame: &Frame) -> Bytes {
-        self.head.clone()
+    fn head(&self, frame: &Frame) -> Bytes {
+        match &self.envelope {
+            EnvelopeOf::Pixels(head) => head.clone(),
+            EnvelopeOf::Jpeg => Envelope::jpeg(self.length, frame.data.len()).head.into(),
+        }
     }
 
     fn tail(&self) -> &'static [u8] {
-        self.tail
+        Envelope::TAIL
     }
 }

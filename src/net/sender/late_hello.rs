@@ -25,7 +25,7 @@ use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{TransportReader, TransportWriter};
 
-/// Serves a viewer as a program of the tutorial, with pickles of the frames of `bgr`, until it says
+/// Serves a viewer as a program of the tutorial, with pickles of the frames of `pickled`, until it says
 /// hello. From then on it is served as a viewer of our own.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub(super) async fn serve(
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,
     peer: SocketAddr,
-    bgr: &Arc<Hub>,
+    pickled: &Arc<Hub>,
     arrival: Option<Arrival>,
     service: &Service,
 ) -> Result<DisconnectReason, DisconnectReason> {
@@ -44,14 +44,14 @@ pub(super) async fn serve(
     let session = ViewerSession::begin(link, " (a program of the tutorial)", hub, service)?;
     drop(arrival);
     // The converter runs while there are such seats.
-    let seat = bgr.seat(usize::MAX);
+    let seat = pickled.seat(usize::MAX);
     let (says, said) = oneshot::channel();
     let served = {
         let mut frames = FrameWriter::new(
             session.link(),
             service.pinned(),
-            bgr.subscribe(),
-            PickleFraming::default(),
+            pickled.subscribe(),
+            PickleFraming::new(options.length),
             options.stall_limit,
         );
         let listening = async {

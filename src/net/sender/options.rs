@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::hub::Hub;
-use crate::wire::Dialect;
+use crate::wire::{Dialect, LengthFormat};
 
 /// The options of a sender for its viewers.
 #[derive(Clone, Debug)]
@@ -13,8 +13,10 @@ pub struct ServerOptions {
     pub max_viewers: usize,
     /// The dialect of all viewers; `None` where each of them chooses.
     pub dialect: Option<Dialect>,
-    /// The same frames in BGR, for the programs of the tutorial; `None` where these are not served.
-    /// Its seats show whether any of them watches.
+    /// How the lengths before pickles and bare frames are written.
+    pub length: LengthFormat,
+    /// The same frames in BGR or JPEG, for the programs of the tutorial; `None` where these are not
+    /// served. Its seats show whether any of them watches.
     pub tutorial: Option<Arc<Hub>>,
     /// This machine's name, for the viewers.
     pub name: String,
@@ -31,6 +33,7 @@ impl Default for ServerOptions {
         Self {
             max_viewers: 250,
             dialect: None,
+            length: LengthFormat::default(),
             tutorial: None,
             name: String::new(),
             max_latency: Duration::MAX,

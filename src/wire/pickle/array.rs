@@ -1,43 +1,65 @@
 //! NumPy arrays: the parts that make one, and the order of its elements.
 
-use std::borrow::Cow;
-use std::rc::Rc;
-
 use super::PickleError as Error;
+use super::heap::{Array, Heap};
 use super::literal::index;
-use super::value::{Array, Order, Value};
+use super::value::{Bytes, Value};
 
-/// The most dimensions of an array. Those of frames have three.
-const DIMENSION_LIMIT: usize = 8;
+/// The most dimensions of an array. NumPy's own limit is 64.
+const DIMENSION_LIMIT: usize = 64;
+
+/// The order of an array's elements.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// The last index varies fastest.
+    C,
+    /// The first index varies fastest.
+    Fortran,
+    /// As C, with the indices then permuted: the first, the second, and so on.
+    Axes(Vec<usize>),
+}
 
 /// The array that a call or a state describes.
 pub(super) fn array<'a>(
-    shape: &Value<'a>,
-    kind: &Value<'a>,
+    heap: &mut Heap<'a>,
+    shape: Value<'a>,
+    kind: Value<'a>,
     order: &Order,
-    data: &Rc<Cow<'a, [u8]>>,
+    data: Bytes<'a>,
 ) -> Result<Value<'a>, Error> {
-    let (Value::Dtype(dtype) | Value::Text(dtype)) = kind else {
-        return Err(Error::Misplaced("the type of an array"));
+    let dtype = match kind {
+        Value::Dtype(dtype) => dtype,
+        Value::Text(text) => text.word()?,
+        _ => return Err(Error::Misplaced("the type of an array")),
     };
-    let shape = indices(shape)?;
+    let shape = indices(heap, shape)?;
     // The bound keeps every product of them within its type.
     let size = shape
         .iter()
         .try_fold(1usize, |size, side| size.checked_mul(*side));
-    if size != Some(data.len()) {
-        let found = data.len();
-        return Err(Error::NotAFrame(format!(
+    if is_bytes(dtype) && size != Some(data.length()) {
+        let found = data.length();
+        return Err(Error::Array(format!(
             "{found} bytes for an array of shape {shape:?}"
         )));
     }
-    let (shape, strides) = lay_out(shape, order)?;
-    Ok(Value::Array(Rc::new(Array {
+    let (shape, strides) = if is_bytes(dtype) {
+        lay_out(shape, order)?
+    } else {
+        // An array of another type is no frame. Nothing of it is read.
+        (shape, Vec::new())
+    };
+    heap.array(Array {
         shape,
         strides,
-        dtype: Rc::clone(dtype),
-        data: Rc::clone(data),
-    })))
+        dtype,
+        data,
+    })
+}
+
+/// Whether the elements of this type are bytes without a sign.
+pub(super) fn is_bytes(dtype: &str) -> bool {
+    ["u1", "|u1", "uint8", "<u1", ">u1", "B"].contains(&dtype)
 }
 
 /// The final shape of an array, and the strides of its elements.
@@ -46,7 +68,8 @@ fn lay_out(shape: Vec<usize>, order: &Order) -> Result<(Vec<usize>, Vec<usize>),
         sides
             .scan(1, |stride, side| {
                 let this = *stride;
-                *stride *= side;
+                // Only an array without elements has sides whose product is out of range.
+                *stride = usize::wrapping_mul(*stride, *side);
                 Some(this)
             })
             .collect::<Vec<usize>>()
@@ -72,23 +95,24 @@ fn lay_out(shape: Vec<usize>, order: &Order) -> Result<(Vec<usize>, Vec<usize>),
 }
 
 /// The arguments of `_frombuffer` that follow the shape.
-pub(super) fn order(arguments: &[Value<'_>]) -> Result<Order, Error> {
+pub(super) fn order(heap: &Heap<'_>, arguments: &[Value<'_>]) -> Result<Order, Error> {
     match arguments {
-        [Value::Text(order)] | [Value::Text(order), Value::Nothing] => match &***order {
+        [Value::Text(order)] | [Value::Text(order), Value::None] => match order.word()? {
             "C" => Ok(Order::C),
             "F" => Ok(Order::Fortran),
             _ => Err(Error::Misplaced("the order of an array")),
         },
-        [Value::Text(_), axes] => Ok(Order::Axes(indices(axes)?)),
+        [Value::Text(_), axes] => Ok(Order::Axes(indices(heap, *axes)?)),
         _ => Err(Error::Misplaced("the order of an array")),
     }
 }
 
 /// A tuple of lengths or positions.
-fn indices(tuple: &Value<'_>) -> Result<Vec<usize>, Error> {
-    let Value::Tuple(_, items) = tuple else {
+fn indices(heap: &Heap<'_>, tuple: Value<'_>) -> Result<Vec<usize>, Error> {
+    let Value::Tuple(span) = tuple else {
         return Err(Error::Misplaced("the shape of an array"));
     };
+    let items = heap.of_tuple(span);
     if items.len() > DIMENSION_LIMIT {
         return Err(Error::TooMuch("dimensions"));
     }

@@ -8,7 +8,7 @@ pub enum PickleError {
     /// It ends in the middle.
     #[error("ends in the middle")]
     Truncated,
-    /// It names something that is not part of a frame: module and name.
+    /// It calls something that is not part of a frame or of plain data: module and name.
     #[error("calls {0}")]
     Calls(String),
     /// An instruction that no frame needs: its byte, and its name where it has one.
@@ -20,9 +20,15 @@ pub enum PickleError {
     /// Too many of something, more than any frame has.
     #[error("has too many {0}")]
     TooMuch(&'static str),
-    /// It describes something that is not a frame.
-    #[error("holds {0}, which is no frame")]
-    NotAFrame(String),
+    /// An array whose bytes do not fill its shape.
+    #[error("has {0}")]
+    Array(String),
+    /// It holds no frame, but this.
+    #[error("holds no frame, only {0}")]
+    NoFrame(String),
+    /// It holds these frames, of which none is more the right one than the others.
+    #[error("holds {}", frames(.0))]
+    SeveralFrames(Vec<String>),
 }
 
 fn instruction(byte: u8, name: &str) -> String {
@@ -31,4 +37,13 @@ fn instruction(byte: u8, name: &str) -> String {
     } else {
         format!("the instruction {name}")
     }
+}
+
+fn frames(frames: &[String]) -> String {
+    let shown = frames.iter().take(3).map(String::as_str);
+    let mut shown = shown.collect::<Vec<_>>().join(", ");
+    if frames.len() > 3 {
+        shown += ", …";
+    }
+    format!("{} frames: {shown}", frames.len())
 }

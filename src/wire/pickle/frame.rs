@@ -1,22 +1,20 @@
-//! An array as a frame: its caps, and its bytes in the layout of raw frames.
+//! The frame in a pickle: its caps, and its bytes in the layout of raw frames.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use super::PickleError as Error;
-use super::value::{Array, Value};
+use super::array::is_bytes;
+use super::heap::{Array, Heap, Kinds, Part};
+use super::value::{Bytes, Value};
 use crate::wire::Caps;
 use crate::wire::text::printable;
-
-const JPEG: &[u8] = b"\xff\xd8";
-const PNG: &[u8] = b"\x89PNG";
 
 /// A frame inside a pickle.
 #[derive(Clone, Debug)]
 pub struct PickledFrame<'a> {
     caps: Caps,
     layout: Layout,
-    data: Rc<Cow<'a, [u8]>>,
+    data: Cow<'a, [u8]>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,20 +31,53 @@ enum Layout {
     },
 }
 
+/// A part of a pickle that is a frame.
+struct Candidate<'a> {
+    caps: Caps,
+    layout: Layout,
+    data: Bytes<'a>,
+}
+
 impl<'a> PickledFrame<'a> {
-    /// The frame in the value of a whole pickle: an array, alone or as the first of a tuple.
-    pub(super) fn of(value: Value<'a>) -> Result<Self, Error> {
-        match value {
-            Value::Array(array) => Self::of_array(&array),
-            Value::Tuple(_, items) => match items.first() {
-                Some(Value::Array(array)) => Self::of_array(array),
-                _ => Err(Error::NotAFrame(
-                    "a tuple that does not begin with an array".into(),
-                )),
-            },
-            Value::Bytes(_) => Err(Error::NotAFrame("bytes".into())),
-            Value::Text(_) => Err(Error::NotAFrame("text".into())),
-            _ => Err(Error::NotAFrame("something else".into())),
+    /// The one frame in all that `root` leads to.
+    pub(super) fn find(root: Value<'a>, heap: &Heap<'a>) -> Result<Self, Error> {
+        let mut frames: Vec<Candidate<'a>> = Vec::new();
+        let mut plain = Kinds::default();
+        let mut others = Vec::new();
+        for part in heap.walk(root) {
+            let found = match part {
+                Part::Plain(kinds) => {
+                    plain.add(kinds);
+                    continue;
+                }
+                Part::Compressed(bytes) => compressed(bytes),
+                Part::Array(number) => of_array(heap.of_array(number)),
+            };
+            match (found, part) {
+                // The same bytes may be in several places.
+                (Some(frame), _) if frames.iter().any(|known| known.is(&frame)) => {}
+                (Some(_), _) if frames.len() > LISTED => {
+                    // Too many are an error whatever their number.
+                }
+                (Some(frame), _) => frames.push(frame),
+                (None, Part::Array(number)) if others.len() <= LISTED => {
+                    others.push(describe_array(heap.of_array(number)));
+                }
+                (None, _) => {}
+            }
+        }
+        match frames.pop() {
+            None => Err(Error::NoFrame(describe(root, heap, plain, &others))),
+            Some(frame) if frames.is_empty() => Ok(Self {
+                caps: frame.caps,
+                layout: frame.layout,
+                data: frame.data.decode(),
+            }),
+            Some(frame) => {
+                frames.push(frame);
+                let frames = frames.iter().map(|frame| frame.caps.describe());
+                Err(Error::SeveralFrames(frames.collect()))
+            }
         }
     }
 
@@ -96,64 +127,95 @@ impl<'a> PickledFrame<'a> {
             padding.fill(0);
         }
     }
+}
 
-    fn of_array(array: &Array<'a>) -> Result<Self, Error> {
-        if !["u1", "|u1", "uint8", "<u1", ">u1", "B"].contains(&&**array.dtype) {
-            let kind = printable(&array.dtype, 16);
-            return Err(Error::NotAFrame(format!("an array of type {kind}")));
-        }
-        // The result of cv2.imencode: one dimension, or in its earlier versions a single column.
-        if let [_] | [_, 1] = array.shape[..]
-            && let Some(media_type) = compressed(&array.data)
-        {
-            return Ok(Self {
-                caps: parse(media_type, array)?,
-                layout: Layout::AsIs,
-                data: Rc::clone(&array.data),
-            });
-        }
-        let (height, width, channels, strides) = match (&array.shape[..], &array.strides[..]) {
-            (&[height, width], &[down, across]) => (height, width, 1, [down, across, 1]),
-            (&[height, width, channels @ (1 | 3 | 4)], &[down, across, deep]) => {
-                (height, width, channels, [down, across, deep])
-            }
-            _ => {
-                return Err(Error::NotAFrame(format!(
-                    "an array of shape {:?}",
-                    array.shape
-                )));
-            }
-        };
-        let format = match channels {
-            1 => "GRAY8",
-            3 => "BGR",
-            _ => "BGRA",
-        };
-        let text = format!("video/x-raw, format={format}, width={width}, height={height}");
-        Ok(Self {
-            caps: parse(&text, array)?,
-            layout: Layout::Pixels {
-                height,
-                width,
-                channels,
-                strides,
-            },
-            data: Rc::clone(&array.data),
-        })
+/// The most things that an error lists.
+const LISTED: usize = 3;
+
+impl Candidate<'_> {
+    fn is(&self, other: &Self) -> bool {
+        self.data.is(other.data) && self.caps == other.caps
     }
 }
 
-/// The bounds of caps for sizes bound the array too.
-fn parse(caps: &str, array: &Array<'_>) -> Result<Caps, Error> {
-    Caps::parse(caps).map_err(|_| Error::NotAFrame(format!("an array of shape {:?}", array.shape)))
+fn compressed(data: Bytes<'_>) -> Option<Candidate<'_>> {
+    Some(Candidate {
+        caps: Caps::parse(data.media_type()?).ok()?,
+        layout: Layout::AsIs,
+        data,
+    })
 }
 
-fn compressed(data: &[u8]) -> Option<&'static str> {
-    match data {
-        data if data.starts_with(JPEG) => Some("image/jpeg"),
-        data if data.starts_with(PNG) => Some("image/png"),
-        _ => None,
+/// An array as a frame; `None` where its type or shape is that of other data.
+fn of_array<'a>(array: &Array<'a>) -> Option<Candidate<'a>> {
+    if !is_bytes(array.dtype) {
+        return None;
     }
+    // The result of cv2.imencode: one dimension, or in its earlier versions a single column.
+    if let [_] | [_, 1] = array.shape[..]
+        && let Some(frame) = compressed(array.data)
+    {
+        return Some(frame);
+    }
+    let (height, width, channels, strides) = match (&array.shape[..], &array.strides[..]) {
+        (&[height, width], &[down, across]) => (height, width, 1, [down, across, 1]),
+        (&[height, width, channels @ (1 | 3 | 4)], &[down, across, deep]) => {
+            (height, width, channels, [down, across, deep])
+        }
+        _ => return None,
+    };
+    let format = match channels {
+        1 => "GRAY8",
+        3 => "BGR",
+        _ => "BGRA",
+    };
+    let caps = format!("video/x-raw, format={format}, width={width}, height={height}");
+    Some(Candidate {
+        // The bounds of caps for sizes bound the array too.
+        caps: Caps::parse(&caps).ok()?,
+        layout: Layout::Pixels {
+            height,
+            width,
+            channels,
+            strides,
+        },
+        data: array.data,
+    })
+}
+
+/// All that a pickle without a frame holds, in words.
+fn describe(root: Value<'_>, heap: &Heap<'_>, plain: Kinds, arrays: &[String]) -> String {
+    let kind = match root {
+        Value::None => return "None".into(),
+        Value::Bool(_) | Value::Int(_) | Value::Number => return "a number".into(),
+        Value::Text(_) => return "text".into(),
+        Value::Bytes(_) => return "bytes that are neither JPEG nor PNG".into(),
+        Value::Name(_) | Value::Class(..) | Value::Dtype(_) | Value::Empty => {
+            return "the name of a type".into();
+        }
+        Value::Array(number) => return describe_array(heap.of_array(number)),
+        Value::Tuple(_) => "tuple",
+        Value::Group(number) => heap.of_group(number).kind,
+    };
+    let mut parts: Vec<&str> = plain.words().collect();
+    parts.extend(arrays.iter().take(LISTED).map(String::as_str));
+    if arrays.len() > LISTED {
+        parts.push("other arrays");
+    }
+    let article = if kind.starts_with('o') { "an" } else { "a" };
+    match parts.split_last() {
+        None => format!("an empty {kind}"),
+        Some((last, [])) => format!("{article} {kind} of {last}"),
+        Some((last, others)) => {
+            format!("{article} {kind} of {} and {last}", others.join(", "))
+        }
+    }
+}
+
+fn describe_array(array: &Array<'_>) -> String {
+    let (kind, shape) = (printable(array.dtype, 16), &array.shape);
+    let shown = &shape[..shape.len().min(8)];
+    format!("an array of type {kind} and shape {shown:?}")
 }
 
 fn padded(row: usize) -> usize {

@@ -1,8 +1,11 @@
 //! Tests of what is read and what is refused. The pickles that are read were written by Python with
 //! NumPy 1.26 and 2.x, by tests/tutorial/make_pickles.py.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
+use crate::wire::pickle::machine::Machine;
 use crate::wire::pickle::*;
 
 struct Sample {
@@ -23,6 +26,9 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
         .map(|pair| (pair[0] * 16 + pair[1]) as u8)
         .collect()
 }
+
+/// The samples, read once.
+static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(samples);
 
 fn samples() -> Vec<Sample> {
     let lines = include_str!("../../../tests/tutorial/pickles.txt").lines();
@@ -56,7 +62,7 @@ fn refusal(pickle: &[u8]) -> String {
 
 #[test]
 fn whatever_numpy_writes_is_read() {
-    for sample in samples() {
+    for sample in SAMPLES.iter() {
         let name = &sample.name;
         let pickled = decode(&sample.pickle).unwrap_or_else(|e| panic!("{name} {e}"));
         let caps = pickled.caps();
@@ -72,8 +78,32 @@ fn whatever_numpy_writes_is_read() {
 }
 
 #[test]
+fn what_python_2_writes_is_read() {
+    // A dict with a name and an array of two rows of three, as its protocol 0 has them.
+    let array = |bytes: &str| {
+        format!(
+            "cnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\n\
+             tp6\nRp7\n(I1\n(I2\nI3\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n\
+             (I3\nS'|'\np13\nNNNI-1\nI-1\nI0\ntp14\nbI00\nS'{bytes}'\np15\ntp16\nb"
+        )
+    };
+    let bytes = array(r"\x00\n\\\'\xffA");
+    let pickle = format!("(dp0\nS'frame'\np1\n{bytes}sS'name'\np17\nS'camera'\np18\nsL7L\n0.");
+    let read = decode(pickle.as_bytes()).unwrap();
+    assert_eq!(read.caps().describe(), "3x2 GRAY8");
+    assert_eq!(written(&read), [0, 10, 92, 0, 39, 255, 65, 0]);
+    let jpeg = decode(
+        br"S'\xff\xd8\xff\xe0\tabc'
+p0
+.",
+    )
+    .unwrap();
+    assert_eq!(written(&jpeg), b"\xff\xd8\xff\xe0\tabc");
+}
+
+#[test]
 fn what_ends_early_is_refused_wherever_it_ends() {
-    for sample in samples() {
+    for sample in SAMPLES.iter() {
         for length in 0..sample.pickle.len() {
             let early = decode(&sample.pickle[..length]);
             assert!(early.is_err(), "{} after {length} bytes", sample.name);
@@ -86,11 +116,28 @@ fn our_own_envelope_is_read_back() {
     let pixels: Vec<u8> = (0..4 * 2 * 3).collect();
     let envelope = Envelope::new(4, 2);
     let message = [&envelope.head, &pixels[..], envelope.tail].concat();
-    let (length, pickle) = message.split_at(PREFIX_BYTES);
+    let (length, pickle) = message.split_at(LengthFormat::default().width());
     assert_eq!(length, (pickle.len() as u64).to_le_bytes());
     let read = decode(pickle).unwrap();
     assert_eq!(read.caps().size(), Some((4, 2)));
     assert_eq!(written(&read), pixels);
+}
+
+#[test]
+fn our_own_envelope_of_a_jpeg_is_read_back_behind_any_length() {
+    for format in ["Q", "I", ">Q", ">L", "16"].map(|name| name.parse::<LengthFormat>().unwrap()) {
+        for length in [5, 300, 70_000] {
+            let mut jpeg = b"\xff\xd8\xff\xe0".to_vec();
+            jpeg.resize(length, 7);
+            let envelope = Envelope::jpeg(format, length);
+            let message = [&envelope.head, &jpeg[..], envelope.tail].concat();
+            let (prefix, pickle) = message.split_at(format.width());
+            assert_eq!(format.decode(prefix), Ok(Some(pickle.len() as u64)));
+            let read = decode(pickle).unwrap();
+            assert_eq!(read.caps().media_type(), "image/jpeg");
+            assert_eq!(written(&read), jpeg);
+        }
+    }
 }
 
 #[test]
@@ -103,17 +150,14 @@ fn nothing_is_called_and_what_would_have_been_is_named() {
             "calls posix.system",
         ),
         (b"cnumpy\nload\n(Vx\ntR.", "calls numpy.load"),
-        (
-            b"cnumpy.core.multiarray\nscalar\n.",
-            "calls numpy.core.multiarray.scalar",
-        ),
-        (b"c__main__\nX\n)\x81.", "calls __main__.X"),
+        (b"c__main__\nX\n)R.", "calls __main__.X"),
+        (b"]cos\nsystem\n(S'echo'\ntRa.", "calls os.system"),
+        (b"cbuiltins\ngetattr\n(NVx\ntR.", "calls builtins.getattr"),
         (b"(ios\nsystem\n.", "has the instruction INST"),
         (b"Pid\n.", "has the instruction PERSID"),
         (b"cnumpy\nndarray\n)\x81.", "has the instruction NEWOBJ"),
         (b"\x80\x05\x97.", "has the instruction NEXT_BUFFER"),
         (b"\x82\x01.", "has the instruction EXT"),
-        (b"]\x94.", "has the instruction LIST"),
         (b"\xff.", "has the unknown instruction 0xff"),
     ] {
         assert_eq!(refusal(pickle), name);
@@ -121,24 +165,77 @@ fn nothing_is_called_and_what_would_have_been_is_named() {
 }
 
 #[test]
-fn what_is_no_frame_is_refused_by_what_it_is() {
-    for (pickle, what) in [
-        (&b"N."[..], "holds something else, which is no frame"),
+fn what_holds_no_frame_is_refused_by_what_it_holds() {
+    for (pickle, holds) in [
+        (&b"N."[..], "None"),
+        (b"I7\n.", "a number"),
+        (b"(Vx\nI1\nNt.", "a tuple of None, numbers and text"),
+        (b"\x8c\x02hi.", "text"),
+        (b"C\x02hi.", "bytes that are neither JPEG nor PNG"),
+        (b"]\x94.", "an empty list"),
+        (b"}Vframe\nNs.", "a dict of None and text"),
+        (b"](((NtI1\ntC\x02hie.", "a list of None, numbers and bytes"),
+        (b"c__main__\nX\n)\x81}Va\nVb\nsb.", "an object of text"),
+        (b"cos\nsystem\n.", "the name of a type"),
+        (b"]cos\nsystem\na.", "a list of objects"),
         (
-            b"(Vx\nt.",
-            "holds a tuple that does not begin with an array, which is no frame",
+            b"cnumpy\nndarray\n((K\x02tVf4\nC\x08--------tR.",
+            "an array of type f4 and shape [2]",
         ),
-        (b"\x8c\x02hi.", "holds text, which is no frame"),
-        (b"C\x02hi.", "holds bytes, which is no frame"),
-        (b".", "is malformed at an empty stack"),
-        (b"(.", "is malformed at an empty stack"),
-        (b"t.", "is malformed at a mark"),
-        (b"h\x05.", "is malformed at GET"),
-        (b"NNR.", "is malformed at REDUCE"),
-        (b"NNb.", "is malformed at BUILD"),
+        (
+            b"](cnumpy\nndarray\n((K\x02tVf4\nC\x08--------tRNe.",
+            "a list of None and an array of type f4 and shape [2]",
+        ),
     ] {
-        assert_eq!(refusal(pickle), what);
+        let expected = format!("holds no frame, only {holds}");
+        assert_eq!(refusal(pickle), expected);
     }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_its_place() {
+    for (pickle, place) in [
+        (&b"."[..], "an empty stack"),
+        (b"(.", "an empty stack"),
+        (b"t.", "a mark"),
+        (b"h\x05.", "GET"),
+        (b"NNR.", "REDUCE"),
+        (b"NNb.", "BUILD"),
+        (b"Na.", "APPEND"),
+        (b"NNa.", "APPEND"),
+        (b"](a.", "APPEND"),
+        (b"](Na.", "APPEND"),
+        (b"]N(e.", "APPEND"),
+        (b"}Ns.", "APPEND"),
+        (b"](\x85.", "TUPLE"),
+        (b"I1x\n.", "a number"),
+        (b"V\\u12\n.", "text"),
+        (b"S'\\q'\n.", "a string"),
+    ] {
+        assert_eq!(
+            refusal(pickle),
+            format!("is malformed at {place}"),
+            "{pickle:?}"
+        );
+    }
+}
+
+#[test]
+fn of_two_frames_none_is_chosen() {
+    let one = array(&[2, 2, 3], "u1", 12);
+    let one = &one[..one.len() - 1];
+    let jpeg = b"C\x04\xff\xd8\xff\xe0";
+    let both = [b"](", one, jpeg, b"Vx\ne."].concat();
+    assert_eq!(refusal(&both), "holds 2 frames: 2x2 BGR, JPEG");
+    let many = [b"](", &[one, jpeg].concat().repeat(20)[..], b"e."].concat();
+    assert!(
+        refusal(&many).starts_with("holds 4 frames: "),
+        "{}",
+        refusal(&many)
+    );
+    // It is one frame, in two places.
+    let same = [b"](", one, b"\x94h\x00h\x00e."].concat();
+    assert!(decode(&same).is_ok());
 }
 
 /// `numpy.ndarray(shape, dtype, bytearray)` with these decimals as sides.
@@ -172,6 +269,7 @@ fn arrays_that_are_no_frames_are_refused() {
         (&[1 << 32, 1 << 32, 3], "u1", 0),
         (&[20_000, 1, 3], "u1", 60_000),
         (&[1; 100], "u1", 1),
+        (&[0, 1 << 40, 1 << 40], "u1", 0),
     ] {
         assert!(
             decode(&array(sides, dtype, length)).is_err(),
@@ -186,31 +284,123 @@ fn arrays_that_are_no_frames_are_refused() {
     assert_eq!(refusal(b"B\xff\xff\xff\xff"), "ends in the middle");
 }
 
+/// The bytes that a pickle took beside itself, refused or not, and its length.
+fn spent(pickle: &[u8]) -> usize {
+    let mut machine = Machine::new(pickle);
+    let root = machine.run();
+    if let Ok(root) = root {
+        let visited = machine.heap.walk(root).count();
+        assert!(visited <= pickle.len(), "{visited} visits");
+    }
+    machine.heap.spent()
+}
+
+/// What a pickle may take beside itself and its decoded frame.
+fn allowed(pickle: &[u8]) -> usize {
+    pickle.len() + (1 << 20)
+}
+
 #[test]
 fn bombs_are_refused_before_they_grow() {
-    let stack = b"N".repeat(1 << 20);
-    assert_eq!(refusal(&stack), "has too many things on the stack");
-    let marks = b"(".repeat(1 << 20);
-    assert_eq!(refusal(&marks), "has too many marks");
-    let deep = [&b"("[..], &b"\x85".repeat(1 << 20)].concat();
-    assert!(decode(&deep).is_err());
-    let nested = [&b"N"[..], &b"\x85".repeat(1 << 20)].concat();
-    assert_eq!(refusal(&nested), "has too many tuples within tuples");
-    let memo = [&b"N"[..], &b"\x94".repeat(1 << 20)].concat();
-    assert_eq!(refusal(&memo), "has too many things to remember");
+    let many = 1 << 20;
+    let memo = |number: &[u8]| [b"Nr", number, b"."].concat();
+    for (pickle, refused) in [
+        (b"N".repeat(many), "has too many things on the stack"),
+        (b"(".repeat(many), "has too many marks"),
+        (
+            [&b"N"[..], &b"\x94".repeat(many)].concat(),
+            "has too many things to remember",
+        ),
+        (memo(b"\xff\xff\xff\xff"), "has too many things to remember"),
+        (memo(b"\xff\xff\xff\x00"), "has too many things to remember"),
+        (
+            b"Np999999999\n.".to_vec(),
+            "has too many things to remember",
+        ),
+        (
+            b"Np99999999999999999999\n.".to_vec(),
+            "has too many things to remember",
+        ),
+        (
+            [&b"I"[..], &b"9".repeat(many), b"\n."].concat(),
+            "has too many characters in a name",
+        ),
+        (b"]0".repeat(many), "has too many lists and objects"),
+        (
+            [&b"N"[..], &b"\x85".repeat(many)].concat(),
+            "has too many values",
+        ),
+        // Each tuple holds the previous one twice. Copies would need 2 to the power of the depth.
+        (
+            [&b"N"[..], &b"2\x86".repeat(many)].concat(),
+            "has too many values",
+        ),
+        (
+            [&b"]"[..], &b"(])e".repeat(many)].concat(),
+            "has too many values",
+        ),
+    ] {
+        let start = &pickle[..8.min(pickle.len())];
+        assert_eq!(refusal(&pickle), refused, "{start:?}");
+        assert!(spent(&pickle) <= allowed(&pickle), "{start:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_never_copied() {
+    let text = [&b"X\x00\x00\x08\x00"[..], &b"x".repeat(1 << 19), b"\x940"].concat();
+    let bytes = [&b"B\x00\x00\x08\x00"[..], &b"x".repeat(1 << 19), b"\x940"].concat();
+    let escaped = [&b"V"[..], &b"x".repeat(1 << 19), b"\n\x940"].concat();
+    let calls: [(&[u8], &[u8], &[u8]); 5] = [
+        (&text, b"c_codecs\nencode\n\x940", b"h\x01h\x00\x85R0"),
+        (&escaped, b"c_codecs\nencode\n\x940", b"h\x01h\x00\x85R0"),
+        (&text, b"cbuiltins\nbytearray\n\x940", b"h\x01h\x00\x85R0"),
+        (&bytes, b"cbuiltins\nbytes\n\x940", b"h\x01h\x00\x85R0"),
+        (&text, b"cnumpy\ndtype\n\x940", b"h\x01h\x00\x85R0"),
+    ];
+    for (remembered, name, call) in calls {
+        // As many calls as are allowed, then far more.
+        for count in [1000, 100_000] {
+            let pickle = [remembered, name, &call.repeat(count), b"N."].concat();
+            let refused = refusal(&pickle);
+            assert!(
+                refused == "holds no frame, only None" || refused.starts_with("has too many"),
+                "{refused}"
+            );
+            assert!(spent(&pickle) <= allowed(&pickle));
+        }
+    }
+    // The frame itself is decoded once, though its bytes are made a thousand times.
+    let making = b"h\x01h\x00\x85R";
+    let array = b"cnumpy\nndarray\n(M\x00\x04M\x00\x02\x86Vu1\n";
+    let again = [making, &b"0"[..]].concat().repeat(1000);
+    let frame = [
+        &text,
+        &b"c_codecs\nencode\n\x940"[..],
+        &again,
+        array,
+        making,
+        b"tR.",
+    ]
+    .concat();
+    let read = decode(&frame).unwrap();
     assert_eq!(
-        refusal(b"Nr\xff\xff\xff\xff."),
-        "has too many things to remember"
+        (read.caps().size(), read.length()),
+        (Some((512, 1024)), 1 << 19)
     );
+}
+
+#[test]
+fn a_loop_of_references_ends() {
+    let gray = array(&[2, 4], "u1", 8);
+    let gray = &gray[..gray.len() - 1];
+    // A list that holds itself and the frame, and a dict that holds the list and itself.
+    let pickle = [b"]\x94(h\x00", gray, b"}\x94(h\x00h\x01h\x01Nue."].concat();
+    assert_eq!(decode(&pickle).unwrap().caps().size(), Some((4, 2)));
     assert_eq!(
-        refusal(b"Np999999999\n."),
-        "has too many things to remember"
+        refusal(b"]\x94h\x00a."),
+        "holds no frame, only an empty list"
     );
-    // Each tuple holds the previous one twice. Copies would need 2 to the power of the depth.
-    let doubling = [&b"N"[..], &b"2\x86".repeat(1 << 20)].concat();
-    assert_eq!(refusal(&doubling), "has too many tuples within tuples");
-    let digits = [&b"I"[..], &b"9".repeat(1 << 20), b"\n."].concat();
-    assert_eq!(refusal(&digits), "has too many characters in a name");
 }
 
 proptest! {
@@ -220,11 +410,29 @@ proptest! {
     }
 
     #[test]
+    fn no_bytes_take_more_than_is_allowed(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                &b"N"[..], b"(", b"t", b"]", b"}", b"e", b"a", b"u", b"s", b"\x94", b"h\x00", b"2",
+                b"0", b"\x85", b"\x86", b"R", b"b", b"cnumpy\ndtype\n", b"c_codecs\nencode\n",
+                b"Vu1\n", b"C\x04\xff\xd8\xff\xe0", b"c__main__\nX\n", b")", b"\x81", b"K\x04",
+                b"cnumpy\nndarray\n",
+            ]),
+            0..400,
+        ),
+        times in 1usize..50,
+    ) {
+        let pickle = [&parts.concat().repeat(times), &b"."[..]].concat();
+        let _ = decode(&pickle);
+        prop_assert!(spent(&pickle) <= allowed(&pickle));
+    }
+
+    #[test]
     fn a_sample_with_changed_bytes_never_panics(
         pick in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
-        let mut pickle = pick.get(&samples()).pickle.clone();
+        let mut pickle = pick.get(&SAMPLES).pickle.clone();
         for (at, byte) in changes {
             let at = at.index(pickle.len());
             pickle[at] = byte;

@@ -6,6 +6,7 @@ pub mod help;
 pub mod job_control;
 pub mod missing_plugins;
 pub mod output;
+pub mod pasted_files;
 pub mod pipeline_errors;
 pub mod programs;
 pub mod signals;

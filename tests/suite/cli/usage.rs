@@ -78,7 +78,7 @@ fn a_word_that_a_flag_does_not_know_is_answered_with_those_that_it_knows() {
         (
             &["send", "--wire", "natve"][..],
             "--wire \"natve\"",
-            "auto, native, pickle or bare",
+            "auto, native, pickle, pickle-jpeg or bare",
             "--wire native",
         ),
         (
@@ -219,6 +219,39 @@ fn an_argument_that_is_no_text_is_named() {
             "{before:?}"
         );
         assert_eq!(ended.code(), 2);
+    }
+}
+
+#[test]
+fn a_length_is_for_the_dialects_that_have_several() {
+    for args in [
+        &["--length", ">L"][..],
+        &["--length", ">L", "--wire", "native"],
+        &["--length", "Q", "--wire", "auto"],
+    ] {
+        fails(
+            &[&["send", "--pipeline", "test"], args].concat(),
+            2,
+            "error: --length is for --wire pickle, pickle-jpeg and bare alone: vidchat's own \
+             protocol has lengths of one kind\nhint: leave --length out, or give --wire pickle",
+        );
+        fails(
+            &[&["recv", "127.0.0.1:1"], args].concat(),
+            2,
+            "error: --length is for --wire bare alone: any other sender's lengths are found out by \
+             its first bytes\nhint: leave --length out",
+        );
+    }
+    for format in ["X", "4", ">LL", "H"] {
+        fails(
+            &["send", "--wire", "pickle", "--length", format],
+            2,
+            &format!(
+                "error: --length \"{format}\" is not valid: it takes a format of struct.pack, or \
+                 the number of bytes of a text\n  Q, L, I, <L, >Q, >L, !I and the like, or 8 \
+                 to 20\nhint: --length \">L\""
+            ),
+        );
     }
 }
 
@@ -417,7 +450,7 @@ fn flags_are_checked_together_before_anything_starts() {
         ),
         (
             &["send", "--wire"],
-            "--wire needs a value: it takes auto, native, pickle or bare",
+            "--wire needs a value: it takes auto, native, pickle, pickle-jpeg or bare",
             "--wire auto",
         ),
         (

@@ -265,7 +265,8 @@ fn filled(file: &PipelineFile) -> String {
     let mut values = Values::default();
     values.set("camera", "videotestsrc is-live=true");
     for placeholder in file.placeholders().expect("they are well-formed") {
-        let known = ["camera", "height", "decode", "encode"].contains(&placeholder.name.as_str());
+        let known = ["camera", "height", "decode", "encode", "jpeg-colours"];
+        let known = known.contains(&placeholder.name.as_str());
         if placeholder.default.is_none() && !known {
             values.set(placeholder.name, "/dev/null");
         }

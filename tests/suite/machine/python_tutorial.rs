@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// A test pattern with known pixels, in a format that both kinds of viewers get unchanged.
-const BGR: &str = "videotestsrc is-live=true pattern=smpte
+pub const BGR: &str = "videotestsrc is-live=true pattern=smpte
     ! video/x-raw,format=BGR,width=${width:-320},height=240,framerate=30/1
     ! appsink name=frames";
 
@@ -55,7 +55,7 @@ pub fn python(environment: &str) -> Option<Python> {
 
 /// The Pythons with the old and the new NumPy, as far as they are there; said aloud where one is
 /// not.
-fn both_pythons() -> Vec<(&'static str, Python)> {
+pub fn both_pythons() -> Vec<(&'static str, Python)> {
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for environment in ["numpy1", "numpy2"] {
         match Python::find(environment) {
@@ -72,7 +72,7 @@ fn both_pythons() -> Vec<(&'static str, Python)> {
     found
 }
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     project().join("tests/tutorial").join(name)
 }
 
@@ -114,25 +114,36 @@ impl Drop for Server {
     }
 }
 
-fn pipeline(folder: &tempfile::TempDir, text: &str) -> String {
+pub fn pipeline(folder: &tempfile::TempDir, text: &str) -> String {
     let path = folder.path().join("pipeline.gst");
     std::fs::write(&path, format!("# For a test.\n{text}\n")).expect("the folder can be written");
     path.to_str().expect("the path is text").to_owned()
 }
 
 /// The bytes of `count` frames as `vidchat recv` shows them to a pipeline.
-fn frames_of(target: &str, count: u64, caps: &str) -> Bytes {
+pub fn frames_of(target: &str, count: u64, caps: &str) -> Bytes {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let ended = frames_to_stdout(&folder, &[target], count, caps).wait();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    ended.bytes
+}
+
+/// `vidchat recv` with these arguments, which writes `count` frames to standard output. Its
+/// pipeline is in `folder`.
+pub fn frames_to_stdout(
+    folder: &tempfile::TempDir,
+    args: &[&str],
+    count: u64,
+    caps: &str,
+) -> Running {
     let sink = pipeline(
-        &folder,
+        folder,
         &format!("appsrc name=frames ! ${{decode}} ! videoconvert ! {caps} ! fdsink fd=1"),
     );
     let count = count.to_string();
-    let ended = run(vidchat()
-        .args(["recv", target, "--pipeline", &sink])
-        .args(["--frames", &count]));
-    assert_eq!(ended.code(), 0, "{}", ended.stderr);
-    ended.bytes
+    let mut command = vidchat();
+    command.arg("recv").args(args);
+    Running::start(command.args(["--pipeline", &sink, "--frames", &count]))
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -109,6 +109,25 @@ fn a_codec_carries_the_test_picture_from_one_program_to_the_other() {
 }
 
 #[test]
+fn every_source_goes_with_every_codec() {
+    for source in ["camera", "screen", "test", "file"] {
+        for codec in codecs() {
+            let name = format!("{source}-{codec}");
+            let mut arguments = vec!["pipelines", "check", &name];
+            if source == "file" {
+                arguments.extend(["--set", "file=clip.mkv"]);
+            }
+            let ended = run_vidchat(arguments);
+            if ended.stderr.contains("has nothing to choose from") {
+                skipped_in_part(&format!("there is no encoder for {name}"));
+            } else {
+                assert_eq!(ended.code(), 0, "{name}: {}", ended.stderr);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_height_that_follows_from_the_width_is_one_that_the_codec_takes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wide.gst");

@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
-use vidchat::commands::send::{self, Banner, Destination, SendOptions};
+use vidchat::commands::send::{self, Banner, Destination, PickleContent, SendOptions};
 use vidchat::frame::Frame;
 use vidchat::media::capture::events::SourceEvent;
 use vidchat::media::{self, FrameSink, Source, Values};
@@ -243,6 +243,7 @@ async fn a_sender_that_was_stopped_leaves_no_task_and_no_thread() {
     };
     let text = format!("videotestsrc is-live=true ! {CAPS},framerate=50/1 ! appsink name=frames");
     let options = SendOptions {
+        pickles: PickleContent::Pixels,
         file: pipeline_file(text),
         values: Values::default(),
         server: ServerOptions::default(),

@@ -5,4 +5,7 @@ pub mod end_to_end;
 pub mod frame_identity;
 pub mod replace;
 pub mod slow_pipeline;
+pub mod source_files;
 pub mod source_loss;
+pub mod sources;
+pub mod watch;

@@ -1,7 +1,7 @@
 //! `vidchat send --to` and `vidchat recv --listen` as programs: a camera that connects to its viewer.
 
 use crate::cli::statistics::Stats;
-use crate::support::{Running, vidchat};
+use crate::support::{Running, run, vidchat};
 
 /// A receiver that listens on this port, or with 0 on one of its own, and its port.
 fn receiver(port: u16) -> (Running, Stats, u16) {
@@ -117,4 +117,24 @@ fn a_receiver_that_listens_for_one_sender_ends_with_it() {
     assert_eq!(ended.code(), 3, "{}", ended.stderr);
     let hint = "hint: without --no-reconnect, vidchat recv --listen waits for the next sender";
     assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+}
+
+#[test]
+fn a_receiver_that_says_nothing_is_told_from_one_of_vidchat() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let target = silent.local_addr().expect("it is bound").to_string();
+    let ended = run(vidchat().args([
+        "send",
+        "--pipeline",
+        "test",
+        "--no-preview",
+        "--to",
+        &target,
+    ]));
+    assert_eq!(ended.code(), 1, "{}", ended.stderr);
+    let expected = format!(
+        "error: no vidchat receiver answered at \"{target}\": no hello within 10 s\nhint: start \
+         vidchat recv --listen on \"127.0.0.1\"; a program of the Python tutorial takes --wire pickle"
+    );
+    assert!(ended.stderr.ends_with(&expected), "{}", ended.stderr);
 }

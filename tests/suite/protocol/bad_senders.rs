@@ -336,7 +336,7 @@ async fn a_sender_of_bare_frames_is_held_to_the_limits_too() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!seen.iter().any(|s| matches!(s, Seen::Frame(..))));
     }
-    let jpeg = message(4, b"\xff\xd8ab");
+    let jpeg = message(4, b"\xff\xd8\xff\xe0");
     let (_, seen) = shown(&jpeg).await;
     assert_eq!(seen.last(), Some(&Seen::Frame(first, jpeg[8..].into())));
 }

@@ -320,6 +320,38 @@ async fn bare_frames_from_a_sender_that_connects_are_shown() {
 }
 
 #[tokio::test]
+async fn bare_frames_behind_any_length_that_both_sides_agree_on_are_shown() {
+    for length in ["Q", "I", ">Q", ">L", "16"].map(|name| name.parse().unwrap()) {
+        let options = ReceiveOptions {
+            dialect: Some(Dialect::Bare),
+            bare_caps: Some(caps(CAPS)),
+            bare_length: length,
+            ..ReceiveOptions::default()
+        };
+        let mut gate = Gate::open(options).await;
+        let options = ServerOptions {
+            length,
+            ..speaking(Dialect::Bare)
+        };
+        let sender = Dialler::to(gate.address, options).await;
+        // Such a sender shows itself by its first frame.
+        sender.hub.publish(test_frame(0));
+        assert_eq!(gate.next().await, Seen::Hello(String::new()));
+        assert_eq!(gate.next().await, Seen::Caps(caps(CAPS)));
+        for sequence in 0..3 {
+            if sequence > 0 {
+                sender.hub.publish(test_frame(sequence));
+            }
+            match gate.next().await {
+                Seen::Frame(_, data) => assert_eq!(data, test_frame(sequence).data),
+                other => panic!("{length}: {other:?}"),
+            }
+        }
+        sender.close(Bye::default()).await;
+    }
+}
+
+#[tokio::test]
 async fn whatever_connects_a_listening_receiver_still_shows_the_next_sender() {
     let (log, _guard) = Log::listen();
     let mut gate = Gate::open(ReceiveOptions::default()).await;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use vidchat::frame::FrameHeader;
 use vidchat::wire::dialect;
 use vidchat::wire::head::{HEAD_BYTES, encode_frame_head};
-use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, PREFIX_BYTES, text};
+use vidchat::wire::length::{MOST_BYTES, Prefix};
+use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, text};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -104,26 +105,29 @@ proptest! {
             }
         }
         prop_assert_eq!(heads(&bytes, step), heads(&bytes, usize::MAX));
-        let mut buffer = HeadBuffer::default();
-        let count = bytes.len().min(HEAD_BYTES);
-        buffer.space()[..count].copy_from_slice(&bytes[..count]);
-        buffer.advance(count);
-        if let Ok(Some(length)) = buffer.bare_length(LIMIT) {
-            prop_assert!((1..=LIMIT).contains(&(length as u64)));
+        let formats = ["Q", "I", ">Q", ">I", "10", "16"].map(|name| name.parse().unwrap());
+        for prefix in formats.map(Prefix::Known).into_iter().chain([Prefix::FourBytes]) {
+            let mut buffer = HeadBuffer::default();
+            let count = bytes.len().min(HEAD_BYTES);
+            buffer.space()[..count].copy_from_slice(&bytes[..count]);
+            buffer.advance(count);
+            if let Ok(Some(length)) = buffer.bare_length(prefix, LIMIT) {
+                prop_assert!((1..=LIMIT).contains(&length.bytes));
+            }
         }
     }
 
     #[test]
     fn no_bytes_break_sniffing_and_more_of_them_change_nothing(bytes in any_message()) {
-        let whole = dialect::dialect(&bytes);
+        let whole = dialect::detect(&bytes);
         for length in 0..bytes.len() {
-            match dialect::dialect(&bytes[..length]) {
+            match dialect::detect(&bytes[..length]) {
                 Ok(None) => {}
                 Ok(told) => prop_assert_eq!(Ok(told), whole.clone()),
                 Err(_) => prop_assert!(whole.is_err()),
             }
         }
-        if bytes.len() >= PREFIX_BYTES + 2 {
+        if bytes.len() >= MOST_BYTES + 3 {
             prop_assert_ne!(whole, Ok(None), "{} bytes are enough", bytes.len());
         }
         prop_assert!(text::quote(&bytes).chars().all(|c| !c.is_control()));

@@ -213,7 +213,7 @@ async fn a_viewer_of_the_protocol_alone_does_not_wait_for_ever() {
         assert!(seen.try_recv().is_err(), "it has seen nothing");
     }
     // Others than a sender that waits are not waited for.
-    let jpeg = b"\x04\0\0\0\0\0\0\0\xff\xd8ab";
+    let jpeg = b"\x04\0\0\0\0\0\0\0\xff\xd8\xff\xe0";
     let (error, _) = shown(jpeg, native()).await;
     assert_eq!(error.to_string(), "no hello as its first message");
 }

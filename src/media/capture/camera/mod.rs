@@ -199,13 +199,14 @@ impl Candidate {
             let error = bus::first_error(&bus);
             return Err(error.map_or("it cannot be opened".into(), |e| e.message().to_owned()));
         }
-        let mode = caps.and_then(|caps| Mode::choose(&caps, request));
-        let none = if request.mjpeg {
-            NO_JPEG
-        } else {
-            "it offers no frames"
-        };
-        let mode = mode.ok_or(none)?;
+        let mode = caps.as_ref().and_then(|caps| Mode::choose(caps, request));
+        let mode = mode.ok_or_else(|| {
+            if request.mjpeg {
+                NO_JPEG.to_owned()
+            } else {
+                no_mode(caps.as_ref(), &launch)
+            }
+        })?;
         let name = name.unwrap_or_else(|| (*element).to_owned());
         let place = device.as_ref();
         let place = place.map_or(String::new(), |device| format!(" ({})", device.display()));
@@ -217,6 +218,20 @@ impl Candidate {
             identity: device.as_ref().and_then(|d| Identity::of(system, d)),
         })
     }
+}
+
+/// The reason against a camera, started by `launch`, with no mode that is raw or JPEG.
+fn no_mode(caps: Option<&gst::Caps>, launch: &str) -> String {
+    let structures = caps.into_iter().flat_map(|caps| caps.iter());
+    let mut kinds: Vec<&str> = structures.map(|s| s.name().as_str()).collect();
+    kinds.dedup();
+    let decoder = match &kinds[..] {
+        [] => return "it offers no frames".to_owned(),
+        kinds if kinds.contains(&"video/x-bayer") => "bayer2rgb",
+        _ => "decodebin",
+    };
+    let kinds = kinds.join(", ");
+    format!("it offers {kinds} alone: --set camera='{launch} ! {decoder} ! videoconvert'")
 }
 
 /// The cameras that `request` may mean, the best first.
@@ -328,6 +343,24 @@ mod tests {
             fps: 30,
             mjpeg,
         }
+    }
+
+    #[test]
+    fn a_camera_without_raw_frames_says_how_it_can_be_used() {
+        gst::init().unwrap();
+        let said = |caps: &str| no_mode(caps.parse().ok().as_ref(), "v4l2src");
+        for (caps, kind, decoder) in [
+            (
+                "video/x-bayer,format=rggb;video/x-bayer,format=bggr",
+                "video/x-bayer",
+                "bayer2rgb",
+            ),
+            ("video/x-h264,width=640", "video/x-h264", "decodebin"),
+        ] {
+            let set = format!("--set camera='v4l2src ! {decoder} ! videoconvert'");
+            assert_eq!(said(caps), format!("it offers {kind} alone: {set}"));
+        }
+        assert_eq!(said("EMPTY"), "it offers no frames");
     }
 
     #[test]

@@ -1,0 +1,283 @@
+//! Sources as people have them: still pictures, cameras over HTTP, clips of telephones, interlaced
+//! ones, and senders that name no frame rate. Each is shown, and none ends a process.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::{Running, Sender, run, skipped_in_part, vidchat};
+
+/// Makes a file with `gst-launch-1.0`; false, said aloud, where that does not work here.
+fn made(path: &Path, chain: &str) -> bool {
+    let launch = format!("{chain} ! filesink location={}", path.display());
+    let made = run(Command::new("gst-launch-1.0")
+        .arg("-q")
+        .args(launch.split_whitespace()));
+    if made.code() != 0 {
+        skipped_in_part(&format!("gst-launch-1.0 cannot make it: {}", made.stderr));
+    }
+    made.code() == 0
+}
+
+/// The file pipeline `name` with the file at `path`.
+fn sends(name: &str, path: &Path, more: &[&str]) -> Sender {
+    let set = format!("file={}", path.display());
+    let arguments = ["--no-preview", "--pipeline", name, "--set", &set];
+    Sender::start(arguments.iter().chain(more))
+}
+
+const PICTURE: &str = "videotestsrc num-buffers=1 ! video/x-raw,format=I420,width=64,height=48";
+
+#[test]
+fn a_still_picture_is_sent_and_stays_also_for_those_who_come_later() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, encoder, pipeline) in [
+        ("photo.jpg", "jpegenc", "file"),
+        ("photo.png", "videoconvert ! pngenc", "file-jpeg"),
+        ("photo2.jpg", "jpegenc", "file-h264"),
+        ("photo3.jpg", "jpegenc", "file-h265"),
+    ] {
+        let path = folder.path().join(name);
+        if !made(&path, &format!("{PICTURE} ! {encoder}")) {
+            continue;
+        }
+        let sender = sends(pipeline, &path, &[]);
+        let target = sender.target();
+        let watch = ["recv", &target, "--display", "none", "--frames"];
+        let mut first = Running::start(vidchat().args(watch).arg("1000"));
+        first.line_with(" sends 320x240 ");
+        // More than there would be without a repetition.
+        for _ in 0..2 {
+            let later = run(vidchat().args(watch).arg("2"));
+            assert_eq!(later.code(), 0, "{name}: {}", later.stderr);
+        }
+        first.signal("INT");
+        let ended = first.wait();
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+        for lost in ["lost", "ended"] {
+            assert!(!ended.stderr.contains(lost), "{name}: {}", ended.stderr);
+        }
+        sender.process.signal("INT");
+        let ended = sender.process.wait();
+        assert_eq!(ended.code(), 0, "{name}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("no frame"), "{}", ended.stderr);
+    }
+}
+
+/// A camera over HTTP that gives `picture` fifty times a second to each who asks.
+fn http_camera(picture: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let picture = picture.clone();
+            std::thread::spawn(move || give(stream, &picture));
+        }
+    });
+    port
+}
+
+fn give(mut stream: TcpStream, picture: &[u8]) -> std::io::Result<()> {
+    let _ = stream.read(&mut [0; 4096])?;
+    let head = "HTTP/1.0 200 OK\r\n\
+        Content-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+    stream.write_all(head.as_bytes())?;
+    loop {
+        let length = picture.len();
+        let part =
+            format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(part.as_bytes())?;
+        stream.write_all(picture)?;
+        stream.write_all(b"\r\n")?;
+        // The pace of the camera.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_camera_over_http_is_live_video_at_no_more_than_the_wanted_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("photo.jpg");
+    if !made(&picture, &format!("{PICTURE} ! jpegenc")) {
+        return;
+    }
+    let port = http_camera(fs::read(&picture).unwrap());
+    let path = folder.path().join("http.gst");
+    for part in ["jpegdec", "image/jpeg"] {
+        let text = format!(
+            "# A camera over HTTP.\nsouphttpsrc location=http://127.0.0.1:{port}/\n  \
+             ! multipartdemux\n  ! {part}\n  ! videorate drop-only=true max-rate=${{fps:-30}}\n  \
+             ! appsink name=frames\n"
+        );
+        fs::write(&path, text).unwrap();
+        let pipeline = path.to_str().unwrap();
+        let sender = Sender::start(["--no-preview", "--pipeline", pipeline, "--fps", "5"]);
+        let target = sender.target();
+        let watch = ["recv", &target, "--display", "none", "--stats", "json"];
+        let ended = run(vidchat().args(watch).args(["--frames", "20"]));
+        assert_eq!(ended.code(), 0, "{part}: {}", ended.stderr);
+        // Twenty frames at fifty a second would be there within the first of these lines.
+        let lines = ended.stdout.lines().count();
+        assert!(lines >= 3, "{part}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_sender_that_names_no_frame_rate_ends_no_receiver() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, here) = (
+        folder.path().join("there.gst"),
+        folder.path().join("here.gst"),
+    );
+    let text = "# Rates.\nappsrc name=frames ! ${decode} ! videoconvert \
+                ! videorate drop-only=true max-rate=20 ! videorate ! fakesink sync=false\n";
+    fs::write(&here, text).unwrap();
+    for rate in ["0/1", "2147483647/1", "1/2147483647"] {
+        for codec in ["", "! jpegenc ", "! vp8enc deadline=1 "] {
+            let text = format!(
+                "# No rate.\nvideotestsrc is-live=true\n  \
+                 ! video/x-raw,format=I420,width=64,height=48,framerate=50/1 {codec}\n  \
+                 ! capssetter caps=\"{},framerate={rate}\" ! appsink name=frames\n",
+                match codec.split_whitespace().nth(1) {
+                    None => "video/x-raw",
+                    Some("jpegenc") => "image/jpeg",
+                    Some(_) => "video/x-vp8",
+                }
+            );
+            fs::write(&there, text).unwrap();
+            let sender = Sender::start(["--no-preview", "--pipeline", there.to_str().unwrap()]);
+            let target = sender.target();
+            let arguments = ["recv", &target, "--frames", "20", "--pipeline"];
+            let ended = run(vidchat().args(arguments).arg(&here));
+            assert_eq!(ended.code(), 0, "{rate} {codec}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_was_filmed_upright_is_sent_upright() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mp4");
+    let chain = "videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=64,height=36 \
+                 ! x264enc ! mp4mux";
+    if made(&clip, chain) {
+        let mut bytes = fs::read(&clip).unwrap();
+        let at = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|w| w == part);
+        // Where the header of a track has its matrix: 40 bytes of other fields come before it.
+        let matrix = at(&bytes, b"tkhd").unwrap() + 4 + 40;
+        let quarter: [i32; 9] = [0, 1 << 16, 0, -(1 << 16), 0, 0, 36 << 16, 0, 1 << 30];
+        let quarter = quarter.map(i32::to_be_bytes);
+        bytes[matrix..matrix + 36].copy_from_slice(quarter.as_flattened());
+        fs::write(&clip, bytes).unwrap();
+        let sender = sends("file", &clip, &["--width", "180"]);
+        let opened = &sender.process.seen()[0];
+        assert!(opened.contains(" sent as 180x320 I420"), "{opened}");
+    }
+    let photo = folder.path().join("photo.jpg");
+    if made(&photo, &format!("{PICTURE} ! jpegenc")) {
+        let bytes = fs::read(&photo).unwrap();
+        // One entry of EXIF: the orientation, 6, which is a quarter to the right.
+        let exif = b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let (start, rest) = bytes.split_at(2);
+        fs::write(&photo, [start, exif, rest].concat()).unwrap();
+        let sender = sends("file", &photo, &["--width", "240"]);
+        let opened = &sender.process.seen()[0];
+        assert!(opened.contains(" sent as 240x320 I420"), "{opened}");
+    }
+}
+
+/// The last `length` bytes of the frames that `sender` sends.
+fn last_frame(folder: &Path, sender: &Sender, length: usize) -> Vec<u8> {
+    let out = folder.join("out.gst");
+    fs::write(&out, "# Frames.\nappsrc name=frames ! fdsink fd=1\n").unwrap();
+    let target = sender.target();
+    let arguments = ["recv", &target, "--frames", "3", "--pipeline"];
+    let ended = run(vidchat().args(arguments).arg(&out));
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    ended.bytes[ended.bytes.len() - length..].to_vec()
+}
+
+#[test]
+fn an_interlaced_clip_is_sent_without_combs() {
+    const WIDTH: usize = 32;
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mkv");
+    let interlaced = "interlace-mode=interleaved,field-order=top-field-first";
+    for (format, encoder) in [
+        ("I420", ""),
+        ("YUY2", ""),
+        ("I422_10LE", "! avenc_ffv1"),
+        ("I420_10LE", "! avenc_ffv1"),
+    ] {
+        // The rows of the two fields differ as much as they can.
+        let chain = format!(
+            "videotestsrc num-buffers=30 pattern=checkers-1 \
+             ! video/x-raw,format={format},width=32,height=24,framerate=30/1 \
+             ! capssetter caps=video/x-raw,{interlaced} {encoder} ! matroskamux"
+        );
+        if !made(&clip, &chain) {
+            continue;
+        }
+        let sender = sends("file", &clip, &["--width", "32"]);
+        let frame = last_frame(folder.path(), &sender, WIDTH * 24 * 3 / 2);
+        let rows: Vec<&[u8]> = frame.chunks(WIDTH).take(24).collect();
+        assert_ne!(rows[0][0], rows[0][1], "{format}: {:?}", rows[0]);
+        let same = rows.iter().all(|row| *row == rows[0]);
+        assert!(same, "{format}: {rows:?}");
+    }
+}
+
+#[test]
+fn a_recording_in_jpeg_has_the_colours_that_other_programs_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pipelines.md");
+    let documents = fs::read_to_string(documents).unwrap();
+    let recipes = documents.split("```gst\n").skip(1);
+    let recipes = recipes.filter_map(|part| part.split("```").next());
+    let recipes: Vec<&str> = recipes.filter(|text| text.contains("! jpegenc")).collect();
+    assert_eq!(recipes.len(), 2, "{recipes:#?}");
+    let pattern = ["--set", "pattern=white"];
+    let arguments = ["--no-preview", "--pipeline", "test", "--set", "speed=0"];
+    let sender = Sender::start(arguments.into_iter().chain(pattern));
+    for recipe in recipes {
+        let path = folder.path().join("mine.gst");
+        fs::write(&path, recipe).unwrap();
+        let out = folder.path().join("recorded");
+        let set = format!("out={}", out.display());
+        let target = sender.target();
+        let arguments = [
+            "recv",
+            &target,
+            "--frames",
+            "2",
+            "--set",
+            &set,
+            "--pipeline",
+        ];
+        let ended = run(vidchat().args(arguments).arg(&path));
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+        let demuxer = if recipe.contains("matroskamux") {
+            "! matroskademux"
+        } else {
+            ""
+        };
+        let luma = folder.path().join("luma");
+        let chain = format!(
+            "filesrc location={} {demuxer} ! jpegdec ! video/x-raw,format=I420",
+            out.display()
+        );
+        // White has the luma 255 in JPEG, and 235 in other video.
+        if made(&luma, &chain) {
+            let luma = fs::read(&luma).unwrap();
+            // In the middle of the left side, where no clock is.
+            assert!(
+                luma[120 * 320 + 8] >= 251,
+                "{}: {recipe}",
+                luma[120 * 320 + 8]
+            );
+        }
+    }
+}
