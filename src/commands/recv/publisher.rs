@@ -45,7 +45,7 @@ impl<'s, 'a> Publisher<'s, 'a> {
             hub: Arc::clone(hub),
             display,
             memory: FrameMemory::default(),
-            check: FrameCheck::new(),
+            check: FrameCheck::default(),
             numbering: Numbering::default(),
         }
     }

@@ -12,7 +12,8 @@ use super::coded_size::CodedSizes;
 /// gives such a frame now and then.
 const UNREADABLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Looks at each frame of one stream.
+/// Looks at each frame of one stream. As long as there are no caps, every frame is taken.
+#[derive(Default)]
 pub struct FrameCheck {
     sizes: CodedSizes,
     /// The frames' media type, such as `image/jpeg`.
@@ -24,16 +25,6 @@ pub struct FrameCheck {
 }
 
 impl FrameCheck {
-    /// For frames that have no caps yet.
-    pub fn new() -> Self {
-        Self {
-            sizes: CodedSizes::Raw,
-            media_type: "",
-            expected: None,
-            unreadable: None,
-        }
-    }
-
     /// Prepares for frames of these caps.
     pub fn set_caps(&mut self, caps: &Caps) {
         let side = |side: i32| u32::try_from(side).ok();
@@ -84,7 +75,7 @@ mod tests {
     use super::*;
 
     fn check(caps: &str) -> FrameCheck {
-        let mut check = FrameCheck::new();
+        let mut check = FrameCheck::default();
         check.set_caps(&Caps::parse(caps).unwrap());
         check
     }

@@ -47,6 +47,7 @@ impl SenderListener {
             turned_away: Mutex::new(None),
             strangers: Mutex::default(),
             lines: Mutex::default(),
+            busy: Mutex::default(),
         });
         Self {
             arrivals,
@@ -83,6 +84,8 @@ struct Reception {
     strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
     /// All their lines together, as their reasons can be made up.
     lines: Mutex<LogLimit>,
+    /// Lines on senders that were turned away.
+    busy: Mutex<LogLimit>,
 }
 
 impl Reception {
@@ -143,8 +146,10 @@ async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Receptio
         }
     };
     let Ok(seat) = Arc::clone(&reception.seat).try_acquire_owned() else {
-        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip()) {
-            info!("listener: {peer} is turned away, as another sender is shown");
+        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip())
+            && let Some(more) = reception.busy.lock().note(Instant::now())
+        {
+            info!("listener: {peer} is turned away, as another sender is shown{more}");
         }
         if let Opening::Greeted(_) = opening {
             let bye = Bye::new(ByeCode::Busy, "the receiver shows another sender");

@@ -17,8 +17,10 @@ use self::av1::Av1;
 pub use self::size::CodedSize;
 
 /// Reads the sizes in the frames of one stream.
+#[derive(Default)]
 pub enum CodedSizes {
     /// Raw frames have the size that their caps say.
+    #[default]
     Raw,
     Jpeg,
     Png,

@@ -39,18 +39,17 @@ pub fn jpeg(frame: &[u8], found: &mut impl FnMut(CodedSize)) -> Option<()> {
                 break place + 2;
             };
             // Tables have numbers in the same range.
-            if matches!(kind, 0xc0..=0xcf) && !matches!(kind, 0xc4 | 0xc8 | 0xcc) {
-                if let [_precision, h1, h2, w1, w2, ..] = *segment {
-                    let height = u16::from_be_bytes([h1, h2]).into();
-                    let width = u16::from_be_bytes([w1, w2]).into();
-                    has_size |= width > 0 && height > 0;
-                    found(CodedSize {
-                        width,
-                        height,
-                        pair_bytes: JPEG_PAIR_BYTES,
-                        kept: 1,
-                    });
-                }
+            let is_header = matches!(kind, 0xc0..=0xcf) && !matches!(kind, 0xc4 | 0xc8 | 0xcc);
+            if is_header && let [_precision, h1, h2, w1, w2, ..] = *segment {
+                let height = u16::from_be_bytes([h1, h2]).into();
+                let width = u16::from_be_bytes([w1, w2]).into();
+                has_size |= width > 0 && height > 0;
+                found(CodedSize {
+                    width,
+                    height,
+                    pair_bytes: JPEG_PAIR_BYTES,
+                    kept: 1,
+                });
             }
             from = place + 4 + segment.len();
             if kind == SOS {
