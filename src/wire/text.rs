@@ -1,7 +1,13 @@
 //! Text and bytes from a peer, made fit to be shown to a person.
 
-/// Text from a peer, made fit to be shown: one line of visible characters, without the quotes that
-/// lines of the log have around a name, no more than `limit` characters.
+/// A name from a peer, made fit to be shown: as [`printable`], and without the quotes that lines of
+/// the log have around it.
+pub fn printable_name(name: &str, limit: usize) -> String {
+    printable(name, limit).replace('"', "'")
+}
+
+/// Text from a peer, made fit to be shown: one line of visible characters, no more than `limit`
+/// of them.
 pub fn printable(text: &str, limit: usize) -> String {
     text.chars().filter_map(visible).take(limit).collect()
 }
@@ -11,8 +17,7 @@ pub fn printable(text: &str, limit: usize) -> String {
 fn visible(c: char) -> Option<char> {
     const LINES: [char; 2] = ['\u{2028}', '\u{2029}'];
     match c {
-        '"' => Some('\''),
-        '\'' | '\\' => Some(c),
+        '"' | '\'' | '\\' => Some(c),
         _ if c.is_control() || LINES.contains(&c) || is_blank(c) => None,
         _ if c.is_whitespace() => Some(' '),
         _ => {
@@ -89,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_the_quotes_around_it() {
-        assert_eq!(printable("x\": joined \"y", 64), "x': joined 'y");
+        assert_eq!(printable_name("x\": joined \"y", 64), "x': joined 'y");
     }
 
     #[test]

@@ -317,18 +317,16 @@ fn a_decoder_that_hangs_keeps_no_answer_from_the_sender() {
     let Some((caps, frames)) = encoded("vp8enc deadline=1 keyframe-max-dist=20") else {
         return;
     };
-    // Its way out is a FIFO that is full after a few frames, as nobody reads.
-    let mut scene = Scene::start(&caps.to_string(), &["--watch"]);
-    let fifo = scene.path("decoded");
-    make_fifo(&fifo);
-    let text = format!(
-        "# Decodes.\nappsrc name=frames ! vp8dec qos=false max-errors=-1 ! videoscale ! \
-         video/x-raw,width=640,height=480 ! filesink buffer-mode=unbuffered location={}\n",
-        fifo.display()
-    );
-    scene.save(&text);
-    let mut output = File::open(&fifo).expect("the FIFO");
-    scene.receiver.line_with("changed over to");
+    // Its way out is a FIFO that is full with the first frame, as nobody reads.
+    let mut scene = Scene::start_changed(&caps.to_string(), &[], |_, folder| {
+        let text = format!(
+            "# Decodes.\nappsrc name=frames ! vp8dec qos=false max-errors=-1 ! videoscale ! \
+             video/x-raw,width=640,height=480 ! filesink buffer-mode=unbuffered location={}\n",
+            folder.join("fifo").display()
+        );
+        fs::write(folder.join("mine.gst"), text).expect("a file");
+    });
+    let mut output = scene.open_fifo();
     // Far more than wait, with many key frames, each of which empties the decoder.
     let mut sequence = 0;
     for _ in 0..20 {
