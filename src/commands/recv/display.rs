@@ -216,12 +216,14 @@ impl<'a> VideoDisplay<'a> {
 
     /// Covers the picture with the state of the stream, so that it is not taken for a live one.
     pub fn refresh(&mut self) {
-        let problem = self.problem();
+        // Before the first frame a slow pipeline has no picture to cover.
+        let has_picture = self.outage.is_some() || self.meter.since_shown().is_some();
+        let problem = self.problem().filter(|_| has_picture);
         if problem == self.covered {
             return;
         }
         self.refreshed = Some(Instant::now());
-        // The next live frame uncovers it. Before the first frame there is no picture to cover.
+        // The next live frame uncovers it.
         if let (Some(viewer), Some(text)) = (&self.viewer, &problem) {
             viewer.cover(text);
         }
