@@ -12,11 +12,12 @@ pub mod link_advice;
 mod listener;
 pub mod log_throttle;
 pub mod message_reader;
-mod network;
+
 pub mod reach;
 pub mod receiver;
 pub mod sender;
 pub mod socket;
+mod subnet;
 pub mod transport;
 
 pub use address::Target;

@@ -192,6 +192,9 @@ impl Bye {
     /// The same goodbye, with a reason that is fit to be shown.
     pub fn printable(mut self) -> Self {
         self.reason = printable(&self.reason, REASON_LIMIT);
+        if self.reason.trim().is_empty() {
+            self.reason = "no reason was given".into();
+        }
         self.streams.truncate(STREAMS_LIMIT);
         for name in &mut self.streams {
             *name = printable_name(name, NAME_LIMIT);
@@ -228,7 +231,7 @@ impl Control {
 
     /// Reads the JSON of one message, without its length.
     ///
-    /// The text is not valid.
+    /// # Errors
     /// It is not valid.
     pub fn decode(json: &[u8]) -> Result<Self, WireError> {
         // The parser quotes unexpected text, however long it is.
@@ -240,6 +243,14 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_goodbye_without_words_says_so() {
+        for empty in ["", "  ", "\u{1b}"] {
+            let bye = Bye::from(empty.to_owned()).printable();
+            assert_eq!(bye.reason, "no reason was given");
+        }
+    }
 
     #[test]
     fn every_message_reads_back() {

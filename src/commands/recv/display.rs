@@ -20,6 +20,8 @@ use crate::wire::Caps;
 /// intervals.
 const FROZEN_AFTER: Duration = Duration::from_secs(1);
 const FROZEN_FRAMES: u32 = 4;
+/// The same for a stream whose frame rate nobody knows yet: its source may be slow by nature.
+const FROZEN_AFTER_UNKNOWN: Duration = Duration::from_secs(10);
 
 /// The text on the picture is renewed no more often than this, whatever the sender says.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -188,9 +190,7 @@ impl<'a> VideoDisplay<'a> {
         let connected = self.connected.map(|connected| connected.elapsed());
         let still = self.meter.since_shown().or(connected)?;
         let promised = self.caps.as_ref().and_then(Caps::framerate);
-        let promised = promised.map_or(Duration::ZERO, |fps| Duration::from_secs_f64(1.0 / fps));
-        let usual = self.meter.usual_gap().max(promised);
-        let limit = FROZEN_AFTER.max(usual * FROZEN_FRAMES);
+        let limit = frozen_limit(promised, self.meter.usual_gap());
         (still > limit).then(|| format!("no picture for {} s", still.as_secs()))
     }
 
@@ -325,5 +325,41 @@ impl<'a> VideoDisplay<'a> {
             }
         }
         self.outage = None;
+    }
+}
+
+/// How long no frame is shown before a stream is frozen, for the frames a second that its caps
+/// promise and the interval that was seen.
+fn frozen_limit(promised: Option<f64>, usual: Option<Duration>) -> Duration {
+    let interval = |fps: f64| Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX);
+    match promised.map(interval).max(usual) {
+        Some(interval) => FROZEN_AFTER.max(interval.saturating_mul(FROZEN_FRAMES)),
+        None => FROZEN_AFTER_UNKNOWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_slow_by_nature_is_not_frozen() {
+        let seconds = Duration::from_secs;
+        for (promised, usual, limit) in [
+            (Some(30.0), None, 1),
+            (Some(30.0), Some(seconds(5)), 20),
+            (Some(0.2), None, 20),
+            (Some(0.2), Some(Duration::ZERO), 20),
+            (None, Some(Duration::from_millis(33)), 1),
+            (None, Some(seconds(5)), 20),
+            (None, None, 10),
+        ] {
+            assert_eq!(
+                frozen_limit(promised, usual),
+                seconds(limit),
+                "{promised:?} {usual:?}"
+            );
+        }
+        assert_eq!(frozen_limit(Some(1e-300), None), Duration::MAX);
     }
 }

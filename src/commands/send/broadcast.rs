@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::failure::{Failure, Outcome, Status};
 use crate::frame::Frame;
 use crate::media::capture::events::SourceEvent;
+use crate::media::capture::recording;
 use crate::media::display::sink;
 use crate::media::pipeline::file::Directive;
 use crate::media::playback::events::PlayerEvent;
@@ -30,8 +31,10 @@ use crate::commands::or_never::or_never;
 /// How long the source stays open after the last viewer has left. A viewer that comes back at once
 /// need not wait for the camera.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long the source may take to close at the end.
+/// How long the viewers' goodbye and the windows may take at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
+/// How long the source may take to close, with the files that it writes.
+const SOURCE_CLOSING: Duration = recording::LIMIT.saturating_add(CLOSING);
 
 /// The parts that run while the sender sends.
 pub struct Broadcast {
@@ -249,9 +252,8 @@ impl Broadcast {
             if let Some(converter) = self.converter {
                 converter.close().await;
             }
-            let _ = source.await;
         };
-        let _ = timeout(CLOSING, closing).await;
+        let (_, _) = tokio::join!(timeout(CLOSING, closing), timeout(SOURCE_CLOSING, source));
     }
 }
 

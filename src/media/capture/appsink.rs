@@ -16,6 +16,7 @@ use crate::wire::Caps;
 use super::age::{self, AgeEstimator};
 use super::backlog::BacklogFilter;
 use super::handover::Handover;
+use super::stream_headers::StreamHeaders;
 use crate::media::gst::caps;
 
 /// Makes frames of the samples of one pipeline.
@@ -28,6 +29,8 @@ pub struct AppsinkReader {
     /// Whether frames of these caps may need those before them. Some encoders mark all of their
     /// frames so, although none does: `pngenc` of GStreamer 1.22.
     delta: bool,
+    /// The parameter sets of these frames, where they have some.
+    headers: Option<StreamHeaders>,
     /// Caps to announce before the next frame that passes.
     unannounced: Option<Caps>,
     /// Whether a frame has passed.
@@ -44,6 +47,7 @@ impl AppsinkReader {
             number,
             caps: None,
             delta: false,
+            headers: None,
             unannounced: None,
             passed: false,
             ages,
@@ -69,7 +73,11 @@ impl AppsinkReader {
         }
         let info = self.caps.as_ref().and_then(|(_, info)| info.as_ref());
         // A pipeline takes over with a whole frame, so the frame is made first.
-        let data = contents(buffer, info)?;
+        let is_key = self.is_key(sample);
+        let mut data = contents(buffer, info)?;
+        if let Some(headers) = &mut self.headers {
+            data = headers.complete(is_key, data);
+        }
         let Some(passage) = self.handover.enter(self.number) else {
             return Ok(None);
         };
@@ -97,10 +105,23 @@ impl AppsinkReader {
         } else {
             None
         };
-        self.caps = Some((caps, info));
         self.delta = described.is_delta();
+        self.headers = StreamHeaders::of(described.media_type());
+        if let Some(headers) = &mut self.headers
+            && let Some(codec_data) = caps::codec_data(&caps)
+        {
+            headers.take_codec_data(&codec_data);
+        }
+        self.caps = Some((caps, info));
         self.unannounced = Some(described);
         Ok(())
+    }
+
+    /// Whether a frame can be decoded by itself.
+    fn is_key(&self, sample: &gst::Sample) -> bool {
+        let flags = sample.buffer().map(gst::BufferRef::flags);
+        let depends = flags.is_some_and(|flags| flags.contains(gst::BufferFlags::DELTA_UNIT));
+        !(self.delta && depends)
     }
 
     /// The frame's time on the pipeline's running time, and its age.
@@ -127,7 +148,7 @@ impl AppsinkReader {
         let buffer = sample.buffer();
         let flags = buffer.map_or(gst::BufferFlags::empty(), gst::BufferRef::flags);
         FrameHeader {
-            key: !(self.delta && flags.contains(gst::BufferFlags::DELTA_UNIT)),
+            key: self.is_key(sample),
             discontinuity: flags.contains(gst::BufferFlags::DISCONT),
             ack: false,
             stream: 0,

@@ -16,13 +16,15 @@ use super::appsink::AppsinkReader;
 use super::camera::Camera;
 use super::encoder::{self, Encoder};
 use super::events::{PipelineEvent, SourceInput};
+use super::frame_parser::FrameParser;
 use super::handover::Handover;
 use super::no_video;
 use super::placeholders::Filled;
-use super::stall::{StallCheck, StallDetector, stall_limit};
+use super::recording::{self, Recordings};
+use super::stall::{Pace, StallCheck, StallDetector, stall_limit};
 use crate::media::gst::bus::{self, ElementError};
-use crate::media::gst::element;
 use crate::media::gst::stop;
+use crate::media::gst::{caps, element};
 use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::property_check;
 use crate::media::pipeline::{build, ends};
@@ -39,6 +41,7 @@ pub struct CapturePipeline {
     encoder: Option<Encoder>,
     /// Whether it makes frames at its own pace, as a camera does. A file or a pipe does not.
     live: bool,
+    started: Instant,
     progress: Progress,
     /// The time at which its only frame is due once more, where it is a still picture.
     repeat_at: Option<Instant>,
@@ -71,23 +74,35 @@ impl CapturePipeline {
         handover: &Arc<Handover>,
         inputs: &Sender<SourceInput>,
         limit: Duration,
+        recordings: &Arc<Recordings>,
     ) -> Outcome<Self> {
         let pipeline = build::build(file, &filled.text)?;
         let frames: gst_app::AppSink = ends::seam(file, &pipeline)?;
+        if file.has(Directive::Loop) && recording::is_in(&pipeline) {
+            let cause = "it begins again at its end, which empties the file that it records to";
+            let failure = Failure::start(format!("the pipeline {} failed", file.place(None)));
+            return Err(failure
+                .cause(cause)
+                .hint("leave out #! loop, or the recording"));
+        }
+        recordings.keep_earlier(&pipeline);
         frames.set_max_buffers(1);
         frames.set_drop(true);
+        FrameParser::watch(&frames);
         let ages = AgeEstimator::watch(&pipeline);
         let reader = AppsinkReader::new(Arc::clone(handover), number, Arc::clone(&ages));
         frames.set_callbacks(callbacks(reader, number, inputs.clone()));
         forward_messages(&pipeline, number, inputs.clone());
+        let now = Instant::now();
         let mut started = Self {
             number,
             file: file.clone(),
             camera: filled.camera,
             encoder: Encoder::find(&pipeline),
             live: false,
+            started: now,
             progress: Progress::Starting {
-                deadline: Instant::now() + limit,
+                deadline: now + limit,
             },
             repeat_at: None,
             pipeline,
@@ -196,8 +211,31 @@ impl CapturePipeline {
         }
     }
 
-    /// The first frame is there, with these caps.
-    pub fn has_begun(&mut self, caps: &Caps) {
+    /// The pace of the source, as far as it is known after a stall.
+    pub fn pace_after_stall(&self) -> Pace {
+        match &self.progress {
+            Progress::Starting { .. } => Pace::default(),
+            Progress::Flowing { stall, .. } => stall.pace_after_stall(),
+        }
+    }
+
+    /// Whether the first frame may come later than the deadline, which is then put off: a source
+    /// says in its caps that it gives a frame every few seconds.
+    pub fn puts_deadline_off(&mut self, now: Instant) -> bool {
+        let pad = self.frames.static_pad("sink");
+        let caps = pad.and_then(|pad| pad.current_caps());
+        let caps = caps.and_then(|caps| caps::from_gst(&caps).ok());
+        let limit = stall_limit(caps.and_then(|caps| caps.framerate()), true);
+        let later = self.started + limit;
+        let is_later = later > now;
+        if is_later && let Progress::Starting { deadline } = &mut self.progress {
+            *deadline = later;
+        }
+        is_later
+    }
+
+    /// The first frame is there, with these caps, from a source of this pace.
+    pub fn has_begun(&mut self, caps: &Caps, pace: Pace) {
         let rate = caps.framerate();
         let limit = stall_limit(rate, self.camera.is_some());
         let origin = match &self.camera {
@@ -208,7 +246,7 @@ impl CapturePipeline {
             format!(" at {} fps", (fps * 100.0).round() / 100.0)
         });
         self.progress = Progress::Flowing {
-            stall: StallDetector::new(limit, self.handover.count(), Instant::now()),
+            stall: StallDetector::new(limit, pace, self.handover.count(), Instant::now()),
             description: format!("{origin}, sent as {}{rate}", caps.describe()),
         };
     }
@@ -276,9 +314,13 @@ impl CapturePipeline {
         devices(&other).iter().any(|device| held.contains(device))
     }
 
-    /// Stops it. No frame of it passes the hand-over after that, even if it hangs.
+    /// Stops it, with the files that it writes whole. No frame of it passes the hand-over after
+    /// that, even if it hangs.
     pub fn stop(self) {
         self.handover.shut(self.number);
+        if !self.is_starting() {
+            recording::finish(&self.pipeline);
+        }
         if !stop::stop(&self.pipeline) {
             let limit = stop::LIMIT.as_secs();
             tracing::warn!("source: does not stop within {limit} s, is left behind");

@@ -19,8 +19,9 @@ use super::events::{PipelineEvent, SourceEvent, SourceInput};
 use super::handover::Handover;
 use super::pipeline::CapturePipeline;
 use super::placeholders::{self, Filled};
+use super::recording::Recordings;
 use super::recovery::{Decision, Recovery};
-use super::stall::StallCheck;
+use super::stall::{Pace, StallCheck};
 use crate::media::frame_sink::FrameSink;
 use crate::media::gst::bus::ElementError;
 use crate::media::pipeline::build;
@@ -53,6 +54,9 @@ pub struct SourceThread {
     /// The camera that was used last.
     camera: Option<Camera>,
     recovery: Recovery,
+    recordings: Arc<Recordings>,
+    /// The pace of a source that is opened again after a stall.
+    pace: Pace,
     /// The kind of encoder that was told last.
     encoder: Option<String>,
 }
@@ -80,6 +84,8 @@ impl SourceThread {
             candidate: None,
             camera: None,
             recovery: Recovery::default(),
+            recordings: Arc::default(),
+            pace: Pace::default(),
             encoder: None,
         }
     }
@@ -137,10 +143,12 @@ impl SourceThread {
         if is_due(self.recovery.retry_at()) && self.running.is_none() {
             self.attempt();
         }
-        if let Some(new) = self.candidate.take_if(|new| is_due(new.deadline())) {
+        let is_late =
+            |new: &mut CapturePipeline| is_due(new.deadline()) && !new.puts_deadline_off(now);
+        if let Some(new) = self.candidate.take_if(is_late) {
             self.reject(new, &too_late(REPLACE_LIMIT));
         }
-        if is_due(self.running.as_ref().and_then(CapturePipeline::deadline)) {
+        if self.running.as_mut().is_some_and(is_late) {
             let limit = if self.is_on_trial() {
                 REPLACE_LIMIT
             } else {
@@ -202,6 +210,7 @@ impl SourceThread {
             &self.handover,
             &self.inputs,
             limit,
+            &self.recordings,
         )
     }
 
@@ -263,7 +272,7 @@ impl SourceThread {
         let Some(running) = &mut self.running else {
             return;
         };
-        running.has_begun(caps);
+        running.has_begun(caps, std::mem::take(&mut self.pace));
         if let Some(camera) = running.camera() {
             self.camera = Some(camera.clone());
         }
@@ -328,6 +337,7 @@ impl SourceThread {
         let reason = format!("no frame for {} s", running.stall_limit().as_secs());
         let error = ElementError::new(&reason);
         if running.is_live() {
+            self.pace = running.pace_after_stall();
             return self.fail_for(&error);
         }
         // A pipe would go on in the middle of a frame, and a file would begin anew, so the pipeline
@@ -399,6 +409,7 @@ impl SourceThread {
     /// Replaces the pipeline: beside the running one where that is possible, otherwise in its
     /// place, and at the next opening where none runs.
     fn replace(&mut self, file: PipelineFile) {
+        self.pace = Pace::default();
         if let Some(earlier) = self.candidate.take() {
             earlier.stop();
         }

@@ -5,7 +5,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 
 use crate::wire::Caps;
-use crate::wire::caps::Value;
+use crate::wire::caps::{self, Value};
 
 /// GStreamer caps for frames from the network, built field by field from checked values.
 ///
@@ -39,12 +39,28 @@ pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
     if !media_type.starts_with("video/") && !media_type.starts_with("image/") {
         bail!("the pipeline ends in {media_type}, which is not video");
     }
+    if let Some(features) = caps.features(0)
+        && !features.is_any()
+        && !features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY)
+    {
+        bail!("the frames stay in the memory of a device ({features})");
+    }
+    if !caps::is_frame_type(media_type) {
+        bail!("the pipeline ends in {media_type}, which is no codec that vidchat sends");
+    }
     // Only files need this field, as their readers begin at the start. Each key frame repeats it.
     let mut caps = caps.to_owned();
     if let Some(fields) = caps.make_mut().structure_mut(0) {
         fields.remove_field("streamheader");
     }
     Ok(Caps::parse(&caps.to_string())?)
+}
+
+/// The bytes of the caps that belong to the frames.
+pub fn codec_data(caps: &gst::CapsRef) -> Option<Vec<u8>> {
+    let buffer = caps.structure(0)?.get::<gst::Buffer>("codec_data").ok()?;
+    let bytes = buffer.map_readable().ok()?;
+    Some(bytes.to_vec())
 }
 
 /// The layout of raw frames.
@@ -100,5 +116,23 @@ mod tests {
         let sound = gst::Caps::builder("audio/x-raw").build();
         let reason = from_gst(&sound).unwrap_err().to_string();
         assert!(reason.contains("not video"), "{reason}");
+    }
+
+    #[test]
+    fn frames_that_cannot_leave_their_program_or_have_another_codec_are_refused() {
+        gst::init().unwrap();
+        for (text, reason) in [
+            (
+                "video/mpeg, mpegversion=(int)4, systemstream=(boolean)false",
+                "the pipeline ends in video/mpeg, which is no codec that vidchat sends",
+            ),
+            (
+                "video/x-raw(memory:DMABuf), format=(string)NV12, width=(int)4, height=(int)4",
+                "the frames stay in the memory of a device (memory:DMABuf)",
+            ),
+        ] {
+            let caps: gst::Caps = text.parse().unwrap();
+            assert_eq!(from_gst(&caps).unwrap_err().to_string(), reason);
+        }
     }
 }

@@ -185,11 +185,40 @@ pub fn remedy_of_failure(message: &str) -> String {
         format!("the paths in it count from the folder {}", folder.display())
     } else if has(&["video/x-bayer"]) {
         format!("put {FROM_BAYER} before appsink")
+    } else if has(&["which is no codec that vidchat sends"]) {
+        "put ! decodebin ! videoconvert ! before appsink, and ! ${encode} behind them for a codec"
+            .into()
+    } else if has(&["stay in the memory of a device"]) {
+        format!("put {} before appsink", download(message))
+    } else if has(&["without its codec_data"]) {
+        "the caps have to keep codec_data: leave out the element or the caps that drop it".into()
+    } else if has(&["needs the GStreamer element"]) {
+        let hint = quoted(message).next().and_then(install_hint::install_hint);
+        hint.unwrap_or_else(|| "install the element, or send raw frames".into())
     } else if has(&["which is not video", "not a media type"]) {
         "what reaches appsink has to be video: raw, or of a codec that vidchat knows".into()
     } else {
         "GST_DEBUG=3 before the command has GStreamer say more".into()
     }
+}
+
+/// The elements that fetch frames from the memory of the device that `message` names.
+fn download(message: &str) -> &'static str {
+    const DOWNLOADS: [(&str, &str); 8] = [
+        ("memory:VAMemory", "! vapostproc ! video/x-raw !"),
+        ("memory:DMABuf", "! vapostproc ! video/x-raw !"),
+        ("memory:VASurface", "! vaapipostproc ! video/x-raw !"),
+        ("memory:GLMemory", "! gldownload !"),
+        ("memory:CUDAMemory", "! cudadownload !"),
+        ("memory:NVMM", "! nvvideoconvert ! video/x-raw !"),
+        ("memory:D3D11Memory", "! d3d11download !"),
+        ("memory:D3D12Memory", "! d3d12download !"),
+    ];
+    let known = DOWNLOADS.into_iter();
+    let mut known = known.filter(|(memory, _)| message.contains(memory));
+    known
+        .next()
+        .map_or("! video/x-raw !", |(_, elements)| elements)
 }
 
 /// The words in quotes in a message of GStreamer's parser, in their order: `no property "x" in

@@ -11,7 +11,7 @@ use crate::media::gst::probe::{self, Probe, Reach};
 /// comes before each of them. Every decoder gives a frame for each frame, at once, so each has one
 /// thread: several would each hold a frame back.
 const DECODERS: [(&str, &str, &[&str]); 7] = [
-    ("image/jpeg", "", &["jpegdec", "avdec_mjpeg"]),
+    ("image/jpeg", "", &["jpegdec", "avdec_mjpeg max-threads=1"]),
     ("image/png", "", &["pngdec"]),
     (
         "video/x-h264",

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome, describe};
 
-use super::encoding::{self, NotText};
 use super::notation::{self, Fault};
 use super::template::{self, Lookup, Placeholder, TemplateError};
 use super::text::numbered;
+use super::text_encoding::{self, NotText};
 
 /// The end that a pipeline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +107,7 @@ impl PipelineFile {
             let cause = format!("more than {FILE_LIMIT} bytes is too much for a pipeline file");
             return Err(no_pipeline(direction, path, &cause));
         }
-        let text = encoding::decode(&bytes).map_err(|e| not_text(direction, path, &e))?;
+        let text = text_encoding::decode(&bytes).map_err(|e| not_text(direction, path, &e))?;
         Ok(Self {
             path: Some(path.to_owned()),
             ..Self::new(direction, name, text)

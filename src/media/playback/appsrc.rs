@@ -21,8 +21,10 @@ use super::decoder_monitor::DecoderMonitor;
 use super::events::PlayerEvent;
 use super::keyframe_gate::{Admission, GateInput, KeyframeGate};
 
-/// A decoder that has not given one frame for so long never will.
-const FIRST_FRAME_LIMIT: Duration = Duration::from_secs(10);
+/// A decoder that has not given one frame for so long never will. One that has worked is spoken of.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// A decoder that gives nothing has had so many frames: a slow source gives one in many seconds.
+const SILENCE_FRAMES: u64 = 5;
 
 /// The entry of a receiving pipeline. Nothing here waits, so that the network's thread may call
 /// it; [`AppsrcFeed::flush`] is the exception.
@@ -39,10 +41,18 @@ struct State {
     media_type: &'static str,
     /// Frames need those before them.
     delta: bool,
-    /// When the first frame was fed; `None` before that.
-    first: Option<Instant>,
-    /// The decoder's failure was told.
-    failed: bool,
+    /// The decoder's silence; `None` before the first frame.
+    silence: Option<Silence>,
+}
+
+/// The time since the decoder gave its last frame.
+struct Silence {
+    since: Instant,
+    /// Frames that it had given by then.
+    decoded: u64,
+    /// Frames that came since then.
+    fed: u64,
+    told: bool,
 }
 
 impl AppsrcFeed {
@@ -66,8 +76,7 @@ impl AppsrcFeed {
                 gate: KeyframeGate::new(0.0),
                 media_type: "",
                 delta: false,
-                first: None,
-                failed: false,
+                silence: None,
             }),
         }
     }
@@ -84,7 +93,7 @@ impl AppsrcFeed {
         state.gate = KeyframeGate::new(caps.framerate().unwrap_or(30.0));
         state.media_type = caps.media_type();
         state.delta = delta;
-        state.first = None;
+        state.silence = None;
         // At most one frame that stands for itself waits, and a newer one takes its place.
         self.frames.set_max_buffers(u64::from(!delta));
         self.frames.set_leaky_type(if delta {
@@ -118,7 +127,7 @@ impl AppsrcFeed {
             if state.gate.take_request(now) {
                 let _ = self.events.send(PlayerEvent::NeedKey);
             }
-            self.fail_without_output(&mut state, now);
+            self.watch_silence(&mut state, now);
             match admission {
                 Admission::Decode => {}
                 Admission::Flush if decodes => return Some(buffer),
@@ -152,23 +161,38 @@ impl AppsrcFeed {
         self.frames.end_of_stream().is_ok()
     }
 
-    /// Tells the owner, once, that the decoder gives no frame at all.
-    fn fail_without_output(&self, state: &mut State, now: Instant) {
+    /// Says, once, that the decoder gives nothing.
+    fn watch_silence(&self, state: &mut State, now: Instant) {
         let Some(decoder) = self.decoder.kind() else {
             return;
         };
-        if state.failed || self.decoder.decoded() > 0 {
+        let decoded = self.decoder.decoded();
+        let began = || Silence {
+            since: now,
+            decoded,
+            fed: 0,
+            told: false,
+        };
+        let silence = state.silence.get_or_insert_with(began);
+        if silence.decoded != decoded {
+            *silence = began();
+        }
+        silence.fed += 1;
+        let is_long = now.duration_since(silence.since) >= SILENCE_LIMIT;
+        if silence.told || !is_long || silence.fed < SILENCE_FRAMES {
             return;
         }
-        let first = *state.first.get_or_insert(now);
-        if now.duration_since(first) < FIRST_FRAME_LIMIT {
+        silence.told = true;
+        let limit = SILENCE_LIMIT.as_secs();
+        let reason = self.decoder.reason();
+        if decoded > 0 {
+            let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+            tracing::warn!("decoder: {decoder} has given no frame for {limit} s{reason}");
             return;
         }
-        state.failed = true;
-        let limit = FIRST_FRAME_LIMIT.as_secs();
         let failure = Failure::lost(format!("cannot decode {:?}", state.media_type))
             .cause(format!("{decoder} gave no frame within {limit} s"))
-            .found(self.decoder.reason())
+            .found(reason)
             .hint("try another codec on the sender: vidchat send --pipeline camera-vp8");
         let _ = self.events.send(PlayerEvent::Failed(failure));
     }

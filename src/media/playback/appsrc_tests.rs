@@ -11,6 +11,7 @@ use crate::frame::Frame;
 use crate::media::capture::codec_bench::{self, Bench, HEIGHT, WIDTH, all};
 use crate::media::capture::encoder;
 use crate::media::frame_sink::FrameSink;
+use crate::media::pipeline::decoders;
 use crate::media::playback::events::PlayerOptions;
 use crate::media::{Direction, PipelineFile, Player};
 
@@ -68,7 +69,7 @@ impl Line {
     }
 
     /// Shows a frame with `harm` done to it.
-    fn show(&mut self, frame: &gst::BufferRef, harm: impl Fn(&mut [u8])) {
+    fn show(&mut self, frame: &gst::BufferRef, harm: impl Fn(&mut Vec<u8>)) {
         let mut data = frame.map_readable().unwrap().to_vec();
         harm(&mut data);
         let header = FrameHeader {
@@ -97,6 +98,10 @@ impl Line {
         let kind = self.bench.encoder.kind();
         let frame = self.decoded.recv_timeout(PATIENCE);
         let frame = frame.unwrap_or_else(|_| panic!("{kind}: no frame {count}"));
+        self.off(&frame, count)
+    }
+
+    fn off(&self, frame: &[u8], count: u64) -> f64 {
         let expected = codec_bench::raw_frame(count - 1);
         let lumas = frame[..WIDTH * HEIGHT].iter().zip(&expected);
         let wrong: u64 = lumas.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
@@ -113,6 +118,26 @@ impl Line {
             }
         }
         asked
+    }
+
+    /// Goes on until a whole frame is decoded.
+    fn goes_on(&mut self) {
+        let kind = self.bench.encoder.kind().to_owned();
+        let (started, first) = (Instant::now(), self.bench.count + 1);
+        loop {
+            assert!(started.elapsed() < PATIENCE, "{kind}: no frame any more");
+            let frame = self.bench.next();
+            self.show(&frame, |_| {});
+            // Damaged frames may come before it.
+            while let Ok(decoded) = self.decoded.recv_timeout(Duration::from_millis(50)) {
+                let is_of = |count| self.off(&decoded, count) < 12.0;
+                if (first..=self.bench.count).any(is_of) {
+                    // A failure would be told here.
+                    self.asked();
+                    return;
+                }
+            }
+        }
     }
 
     /// Goes on until a key frame is asked for, shows one, and expects it to be decoded.
@@ -170,8 +195,8 @@ fn a_codec_goes_on_with_the_next_key_frame_after_a_gap() {
 fn a_codec_whose_stream_is_damaged_comes_right_with_the_next_key_frame() {
     for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
         for harm in [
-            |data: &mut [u8]| data.fill(0xa5),
-            |data: &mut [u8]| {
+            |data: &mut Vec<u8>| data.fill(0xa5),
+            |data: &mut Vec<u8>| {
                 let half = data.len() / 2;
                 data[half..].fill(0);
             },
@@ -182,6 +207,64 @@ fn a_codec_whose_stream_is_damaged_comes_right_with_the_next_key_frame() {
                 line.show(&frame, harm);
             }
             // Some decoders find no fault in it: a gap makes that sure.
+            line.sequence += 1;
+            line.recover();
+        }
+    }
+}
+
+/// The pipeline with each decoder of this media type that works here.
+fn with_each_decoder(media_type: &str) -> Vec<String> {
+    let decoders = decoders::probes(media_type).filter_map(|probe| probe.result.ok());
+    let pipelines = decoders.map(|decoder| PIPELINE.replace("${decode}", &decoder));
+    let pipelines: Vec<String> = pipelines.collect();
+    assert!(!pipelines.is_empty(), "{media_type}");
+    pipelines
+}
+
+/// A codec that is not shipped, and whose frames can be received.
+fn png() -> PipelineFile {
+    PipelineFile::new(Direction::Send, "png", "videoconvert ! pngenc")
+}
+
+#[test]
+fn an_image_that_was_cut_off_or_has_wrong_bits_costs_that_frame_alone() {
+    let jpeg = all().into_iter().find(|codec| codec.name == "jpeg");
+    let jpeg = jpeg.expect("it is shipped");
+    let with_decoders = |(codec, media_type)| {
+        let pipelines = with_each_decoder(media_type).into_iter();
+        pipelines.map(move |pipeline| (codec, pipeline))
+    };
+    let codecs = [(&jpeg, "image/jpeg"), (&png(), "image/png")];
+    for (codec, pipeline) in codecs.into_iter().flat_map(with_decoders) {
+        let mut line = Line::through(codec, &pipeline);
+        for cut in [1, 4, 20, 150, 600] {
+            let frame = line.bench.next();
+            line.show(&frame, |data| data.truncate(cut));
+            line.goes_on();
+        }
+        let size = line.bench.next().size();
+        let within_head = (0..80_usize).step_by(7);
+        for at in within_head.chain((80..size).step_by(size / 8)) {
+            let frame = line.bench.next();
+            line.show(&frame, |data| {
+                let at = at.min(data.len() - 1);
+                data[at] ^= 1 << (at % 8);
+            });
+            line.goes_on();
+        }
+    }
+}
+
+#[test]
+fn a_codec_whose_frame_was_cut_off_comes_right_with_the_next_key_frame() {
+    for codec in all().into_iter().filter(|codec| codec.name != "jpeg") {
+        for cut in [1, 3, 5, 9, 40] {
+            let mut line = Line::of(&codec);
+            for _ in 0..3 {
+                let frame = line.bench.next();
+                line.show(&frame, |data| data.truncate(cut));
+            }
             line.sequence += 1;
             line.recover();
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use gst::glib;
+use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
@@ -18,6 +20,8 @@ use super::coded_size::CodedSize;
 pub(super) struct DecoderMonitor {
     /// Its kind, such as `avdec_h264`; `None` where there is no decoder.
     kind: Option<String>,
+    /// Where its frames come out.
+    output: glib::WeakRef<gst::Pad>,
     /// Frames that it gave.
     decoded: AtomicU64,
     /// It needs a key frame.
@@ -34,11 +38,15 @@ impl DecoderMonitor {
     /// Watches the decoder of `pipeline`, whose frames come in at `frames`.
     pub fn watch(pipeline: &gst::Pipeline, frames: &gst_app::AppSrc) -> Arc<Self> {
         let decoder = decoder_of(pipeline);
+        let output = decoder
+            .as_ref()
+            .and_then(|decoder| decoder.static_pad("src"));
         let monitor = Arc::new(Self {
             kind: decoder.as_ref().map(element::kind),
+            output: output.as_ref().map(gst::Pad::downgrade).unwrap_or_default(),
             ..Self::default()
         });
-        if let Some(pad) = decoder.and_then(|decoder| decoder.static_pad("src")) {
+        if let Some(pad) = output {
             monitor.watch_output(&pad);
         }
         // A decoder that misses something says so up the pipeline.
@@ -92,9 +100,11 @@ impl DecoderMonitor {
             // The source stops, which follows from a decoder's error.
             gst::MessageView::Error(_) if self.is_broken() => true,
             gst::MessageView::Error(error) if is_coding(message) => {
-                tracing::debug!("decoder: {}", error.error().message());
-                error.error().message().clone_into(&mut self.reason.lock());
-                self.broken.store(true, Relaxed);
+                self.fails(error.error().message());
+                true
+            }
+            gst::MessageView::Error(error) if self.failed_silently(error) => {
+                self.fails("it stopped without a message");
                 true
             }
             gst::MessageView::Warning(_) if is_coding(message) => {
@@ -115,10 +125,33 @@ impl DecoderMonitor {
         let refusal = size.and_then(|size| size.check(None).err());
         self.too_large.store(refusal.is_some(), Relaxed);
         if let Some(reason) = &refusal {
-            reason.clone_into(&mut self.reason.lock());
-            self.broken.store(true, Relaxed);
+            self.fails(reason);
         }
         refusal.is_some()
+    }
+
+    fn fails(&self, reason: &str) {
+        tracing::debug!("decoder: {reason}");
+        reason.clone_into(&mut self.reason.lock());
+        self.broken.store(true, Relaxed);
+    }
+
+    /// Whether `error` follows from a decoder that failed and posted nothing itself. The elements
+    /// before it stop then, and say no more than that they were stopped, while the elements behind
+    /// it took all that it gave them.
+    fn failed_silently(&self, error: &gst::message::Error) -> bool {
+        let Some(output) = self.output.upgrade() else {
+            return false;
+        };
+        let stopped = error
+            .details()
+            .and_then(|details| details.get::<i32>("flow-return").ok());
+        let stopped_by = |flow: gst::FlowError| stopped == Some(flow.into_glib());
+        // Where it never gave a frame, the pipeline file may ask for what it does not give.
+        let by_decoder = stopped_by(gst::FlowError::Error)
+            || (stopped_by(gst::FlowError::NotNegotiated) && self.decoded() > 0);
+        let behind = output.last_flow_result();
+        by_decoder && matches!(behind, Ok(_) | Err(gst::FlowError::Flushing))
     }
 
     /// Watches the frames that leave the decoder. The elements behind it, which may write a file,

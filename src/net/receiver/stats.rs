@@ -149,12 +149,14 @@ impl StreamStats {
     }
 
     /// The usual time between two frames: the median of the last few. A single late frame does not
-    /// change it, and a stream that stays slow does.
-    pub fn usual_gap(&self) -> Duration {
+    /// change it, and a stream that stays slow does. `None` while too few have come to tell: the
+    /// first interval is short for a viewer that joins right before a frame.
+    pub fn usual_gap(&self) -> Option<Duration> {
         let state = self.state.lock();
         let mut gaps: Vec<Duration> = state.gaps.iter().copied().collect();
         gaps.sort_unstable();
-        gaps.get(gaps.len() / 2).copied().unwrap_or_default()
+        let median = gaps.get(gaps.len() / 2).copied();
+        median.filter(|gap| gaps.len() >= 2 || *gap >= Duration::from_secs(1))
     }
 
     /// Asks the sender for a frame that can be decoded by itself.

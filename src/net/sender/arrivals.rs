@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::net::network::Network;
+use crate::net::subnet::Subnet;
 
 /// The connections that do not watch yet, in the order in which they came.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Arrivals(Mutex<Vec<Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
-    network: Network,
+    subnet: Subnet,
     displaced: Arc<Notify>,
 }
 
@@ -30,17 +30,17 @@ pub(super) struct Arrival {
 impl Arrivals {
     /// Adds a connection. Where there are `limit` of them already, it takes the place of the oldest
     /// from the network that has most, if its own network has fewer than that.
-    pub fn begin(self: &Arc<Self>, network: Network, limit: usize) -> Option<Arrival> {
+    pub fn begin(self: &Arc<Self>, subnet: Subnet, limit: usize) -> Option<Arrival> {
         let mut waiting = self.0.lock();
         if waiting.len() >= limit {
-            let networks = waiting.iter().map(|waiting| waiting.network);
-            let most = displaceable(networks, network)?;
-            let oldest = waiting.iter().position(|waiting| waiting.network == most)?;
+            let subnets = waiting.iter().map(|waiting| waiting.subnet);
+            let most = displaceable(subnets, subnet)?;
+            let oldest = waiting.iter().position(|waiting| waiting.subnet == most)?;
             waiting.remove(oldest).displaced.notify_one();
         }
         let displaced = Arc::new(Notify::new());
         waiting.push(Waiting {
-            network,
+            subnet,
             displaced: Arc::clone(&displaced),
         });
         Some(Arrival {
@@ -68,10 +68,10 @@ impl Drop for Arrival {
 /// The network with the most of `places`, if it would still have as many as `newcomer` after giving
 /// one of them to it.
 pub(super) fn displaceable(
-    places: impl Iterator<Item = Network>,
-    newcomer: Network,
-) -> Option<Network> {
-    let mut counts: HashMap<Network, usize> = HashMap::new();
+    places: impl Iterator<Item = Subnet>,
+    newcomer: Subnet,
+) -> Option<Subnet> {
+    let mut counts: HashMap<Subnet, usize> = HashMap::new();
     for network in places {
         *counts.entry(network).or_default() += 1;
     }
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    fn network(last: u8) -> Network {
+    fn subnet(last: u8) -> Subnet {
         IpAddr::from(Ipv4Addr::new(192, 0, 2, last)).into()
     }
 
@@ -94,16 +94,13 @@ mod tests {
     fn a_network_gives_up_its_places_down_to_an_equal_share() {
         let arrivals = Arc::new(Arrivals::default());
         let crowd: Vec<_> = (0..4)
-            .map(|_| arrivals.begin(network(1), 4).expect("there is room"))
+            .map(|_| arrivals.begin(subnet(1), 4).expect("there is room"))
             .collect();
-        assert!(
-            arrivals.begin(network(1), 4).is_none(),
-            "no more for itself"
-        );
-        let second = [arrivals.begin(network(2), 4), arrivals.begin(network(2), 4)];
+        assert!(arrivals.begin(subnet(1), 4).is_none(), "no more for itself");
+        let second = [arrivals.begin(subnet(2), 4), arrivals.begin(subnet(2), 4)];
         assert!(second.iter().all(Option::is_some));
-        assert!(arrivals.begin(network(2), 4).is_none(), "both have two");
-        let third = arrivals.begin(network(3), 4);
+        assert!(arrivals.begin(subnet(2), 4).is_none(), "both have two");
+        let third = arrivals.begin(subnet(3), 4);
         assert!(third.is_some(), "one has two");
         assert_eq!(arrivals.0.lock().len(), 4);
         drop((crowd, second, third));

@@ -22,7 +22,7 @@ const IGNORED_A_SECOND: usize = 4 << 20;
 /// Serves a viewer until it leaves.
 ///
 /// # Errors
-/// It never watched.
+/// The viewer left, or was refused, before it was let in.
 pub(super) async fn serve(
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,
@@ -45,7 +45,7 @@ pub(super) async fn serve(
     );
     let reason = tokio::select! {
         reason = ignore(reader) => reason,
-        removal = session.link().removed_at_once() => removal.into(),
+        removal = session.link().removed_mid_frame() => removal.into(),
         served = frames.run_until(writer, session.link().removed()) => match served {
             Ok(removal) => removal.into(),
             Err(reason) => reason,

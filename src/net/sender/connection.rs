@@ -104,6 +104,6 @@ async fn handler<'a>(
         Ok(Ok(Dialect::Native)) => Ok(Handler::Native),
         Ok(Ok(Dialect::Pickle | Dialect::Bare)) => Err(WireError::NoHello.into()),
         Ok(Err(e)) => Err(e.into()),
-        Err(_) => Err(native::late(reader, service)),
+        Err(_) => Err(native::no_hello_reason(reader, service)),
     }
 }

@@ -190,7 +190,7 @@ impl Receiver {
         });
         let admitted = match answered.await {
             Ok(hello) => hello.and_then(|hello| Admitted::new(&hello, self.peer, service)),
-            Err(_) => Err(native::late(&self.reader, service)),
+            Err(_) => Err(native::no_hello_reason(&self.reader, service)),
         };
         if let Err(reason) = &admitted {
             native::turn_away(reason, &mut self.reader, &mut self.writer).await;

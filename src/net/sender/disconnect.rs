@@ -75,9 +75,9 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// The goodbye to a viewer that is turned away; `None` where the connection is closed without
-    /// one. At the end of a stream the service says goodbye.
-    pub(super) fn turned_away(&self) -> Option<Bye> {
+    /// The goodbye to a viewer that is turned away or loses its seat; `None` where the connection is
+    /// closed without one. At the end of a stream the service says goodbye.
+    pub(super) fn goodbye(&self) -> Option<Bye> {
         let code = match self {
             Self::Full(_) | Self::Displaced => ByeCode::Full,
             Self::Role => ByeCode::Role,

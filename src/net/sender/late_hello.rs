@@ -29,7 +29,7 @@ use crate::net::transport::{TransportReader, TransportWriter};
 /// hello. From then on it is served as a viewer of our own.
 ///
 /// # Errors
-/// It never watched.
+/// The viewer left, or was refused, before it was let in.
 pub(super) async fn serve(
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,
@@ -70,7 +70,7 @@ pub(super) async fn serve(
         };
         tokio::select! {
             reason = listening => Err(reason),
-            removal = session.link().removed_at_once() => Err(removal.into()),
+            removal = session.link().removed_mid_frame() => Err(removal.into()),
             served = frames.run_until(writer, heard_or_removed) => served.and_then(|heard| heard),
         }
     };

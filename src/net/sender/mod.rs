@@ -5,6 +5,7 @@ mod arrivals;
 mod bare;
 pub mod congestion;
 mod connection;
+mod control_limits;
 pub mod dial;
 pub mod directory;
 pub mod disconnect;

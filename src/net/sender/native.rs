@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::wire::{self, CONTROL_LIMIT, Control, Head, Hello, WireError};
+use crate::wire::{self, Control, Head, Hello, WireError};
 
 use super::arrivals::Arrival;
+use super::control_limits::ControlLimits;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
 use super::framing::NativeFraming;
@@ -20,19 +21,11 @@ use crate::net::idle_timeout;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{TransportReader, TransportWriter};
 
-/// More control messages than this in a second end the connection.
-const CONTROLS_A_SECOND: u32 = 500;
-/// So do more bytes of them. The longest message may still come four times.
-const CONTROL_BYTES_A_SECOND: usize = 4 * CONTROL_LIMIT as usize;
-/// A viewer's wish for a key frame is granted once in this time. A viewer whose wish was passed over
-/// asks again.
-const KEY_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Serves a viewer whose first bytes are those of this protocol. It has until `deadline` for its
 /// hello.
 ///
 /// # Errors
-/// It never watched.
+/// The viewer left, or was refused, before it was let in.
 pub(super) async fn serve(
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,
@@ -43,7 +36,7 @@ pub(super) async fn serve(
 ) -> Result<DisconnectReason, DisconnectReason> {
     let admitted = match timeout_at(deadline, greet(reader)).await {
         Ok(greeted) => greeted.and_then(|hello| Admitted::new(&hello, peer, service)),
-        Err(_) => Err(late(reader, service)),
+        Err(_) => Err(no_hello_reason(reader, service)),
     };
     match admitted {
         Ok(admitted) => {
@@ -76,18 +69,18 @@ pub(super) async fn converse(
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(max_latency);
     let framing = NativeFraming { hello };
-    let mut polite = false;
+    let mut between_frames = false;
     let (link, pinned) = (session.link(), service.pinned());
     let mut frames = FrameWriter::new(link, pinned, subscription, framing, options.stall_limit);
     let reason = tokio::select! {
         // A viewer's first message is a ping. Its answer is sent before any frame.
         biased;
-        reason = listen(reader, hub, link, options.hello_limit, silence_limit) => reason,
-        // The rest of a frame has not left, so nothing can follow it.
-        removal = link.removed_at_once() => removal.into(),
+        reason = read_messages(reader, hub, link, options.hello_limit, silence_limit) => reason,
+        // It is removed in the middle of a frame, so no goodbye can be sent.
+        removal = link.removed_mid_frame() => removal.into(),
         served = frames.run_until(writer, link.removed()) => match served {
             Ok(removal) => {
-                polite = true;
+                between_frames = true;
                 removal.into()
             }
             Err(reason) => reason,
@@ -96,7 +89,7 @@ pub(super) async fn converse(
     drop(frames);
     let bye = match &reason {
         DisconnectReason::Ended(words) => Some(service.bye(hub, words)),
-        reason if polite => reason.turned_away(),
+        reason if between_frames => reason.goodbye(),
         _ => None,
     };
     session.end(&reason, service);
@@ -133,8 +126,11 @@ pub(super) async fn greet(
     }
 }
 
-/// The reason where no hello came in time.
-pub(super) fn late(reader: &MessageReader<TransportReader>, service: &Service) -> DisconnectReason {
+/// Why a peer that sent no hello in time is disconnected.
+pub(super) fn no_hello_reason(
+    reader: &MessageReader<TransportReader>,
+    service: &Service,
+) -> DisconnectReason {
     match reader.pending() {
         [] => DisconnectReason::Silent(service.options().hello_limit),
         first => DisconnectReason::Foreign(first.to_vec()),
@@ -147,24 +143,22 @@ pub(super) async fn turn_away(
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,
 ) {
-    if let Some(bye) = reason.turned_away() {
+    if let Some(bye) = reason.goodbye() {
         farewell(bye, reader, writer).await;
     }
 }
 
-/// Reads the viewer's messages until it leaves. `limit` bounds the time for one message.
-/// `silence_limit` bounds the time between two until the first frame is acknowledged, and
-/// [`SILENCE_LIMIT`] after that. It is `None` where the viewer has not promised to ping.
-async fn listen(
+/// Reads the viewer's messages until it leaves. Each message may take `limit`. The longest silence
+/// between two messages is `silence_limit` until the first acknowledgement, and then
+/// [`SILENCE_LIMIT`]. There is no such limit where the viewer has not promised to ping.
+async fn read_messages(
     reader: &mut MessageReader<TransportReader>,
     hub: &Hub,
     link: &ViewerLink,
     limit: Duration,
     mut silence_limit: Option<Duration>,
 ) -> DisconnectReason {
-    let (mut count, mut bytes) = (0, 0);
-    let mut since = Instant::now();
-    let mut key_at: Option<Instant> = None;
+    let mut limits = ControlLimits::new(Instant::now().into_std());
     loop {
         let head = match silence_limit {
             Some(limit) => match idle_timeout::within(limit, reader.head()).await {
@@ -179,15 +173,8 @@ async fn listen(
             Ok(None) => return DisconnectReason::Closed,
             Err(e) => return e.into(),
         };
-        if since.elapsed() >= Duration::from_secs(1) {
-            (count, bytes, since) = (0, 0, Instant::now());
-        }
-        (count, bytes) = (count + 1, bytes + length);
-        if count > CONTROLS_A_SECOND {
-            return DisconnectReason::Flood(CONTROLS_A_SECOND);
-        }
-        if bytes > CONTROL_BYTES_A_SECOND {
-            return DisconnectReason::FloodBytes(CONTROL_BYTES_A_SECOND);
+        if let Err(reason) = limits.note(Instant::now().into_std(), length) {
+            return reason;
         }
         match timeout(limit, reader.control(length)).await {
             Ok(Ok(Control::Ack(ack))) => {
@@ -197,8 +184,7 @@ async fn listen(
             Ok(Ok(Control::Ping { sent })) => link.pinged(sent),
             Ok(Ok(Control::Report(report))) => link.reported(report),
             Ok(Ok(Control::Key)) => {
-                if key_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
-                    key_at = Some(Instant::now());
+                if limits.grants_key(Instant::now().into_std()) {
                     hub.want_key();
                 }
             }

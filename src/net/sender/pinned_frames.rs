@@ -1,6 +1,6 @@
 //! The memory of frames that slow viewers hold. A viewer that takes no bytes in the middle of a
-//! frame keeps that frame in memory, and each such viewer may keep another one. There is one budget
-//! for all of them.
+//! frame keeps that frame in memory, and each such viewer may keep a different one. There is one
+//! budget for all of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct State {
     pins: BTreeMap<u64, (Frame, Arc<ViewerLink>)>,
     next: u64,
     /// How many pins there are of each frame, by the address of its bytes.
-    shared: HashMap<usize, usize>,
+    pin_counts: HashMap<usize, usize>,
     /// Bytes of all these frames, each counted once.
     bytes: usize,
 }
@@ -76,7 +76,7 @@ impl PinnedFrames {
 
 impl State {
     fn add(&mut self, number: u64, frame: &Frame, link: &Arc<ViewerLink>) {
-        let count = self.shared.entry(address(frame)).or_default();
+        let count = self.pin_counts.entry(address(frame)).or_default();
         *count += 1;
         if *count == 1 {
             self.bytes += frame.data.len();
@@ -86,10 +86,10 @@ impl State {
 
     fn take(&mut self, number: u64) -> Option<Arc<ViewerLink>> {
         let (frame, link) = self.pins.remove(&number)?;
-        if let Some(count) = self.shared.get_mut(&address(&frame)) {
+        if let Some(count) = self.pin_counts.get_mut(&address(&frame)) {
             *count -= 1;
             if *count == 0 {
-                self.shared.remove(&address(&frame));
+                self.pin_counts.remove(&address(&frame));
                 self.bytes -= frame.data.len();
             }
         }
@@ -103,7 +103,7 @@ impl Drop for Pin<'_> {
     }
 }
 
-/// Two pins of one frame share its bytes.
+/// Identifies a frame: its clones share its bytes, and so their address.
 fn address(frame: &Frame) -> usize {
     frame.data.as_ptr().addr()
 }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(removed(&links), [false, true, false]);
         drop((same, other));
         let state = frames.state.lock();
-        assert_eq!((state.bytes, state.shared.len()), (0, 0));
+        assert_eq!((state.bytes, state.pin_counts.len()), (0, 0));
     }
 
     #[test]

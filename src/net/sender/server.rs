@@ -16,7 +16,7 @@ use super::{connection, native};
 use crate::net::listener::Listener;
 use crate::net::log_throttle::LogThrottle;
 use crate::net::message_reader::MessageReader;
-use crate::net::network::Network;
+use crate::net::subnet::Subnet;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, CONTROL_LIMIT, Dialect};
 
@@ -50,13 +50,13 @@ pub async fn serve(
                 continue;
             }
         };
-        let network = Network::from(peer.ip());
+        let subnet = Subnet::from(peer.ip());
         let free = options
             .max_viewers
             .saturating_sub(service.viewers().count());
-        let arrival = service.arrivals().begin(network, free + PENDING_LIMIT);
+        let arrival = service.arrivals().begin(subnet, free + PENDING_LIMIT);
         let arrival = match arrival {
-            Some(arrival) if service.viewers().has_seat(network, options.max_viewers) => {
+            Some(arrival) if service.viewers().has_seat(subnet, options.max_viewers) => {
                 tasks.spawn(connection::attend(
                     transport,
                     peer,

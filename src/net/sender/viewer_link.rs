@@ -268,7 +268,7 @@ impl ViewerLink {
     }
 
     /// Completes when it is to be removed in the middle of a frame.
-    pub(super) async fn removed_at_once(&self) -> Removal {
+    pub(super) async fn removed_mid_frame(&self) -> Removal {
         let removal = self.removed().await;
         if removal == Removal::Displaced {
             time::sleep(REMOVAL).await;

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::arrivals::displaceable;
 use super::viewer_link::{Removal, ViewerLink};
-use crate::net::network::Network;
+use crate::net::subnet::Subnet;
 
 /// The viewers of one sender.
 #[derive(Debug, Default)]
@@ -31,9 +31,9 @@ impl Viewers {
     }
 
     /// Whether a viewer of this network would be let in where there are `limit` seats.
-    pub(super) fn has_seat(&self, network: Network, limit: usize) -> bool {
+    pub(super) fn has_seat(&self, subnet: Subnet, limit: usize) -> bool {
         let viewers = self.0.lock();
-        viewers.len() < limit || displaceable(networks(&viewers), network).is_some()
+        viewers.len() < limit || displaceable(subnets(&viewers), subnet).is_some()
     }
 
     /// Adds a viewer, unless `limit` of them are here. It then takes the seat of a viewer from the
@@ -42,11 +42,11 @@ impl Viewers {
     pub(super) fn enter(self: &Arc<Self>, link: ViewerLink, limit: usize) -> Option<Entry> {
         let mut viewers = self.0.lock();
         if viewers.len() >= limit {
-            let most = displaceable(networks(&viewers), link.peer.ip().into())?;
+            let most = displaceable(subnets(&viewers), link.peer.ip().into())?;
             let (place, _) = viewers
                 .iter()
                 .enumerate()
-                .filter(|(_, viewer)| Network::from(viewer.peer.ip()) == most)
+                .filter(|(_, viewer)| Subnet::from(viewer.peer.ip()) == most)
                 .max_by_key(|(place, viewer)| (!viewer.greeted, *place))?;
             viewers.remove(place).remove(Removal::Displaced);
         }
@@ -59,7 +59,7 @@ impl Viewers {
     }
 }
 
-fn networks(viewers: &[Arc<ViewerLink>]) -> impl Iterator<Item = Network> {
+fn subnets(viewers: &[Arc<ViewerLink>]) -> impl Iterator<Item = Subnet> {
     viewers.iter().map(|viewer| viewer.peer.ip().into())
 }
 

@@ -49,7 +49,7 @@ fn mean(frame: &[u8], bar: usize) -> [f64; 3] {
 }
 
 /// Whether the frame shows the bars in their colours; what is wrong otherwise.
-fn are_bars(frame: &[u8]) -> Result<(), String> {
+pub fn are_bars(frame: &[u8]) -> Result<(), String> {
     for (bar, expected) in DARKER_BARS.into_iter().enumerate() {
         let found = mean(frame, bar);
         let pairs = found.iter().zip(expected);

@@ -1,8 +1,10 @@
 //! Sources, codecs and pipeline files at work.
 
 pub mod codecs;
+pub mod containers;
 pub mod end_to_end;
 pub mod frame_identity;
+pub mod recording;
 pub mod replace;
 pub mod slow_pipeline;
 pub mod source_files;

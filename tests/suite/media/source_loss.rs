@@ -1,7 +1,7 @@
 //! A source that fails, stands still or hangs while somebody watches: what is told, that it is
 //! taken up again, and that the viewers stay.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{PipeWriter, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -17,6 +17,7 @@ use vidchat::media::{self, Direction, FrameSink, PipelineFile, Source, Values};
 use vidchat::net::sender::ServerOptions;
 
 use crate::support::peers::{Seen, Stage, Viewer, within};
+use crate::support::{Running, Sender, vidchat};
 
 /// Caps whose frames are one datagram, and one block of a pipe.
 const CAPS: &str = "video/x-raw,format=GRAY8,width=16,height=4,framerate=50/1";
@@ -252,4 +253,48 @@ async fn a_loss_is_forgotten_by_viewers_with_the_next_frame() {
     feed.pause(false);
     late.frame().await;
     stage.close("done").await;
+}
+
+#[test]
+fn a_source_that_gives_a_frame_every_few_seconds_is_neither_lost_nor_frozen() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let slow = "videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=1/3";
+    let unknown = format!("{slow} ! capssetter caps=video/x-raw,framerate=0/1");
+    let runs: Vec<_> = [slow, unknown.as_str()]
+        .into_iter()
+        .enumerate()
+        .map(|(number, source)| {
+            let file = folder.path().join(format!("{number}.gst"));
+            let text = format!("# Slow.\n{source} ! appsink name=frames\n");
+            fs::write(&file, text).expect("there is room");
+            let args = ["--no-preview", "--keep-open", "--pipeline"];
+            let mut command = vidchat();
+            command.args(["send", "--bind", "127.0.0.1", "--port", "0"]);
+            let sender = Sender::start_as(command.args(args).arg(&file));
+            let mut command = vidchat();
+            command.args(["recv", &sender.target(), "--display", "none"]);
+            command.args(["--stats", "json", "--frames", "5"]);
+            (sender, Running::start(&mut command))
+        })
+        .collect();
+    for (sender, receiver) in runs {
+        let ended = receiver.wait();
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+        let states = |state: &str| {
+            ended
+                .stdout
+                .matches(&format!("\"state\":\"{state}\""))
+                .count()
+        };
+        assert!(states("live") >= 8, "{}", ended.stdout);
+        assert_eq!(
+            states("frozen") + states("camera lost"),
+            0,
+            "{}",
+            ended.stdout
+        );
+        sender.process.signal("INT");
+        let ended = sender.process.wait();
+        assert!(!ended.stderr.contains("no frame for"), "{}", ended.stderr);
+    }
 }
