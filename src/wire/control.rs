@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::printable;
+use super::text::{printable, printable_name};
 use super::{PREFIX_BYTES, WireError};
 
 /// The longest reason from a peer, or description of a fault in its message, in characters.
@@ -197,7 +197,7 @@ impl Bye {
         }
         self.streams.truncate(STREAMS_LIMIT);
         for name in &mut self.streams {
-            *name = printable(name, NAME_LIMIT);
+            *name = printable_name(name, NAME_LIMIT);
         }
         self
     }

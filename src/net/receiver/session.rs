@@ -17,7 +17,7 @@ use crate::net::message_reader::MessageReader;
 use crate::net::transport::TransportReader;
 use crate::wire::control::{NAME_LIMIT, REASON_LIMIT};
 use crate::wire::length::Length;
-use crate::wire::text::printable;
+use crate::wire::text::{printable, printable_name};
 use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
 /// How long a sender may take for its first bytes.
@@ -160,7 +160,7 @@ impl<S: Sink> Session<'_, S> {
         }
         self.keepalive.native.store(true, Relaxed);
         self.keepalive.activity.greeted.notify_one();
-        self.sink.hello(&printable(&hello.name, NAME_LIMIT));
+        self.sink.hello(&printable_name(&hello.name, NAME_LIMIT));
         if let Some(caps) = &hello.caps {
             self.sink.caps(&Caps::parse(caps)?)?;
         }
