@@ -12,6 +12,14 @@ pub fn printable(text: &str, limit: usize) -> String {
     text.chars().filter_map(visible).take(limit).collect()
 }
 
+/// The reason that a peer gives for something, made fit to be shown. An empty one says so.
+pub fn printable_reason(reason: &str, limit: usize) -> String {
+    match printable(reason, limit) {
+        reason if reason.trim().is_empty() => "no reason was given".into(),
+        reason => reason,
+    }
+}
+
 /// A character as it is shown; `None` where it cannot be seen, or changes the direction or the
 /// lines of the text around it. A peer could make a line look like another with such characters.
 fn visible(c: char) -> Option<char> {
