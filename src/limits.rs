@@ -25,7 +25,7 @@ pub struct Number<T> {
 
 /// x265enc takes no smaller side.
 const SHORTEST_SIDE: u32 = 16;
-/// Two of these sides make the largest frame of the protocol, in any shape.
+/// The longest side of 8K. Two of these sides are more pixels than a receiver takes.
 const LONGEST_SIDE: u32 = 8192;
 
 /// Width of a frame.

@@ -111,9 +111,12 @@ impl Watcher {
         loop {
             // While the player takes no frames, they stay in the hub, which keeps the newest.
             let is_ready = self.player.is_ready();
+            // Caps stay there as well until the player has seen to those before. Otherwise they
+            // would pile up in front of it, as a sender may change them at any rate.
+            let has_answered = self.player.has_answered();
             let give_up_at = self.give_up_at.filter(|_| !is_ready);
             tokio::select! {
-                update = next(&mut self.subscription, is_ready) => match update {
+                update = next(&mut self.subscription, is_ready), if has_answered => match update {
                     Update::Caps(caps) => self.player.set_caps(&caps),
                     Update::Frame(frame) => self.player.show(&frame.header, frame.data),
                     Update::Lost(reason) if self.covers_losses => {
@@ -122,7 +125,7 @@ impl Watcher {
                     Update::Lost(_) => {}
                     Update::End(_) => break,
                 },
-                () = self.player.ready(), if !is_ready => {}
+                () = self.player.progress(), if !is_ready => {}
                 Some(event) = self.heard.recv() => match event {
                     PlayerEvent::NeedKey => self.hub.want_key(),
                     // A player that failed is not kept: OpenGL's sink logs errors without a pause

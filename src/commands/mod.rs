@@ -18,9 +18,11 @@ mod stats_writer;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Outcome;
+use crate::media;
 
 /// Runs the subcommand of the command line.
 pub async fn run(cli: Cli) -> Outcome {
+    media::thread_room::check()?;
     match cli.command {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => recv::run(args).await,

@@ -3,8 +3,8 @@
 //! A reader may be slow or stop, and neither viewers nor the picture may wait for it. So a thread,
 //! "stats", writes the lines, and lines are left out when it falls behind.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -33,17 +33,18 @@ impl StatsWriter {
         std::thread::Builder::new()
             .name("stats".into())
             .spawn(move || {
-                let (mut begun, mut missing) = (false, false);
+                let (mut begun, mut missing, mut is_torn) = (false, false, false);
                 for line in written {
                     let ending = match &mut file {
                         Some(file) => {
                             if !std::mem::replace(&mut begun, true) {
                                 let _ = file.set_len(0);
                             }
-                            let written = file.write_all(line.as_bytes());
+                            let written = console::write_line(file, &line, &mut is_torn);
                             written.map_err(|e| describe(&e))
                         }
-                        None => console::output(&line).map_err(|failure| failure.summary()),
+                        None => console::output_line(&line, &mut is_torn)
+                            .map_err(|failure| failure.summary()),
                     };
                     // A full disk does not end the video.
                     match (&ending, missing) {
@@ -72,14 +73,46 @@ impl StatsWriter {
 fn create(path: &Path) -> Outcome<File> {
     let mut options = File::options();
     options.append(true).create(true);
-    options.open(path).map_err(|e| {
-        Failure::start(format!(
+    open(&mut options, path).map_err(|e| {
+        let failure = Failure::start(format!(
             "cannot write statistics to {:?}",
             path.display().to_string()
-        ))
-        .cause(describe(&e))
-        .hint("--stats-file takes the path of a file that may be written")
+        ));
+        if is_unread(&e) {
+            return failure
+                .cause("it is a FIFO that nobody reads")
+                .hint("start the program that reads it first");
+        }
+        failure
+            .cause(describe(&e))
+            .hint("--stats-file takes the path of a file that may be written")
     })
+}
+
+/// Opens a file without waiting for a reader of a FIFO.
+#[cfg(unix)]
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = options.custom_flags(libc::O_NONBLOCK).open(path)?;
+    // The thread that writes waits for a slow reader, as lines would be cut off otherwise.
+    rustix::io::ioctl_fionbio(&file, false)?;
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.open(path)
+}
+
+/// Whether a FIFO could not be opened as it has no reader.
+#[cfg(unix)]
+fn is_unread(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(libc::ENXIO)
+}
+
+#[cfg(not(unix))]
+fn is_unread(_: &io::Error) -> bool {
+    false
 }
 
 /// Rounds a number to three decimal places.

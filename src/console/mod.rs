@@ -19,6 +19,8 @@ mod status;
 
 pub use self::keys::{Key, Keyboard, way_out, way_out_line};
 pub use self::log::log;
-pub use self::output::{can_draw, flush, is_dumb, knows_escapes, line, output, printed};
+pub use self::output::{
+    can_draw, flush, is_dumb, knows_escapes, line, output, output_line, printed, write_line,
+};
 pub use self::screen::{AlternateScreen, restore, settle, suspend, waits_for_terminal};
 pub use self::status::{GAP, status};

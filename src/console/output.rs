@@ -84,6 +84,38 @@ pub fn output(text: &str) -> Outcome {
     )
 }
 
+/// Writes `line` to `out`. `is_torn` says that the line before was not written to its end, and
+/// whether this one was.
+///
+/// # Errors
+/// The line was not written, or only its beginning.
+pub fn write_line(out: &mut impl Write, line: &str, is_torn: &mut bool) -> io::Result<()> {
+    let end = if *is_torn { "\n" } else { "" };
+    let mut rest = [end, line].concat().into_bytes();
+    while !rest.is_empty() {
+        match out.write(&rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                rest.drain(..count);
+                *is_torn = true;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    out.flush()?;
+    *is_torn = false;
+    Ok(())
+}
+
+/// Prints `line` on standard output, as [`write_line`] does.
+///
+/// # Errors
+/// As for [`output`].
+pub fn output_line(line: &str, is_torn: &mut bool) -> Outcome {
+    printed(write_line(&mut io::stdout().lock(), line, is_torn))
+}
+
 /// The outcome of printing on standard output with this result.
 pub fn printed(result: io::Result<()>) -> Outcome {
     match result {
@@ -181,4 +213,52 @@ pub(super) fn size() -> (u16, u16) {
 pub(super) fn write(bytes: &[u8]) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct Disk {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= count;
+            self.written.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_a_line_that_was_cut_off_the_next_one_is_whole() {
+        let mut disk = Disk {
+            room: 8,
+            written: Vec::new(),
+        };
+        let mut is_torn = false;
+        let mut write = |disk: &mut Disk| write_line(disk, "{12345}\n", &mut is_torn).is_ok();
+        let first = [write(&mut disk), write(&mut disk)];
+        disk.room = 3;
+        let cut_off = [write(&mut disk), write(&mut disk)];
+        disk.room = 100;
+        let last = [write(&mut disk), write(&mut disk)];
+        assert_eq!(
+            [first, cut_off, last],
+            [[true, false], [false; 2], [true; 2]]
+        );
+        let written = String::from_utf8(disk.written).unwrap();
+        assert_eq!(written, "{12345}\n{12\n{12345}\n{12345}\n");
+    }
 }

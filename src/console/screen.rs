@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use crossterm::{cursor, terminal};
+use crossterm::{Command, cursor, terminal};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::job_control;
@@ -20,14 +20,14 @@ pub struct AlternateScreen(());
 impl AlternateScreen {
     /// Covers the terminal while it is ours. `redraw` draws the whole picture again after the
     /// terminal belonged to the shell.
-    pub fn enter(redraw: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    pub fn enter(redraw: impl Fn() + Send + Sync + 'static) -> Self {
         let mut state = lock();
         state.screen = Some(Arc::new(redraw));
         let screen = Self(());
         if job_control::has_screen(io::stderr()) {
-            cover(&mut state)?;
+            cover(&mut state);
         }
-        Ok(screen)
+        screen
     }
 
     /// Columns and rows for the picture. The last row belongs to the status line.
@@ -80,8 +80,7 @@ pub fn settle(anew: bool) {
     if state.covered && !anew {
         return;
     }
-    // A terminal that cannot be written to shows nothing in either case.
-    let _ = cover(&mut state);
+    cover(&mut state);
     // The lock is released, as the picture may be drawn at once.
     drop(state);
     redraw();
@@ -125,23 +124,30 @@ fn between_frames() -> Option<MutexGuard<'static, ()>> {
     DRAWING.try_lock_for(FAREWELL)
 }
 
-fn cover(state: &mut State) -> io::Result<()> {
+fn cover(state: &mut State) {
     let was_covered = std::mem::replace(&mut state.covered, true);
     // The status line is drawn with each picture from now on, and must not stay in the terminal
     // below.
     if !std::mem::take(&mut state.status).is_empty() && !was_covered {
         state.put("\r\x1b[K".to_owned());
     }
-    // Earlier lines belong to the terminal below. The thread that writes them needs no lock.
+    let mut out = String::new();
+    escape(&mut out, terminal::EnterAlternateScreen);
+    escape(&mut out, terminal::Clear(terminal::ClearType::All));
+    // A picture that was drawn for a wider terminal must not scroll the screen.
+    escape(&mut out, terminal::DisableLineWrap);
+    escape(&mut out, cursor::Hide);
+    // Earlier lines belong to the terminal below, and pictures come after this. The thread that
+    // writes needs no lock.
+    state.put(out);
     flush();
-    crossterm::execute!(
-        io::stderr(),
-        terminal::EnterAlternateScreen,
-        terminal::Clear(terminal::ClearType::All),
-        // A picture that was drawn for a wider terminal must not scroll the screen.
-        terminal::DisableLineWrap,
-        cursor::Hide
-    )
+}
+
+/// Adds an escape sequence. Only the thread "console" writes it, as this thread may hold a lock or
+/// be the one that decides the ending, and a terminal may take nothing.
+fn escape(out: &mut String, command: impl Command) {
+    // A string takes anything.
+    let _ = command.write_ansi(out);
 }
 
 fn uncover(state: &mut State) {
@@ -149,14 +155,11 @@ fn uncover(state: &mut State) {
         return;
     }
     state.status.clear();
-    let _ = crossterm::execute!(
-        io::stderr(),
-        cursor::Show,
-        terminal::EnableLineWrap,
-        terminal::LeaveAlternateScreen
-    );
     let new_line = new_line();
     let mut out = String::new();
+    escape(&mut out, cursor::Show);
+    escape(&mut out, terminal::EnableLineWrap);
+    escape(&mut out, terminal::LeaveAlternateScreen);
     for text in state.kept.take() {
         for line in text.lines() {
             out.push_str(line);

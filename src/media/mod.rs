@@ -13,6 +13,7 @@ pub use frame_sink::FrameSink;
 pub use gst::ffi::drain_cameras;
 #[cfg(unix)]
 pub use gst::ffi::stop_process;
+pub use gst::thread_room;
 pub use pipeline::file::{Direction, PipelineFile};
 pub use pipeline::placeholders::Values;
 pub use playback::player::Player;

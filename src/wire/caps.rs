@@ -12,8 +12,8 @@ use super::WireError;
 const TEXT_LIMIT: usize = 4096;
 /// The largest width and height, in pixels.
 const SIDE_LIMIT: i32 = 16_384;
-/// The largest frame, in pixels.
-const AREA_LIMIT: i64 = 64 << 20;
+/// The largest frame, in pixels: 8K.
+const AREA_LIMIT: i64 = 8192 * 4352;
 /// The longest value of a text field, in bytes.
 const VALUE_LIMIT: usize = 64;
 

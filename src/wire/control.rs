@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::printable;
+use super::text::{printable, printable_name, printable_reason};
 use super::{PREFIX_BYTES, WireError};
 
 /// The longest reason from a peer, or description of a fault in its message, in characters.
@@ -191,13 +191,10 @@ impl Bye {
 
     /// The same goodbye, with a reason that is fit to be shown.
     pub fn printable(mut self) -> Self {
-        self.reason = printable(&self.reason, REASON_LIMIT);
-        if self.reason.trim().is_empty() {
-            self.reason = "no reason was given".into();
-        }
+        self.reason = printable_reason(&self.reason, REASON_LIMIT);
         self.streams.truncate(STREAMS_LIMIT);
         for name in &mut self.streams {
-            *name = printable(name, NAME_LIMIT);
+            *name = printable_name(name, NAME_LIMIT);
         }
         self
     }

@@ -12,6 +12,7 @@ use crate::commands::local_viewer::{LocalViewer, LocalViewerOptions};
 use crate::frame::FrameHeader;
 use crate::media::PipelineFile;
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
+use crate::net::log_throttle::LogLimit;
 use crate::net::{Hub, Losses, StreamStats};
 use crate::wire::Caps;
 
@@ -21,6 +22,9 @@ const FROZEN_AFTER: Duration = Duration::from_secs(1);
 const FROZEN_FRAMES: u32 = 4;
 /// The same for a stream whose frame rate nobody knows yet: its source may be slow by nature.
 const FROZEN_AFTER_UNKNOWN: Duration = Duration::from_secs(10);
+
+/// The text on the picture is renewed no more often than this, whatever the sender says.
+const REFRESH: Duration = Duration::from_millis(250);
 
 /// Why no frames come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +57,28 @@ pub struct VideoDisplay<'a> {
     pub sender: String,
     /// Where the sender is, for the log.
     pub label: String,
+    /// When the connection was made.
+    connected: Option<Instant>,
     outage: Option<(Outage, Instant)>,
     /// The text that covers the picture.
     covered: Option<String>,
+    /// When it was last renewed.
+    refreshed: Option<Instant>,
     /// Losses of the connection, and of the sender's camera.
     connection: Losses,
     camera: Losses,
+    limits: LogLimits,
+}
+
+/// The lines that a sender can cause as often as it likes, by their kinds.
+#[derive(Default)]
+struct LogLimits {
+    /// A connection or a camera is lost.
+    lost: LogLimit,
+    /// It is back.
+    back: LogLimit,
+    name: LogLimit,
+    caps: LogLimit,
 }
 
 impl<'a> VideoDisplay<'a> {
@@ -83,10 +103,13 @@ impl<'a> VideoDisplay<'a> {
             caps: None,
             sender: String::new(),
             label: options.place.label(None),
+            connected: None,
             outage: None,
             covered: None,
+            refreshed: None,
             connection: Losses::default(),
             camera: Losses::default(),
+            limits: LogLimits::default(),
         }
     }
 
@@ -116,11 +139,20 @@ impl<'a> VideoDisplay<'a> {
         } else {
             "connecting again"
         };
-        match self.connection.lost(reason, Instant::now()) {
-            Some(times) => warn!("sender {sender}: lost: {reason}{times}; {next}"),
+        let now = Instant::now();
+        let times = self.connection.lost(reason, now);
+        match times.and_then(|times| Some((times, self.limits.lost.note(now)?))) {
+            Some((times, more)) => warn!("sender {sender}: lost: {reason}{times}; {next}{more}"),
             None => debug!("sender {sender}: lost: {reason}; {next}"),
         }
         self.enter(Outage::Reconnecting(reason.to_owned()));
+    }
+
+    /// A connection has ended that brought no frame, and so did not end the loss before it.
+    pub fn still_disconnected(&mut self, reason: &str) {
+        if !matches!(self.outage, Some((Outage::Reconnecting(_), _))) {
+            self.enter(Outage::Reconnecting(reason.to_owned()));
+        }
     }
 
     /// Logs losses that are over, where some of them were not logged.
@@ -136,8 +168,12 @@ impl<'a> VideoDisplay<'a> {
 
     /// No frames come from now on, for the reason in `outage`.
     pub fn enter(&mut self, outage: Outage) {
-        self.outage = Some((outage, Instant::now()));
-        self.refresh();
+        let now = Instant::now();
+        self.outage = Some((outage, now));
+        let due = |at: Instant| now.saturating_duration_since(at) >= REFRESH;
+        if self.refreshed.is_none_or(due) {
+            self.refresh();
+        }
     }
 
     /// The state of the stream in words, for the picture and the status line; `None` while it is
@@ -151,7 +187,8 @@ impl<'a> VideoDisplay<'a> {
                 Outage::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
             });
         }
-        let still = self.meter.since_shown()?;
+        let connected = self.connected.map(|connected| connected.elapsed());
+        let still = self.meter.since_shown().or(connected)?;
         let promised = self.caps.as_ref().and_then(Caps::framerate);
         let limit = frozen_limit(promised, self.meter.usual_gap());
         (still > limit).then(|| format!("no picture for {} s", still.as_secs()))
@@ -179,11 +216,14 @@ impl<'a> VideoDisplay<'a> {
 
     /// Covers the picture with the state of the stream, so that it is not taken for a live one.
     pub fn refresh(&mut self) {
-        let problem = self.problem();
+        // Before the first frame a slow pipeline has no picture to cover.
+        let has_picture = self.outage.is_some() || self.meter.since_shown().is_some();
+        let problem = self.problem().filter(|_| has_picture);
         if problem == self.covered {
             return;
         }
-        // The next live frame uncovers it. Before the first frame there is no picture to cover.
+        self.refreshed = Some(Instant::now());
+        // The next live frame uncovers it.
         if let (Some(viewer), Some(text)) = (&self.viewer, &problem) {
             viewer.cover(text);
         }
@@ -200,11 +240,13 @@ impl<'a> VideoDisplay<'a> {
     /// A connection to a sender with this label begins.
     pub fn connects(&mut self, label: &str) {
         label.clone_into(&mut self.label);
+        self.connected = Some(Instant::now());
     }
 
     /// The sender has said hello.
     pub fn hello(&mut self, name: &str) {
         let target = &self.label;
+        let now = Instant::now();
         let from = match name {
             "" => target.clone(),
             name => name.to_owned(),
@@ -213,13 +255,17 @@ impl<'a> VideoDisplay<'a> {
             // The sender counts as back only after its hello. The window stays open.
             if let Some((Outage::Reconnecting(_), since)) = self.outage.take() {
                 let seconds = since.elapsed().as_secs_f32();
-                if self.connection.back(Instant::now()) {
-                    info!("sender {target}: connected again after {seconds:.1} s");
+                if self.connection.back(now)
+                    && let Some(more) = self.limits.back.note(now)
+                {
+                    info!("sender {target}: connected again after {seconds:.1} s{more}");
                 }
             }
             // A sender that was first taken for a program of the tutorial had no name until now.
             if self.sender != from && !name.is_empty() {
-                info!("sender {target}: connected to {from:?}");
+                if let Some(more) = self.limits.name.note(now) {
+                    info!("sender {target}: connected to {from:?}{more}");
+                }
                 self.sender = from;
             }
             return;
@@ -248,7 +294,9 @@ impl<'a> VideoDisplay<'a> {
     /// The frames have these caps from now on.
     pub fn caps(&mut self, caps: &Caps) {
         if self.caps.as_ref() != Some(caps) {
-            info!("sender {}: sends {}", self.label, caps.describe());
+            if let Some(more) = self.limits.caps.note(Instant::now()) {
+                info!("sender {}: sends {}{more}", self.label, caps.describe());
+            }
             self.caps = Some(caps.clone());
         }
     }
@@ -256,8 +304,10 @@ impl<'a> VideoDisplay<'a> {
     /// The sender's source gives no frames, for this reason.
     pub fn lost(&mut self, reason: &str) {
         let sender = &self.label;
-        match self.camera.lost(reason, Instant::now()) {
-            Some(times) => warn!("sender {sender}: camera lost: {reason}{times}"),
+        let now = Instant::now();
+        let times = self.camera.lost(reason, now);
+        match times.and_then(|times| Some((times, self.limits.lost.note(now)?))) {
+            Some((times, more)) => warn!("sender {sender}: camera lost: {reason}{times}{more}"),
             None => debug!("sender {sender}: camera lost: {reason}"),
         }
         self.enter(Outage::CameraLost(reason.to_owned()));
@@ -267,8 +317,11 @@ impl<'a> VideoDisplay<'a> {
     pub fn frame(&mut self) {
         if let Some((Outage::CameraLost(_), since)) = &self.outage {
             let (target, seconds) = (&self.label, since.elapsed().as_secs());
-            if self.camera.back(Instant::now()) {
-                info!("sender {target}: the camera is back after {seconds} s");
+            let now = Instant::now();
+            if self.camera.back(now)
+                && let Some(more) = self.limits.back.note(now)
+            {
+                info!("sender {target}: the camera is back after {seconds} s{more}");
             }
         }
         self.outage = None;

@@ -4,7 +4,7 @@ use super::connector::SenderPlace;
 use super::options::RecvOptions;
 use crate::cli::MAX_FRAME;
 use crate::failure::{Failure, Status};
-use crate::net::receiver::ReceiveError;
+use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::wire::pickle::PickleError;
 use crate::wire::{Bye, ByeCode, Dialect, WireError};
 
@@ -62,7 +62,7 @@ fn explain(
         }
         ReceiveError::Wire(_) | ReceiveError::Slow(_) => {
             Failure::new(status, format!("the video from \"{target}\" is not valid"))
-                .hint(against(&error, host, options.play.dialect))
+                .hint(against(&error, host, options))
                 .cause(error)
         }
         ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) if greeted => {
@@ -113,9 +113,15 @@ fn pickle(error: &PickleError) -> &'static str {
 }
 
 /// The hint where a sender breaks the protocol.
-fn against(error: &ReceiveError, host: &str, dialect: Option<Dialect>) -> String {
+fn against(error: &ReceiveError, host: &str, options: &RecvOptions) -> String {
+    let ReceiveOptions {
+        dialect, max_frame, ..
+    } = options.play;
     match error {
-        ReceiveError::Wire(WireError::TooLong { length, .. }) if *length <= MAX_FRAME.most => {
+        // The limit of a control message is no flag.
+        ReceiveError::Wire(WireError::TooLong { length, limit })
+            if *limit == max_frame && *length <= MAX_FRAME.most =>
+        {
             format!("where its frames are that large: --max-frame {length}")
         }
         ReceiveError::Wire(WireError::NoHello) if dialect == Some(Dialect::Native) => {

@@ -3,9 +3,13 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::debug;
 
 use crate::failure::Outcome;
 use crate::frame::{Frame, FrameHeader};
+use crate::media::playback::frame_check::FrameCheck;
 use crate::media::playback::frame_memory::{FrameBuffer, FrameMemory};
 use crate::net::{Hub, Sink};
 use crate::wire::Caps;
@@ -21,6 +25,7 @@ pub struct Publisher<'s, 'a> {
     /// No method awaits, so the `RefCell` is never borrowed twice.
     display: &'s RefCell<VideoDisplay<'a>>,
     memory: FrameMemory,
+    check: FrameCheck,
     numbering: Numbering,
 }
 
@@ -40,6 +45,7 @@ impl<'s, 'a> Publisher<'s, 'a> {
             hub: Arc::clone(hub),
             display,
             memory: FrameMemory::default(),
+            check: FrameCheck::default(),
             numbering: Numbering::default(),
         }
     }
@@ -60,6 +66,7 @@ impl Sink for Publisher<'_, '_> {
     fn caps(&mut self, caps: &Caps) -> Outcome {
         if self.hub.caps().as_deref() != Some(caps) {
             self.memory.set_caps(caps)?;
+            self.check.set_caps(caps);
             self.hub.announce(caps.clone());
         }
         self.display.borrow_mut().caps(caps);
@@ -76,12 +83,17 @@ impl Sink for Publisher<'_, '_> {
     }
 
     fn frame(&mut self, header: &FrameHeader, buffer: FrameBuffer) -> Outcome {
-        self.display.borrow_mut().frame();
         let header = FrameHeader {
             sequence: self.numbering.next(header),
             ..*header
         };
         let data = buffer.freeze();
+        if !self.check.admits(&data, Instant::now())? {
+            // The frames that depend on it find a gap in the numbers.
+            debug!("receiver: a frame of {} bytes cannot be read", data.len());
+            return Ok(());
+        }
+        self.display.borrow_mut().frame();
         self.hub.publish(Frame { header, data });
         Ok(())
     }

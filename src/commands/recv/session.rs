@@ -143,8 +143,13 @@ async fn receive(
         // Only the first of several refusals is logged.
         let is_listening = options.place.is_listening();
         let backoff = match (brought_nothing && !is_listening, error) {
-            (true, ReceiveError::Bye(_)) => Backoff::after_refusal(),
-            (true, _) => Backoff::after_failure(),
+            (true, error) => {
+                display.borrow_mut().still_disconnected(&error.to_string());
+                match error {
+                    ReceiveError::Bye(_) => Backoff::after_refusal(),
+                    _ => Backoff::after_failure(),
+                }
+            }
             (false, error) => {
                 display.borrow_mut().disconnected(&error.to_string());
                 Backoff::after_loss()

@@ -125,16 +125,17 @@ fn through(text: &str, caps: &gst::Caps, frame: gst::Buffer) -> Result<gst::Samp
     let file = PipelineFile::new(Direction::Send, "bench", text);
     let pipeline = build::build(&file, text).map_err(|e| e.to_string())?;
     let source = pipeline.by_name("raw").and_downcast::<gst_app::AppSrc>();
+    let sink = pipeline.by_name(ends::SEAM);
     let (source, sink) = (
         source.unwrap(),
-        ends::seam::<gst_app::AppSink>(&file, &pipeline),
+        sink.and_downcast::<gst_app::AppSink>().unwrap(),
     );
     source.set_caps(Some(caps));
     source.set_format(gst::Format::Time);
     let started = pipeline.set_state(gst::State::Playing);
     let _ = source.push_buffer(frame);
     let _ = source.end_of_stream();
-    let sample = sink.unwrap().try_pull_sample(FRAME_LIMIT);
+    let sample = sink.try_pull_sample(FRAME_LIMIT);
     let error = bus::start_error(&pipeline).message().to_owned();
     pipeline.set_state(gst::State::Null).unwrap();
     match (started, sample) {

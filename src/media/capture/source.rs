@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::events::{SourceEvent, SourceInput};
 use super::source_thread::SourceThread;
 use crate::media::frame_sink::FrameSink;
+use crate::media::gst::thread_room::no_thread;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 
@@ -30,15 +31,18 @@ impl Source {
         sink: Arc<dyn FrameSink>,
         events: UnboundedSender<SourceEvent>,
     ) -> Self {
+        let failed = events.clone();
         let (inputs, received) = mpsc::channel();
         let source = SourceThread::new(file, values, sink, events, inputs.clone());
         let thread = std::thread::Builder::new()
             .name("source".into())
-            .spawn(move || source.run(&received))
-            .expect("the system has room for a thread at the start of the program");
+            .spawn(move || source.run(&received));
+        if let Err(e) = &thread {
+            let _ = failed.send(SourceEvent::Failed(no_thread(e)));
+        }
         Self {
             inputs,
-            thread: Some(thread),
+            thread: thread.ok(),
         }
     }
 

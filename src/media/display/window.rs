@@ -101,7 +101,9 @@ impl Window {
         let ours = [shared.natural, shared.before];
         (shared.before, shared.natural) = (shared.natural, natural);
         if let Some(own) = &shared.own
-            && own.size().is_none_or(|size| ours.contains(&size))
+            && own
+                .size()
+                .is_none_or(|size| ours.map(|ours| own.fitted(ours)).contains(&size))
         {
             own.resize(natural.0, natural.1);
         }

@@ -8,4 +8,5 @@ pub(crate) mod ffi;
 pub mod install_hint;
 pub mod probe;
 pub(crate) mod stop;
+pub mod thread_room;
 pub(crate) mod videorate;

@@ -1,5 +1,7 @@
 //! The decoders that `${decode}` stands for.
 
+use parking_lot::Mutex;
+
 use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
 
@@ -89,6 +91,10 @@ const TOLERANT: &str = "qos=false max-errors=-1";
 /// for the next.
 const NEWEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
 
+/// The decoders that were chosen, by their media types. Trying them may take a second where there is
+/// hardware for them, and a sender may change its caps at any time.
+static CHOSEN: Mutex<Vec<(&str, String)>> = Mutex::new(Vec::new());
+
 /// The elements that decode frames of `caps`; empty for raw video, which needs none.
 ///
 /// # Errors
@@ -99,7 +105,14 @@ pub fn decoder(caps: &Caps) -> Outcome<String> {
     if chains.is_empty() {
         return Ok(String::new());
     }
-    match probe::choose(probes(caps.media_type())) {
+    let known = |(known, _): &&(&str, String)| *known == caps.media_type();
+    let chosen = CHOSEN.lock().iter().find(known).map(|(_, d)| d.clone());
+    let decoder = match chosen {
+        Some(decoder) => Ok(decoder),
+        None => probe::choose(probes(caps.media_type()))
+            .inspect(|decoder| CHOSEN.lock().push((caps.media_type(), decoder.clone()))),
+    };
+    match decoder {
         Ok(decoder) if caps.is_delta() => Ok(format!("{decoder} ! {NEWEST}")),
         Ok(decoder) => Ok(decoder),
         Err(failed) => {

@@ -116,6 +116,8 @@ impl AppsrcFeed {
                 key: header.key,
                 sequence: header.sequence,
                 waiting: self.frames.current_level_buffers(),
+                waiting_bytes: self.frames.current_level_bytes(),
+                now,
                 decoded: decodes.then(|| self.decoder.decoded()),
                 key_wanted: self.decoder.take_key_wanted(),
                 broken: self.decoder.is_broken(),

@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 
 use crate::media::gst::element;
 
+use super::coded_size::CodedSize;
+
 /// Watches one decoder. GStreamer's threads write to it.
 #[derive(Default)]
 pub(super) struct DecoderMonitor {
@@ -26,6 +28,8 @@ pub(super) struct DecoderMonitor {
     key: AtomicBool,
     /// It has failed, and takes nothing any more until it is flushed.
     broken: AtomicBool,
+    /// Its frames are larger than anything that is shown, and go no further.
+    too_large: AtomicBool,
     /// The text of its last error.
     reason: Mutex<String>,
 }
@@ -111,6 +115,21 @@ impl DecoderMonitor {
         }
     }
 
+    /// Whether the decoder announces a size in this event that is too large. The headers of its
+    /// frames were read before: this is for a decoder that reads them in another way.
+    fn refuses(&self, event: &gst::EventRef) -> bool {
+        let gst::EventView::Caps(caps) = event.view() else {
+            return false;
+        };
+        let size = caps.caps().structure(0).and_then(announced);
+        let refusal = size.and_then(|size| size.check(None).err());
+        self.too_large.store(refusal.is_some(), Relaxed);
+        if let Some(reason) = &refusal {
+            self.fails(reason);
+        }
+        refusal.is_some()
+    }
+
     fn fails(&self, reason: &str) {
         tracing::debug!("decoder: {reason}");
         reason.clone_into(&mut self.reason.lock());
@@ -140,6 +159,9 @@ impl DecoderMonitor {
     fn watch_output(self: &Arc<Self>, pad: &gst::Pad) {
         let seen = Arc::clone(self);
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if seen.too_large.load(Relaxed) {
+                return gst::PadProbeReturn::Drop;
+            }
             seen.decoded.fetch_add(1, Relaxed);
             if info
                 .buffer()
@@ -156,6 +178,7 @@ impl DecoderMonitor {
                 Some(gst::EventType::FlushStart | gst::EventType::FlushStop) => true,
                 // It follows from the decoder's error.
                 Some(gst::EventType::Eos) => seen.is_broken(),
+                Some(gst::EventType::Caps) => info.event().is_some_and(|caps| seen.refuses(caps)),
                 _ => false,
             };
             if ours {
@@ -166,6 +189,17 @@ impl DecoderMonitor {
             }
         });
     }
+}
+
+/// The size of decoded frames.
+fn announced(caps: &gst::StructureRef) -> Option<CodedSize> {
+    let side = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
+    Some(CodedSize {
+        width: side("width")?,
+        height: side("height")?,
+        pair_bytes: 2,
+        kept: 1,
+    })
 }
 
 fn decoder_of(pipeline: &gst::Pipeline) -> Option<gst::Element> {

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of GStreamer, so that all of it can be tested with numbers.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// A key frame is large: it is asked for no more often than this.
@@ -9,6 +10,12 @@ const ASK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The least number of frames that may wait, or bring no output, whatever the frame rate.
 const LEAST: u64 = 5;
+/// The frame rate is the sender's word. Above this it is not believed.
+const MOST_FPS: f64 = 120.0;
+/// More than [`LEAST`] frames wait no longer than this.
+const WAIT_LIMIT: Duration = Duration::from_millis(500);
+/// No frame joins so many bytes that wait.
+const WAIT_BYTES: u64 = 32 << 20;
 
 /// Decides on each frame in turn.
 pub struct KeyframeGate {
@@ -24,6 +31,8 @@ pub struct KeyframeGate {
     unanswered: u64,
     /// Frames that the decoder had given by then.
     decoded: u64,
+    /// When each of the frames came that wait, the oldest first.
+    came: VecDeque<Instant>,
     /// A key frame is to be asked for.
     wanted: bool,
     asked: Option<Instant>,
@@ -37,6 +46,10 @@ pub struct GateInput {
     pub sequence: u32,
     /// Frames that wait in front of the decoder.
     pub waiting: u64,
+    /// Bytes of these frames.
+    pub waiting_bytes: u64,
+    /// When the frame came.
+    pub now: Instant,
     /// Frames that the decoder gave; `None` where there is no decoder.
     pub decoded: Option<u64>,
     /// The decoder says that it needs a key frame.
@@ -62,12 +75,13 @@ impl KeyframeGate {
     /// Closed until the first key frame, for so many frames a second.
     pub fn new(fps: f64) -> Self {
         Self {
-            limit: ((fps / 2.0) as u64).max(LEAST),
+            limit: ((fps.min(MOST_FPS) / 2.0) as u64).max(LEAST),
             last: None,
             closed: true,
             stale: false,
             unanswered: 0,
             decoded: 0,
+            came: VecDeque::new(),
             wanted: false,
             asked: None,
         }
@@ -80,7 +94,13 @@ impl KeyframeGate {
             .is_some_and(|last| last.wrapping_add(1) != input.sequence);
         self.last = Some(input.sequence);
         // The frames wait here, so this machine is too slow and the sender is not at fault.
-        let slow = input.delta && input.waiting > self.limit;
+        let slow = input.delta && self.is_behind(input);
+        if slow && input.decoded.is_none() {
+            // Without a decoder nothing is emptied, so that a key frame would wait with the others.
+            self.closed = true;
+            self.wanted = !input.key;
+            return Admission::Drop;
+        }
         self.stale |= slow || input.broken;
         self.closed |= self.stale || (gap && input.delta);
         if let Some(decoded) = input.decoded {
@@ -100,11 +120,24 @@ impl KeyframeGate {
         }
         self.closed = false;
         self.unanswered += 1;
+        self.came.push_back(input.now);
         if std::mem::take(&mut self.stale) {
             Admission::Flush
         } else {
             Admission::Decode
         }
+    }
+
+    /// Whether too many frames wait, or too long, or too many of their bytes.
+    fn is_behind(&mut self, input: &GateInput) -> bool {
+        while self.came.len() as u64 > input.waiting {
+            self.came.pop_front();
+        }
+        let oldest = self.came.front();
+        let waited = oldest.map(|came| input.now.saturating_duration_since(*came));
+        input.waiting > self.limit
+            || input.waiting_bytes > WAIT_BYTES
+            || (input.waiting > LEAST && waited.is_some_and(|waited| waited > WAIT_LIMIT))
     }
 
     /// Whether to ask for a key frame now. The request counts as made.
@@ -139,6 +172,8 @@ mod tests {
                 key: false,
                 sequence: 0,
                 waiting: 0,
+                waiting_bytes: 0,
+                now: Instant::now(),
                 decoded: Some(0),
                 key_wanted: false,
                 broken: false,
@@ -153,7 +188,10 @@ mod tests {
 
         /// The next frame, 1/30 s later, with what is different about it this once.
         fn next(&mut self, differs: impl Fn(&mut GateInput)) -> (Admission, bool) {
-            let mut state = GateInput { ..self.state };
+            let mut state = GateInput {
+                now: self.now,
+                ..self.state
+            };
             differs(&mut state);
             let verdict = self.gate.admit(&state);
             let asks = self.gate.take_request(self.now);
@@ -202,6 +240,38 @@ mod tests {
         assert_eq!(frames.next(|_| {}).0, Admission::Drop);
         assert_eq!(frames.next(|s| s.key = true), (Admission::Flush, false));
         assert_eq!(frames.next(|_| {}), (Admission::Decode, false));
+    }
+
+    #[test]
+    fn whatever_frame_rate_the_sender_claims_few_frames_wait_and_not_for_long() {
+        let mut frames = Frames::started();
+        frames.gate.limit = KeyframeGate::new(2_147_483_647.0).limit;
+        assert_eq!(frames.gate.limit, 60);
+        // Nothing is decoded from here on.
+        let admitted = (1..200)
+            .take_while(|n| frames.next(|s| s.waiting = *n).0 == Admission::Decode)
+            .count();
+        assert_eq!(admitted, 15, "of 33 ms each");
+    }
+
+    #[test]
+    fn no_frame_joins_many_bytes_that_wait() {
+        let mut frames = Frames::started();
+        let large = |bytes| move |s: &mut GateInput| (s.waiting, s.waiting_bytes) = (1, bytes);
+        assert_eq!(frames.next(large(WAIT_BYTES)).0, Admission::Decode);
+        assert_eq!(frames.next(large(WAIT_BYTES + 1)), (Admission::Drop, true));
+        assert_eq!(frames.next(|s| s.key = true).0, Admission::Flush);
+    }
+
+    #[test]
+    fn where_nothing_can_be_emptied_key_frames_wait_in_no_crowd_either() {
+        let mut frames = Frames::started();
+        let crowd = |s: &mut GateInput| (s.key, s.decoded, s.waiting) = (true, None, 16);
+        for _ in 0..100 {
+            assert_eq!(frames.next(crowd), (Admission::Drop, false));
+        }
+        let room = |s: &mut GateInput| (s.key, s.decoded) = (true, None);
+        assert_eq!(frames.next(room).0, Admission::Decode);
     }
 
     #[test]

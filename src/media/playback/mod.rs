@@ -2,8 +2,10 @@
 
 pub(crate) mod appsrc;
 pub(crate) mod bus;
+pub(crate) mod coded_size;
 pub(crate) mod decoder_monitor;
 pub mod events;
+pub mod frame_check;
 pub(crate) mod frame_counter;
 pub mod frame_memory;
 pub(crate) mod frame_tracker;

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::frame::FrameHeader;
 use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::window::{Window, WindowAction};
+use crate::media::gst::thread_room::no_thread;
 use crate::media::pipeline::file::PipelineFile;
 use crate::wire::Caps;
 
@@ -65,6 +66,7 @@ impl Player {
             enough: options.enough,
             taken: options.taken,
         };
+        let failed = context.events.clone();
         let (inputs, received) = mpsc::channel();
         let (entry, entered) = watch::channel(Entry::default());
         let thread = PlayerThread::new(
@@ -76,13 +78,15 @@ impl Player {
             entry,
         );
         let (end, ended) = mpsc::channel::<()>();
-        std::thread::Builder::new()
+        let spawned = std::thread::Builder::new()
             .name("player".into())
             .spawn(move || {
                 thread.run();
                 drop(end);
-            })
-            .expect("the system has room for a thread at the start of the program");
+            });
+        if let Err(e) = spawned {
+            let _ = failed.send(PlayerEvent::Failed(no_thread(&e)));
+        }
         Self {
             inputs,
             entry: entered,
@@ -108,11 +112,18 @@ impl Player {
         entry.answered == self.asked && entry.feed.is_some()
     }
 
-    /// Waits until frames are taken.
-    pub async fn ready(&mut self) {
-        let asked = self.asked;
-        let ready = |entry: &Entry| entry.answered == asked && entry.feed.is_some();
-        if self.entry.wait_for(ready).await.is_err() {
+    /// Whether everything before has been carried out.
+    pub fn has_answered(&self) -> bool {
+        self.entry.borrow().answered == self.asked
+    }
+
+    /// Waits until everything before has been carried out. Where it has been, waits until frames
+    /// are taken.
+    pub async fn progress(&mut self) {
+        let (asked, has_answered) = (self.asked, self.has_answered());
+        let far_enough =
+            |entry: &Entry| entry.answered == asked && (!has_answered || entry.feed.is_some());
+        if self.entry.wait_for(far_enough).await.is_err() {
             // The thread has ended, so nothing is taken any more.
             std::future::pending::<()>().await;
         }

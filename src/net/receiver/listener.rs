@@ -16,7 +16,7 @@ use super::options::ReceiveOptions;
 use crate::failure::describe;
 use crate::net::farewell::farewell;
 use crate::net::listener::Listener;
-use crate::net::log_throttle::{LogThrottle, LogThrottleBy};
+use crate::net::log_throttle::{LogLimit, LogThrottle, LogThrottleBy};
 use crate::net::message_reader::ReadError;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, ByeCode, Control, Dialect, Head, WireError};
@@ -46,6 +46,8 @@ impl SenderListener {
             arrived,
             turned_away: Mutex::new(None),
             strangers: Mutex::default(),
+            lines: Mutex::default(),
+            busy: Mutex::default(),
         });
         Self {
             arrivals,
@@ -80,14 +82,20 @@ struct Reception {
     turned_away: Mutex<Option<IpAddr>>,
     /// Connections that were no senders, by address and reason.
     strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
+    /// All their lines together, as their reasons can be made up.
+    lines: Mutex<LogLimit>,
+    /// Lines on senders that were turned away.
+    busy: Mutex<LogLimit>,
 }
 
 impl Reception {
     /// Logs a connection that is not from a sender. One that repeats is logged less and less often.
     fn log_stranger(&self, peer: SocketAddr, reason: String) {
         let noted = (peer.ip(), reason.clone());
-        match self.strangers.lock().note(noted, Instant::now()) {
-            Some(times) => info!("listener: {peer} {reason}{times}"),
+        let now = Instant::now();
+        let times = self.strangers.lock().note(noted, now);
+        match times.and_then(|times| Some((times, self.lines.lock().note(now)?))) {
+            Some((times, more)) => info!("listener: {peer} {reason}{times}{more}"),
             None => debug!("listener: {peer} {reason}"),
         }
     }
@@ -138,8 +146,10 @@ async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Receptio
         }
     };
     let Ok(seat) = Arc::clone(&reception.seat).try_acquire_owned() else {
-        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip()) {
-            info!("listener: {peer} is turned away, as another sender is shown");
+        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip())
+            && let Some(more) = reception.busy.lock().note(Instant::now())
+        {
+            info!("listener: {peer} is turned away, as another sender is shown{more}");
         }
         if let Opening::Greeted(_) = opening {
             let bye = Bye::new(ByeCode::Busy, "the receiver shows another sender");

@@ -17,7 +17,7 @@ use crate::net::message_reader::MessageReader;
 use crate::net::transport::TransportReader;
 use crate::wire::control::{NAME_LIMIT, REASON_LIMIT};
 use crate::wire::length::Length;
-use crate::wire::text::printable;
+use crate::wire::text::{printable_name, printable_reason};
 use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
 /// How long a sender may take for its first bytes.
@@ -146,7 +146,9 @@ impl<S: Sink> Session<'_, S> {
                         self.keepalive.activity.answers.store(true, Relaxed);
                         self.stats.pong(pong);
                     }
-                    Control::Lost { reason } => self.sink.lost(&printable(&reason, REASON_LIMIT)),
+                    Control::Lost { reason } => {
+                        self.sink.lost(&printable_reason(&reason, REASON_LIMIT))
+                    }
                     _ => {}
                 },
             }
@@ -160,7 +162,7 @@ impl<S: Sink> Session<'_, S> {
         }
         self.keepalive.native.store(true, Relaxed);
         self.keepalive.activity.greeted.notify_one();
-        self.sink.hello(&printable(&hello.name, NAME_LIMIT));
+        self.sink.hello(&printable_name(&hello.name, NAME_LIMIT));
         if let Some(caps) = &hello.caps {
             self.sink.caps(&Caps::parse(caps)?)?;
         }

@@ -129,8 +129,16 @@ fn allow_connections(count: usize) {
         maximum: limit.maximum,
     };
     if setrlimit(Resource::Nofile, raised).is_err() || possible < wanted {
-        let viewers = possible.saturating_sub(OTHERS);
-        warn!("listener: the system allows for about {viewers} viewers; ulimit -n raises that");
+        match possible.saturating_sub(OTHERS) {
+            0 => warn!(
+                "listener: the system allows for {possible} open files, which may be too few for \
+                 any viewer; ulimit -n {wanted} raises that"
+            ),
+            viewers => warn!(
+                "listener: the system allows for about {viewers} viewers; ulimit -n {wanted} \
+                 raises that"
+            ),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::viewer_link::ViewerLink;
 use super::viewers::Entry;
 use crate::net::hub::{Hub, Seat};
 use crate::wire::control::NAME_LIMIT;
-use crate::wire::text::printable;
+use crate::wire::text::printable_name;
 use crate::wire::{Hello, MAX_LATENCY};
 
 /// A viewer that pings once a second and was silent for this long is gone.
@@ -150,14 +150,14 @@ fn stream_of(hello: &Hello, service: &Service) -> Result<Arc<Hub>, DisconnectRea
     directory
         .find(hello.stream.as_deref())
         .ok_or_else(|| DisconnectReason::NoStream {
-            wanted: printable(hello.stream.as_deref().unwrap_or_default(), NAME_LIMIT),
+            wanted: printable_name(hello.stream.as_deref().unwrap_or_default(), NAME_LIMIT),
             names: directory.names(),
         })
 }
 
 /// The viewer's name, and the words that the log adds to its address.
 fn names(hello: &Hello) -> (String, String) {
-    let name = printable(&hello.name, NAME_LIMIT);
+    let name = printable_name(&hello.name, NAME_LIMIT);
     let logged = if name.is_empty() {
         String::new()
     } else {

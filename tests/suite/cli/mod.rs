@@ -11,4 +11,5 @@ pub mod pipeline_errors;
 pub mod programs;
 pub mod signals;
 pub mod statistics;
+pub mod system_limits;
 pub mod usage;

@@ -2,6 +2,8 @@
 
 pub mod caps_change;
 pub mod freeze_frame;
+#[cfg(target_os = "linux")]
+pub mod stuck_terminal;
 pub mod terminal;
 pub mod wayland;
 pub mod window;

@@ -3,4 +3,5 @@
 pub mod docs;
 pub mod imports;
 pub mod layers;
+pub mod reliability;
 pub mod source;

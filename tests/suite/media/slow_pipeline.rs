@@ -15,10 +15,11 @@ use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Bye, ByeCode, Control, Hello, Pong};
 
+use crate::media::frame_identity::encoded;
 use crate::support::player::until;
 use crate::support::{PATIENCE, Running, vidchat};
 
-/// Frames that stand for themselves. All bytes of one are its number.
+/// Frames that stand for themselves. All bytes of one are the same, and tell its number.
 const RAW: &str = "video/x-raw, format=(string)GRAY8, width=(int)16, height=(int)4, \
     framerate=(fraction)30/1";
 /// Frames that need those before them. Nothing decodes them here.
@@ -94,17 +95,22 @@ impl Scene {
 
     /// Sends a frame, and waits until the receiver has it.
     fn send(&mut self, number: u8, key: bool) {
+        // An odd byte begins a VP8 frame that has no size of its own.
+        self.send_bytes(number.into(), key, &[number * 2 + 1; BYTES]);
+    }
+
+    fn send_bytes(&mut self, sequence: u32, key: bool, bytes: &[u8]) {
         let header = FrameHeader {
             key,
             ack: true,
-            sequence: number.into(),
+            sequence,
             ..FrameHeader::default()
         };
-        let frame = [&encode_frame_head(&header, BYTES), &[number; BYTES][..]].concat();
+        let frame = [&encode_frame_head(&header, bytes.len()), bytes].concat();
         self.sender.write_all(&frame).expect("it takes it");
         loop {
             match self.hear() {
-                Control::Ack(ack) if ack.sequence == u32::from(number) => return,
+                Control::Ack(ack) if ack.sequence == sequence => return,
                 Control::Bye(bye) => panic!("it left: {}", bye.reason),
                 _ => {}
             }
@@ -173,7 +179,7 @@ fn shown(output: &mut File) -> u8 {
     let mut frame = [0; BYTES];
     output.read_exact(&mut frame).expect("a frame");
     assert!(frame.iter().all(|byte| *byte == frame[0]), "{frame:?}");
-    frame[0]
+    frame[0] / 2
 }
 
 #[test]
@@ -303,5 +309,52 @@ fn a_receiver_whose_gstreamer_starts_slowly_connects_anew_instead_of_being_silen
     scene.send(1, true);
     let mut output = scene.open_fifo();
     assert_eq!(shown(&mut output), 1);
+    scene.has_not_connected_again();
+}
+
+#[test]
+fn a_decoder_that_hangs_keeps_no_answer_from_the_sender() {
+    let Some((caps, frames)) = encoded("vp8enc deadline=1 keyframe-max-dist=20") else {
+        return;
+    };
+    // Its way out is a FIFO that is full with the first frame, as nobody reads.
+    let mut scene = Scene::start_changed(&caps.to_string(), &[], |_, folder| {
+        let text = format!(
+            "# Decodes.\nappsrc name=frames ! vp8dec qos=false max-errors=-1 ! videoscale ! \
+             video/x-raw,width=640,height=480 ! filesink buffer-mode=unbuffered location={}\n",
+            folder.join("fifo").display()
+        );
+        fs::write(folder.join("mine.gst"), text).expect("a file");
+    });
+    let mut output = scene.open_fifo();
+    // Far more than wait, with many key frames, each of which empties the decoder.
+    let mut sequence = 0;
+    for _ in 0..20 {
+        for frame in &frames {
+            sequence += 1;
+            scene.send_bytes(sequence, frame.key, &frame.bytes);
+        }
+        if sequence as usize >= 200 {
+            break;
+        }
+    }
+    // These are a second apart, and the receiver would be dropped after three.
+    scene.hear_pings(6);
+    scene.has_not_connected_again();
+    // It goes on when the decoder does.
+    let reader = std::thread::spawn(move || {
+        let mut decoded = vec![0; 640 * 480];
+        for _ in 0..20 {
+            output.read_exact(&mut decoded).expect("decoded frames");
+        }
+    });
+    for frame in frames.iter().cycle().skip_while(|frame| !frame.key) {
+        if reader.is_finished() {
+            break;
+        }
+        sequence += 1;
+        scene.send_bytes(sequence, frame.key, &frame.bytes);
+    }
+    reader.join().expect("decoded frames come");
     scene.has_not_connected_again();
 }

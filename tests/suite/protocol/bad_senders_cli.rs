@@ -172,3 +172,19 @@ fn other_services_are_no_senders() {
         );
     }
 }
+
+#[test]
+fn the_hint_for_a_message_that_is_too_long_names_a_flag_only_where_it_helps() {
+    let announced = |length: u64, kind: u8| [&length.to_le_bytes()[..], &[kind; 24]].concat();
+    for (message, hint) in [
+        (announced(65_537, b'{'), "hint: compare vidchat --version"),
+        (
+            announced(67_108_865, 1),
+            "hint: where its frames are that large: --max-frame 67108865",
+        ),
+    ] {
+        let ended = Liar::saying([hello(RAW), message].concat()).watched("1");
+        assert_eq!(ended.code(), 3, "{}", ended.stderr);
+        assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+    }
+}

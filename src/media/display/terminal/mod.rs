@@ -5,7 +5,8 @@ pub mod half_blocks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -19,10 +20,15 @@ use crate::failure::{Failure, Outcome};
 use self::half_blocks::Canvas;
 use super::freeze_frame::FreezeFrame;
 
+/// How long the thread may take to end. One that writes to a terminal that takes nothing is left
+/// behind.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// A terminal that shows the frames of one `appsink` after another.
 pub struct Terminal {
     slot: Arc<Slot>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
     /// See [`super::freeze_frame::FreezeFrame::live`].
     live: Arc<AtomicBool>,
 }
@@ -104,15 +110,20 @@ impl Terminal {
         check()?;
         let slot = Arc::new(Slot::default());
         let (drawn, again) = (Arc::clone(&slot), Arc::clone(&slot));
-        let screen = AlternateScreen::enter(move || again.draw_anew())
-            .map_err(|e| cannot_draw().cause(e))?;
-        let thread = std::thread::Builder::new()
+        let screen = AlternateScreen::enter(move || again.draw_anew());
+        let (end, ended) = mpsc::channel::<()>();
+        std::thread::Builder::new()
             .name("terminal".into())
-            .spawn(move || draw_newest(&drawn, &screen))
+            .spawn(move || {
+                draw_newest(&drawn, &screen);
+                // The screen is left first.
+                drop(screen);
+                drop(end);
+            })
             .map_err(|e| cannot_draw().cause(e))?;
         let terminal = Self {
             slot,
-            thread: Some(thread),
+            ended,
             live: Arc::clone(freeze_frame.live()),
         };
         terminal.slot.state.lock().text = freeze_frame.text();
@@ -163,9 +174,7 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.slot.state.lock().ended = true;
         self.slot.changed.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.ended.recv_timeout(CLOSING);
     }
 }
 

@@ -68,13 +68,16 @@ impl X11Window {
     ) -> Result<Self> {
         let (conn, screen) = x11rb::connect(None).context("cannot reach the X server")?;
         let atoms = Atoms::new(&conn)?.reply()?;
-        let (width, height) = (protocol_size(width), protocol_size(height));
+        let root = &conn.setup().roots[screen]; // `connect` checks the number against `roots`
+        let room = (root.width_in_pixels, root.height_in_pixels);
+        let (width, height) = fitted((width, height), room);
         let id = create(&conn, screen, &atoms, (width, height))?;
         let managed = wm_properties::has_window_manager(&conn, screen)?;
         let keys = Keys::load(&conn)?;
         let shared = Arc::new(Shared {
             conn,
             id,
+            room,
             atoms,
             ending: AtomicBool::new(false),
         });
@@ -111,11 +114,18 @@ impl X11Window {
         Some((u32::from(now.width), u32::from(now.height)))
     }
 
-    /// Requests another size. A window manager may refuse: see [`X11Window::size`].
+    /// The size of the client area where frames of this size are shown: they are made smaller where
+    /// the screen has no room for them.
+    pub fn fitted(&self, natural: (u32, u32)) -> (u32, u32) {
+        let (width, height) = fitted(natural, self.shared.room);
+        (width.into(), height.into())
+    }
+
+    /// Requests the size for frames of these pixels. A window manager may refuse: see
+    /// [`X11Window::size`].
     pub fn resize(&self, width: u32, height: u32) {
-        let size = ConfigureWindowAux::new()
-            .width(u32::from(protocol_size(width)))
-            .height(u32::from(protocol_size(height)));
+        let (width, height) = self.fitted((width, height));
+        let size = ConfigureWindowAux::new().width(width).height(height);
         // Errors are ignored as in `set_title`.
         let _ = self.shared.conn.configure_window(self.shared.id, &size);
         let _ = self.shared.conn.flush();
@@ -161,6 +171,8 @@ impl Drop for X11Window {
 struct Shared {
     conn: RustConnection,
     id: Window,
+    /// The width and height of the screen.
+    room: (u16, u16),
     atoms: Atoms,
     ending: AtomicBool,
 }
@@ -295,6 +307,16 @@ impl<F: FnMut(WindowEvent)> Listener<F> {
 }
 
 /// X has 16 bits for a size, signed in places, and refuses an empty window.
+/// The size of a window for frames of this size: the same, or smaller in the same shape where the
+/// screen has no room for it.
+fn fitted((width, height): (u32, u32), (across, down): (u16, u16)) -> (u16, u16) {
+    let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+    let (across, down) = (f64::from(across) / width, f64::from(down) / height);
+    let scale = across.min(down).min(1.0);
+    let side = |side: f64| protocol_size((side * scale).round() as u32);
+    (side(width), side(height))
+}
+
 fn protocol_size(pixels: u32) -> u16 {
     let (least, most) = (1, i16::MAX.unsigned_abs());
     u16::try_from(pixels).unwrap_or(most).clamp(least, most)
@@ -310,5 +332,20 @@ mod tests {
             [0, 1, 640, 32767, 32768, u32::MAX].map(protocol_size),
             [1, 1, 640, 32767, 32767, 32767]
         );
+    }
+
+    #[test]
+    fn a_window_has_the_shape_of_its_frames_and_room_on_the_screen() {
+        for (natural, window) in [
+            ((640, 480), (640, 480)),
+            ((1024, 768), (1024, 768)),
+            ((32_767, 4096), (1024, 128)),
+            ((1280, 720), (1024, 576)),
+            ((720, 1536), (360, 768)),
+            ((1, u32::MAX), (1, 768)),
+            ((0, 0), (1, 1)),
+        ] {
+            assert_eq!(fitted(natural, (1024, 768)), window, "{natural:?}");
+        }
     }
 }

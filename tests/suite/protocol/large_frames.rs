@@ -1,0 +1,287 @@
+//! Frames that announce a size beyond all measure, in every codec: the receiver refuses them before
+//! a decoder takes memory for them, and shows the next sender.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use vidchat::frame::FrameHeader;
+use vidchat::wire::head::encode_frame_head;
+use vidchat::wire::{Control, Hello};
+
+use crate::cli::statistics::Stats;
+use crate::support::{PATIENCE, Running, skipped, vidchat};
+
+/// The memory that a receiver takes at the most, whatever comes. The documents say the same.
+const MOST_MEMORY: usize = 2 << 30;
+
+/// Decodes and converts, as a window does.
+const PIPELINE: &str = "# Decodes and converts.\nappsrc name=frames ! ${decode} ! videoconvert ! \
+    video/x-raw,format=BGRx ! fakesink sync=false\n";
+
+/// A receiver that listens, and goes on after a sender that it refuses.
+struct Receiver {
+    process: Running,
+    stats: Stats,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Receiver {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("mine.gst");
+        std::fs::write(&file, PIPELINE).expect("a file");
+        let mut command = vidchat();
+        command
+            // At this level each loss has a line.
+            .args([
+                "-v",
+                "recv",
+                "--listen",
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                "0",
+            ])
+            .arg("--pipeline")
+            .arg(&file);
+        let stats = Stats::of(&mut command);
+        let mut process = Running::start(&mut command);
+        let line = process.line_with("vidchat send --to 127.0.0.1:");
+        let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
+        Self {
+            process,
+            stats,
+            port: port.expect("it tells its port"),
+            _folder: folder,
+        }
+    }
+
+    /// Sends a conversation from one sender, and returns when the receiver has hung up.
+    fn hears(&self, script: &[u8]) {
+        let mut sender = self.connection();
+        // It may have been refused in the middle.
+        let _ = sender.write_all(script);
+        let _ = sender.read_to_end(&mut Vec::new());
+    }
+
+    fn connection(&self) -> TcpStream {
+        let sender = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        sender.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        sender.set_write_timeout(Some(PATIENCE)).expect("a socket");
+        sender
+    }
+
+    /// The judge: an honest sender is shown.
+    fn shows_an_honest_sender(&self) {
+        let sender = Running::start(
+            vidchat()
+                .args(["send", "--to", &format!("127.0.0.1:{}", self.port)])
+                .args(["--pipeline", "test-jpeg", "--no-preview"]),
+        );
+        self.stats.line("frames", |line| {
+            line["state"] == "live" && line["shown"].as_u64() > Some(0)
+        });
+        drop(sender);
+    }
+
+    /// The most memory that it has had so far.
+    fn peak_memory(&self) -> usize {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
+        kilobytes.expect("Linux says it") * 1024
+    }
+}
+
+fn hello(caps: &str) -> Vec<u8> {
+    Control::Hello(Hello {
+        vidchat: 1,
+        name: "liar".into(),
+        caps: Some(caps.into()),
+        sends: true,
+        ..Hello::default()
+    })
+    .encode()
+}
+
+fn frame(sequence: u32, data: &[u8]) -> Vec<u8> {
+    let header = FrameHeader {
+        key: true,
+        sequence,
+        ..FrameHeader::default()
+    };
+    [&encode_frame_head(&header, data.len()), data].concat()
+}
+
+/// The first frame of this encoder. `None`, said aloud, where it is not installed.
+fn encoded(encoder: &str, width: u32, height: u32) -> Option<Vec<u8>> {
+    gst::init().expect("GStreamer starts");
+    let text = format!(
+        "videotestsrc num-buffers=1 pattern=black ! \
+         video/x-raw,width={width},height={height},framerate=30/1 ! {encoder} ! appsink name=out"
+    );
+    let Ok(pipeline) = gst::parse::launch(&text) else {
+        skipped(&format!("{encoder} is not installed"));
+        return None;
+    };
+    let pipeline = pipeline
+        .downcast::<gst::Pipeline>()
+        .expect("several elements");
+    let out = pipeline.by_name("out").expect("it is in the text");
+    let out = out.downcast::<gst_app::AppSink>().expect("an appsink");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let sample = out.pull_sample().expect("a frame");
+    let data = sample.buffer().expect("a frame").map_readable();
+    let data = data.expect("memory can be read").to_vec();
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    Some(data)
+}
+
+/// `frame` with `old` in the place where `new` is then.
+fn replaced(mut frame: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = frame.windows(old.len()).position(|part| part == old);
+    let at = at.unwrap_or_else(|| panic!("no {old:?} in the frame"));
+    frame[at..at + old.len()].copy_from_slice(new);
+    frame
+}
+
+/// A real JPEG whose head says that it is far larger.
+fn large_jpeg(side: u16) -> Option<Vec<u8>> {
+    let sides = |side: u16| [side.to_be_bytes(), side.to_be_bytes()].concat();
+    Some(replaced(
+        encoded("jpegenc", 64, 64)?,
+        &sides(64),
+        &sides(side),
+    ))
+}
+
+/// The tutorial's message of this JPEG: an array of its bytes, as NumPy pickles it.
+fn pickled(jpeg: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(jpeg.len())
+        .expect("it is short")
+        .to_le_bytes();
+    let pickle = [
+        b"\x80\x03cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85C\x01b\x87R(K\x01J",
+        &length[..],
+        b"\x85cnumpy\ndtype\nX\x02\0\0\0u1\x89\x88\x87R(K\x03X\x01\0\0\0|NNN",
+        b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89B",
+        &length,
+        jpeg,
+        b"tb.",
+    ]
+    .concat();
+    [&(pickle.len() as u64).to_le_bytes()[..], &pickle].concat()
+}
+
+#[test]
+fn a_size_beyond_all_measure_is_refused_in_every_codec() {
+    let mut receiver = Receiver::start();
+    let mut count = 0;
+    let mut refused = |receiver: &mut Receiver, script: Vec<u8>, reason: &str| {
+        receiver.hears(&script);
+        let line = receiver.process.line_with("; waiting for a sender");
+        assert!(line.contains(reason), "{line}");
+        count += 1;
+    };
+    let sides = |side: u32| [side.to_be_bytes(), side.to_be_bytes()].concat();
+    let Some(jpeg) = large_jpeg(24_000) else {
+        return;
+    };
+    let most = "it has 24000x24000 pixels, and 8192x4352 are the most";
+    for caps in ["image/jpeg", "image/jpeg, framerate=30/1"] {
+        refused(&mut receiver, [hello(caps), frame(0, &jpeg)].concat(), most);
+    }
+    let caps = "image/jpeg, width=64, height=64";
+    let other = "it has 24000x24000 pixels where its caps call for 64x64";
+    refused(
+        &mut receiver,
+        [hello(caps), frame(0, &jpeg)].concat(),
+        other,
+    );
+    refused(&mut receiver, pickled(&jpeg), most);
+    // Several of them in one message: the first one is honest.
+    let both = [encoded("jpegenc", 64, 64).expect("it was there"), jpeg].concat();
+    refused(
+        &mut receiver,
+        [hello("image/jpeg"), frame(0, &both)].concat(),
+        most,
+    );
+    if let Some(png) = encoded("pngenc", 64, 64) {
+        let png = replaced(png, &sides(64), &sides(24_000));
+        refused(
+            &mut receiver,
+            [hello("image/png"), frame(0, &png)].concat(),
+            most,
+        );
+    }
+    if let Some(vp8) = encoded("vp8enc deadline=1", 64, 64) {
+        let vp8 = replaced(vp8, &[64, 0, 64, 0], &[0xff, 0x3f, 0xff, 0x3f]);
+        let most = "it has 16383x16383 pixels";
+        refused(
+            &mut receiver,
+            [hello("video/x-vp8"), frame(0, &vp8)].concat(),
+            most,
+        );
+    }
+    // These pack the size into bits, so an encoder makes it. It has to be larger than the caps.
+    for (caps, encoder) in [
+        (
+            "video/x-h264, stream-format=byte-stream, alignment=au",
+            "x264enc tune=zerolatency speed-preset=ultrafast ! video/x-h264,stream-format=byte-stream",
+        ),
+        (
+            "video/x-h265, stream-format=byte-stream, alignment=au",
+            "x265enc tune=zerolatency speed-preset=ultrafast ! video/x-h265,stream-format=byte-stream",
+        ),
+        (
+            "video/x-vp9",
+            "vp9enc deadline=1 cpu-used=8 lag-in-frames=0",
+        ),
+        (
+            "video/x-av1, stream-format=obu-stream",
+            "av1enc cpu-used=10 usage-profile=realtime lag-in-frames=0",
+        ),
+    ] {
+        let Some(data) = encoded(encoder, 640, 480) else {
+            continue;
+        };
+        let caps = format!("{caps}, width=64, height=64");
+        let other = "it has 640x480 pixels where its caps call for 64x64";
+        refused(
+            &mut receiver,
+            [hello(&caps), frame(0, &data)].concat(),
+            other,
+        );
+    }
+    assert!(count >= 5, "{count}");
+    let memory = receiver.peak_memory();
+    assert!(memory < 256 << 20, "it took {} MiB", memory >> 20);
+    receiver.shows_an_honest_sender();
+}
+
+#[test]
+fn the_largest_frames_that_are_taken_need_no_more_memory_than_is_promised() {
+    let receiver = Receiver::start();
+    for (caps, encoder) in [
+        ("image/jpeg", "jpegenc"),
+        ("image/png", "pngenc compression-level=1"),
+    ] {
+        let Some(data) = encoded(&format!("videoconvert ! {encoder}"), 8192, 4352) else {
+            continue;
+        };
+        let mut sender = receiver.connection();
+        sender.write_all(&hello(caps)).expect("it takes it");
+        let frame = frame(0, &data);
+        receiver.stats.line("frames of 8K", |line| {
+            (&sender).write_all(&frame).expect("it takes it");
+            line["shown"].as_u64() > Some(0) && line["state"] == "live"
+        });
+    }
+    let memory = receiver.peak_memory();
+    assert!(memory < MOST_MEMORY, "it took {} MiB", memory >> 20);
+}
