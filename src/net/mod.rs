@@ -6,6 +6,8 @@ pub mod age_histogram;
 pub mod backoff;
 pub mod bit_rate;
 mod farewell;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod hub;
 mod idle_timeout;
 pub mod link_advice;

@@ -25,6 +25,9 @@ use super::socket;
 pub enum Transport {
     /// Unencrypted TCP.
     Plain(TcpStream),
+    /// The memory of this process, for fuzzing.
+    #[cfg(fuzzing)]
+    Memory(tokio::io::DuplexStream),
 }
 
 /// The half that reads.
@@ -32,6 +35,9 @@ pub enum Transport {
 pub enum TransportReader {
     /// Unencrypted TCP.
     Plain(OwnedReadHalf),
+    /// The memory of this process.
+    #[cfg(fuzzing)]
+    Memory(tokio::io::ReadHalf<tokio::io::DuplexStream>),
 }
 
 /// The half that writes. Dropping it ends the stream for the other side.
@@ -39,6 +45,9 @@ pub enum TransportReader {
 pub enum TransportWriter {
     /// Unencrypted TCP.
     Plain(OwnedWriteHalf),
+    /// The memory of this process.
+    #[cfg(fuzzing)]
+    Memory(tokio::io::WriteHalf<tokio::io::DuplexStream>),
 }
 
 impl Transport {
@@ -55,6 +64,8 @@ impl Transport {
     pub fn peer(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Plain(stream) => stream.peer_addr(),
+            #[cfg(fuzzing)]
+            Self::Memory(_) => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -64,6 +75,14 @@ impl Transport {
             Self::Plain(stream) => {
                 let (read, write) = stream.into_split();
                 (TransportReader::Plain(read), TransportWriter::Plain(write))
+            }
+            #[cfg(fuzzing)]
+            Self::Memory(stream) => {
+                let (read, write) = tokio::io::split(stream);
+                (
+                    TransportReader::Memory(read),
+                    TransportWriter::Memory(write),
+                )
             }
         }
     }
@@ -77,6 +96,8 @@ impl AsyncRead for TransportReader {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_read(context, room),
+            #[cfg(fuzzing)]
+            Self::Memory(half) => Pin::new(half).poll_read(context, room),
         }
     }
 }
@@ -89,6 +110,12 @@ impl TransportWriter {
     pub async fn ready(&self) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.writable().await,
+            // It has no such wait: the other side's task is given a turn.
+            #[cfg(fuzzing)]
+            Self::Memory(_) => {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                Ok(())
+            }
         }
     }
 
@@ -100,6 +127,15 @@ impl TransportWriter {
     pub fn try_write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(half) => half.try_write_vectored(parts),
+            #[cfg(fuzzing)]
+            Self::Memory(half) => {
+                use tokio::io::AsyncWrite;
+                let mut context = Context::from_waker(std::task::Waker::noop());
+                match Pin::new(half).poll_write_vectored(&mut context, parts) {
+                    Poll::Ready(written) => written,
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
         }
     }
 
@@ -110,6 +146,8 @@ impl TransportWriter {
     pub async fn write_all(&mut self, bytes: &mut impl Buf) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.write_all_buf(bytes).await,
+            #[cfg(fuzzing)]
+            Self::Memory(half) => half.write_all_buf(bytes).await,
         }
     }
 
@@ -120,6 +158,8 @@ impl TransportWriter {
     pub async fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.shutdown().await,
+            #[cfg(fuzzing)]
+            Self::Memory(half) => half.shutdown().await,
         }
     }
 }

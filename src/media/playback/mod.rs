@@ -2,7 +2,10 @@
 
 pub(crate) mod appsrc;
 pub(crate) mod bus;
+#[cfg(not(fuzzing))]
 pub(crate) mod coded_size;
+#[cfg(fuzzing)]
+pub mod coded_size;
 pub(crate) mod decoder_monitor;
 pub mod events;
 pub mod frame_check;

@@ -74,7 +74,13 @@ pub async fn connect_first(
 /// # Errors
 /// The connection failed.
 pub async fn introduce(stream: TcpStream, options: &ReceiveOptions) -> io::Result<Connection> {
-    let transport = Transport::plain(stream);
+    introduce_over(Transport::plain(stream), options).await
+}
+
+pub(in crate::net) async fn introduce_over(
+    transport: Transport,
+    options: &ReceiveOptions,
+) -> io::Result<Connection> {
     let peer = transport.peer().ok();
     let (reader, mut writer) = transport.split();
     if matches!(options.dialect, None | Some(Dialect::Native)) {

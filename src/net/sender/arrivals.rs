@@ -12,7 +12,7 @@ use crate::net::subnet::Subnet;
 
 /// The connections that do not watch yet, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals(Mutex<Vec<Waiting>>);
+pub(in crate::net) struct Arrivals(Mutex<Vec<Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
@@ -22,7 +22,7 @@ struct Waiting {
 
 /// One such connection, until it watches or is dropped.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(in crate::net) struct Arrival {
     arrivals: Arc<Arrivals>,
     displaced: Arc<Notify>,
 }

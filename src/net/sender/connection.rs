@@ -30,7 +30,7 @@ enum Handler<'a> {
 }
 
 /// Serves one accepted connection until it ends.
-pub(super) async fn attend(
+pub(in crate::net) async fn attend(
     transport: Transport,
     peer: SocketAddr,
     arrival: Arrival,

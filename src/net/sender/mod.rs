@@ -1,10 +1,10 @@
 //! The sending end: viewers connect or are dialled, each is sent the newest frames in its dialect,
 //! and all are told of the end.
 
-mod arrivals;
+pub(in crate::net) mod arrivals;
 mod bare;
 pub mod congestion;
-mod connection;
+pub(in crate::net) mod connection;
 mod control_limits;
 pub mod dial;
 pub mod directory;

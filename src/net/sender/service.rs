@@ -70,7 +70,7 @@ impl Service {
     }
 
     /// The connections that do not watch yet.
-    pub(super) fn arrivals(&self) -> &Arc<Arrivals> {
+    pub(in crate::net) fn arrivals(&self) -> &Arc<Arrivals> {
         &self.arrivals
     }
 
