@@ -41,14 +41,30 @@ pub fn init() -> Outcome {
             .cause(e)
             .hint("scripts/setup installs what is needed")
     })?;
-    // Without a display, autovideosink tries DirectFB, which ends the process with a segmentation
-    // fault (Debian 12). A pipeline file can still name it.
-    if let Some(directfb) = gstreamer::ElementFactory::find("dfbvideosink") {
-        directfb.set_rank(gstreamer::Rank::NONE);
-    }
-    // Only the parser reads how a photograph is to be turned, and up to 1.22 decodebin takes none.
-    if let Some(parser) = gstreamer::ElementFactory::find("jpegparse") {
-        parser.set_rank(gstreamer::Rank::PRIMARY + 1);
-    }
+    set_ranks();
     Ok(())
+}
+
+/// Sets the ranks of elements that GStreamer's own ranks choose wrongly. A pipeline file can still
+/// name each of them.
+fn set_ranks() {
+    use gstreamer::Rank;
+    let ranks = [
+        // Without a display, autovideosink tries DirectFB, which ends the process with a
+        // segmentation fault (Debian 12).
+        ("dfbvideosink", Rank::NONE),
+        // Only the parser reads how a photograph is to be turned, and up to 1.22 decodebin takes
+        // none.
+        ("jpegparse", Rank::PRIMARY + 1),
+        // The decoders of libav take the first part of a BMP, TIFF or TGA file for all of it.
+        ("gdkpixbufdec", Rank::MARGINAL + 1),
+        // It gives all frames the time of the first one. At the end of the file it reads on for
+        // ever, with all of a core (1.22).
+        ("avdemux_gif", Rank::NONE),
+    ];
+    for (name, rank) in ranks {
+        if let Some(element) = gstreamer::ElementFactory::find(name) {
+            element.set_rank(rank);
+        }
+    }
 }

@@ -25,6 +25,7 @@ const WHOLE: &str =
     "is the file whole, and not protected? a copy that was cut off may lack its index";
 const RAW: &str = "docs/pipelines.md has a pipeline for raw frames from a file";
 const VIDEO: &str = "takes a video file";
+const PICTURE: &str = "takes a video, or a picture as JPEG or PNG";
 const UNPROTECTED: &str = "takes a video file without copy protection";
 
 /// Words of GStreamer's about a file, the cause in plainer words where there are some, and what
@@ -51,6 +52,14 @@ const ABOUT_PARTS: [&str; 4] = [
     NO_FRAME,
 ];
 const NO_FRAME: &str = "no frame came";
+/// Words of GStreamer's about a picture that its decoder cannot read.
+const ABOUT_PICTURES: [&str; 5] = [
+    "No valid frames",
+    "Could not decode",
+    "no playable streams",
+    "missing a plug-in",
+    "stream error",
+];
 
 /// Explains the failure of a pipeline that was made of `file`; `None` where the element's own
 /// words are all that is known.
@@ -83,6 +92,13 @@ pub fn explain(
     if source.is_raw() && decoders(pipeline).next().is_some() {
         let cause = "a file of raw frames does not say their size and format";
         return explained(Some(cause), RAW.to_owned());
+    }
+    if ABOUT_PICTURES.iter().any(|words| has(words))
+        && !details("not-negotiated")
+        && let Some(caps) = found_type(pipeline)
+        && let Some(explained) = undecoded_picture(&caps, has("missing a plug-in"), &source)
+    {
+        return Some(explained);
     }
     if has("missing a plug-in") {
         return missing_decoder(error, &source);
@@ -185,11 +201,46 @@ fn other_than_video(pipeline: &gst::Pipeline) -> Option<String> {
 
 /// The kind of a file that can hold sound alone.
 fn sound_file(pipeline: &gst::Pipeline) -> Option<String> {
+    let kind = found_type(pipeline)?.structure(0)?.name().to_string();
+    kind.starts_with("audio/").then_some(kind)
+}
+
+/// The type of the file, as GStreamer has found it out.
+fn found_type(pipeline: &gst::Pipeline) -> Option<gst::Caps> {
     let mut elements = pipeline.iterate_recurse().into_iter().flatten();
     let finder = elements.find(|e| element::kind(e) == "typefind")?;
-    let caps = finder.property::<Option<gst::Caps>>("caps")?;
-    let kind = caps.structure(0)?.name().to_string();
-    kind.starts_with("audio/").then_some(kind)
+    finder.property::<Option<gst::Caps>>("caps")
+}
+
+/// The explanation where the file is a picture, by its type.
+fn undecoded_picture(
+    caps: &gst::Caps,
+    is_without_decoder: bool,
+    source: &FileSource,
+) -> Option<Explanation> {
+    let fields = caps.structure(0)?;
+    // The container of HEIC and AVIF is that of films.
+    let is_heif = fields.get::<&str>("variant") == Ok("heif");
+    let kind = if is_heif {
+        "HEIC or AVIF".to_owned()
+    } else {
+        let kind = fields.name().strip_prefix("image/")?;
+        kind.trim_start_matches("x-").to_uppercase()
+    };
+    let (cause, hint) = if is_without_decoder || is_heif {
+        (
+            format!("no decoder is installed for pictures in {kind}"),
+            source.takes(PICTURE),
+        )
+    } else {
+        (
+            format!("the picture cannot be decoded as {kind}"),
+            "is the file whole? if it is, save it as JPEG or PNG in RGB, without animation"
+                .to_owned(),
+        )
+    };
+    let cause = Some(cause);
+    Some(Explanation { cause, hint })
 }
 
 /// The elements that find out what a file holds.

@@ -256,6 +256,9 @@ impl<S: Sink> Session<'_, S> {
             self.arrived(&header, message.len(), began);
             self.sink.frame(&header, buffer)?;
             header.sequence = header.sequence.wrapping_add(1);
+            // A pickle may take long to read, and the socket may always have the next one. The
+            // frame is to be shown and Ctrl-C to be heard in between.
+            tokio::task::yield_now().await;
         }
     }
 

@@ -73,6 +73,10 @@ fn encrypted(clip: &[u8]) -> Vec<u8> {
     all
 }
 
+/// A GIF of one white pixel.
+const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+
 #[test]
 fn a_file_without_video_says_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +100,17 @@ fn a_file_without_video_says_what_it_is() {
     other[place..place + 4].copy_from_slice(b"zzzz");
     fs::write(at("other.mp4"), other).unwrap();
     fs::write(at("encrypted.mp4"), encrypted(&clip)).unwrap();
+    fs::write(at("picture.gif"), GIF).unwrap();
+    let brand = [&b"heic"[..], &[0; 4], b"mif1heic"].concat();
+    let content = [mp4_box(b"ftyp", &brand), mp4_box(b"meta", &[0; 4])];
+    fs::write(at("picture.heic"), content.concat()).unwrap();
+    let picture = at("cut.jpg");
+    let still = "videotestsrc num-buffers=1 ! jpegenc ! filesink";
+    make(&format!("{still} location={}", picture.display()));
+    let whole = fs::read(&picture).unwrap();
+    fs::write(&picture, &whole[..200]).unwrap();
     let takes = "--set file=PATH takes a video";
+    let takes_a_picture = "--set file=PATH takes a video, or a picture as JPEG or PNG";
     for (path, cause, hint) in [
         (sound, "the file has no video, but sound alone", takes),
         (at("empty.mp4"), "the file is empty", takes),
@@ -146,6 +160,21 @@ fn a_file_without_video_says_what_it_is() {
             at("other.mp4"),
             "no decoder is installed for video/x-gst-fourcc-zzzz",
             "",
+        ),
+        (
+            at("picture.gif"),
+            "no decoder is installed for pictures in GIF",
+            takes_a_picture,
+        ),
+        (
+            at("picture.heic"),
+            "no decoder is installed for pictures in HEIC or AVIF",
+            takes_a_picture,
+        ),
+        (
+            picture,
+            "the picture cannot be decoded as JPEG",
+            "is the file whole? if it is, save it as JPEG or PNG",
         ),
         (
             at("absent.mp4"),

@@ -67,6 +67,40 @@ fn a_still_picture_is_sent_and_stays_also_for_those_who_come_later() {
     }
 }
 
+/// A blue BMP of 64 × 48 pixels.
+fn bmp() -> Vec<u8> {
+    let pixels = [255, 0, 0].repeat(64 * 48);
+    let numbers = |numbers: &[u32]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
+    };
+    let length = 54 + pixels.len() as u32;
+    let planes_and_depth = [1, 0, 24, 0];
+    [
+        b"BM".to_vec(),
+        numbers(&[length, 0, 54, 40, 64, 48]),
+        planes_and_depth.to_vec(),
+        numbers(&[0, pixels.len() as u32, 0, 0, 0, 0]),
+        pixels,
+    ]
+    .concat()
+}
+
+#[test]
+fn a_picture_of_a_scanner_or_an_old_program_is_sent_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("photo.bmp");
+    fs::write(&picture, bmp()).unwrap();
+    let sender = sends("file", &picture, &[]);
+    let target = sender.target();
+    let watch = ["recv", &target, "--display", "none", "--frames", "2"];
+    let ended = run(vidchat().args(watch));
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("sends 320x240 "), "{}", ended.stderr);
+}
+
 /// A camera over HTTP that gives `picture` fifty times a second to each who asks.
 fn http_camera(picture: Vec<u8>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");

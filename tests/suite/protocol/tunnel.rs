@@ -81,6 +81,16 @@ async fn shown(script: &[u8], options: ReceiveOptions) -> (ReceiveError, Vec<See
 }
 
 #[tokio::test]
+async fn a_frame_is_shown_before_the_next_pickles_are_read_however_many_wait() {
+    let (stream, mut sender) = pair().await;
+    sender.say(&pickle().repeat(100)).await;
+    let mut viewer = Viewer::watch(stream, ReceiveOptions::default(), |_| {});
+    while viewer.next().await != unpickled(0) {}
+    let read = viewer.meter.close_second().frames;
+    assert!(read < 10, "{read}");
+}
+
+#[tokio::test]
 async fn a_viewer_goes_over_to_the_protocol_when_a_hello_comes_between_two_pickles() {
     let (stream, mut sender) = pair().await;
     let mut viewer = Viewer::watch(stream, ReceiveOptions::default(), |_| {});
