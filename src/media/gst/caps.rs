@@ -7,6 +7,13 @@ use gstreamer_video as gst_video;
 use crate::wire::Caps;
 use crate::wire::caps::{self, Value};
 
+/// Replaces the caps of a caps event that passes a pad.
+pub fn replace_event(event: &mut gst::Event, caps: &gst::Caps) {
+    *event = gst::event::Caps::builder(caps)
+        .seqnum(event.seqnum())
+        .build();
+}
+
 /// GStreamer caps for frames from the network, built field by field from checked values.
 ///
 /// # Errors

@@ -11,10 +11,10 @@ use gst::prelude::*;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
-use super::element;
+use super::{caps, element};
 
 /// The frame rate of a stream that names none, where there has to be one.
-const USUAL_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
+pub const USUAL_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
 /// Other rates are no promise of anything. A `videorate` that fills gaps would fill them with
 /// copies without end.
 const LOWEST_RATE: gst::Fraction = gst::Fraction::new_raw(1, 3600);
@@ -48,12 +48,11 @@ fn watch(element: &gst::Element) {
         let mut times = times.lock();
         match &mut info.data {
             Some(gst::PadProbeData::Event(event)) => match event.view() {
-                gst::EventView::Caps(caps) => {
-                    let suitable = suitable_caps(&videorate, caps.caps());
+                gst::EventView::Caps(came) => {
+                    let suitable = suitable_caps(&videorate, came.caps());
                     *times = FrameTimes::new(&videorate, &suitable);
-                    if suitable.as_ref() != caps.caps() {
-                        let changed = gst::event::Caps::builder(&suitable);
-                        *event = changed.seqnum(event.seqnum()).build();
+                    if suitable.as_ref() != came.caps() {
+                        caps::replace_event(event, &suitable);
                     }
                 }
                 gst::EventView::Segment(_) | gst::EventView::FlushStop(_) => times.begin_anew(),

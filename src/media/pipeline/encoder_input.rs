@@ -7,7 +7,9 @@
 use gst::prelude::*;
 use gstreamer as gst;
 
+use crate::media::gst::caps::replace_event;
 use crate::media::gst::element;
+use crate::media::gst::videorate::USUAL_RATE;
 
 /// The name of the element that cuts.
 const EVEN: &str = "even";
@@ -37,10 +39,8 @@ pub(super) fn watch(pipeline: &gst::Pipeline) {
             let rate = fields.get::<gst::Fraction>("framerate");
             if needs_rate && rate.is_ok_and(|rate| rate.numer() == 0) {
                 let mut caps = caps.caps_owned();
-                caps.make_mut().set("framerate", gst::Fraction::new(30, 1));
-                *event = gst::event::Caps::builder(&caps)
-                    .seqnum(event.seqnum())
-                    .build();
+                caps.make_mut().set("framerate", USUAL_RATE);
+                replace_event(event, &caps);
             }
         }
         gst::PadProbeReturn::Ok

@@ -12,6 +12,8 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::{VideoColorMatrix, VideoColorRange};
 
+use crate::media::gst::caps::replace_event;
+
 /// The elements that `${jpeg-colours}` stands for, from raw frames of any kind to those that an
 /// encoder of JPEG takes. `1:4:0:0` is the colorimetry of JPEG. The last converter knows which
 /// format the encoder takes: `capssetter` hides that from those before it.
@@ -62,9 +64,7 @@ pub(super) fn watch(pipeline: &gst::Pipeline) {
                 // JPEG knows one BT.601, whatever the primaries and the transfer function. Where
                 // the caps name others, the converter would take the frames for other ones.
                 caps.make_mut().set("colorimetry", "bt601");
-                *event = gst::event::Caps::builder(&caps)
-                    .seqnum(event.seqnum())
-                    .build();
+                replace_event(event, &caps);
             }
             way.tell(&precision, &colours, &range);
         }

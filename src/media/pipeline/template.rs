@@ -72,14 +72,8 @@ pub fn fill(text: &str, lookup: &mut Lookup<'_>) -> Result<String, TemplateError
     let mut filled = String::with_capacity(text.len());
     let mut quotes = Quotes::default();
     for (number, line) in numbered(text) {
-        fill_into(
-            &mut filled,
-            strip_comment(line),
-            number,
-            0,
-            &mut quotes,
-            lookup,
-        )?;
+        let line = strip_comment(line);
+        fill_into(&mut filled, line, number, 0, &mut quotes, lookup)?;
         filled.push('\n');
     }
     Ok(join_emptied(&filled))
@@ -96,15 +90,8 @@ pub fn fill_line(
     lookup: &mut Lookup<'_>,
 ) -> Result<String, TemplateError> {
     let mut filled = String::with_capacity(line.len());
-    let mut quotes = Quotes::default();
-    fill_into(
-        &mut filled,
-        strip_comment(line),
-        number,
-        0,
-        &mut quotes,
-        lookup,
-    )?;
+    let line = strip_comment(line);
+    fill_into(&mut filled, line, number, 0, &mut Quotes::default(), lookup)?;
     Ok(join_emptied(&filled))
 }
 
