@@ -2,10 +2,8 @@
 //! and no more memory than the frames need.
 #![no_main]
 
-use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vidchat::failure::Failure;
 use vidchat::frame::FrameHeader;
 use vidchat::net::receiver::ReceiveOptions;
@@ -60,24 +58,9 @@ fuzz_target!(|said: Vec<Said>| {
             fuzzing::receive(stream, &options, &stats, &mut Shown).await
         });
         for said in &said {
-            match said.bytes() {
-                Ok(bytes) => {
-                    let (mut read, mut write) = tokio::io::split(&mut peer);
-                    let mut scrap = [0; 4096];
-                    let saying = write.write_all(&bytes);
-                    let reading = async { while matches!(read.read(&mut scrap).await, Ok(1..)) {} };
-                    tokio::select! {
-                        _ = saying => {}
-                        () = reading => {}
-                    }
-                }
-                Err(tenths) => {
-                    tokio::time::sleep(Duration::from_millis(u64::from(tenths) * 100)).await;
-                }
-            }
+            said.say(&mut peer).await;
         }
-        let _ = peer.shutdown().await;
-        let _ = tokio::io::copy(&mut peer, &mut tokio::io::sink()).await;
+        vidchat_fuzz::hang_up(peer).await;
         let error = receiving.await.expect("no panic").to_string();
         assert!(!error.is_empty() && !error.contains(char::is_control), "{error:?}");
     });

@@ -3,11 +3,9 @@
 #![no_main]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::sender::ServerOptions;
 use vidchat::net::{Hub, Service, fuzzing};
@@ -41,27 +39,12 @@ fuzz_target!(|input: (bool, Vec<Said>)| {
             };
             let data = Bytes::from_static(&[7; 64]);
             hub.publish(Frame { header, data });
-            match said.bytes() {
-                Ok(bytes) => {
-                    let (mut read, mut write) = tokio::io::split(&mut peer);
-                    let mut scrap = [0; 4096];
-                    let saying = write.write_all(&bytes);
-                    let reading = async { while matches!(read.read(&mut scrap).await, Ok(1..)) {} };
-                    tokio::select! {
-                        _ = saying => {}
-                        () = reading => {}
-                    }
-                }
-                Err(tenths) => {
-                    tokio::time::sleep(Duration::from_millis(u64::from(tenths) * 100)).await;
-                }
-            }
+            said.say(&mut peer).await;
             for link in service.viewers().list() {
                 let _ = (link.progress(), link.sent_ages());
             }
         }
-        let _ = peer.shutdown().await;
-        let _ = tokio::io::copy(&mut peer, &mut tokio::io::sink()).await;
+        vidchat_fuzz::hang_up(peer).await;
         serving.await.expect("no panic");
         assert_eq!(service.viewers().count(), 0);
         assert_eq!(*hub.watching().borrow(), 0);

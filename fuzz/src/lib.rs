@@ -1,7 +1,10 @@
-//! What the fuzz targets for whole conversations share: the messages of a peer, most of them with
-//! valid framing, so that the fuzzer gets beyond the first bytes.
+//! The common part of the fuzz targets for whole conversations: the messages of a peer, most of them
+//! with valid framing, so that the fuzzer gets beyond the first bytes.
+
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Ack, Bye, Control, Hello, Pong, Report};
@@ -9,7 +12,7 @@ use vidchat::wire::{Ack, Bye, Control, Hello, Pong, Report};
 /// Bytes after which a test with a message of any length is of no more use.
 const LONGEST: usize = 4096;
 
-/// What a peer says next.
+/// The next message of a peer.
 #[derive(Arbitrary, Debug)]
 pub enum Said {
     Hello {
@@ -91,8 +94,27 @@ impl CapsText {
 }
 
 impl Said {
+    /// Says it to `peer`, whose own words are read meanwhile and dropped.
+    pub async fn say(&self, peer: &mut DuplexStream) {
+        match self.bytes() {
+            Ok(bytes) => {
+                let (mut read, mut write) = tokio::io::split(peer);
+                let mut scrap = [0; 4096];
+                let saying = write.write_all(&bytes);
+                let reading = async { while matches!(read.read(&mut scrap).await, Ok(1..)) {} };
+                tokio::select! {
+                    _ = saying => {}
+                    () = reading => {}
+                }
+            }
+            Err(tenths) => {
+                tokio::time::sleep(Duration::from_millis(u64::from(tenths) * 100)).await;
+            }
+        }
+    }
+
     /// The bytes on the wire; `Err` with tenths of a second for a pause.
-    pub fn bytes(&self) -> Result<Vec<u8>, u8> {
+    fn bytes(&self) -> Result<Vec<u8>, u8> {
         let control = match self {
             Self::Hello {
                 version,
@@ -173,4 +195,10 @@ impl Said {
 fn message(json: &[u8]) -> Vec<u8> {
     let json = &json[..json.len().min(LONGEST)];
     [&(json.len() as u64).to_le_bytes()[..], json].concat()
+}
+
+/// Says no more to `peer`, and waits until it has ended too.
+pub async fn hang_up(mut peer: DuplexStream) {
+    let _ = peer.shutdown().await;
+    let _ = tokio::io::copy(&mut peer, &mut tokio::io::sink()).await;
 }
