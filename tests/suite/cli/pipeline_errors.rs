@@ -2,19 +2,8 @@
 
 use std::fs;
 
-use tempfile::TempDir;
-
 use crate::cli::errors::{fails, send_fails};
-use crate::support::run_vidchat;
-
-/// A pipeline file, and its path.
-fn file(text: &str) -> (TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("mine.gst");
-    fs::write(&path, text).unwrap();
-    let path = path.to_str().unwrap().to_owned();
-    (folder, path)
-}
+use crate::support::{run_vidchat, written_pipeline};
 
 #[test]
 fn a_pipeline_that_there_is_not() {
@@ -56,7 +45,7 @@ fn a_pipeline_that_there_is_not() {
 
 #[test]
 fn a_file_that_cannot_be_read() {
-    let (folder, path) = file("# Mine.\nvideotestsrc ! appsink name=frames\n");
+    let (folder, path) = written_pipeline("# Mine.\nvideotestsrc ! appsink name=frames\n");
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     // One that leads nowhere is there, and cannot be read either.
     #[cfg(unix)]
@@ -91,7 +80,7 @@ fn a_file_that_cannot_be_read() {
 #[test]
 fn a_file_without_an_element() {
     for text in ["", "# Nothing.\n", "\n\n\n"] {
-        let (_folder, path) = file(text);
+        let (_folder, path) = written_pipeline(text);
         let said = format!(
             "error: the pipeline {path:?} is not valid: there is no element in it\n\
              hint: vidchat pipelines show camera shows what one looks like"
@@ -281,7 +270,7 @@ fn a_file_with_a_mistake_names_its_line() {
             "put ! videoconvert ! between the two; gst-inspect-1.0 h264parse lists what it takes",
         ),
     ] {
-        let (_folder, path) = file(text);
+        let (_folder, path) = written_pipeline(text);
         let said = format!(
             "error: the pipeline {path:?} (line {line}) is not valid: {cause}\n  {shown}\n\
              hint: {hint}"
@@ -331,7 +320,7 @@ fn a_file_that_cannot_be_used_says_what_it_lacks() {
              hint: write ${name} or ${name:-default}, with letters, digits, - and _ in the name",
         ),
     ] {
-        let (_folder, path) = file(text);
+        let (_folder, path) = written_pipeline(text);
         let said = format!("error: the pipeline {path:?} {said}");
         send_fails(&["--pipeline", &path], 1, &said);
     }

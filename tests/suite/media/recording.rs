@@ -81,6 +81,18 @@ async fn opened(text: &str) -> (Stage, Source, UnboundedReceiver<SourceEvent>) {
     (stage, source, heard)
 }
 
+/// Waits until frames come again, which go to a second file. Both files are whole then.
+async fn both_are_whole(
+    (stage, source, mut heard): (Stage, Source, UnboundedReceiver<SourceEvent>),
+    first: &Path,
+) {
+    runs(&stage, &mut heard, 20).await;
+    assert!(frames_in(first) >= 10);
+    drop(source);
+    assert!(frames_in(&first.with_file_name("clip-2.mp4")) >= 10);
+    stage.close("done").await;
+}
+
 /// A folder, and a file in it.
 fn clip() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -106,19 +118,15 @@ async fn a_recording_is_whole_when_nobody_watches_and_the_next_one_leaves_it_alo
 
 #[tokio::test]
 async fn a_recording_is_whole_when_another_pipeline_takes_over() {
-    let (folder, path) = clip();
-    let (stage, source, mut heard) = opened(&into_mp4(&path)).await;
+    let (_folder, path) = clip();
+    let (stage, source, heard) = opened(&into_mp4(&path)).await;
     source.replace(pipeline_file(into_mp4(&path)));
-    runs(&stage, &mut heard, 20).await;
-    assert!(frames_in(&path) >= 10);
-    drop(source);
-    assert!(frames_in(&folder.path().join("clip-2.mp4")) >= 10);
-    stage.close("done").await;
+    both_are_whole((stage, source, heard), &path).await;
 }
 
 #[tokio::test]
 async fn a_recording_is_whole_when_the_source_is_lost_and_taken_up_again() {
-    let (folder, path) = clip();
+    let (_folder, path) = clip();
     let failing = format!("{FRAMES} ! identity error-after=40");
     let sink = format!("mp4mux ! filesink location={}", path.display());
     let (stage, source, mut heard) = opened(&recording(&failing, &sink)).await;
@@ -126,11 +134,7 @@ async fn a_recording_is_whole_when_the_source_is_lost_and_taken_up_again() {
     while !matches!(heard_next, SourceEvent::Lost(_)) {
         heard_next = said(&mut heard).await;
     }
-    runs(&stage, &mut heard, 20).await;
-    assert!(frames_in(&path) >= 10);
-    drop(source);
-    assert!(frames_in(&folder.path().join("clip-2.mp4")) >= 10);
-    stage.close("done").await;
+    both_are_whole((stage, source, heard), &path).await;
 }
 
 #[tokio::test]

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use tempfile::TempDir;
 
-use crate::support::{Ended, run_vidchat};
+use crate::support::{Ended, run_vidchat, written_pipeline};
 
 /// Runs a pipeline to its end.
 fn make(text: &str) {
@@ -203,7 +202,7 @@ fn a_uri_without_video_says_what_it_is() {
         "audiotestsrc num-buffers=100 ! wavenc ! filesink location={place}"
     ));
     let text = "uridecodebin uri=${uri} ! videoconvert ! appsink name=frames\n";
-    let (_folder, path) = written(text);
+    let (_folder, path) = written_pipeline(text);
     let uri = format!("uri=file://{place}");
     let args = [
         "send",
@@ -237,15 +236,6 @@ fn a_file_that_was_cut_off_is_suspected() {
     }
 }
 
-/// A pipeline file, and its path.
-fn written(text: &str) -> (TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("mine.gst");
-    fs::write(&path, text).unwrap();
-    let path = path.to_str().unwrap().to_owned();
-    (folder, path)
-}
-
 #[test]
 fn a_pipeline_that_can_give_no_frame_names_the_fix() {
     for (text, said) in [
@@ -264,7 +254,7 @@ fn a_pipeline_that_can_give_no_frame_names_the_fix() {
             "\nhint: put ! bayer2rgb ! videoconvert ! between the two",
         ),
     ] {
-        let (_folder, path) = written(text);
+        let (_folder, path) = written_pipeline(text);
         let ended = send(&path, None);
         assert!(ended.stderr.contains(said), "{text}: {}", ended.stderr);
         assert_eq!(ended.code(), 1);
@@ -300,7 +290,7 @@ fn other_ends_of_a_pipeline_are_named_with_their_fix() {
              hint: write a source in its place, such as videotestsrc",
         ),
     ] {
-        let (_folder, path) = written(text);
+        let (_folder, path) = written_pipeline(text);
         let said = format!("error: the pipeline {path:?} {said}");
         let ended = run_vidchat(["pipelines", "check", &path]);
         assert_eq!(
@@ -316,11 +306,12 @@ fn other_ends_of_a_pipeline_are_named_with_their_fix() {
         );
     }
     // The mistake of a receiving file, and of a file for the other end.
-    let (_folder, path) = written("videotestsrc ! fakesink name=frames\nappsrc ! fakesink\n");
+    let (_folder, path) =
+        written_pipeline("videotestsrc ! fakesink name=frames\nappsrc ! fakesink\n");
     let ended = run_vidchat(["pipelines", "check", &path]);
     let said = "its element \"frames\" is fakesink\nhint: give the name to an appsrc";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
-    let (_folder, path) = written("appsrc name=frames ! fakesink\n");
+    let (_folder, path) = written_pipeline("appsrc name=frames ! fakesink\n");
     let said = "its element \"frames\" is appsrc\nhint: it is for vidchat recv HOST";
     let ended = send(&path, None);
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
@@ -349,7 +340,7 @@ fn a_check_touches_nothing_that_a_file_names() {
             ),
         ] {
             fs::write(&film, "a film that nobody wants to lose").unwrap();
-            let (_folder, path) = written(&text);
+            let (_folder, path) = written_pipeline(&text);
             let ended = run_vidchat(["pipelines", "check", &path]);
             assert!(ended.code() <= 1, "{ended:?}");
             let shown = run_vidchat(["pipelines", "show", &path]);

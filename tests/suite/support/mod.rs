@@ -41,6 +41,15 @@ pub fn vidchat() -> Command {
     command
 }
 
+/// A pipeline file in a folder of its own, and its path.
+pub fn written_pipeline(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.gst");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
 /// How a process ended, and what it said.
 #[derive(Debug)]
 pub struct Ended {
