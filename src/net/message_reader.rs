@@ -22,7 +22,7 @@ pub struct MessageReader<R> {
     head: HeadBuffer,
     /// The longest frame message, in bytes.
     limit: u64,
-    /// What is known of the lengths of messages without a head.
+    /// The formats that the lengths of messages without a head may have.
     prefix: Prefix,
 }
 

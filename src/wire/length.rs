@@ -29,7 +29,7 @@ pub enum LengthFormat {
     Text(u8),
 }
 
-/// What is known of a peer's lengths.
+/// The formats that a peer's lengths may have, as far as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
     /// Their format.

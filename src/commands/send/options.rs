@@ -20,7 +20,7 @@ pub struct SendOptions {
     pub file: PipelineFile,
     pub values: Values,
     pub server: ServerOptions,
-    /// What pickles hold.
+    /// The contents of pickles.
     pub pickles: PickleContent,
     /// Whether to show a preview; `None` where the display decides.
     pub preview: Option<bool>,

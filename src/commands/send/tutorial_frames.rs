@@ -24,7 +24,7 @@ use crate::wire::Caps;
 
 const JPEG: &str = "image/jpeg";
 
-/// What is inside the pickles.
+/// The contents of the pickles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PickleContent {
     /// Pixels in BGR, as OpenCV has them.

@@ -295,7 +295,7 @@ fn spent(pickle: &[u8]) -> usize {
     machine.heap.spent()
 }
 
-/// What a pickle may take beside itself and its decoded frame.
+/// The bytes that a pickle may take beside itself and its decoded frame.
 fn allowed(pickle: &[u8]) -> usize {
     pickle.len() + (1 << 20)
 }

@@ -10,7 +10,7 @@ const PNG_PAIR_BYTES: u8 = 16;
 /// The marker at the start of a JPEG.
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
-/// What follows it are coefficients, in which 0xff is no marker where zero or a restart follows.
+/// The bytes behind it are coefficients, in which 0xff is no marker where zero or a restart follows.
 const SOS: u8 = 0xda;
 
 /// Reads each frame header (SOF). One buffer may hold several JPEGs, and decoders look for the next
