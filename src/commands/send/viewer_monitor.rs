@@ -112,7 +112,13 @@ impl ViewerMonitor {
     /// Waits until the encoder is to change its bit rate, and returns that in kbit/s. The wait may
     /// be cancelled without losing anything.
     pub async fn bitrate(&mut self) -> u32 {
+        let mut watching = self.hub.watching();
         loop {
+            if self.is_idle() {
+                // The hub holds the sending end, so the wait cannot fail.
+                let _ = watching.changed().await;
+                continue;
+            }
             self.ticks.tick().await;
             self.count = (self.count + 1) % TICKS;
             if self.count == 0 {
@@ -124,6 +130,13 @@ impl ViewerMonitor {
                 return rate;
             }
         }
+    }
+
+    /// Whether nothing follows from the viewers' links: there is no bit rate to choose, no viewer to
+    /// limit, and nobody reads statistics.
+    fn is_idle(&self) -> bool {
+        let may_limit = || self.viewers.list().iter().any(|link| !link.acks());
+        self.stats.is_none() && self.bitrate_control.is_none() && !may_limit()
     }
 
     /// Looks at the viewers' links, and limits those that acknowledge nothing. Returns the others.
