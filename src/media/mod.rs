@@ -1,6 +1,7 @@
 //! GStreamer: pipeline files, the camera, decoders, windows. It knows nothing of sockets; frames
 //! leave through a [`FrameSink`] and come in through [`playback::player::Player`].
 
+mod bitstream;
 pub mod capture;
 pub mod display;
 pub mod frame_sink;

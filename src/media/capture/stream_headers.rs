@@ -9,8 +9,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::media::bitstream::{leb128, start_code};
+
 /// The most bytes of parameter sets that are kept. Those of a real stream are a few hundred.
 const KEPT_LIMIT: usize = 64 << 10;
+
+/// The most bytes of the size of an open bitstream unit.
+const SIZE_BYTES: usize = 4;
 
 /// The codecs whose key frames need something that may not be in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +189,7 @@ impl Codec {
     /// The NAL unit that begins at `at` or after it, with its start code. Its end is not looked for
     /// where it holds the image, which is long.
     fn next_nal(self, frame: &[u8], at: usize) -> Option<Unit> {
-        let start = at + start_code(frame.get(at..)?)?;
+        let start = start_code(frame, at)?;
         let header = *frame.get(start + 3)?;
         let kind = match self {
             Self::H264 => header & 0x1f,
@@ -196,19 +201,13 @@ impl Codec {
         let end = if self.is_image(kind) {
             frame.len()
         } else {
-            let rest = &frame[start + 3..];
-            let next = start_code(rest).unwrap_or(rest.len());
-            let trailing = rest[..next].iter().rev().take_while(|byte| **byte == 0);
-            start + 3 + next - trailing.count()
+            let next = start_code(frame, start + 3).unwrap_or(frame.len());
+            let trailing = frame[start + 3..next].iter().rev();
+            next - trailing.take_while(|byte| **byte == 0).count()
         };
         let place = begin..end;
         Some(Unit { kind, place })
     }
-}
-
-/// The place of the next start code: two zeros and a one.
-fn start_code(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(3).position(|three| three == [0, 0, 1])
 }
 
 /// The open bitstream unit at `at`; `None` where there is none, or where it has no size or a wrong
@@ -217,24 +216,13 @@ fn next_obu(frame: &[u8], at: usize) -> Option<Unit> {
     let header = *frame.get(at)?;
     let (has_extension, has_size) = (header & 4 != 0, header & 2 != 0);
     let size_at = at + 1 + usize::from(has_extension);
-    let (size, length) = leb128(frame.get(size_at..)?).filter(|_| has_size)?;
+    let size = leb128(frame.get(size_at..)?).filter(|_| has_size);
+    let (size, length) = size.filter(|(_, length)| *length <= SIZE_BYTES)?;
     let end = size_at.checked_add(length)?.checked_add(size)?;
     (end <= frame.len()).then_some(Unit {
         kind: header >> 3 & 0x0f,
         place: at..end,
     })
-}
-
-/// A number in groups of seven bits, and the bytes that it takes.
-fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut value = 0_usize;
-    for (index, byte) in bytes.iter().take(4).enumerate() {
-        value |= usize::from(byte & 0x7f) << (index * 7);
-        if byte & 0x80 == 0 {
-            return Some((value, index + 1));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

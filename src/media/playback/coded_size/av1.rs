@@ -3,6 +3,7 @@
 
 use super::bits::Bits;
 use super::size::CodedSize;
+use crate::media::bitstream::leb128;
 
 /// Eight references, the frame itself, and the one that is shown.
 const KEPT: u8 = 10;
@@ -44,8 +45,8 @@ impl Av1 {
             let has_size = header & 2 != 0;
             rest = others.get(usize::from(has_extension)..)?;
             let length = if has_size {
-                let (length, others) = leb128(rest)?;
-                rest = others;
+                let (length, bytes) = leb128(rest)?;
+                rest = &rest[bytes..];
                 length
             } else {
                 rest.len()
@@ -73,18 +74,6 @@ impl Av1 {
         }
         Some(())
     }
-}
-
-/// A number whose bytes have seven bits each, the lowest first.
-fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut number = 0u64;
-    for (index, byte) in bytes.iter().take(8).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((usize::try_from(number).ok()?, &bytes[index + 1..]));
-        }
-    }
-    None
 }
 
 fn sequence(bits: &mut Bits<'_>) -> Option<Sequence> {

@@ -3,6 +3,7 @@
 
 use super::bits::Bits;
 use super::size::CodedSize;
+use crate::media::bitstream::start_code;
 
 /// 16 references and the frame itself.
 const KEPT: u8 = 17;
@@ -161,17 +162,6 @@ fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
         at = start_code(frame, start);
         Some(&frame[start..at.unwrap_or(frame.len())])
     })
-}
-
-fn start_code(frame: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match *frame.get(at..at + 3)? {
-            [0, 0, 1] => return Some(at),
-            // No start code can begin before the byte behind these.
-            [_, _, 2..=255] => at += 3,
-            _ => at += 1,
-        }
-    }
 }
 
 /// The start of a set without the bytes that keep start codes out of it.
