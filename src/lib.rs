@@ -14,5 +14,7 @@ pub mod frame;
 pub mod limits;
 pub mod media;
 pub mod net;
+pub mod pixels;
 pub mod usage;
+pub mod window;
 pub mod wire;

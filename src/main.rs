@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use vidchat::console;
 use vidchat::failure::Outcome;
-use vidchat::{cli::Cli, commands, media, usage};
+use vidchat::{cli::Cli, commands, media, usage, window};
 
 fn main() -> ExitCode {
     media::drain_cameras();
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Err(answer) => return answered(&answer),
     };
     console::log(cli.verbose);
-    media::on_main_thread(|| run(cli))
+    window::on_main_thread(|| run(cli))
 }
 
 fn parse() -> Result<Cli, clap::Error> {

@@ -23,14 +23,6 @@ use gstreamer::prelude::*;
 
 use crate::failure::{Failure, Outcome};
 
-/// Runs the program itself. On macOS it must leave the first thread to the windows.
-pub fn on_main_thread<T>(program: impl FnOnce() -> T + Send) -> T {
-    #[cfg(target_os = "macos")]
-    return gstreamer::macos_main(program);
-    #[cfg(not(target_os = "macos"))]
-    program()
-}
-
 /// Starts GStreamer; does nothing the second time.
 ///
 /// # Errors

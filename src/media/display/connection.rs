@@ -13,6 +13,8 @@ use x11rb::errors::{ConnectError, ConnectionError, ReplyError};
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt;
 
+use crate::window::X11_GONE;
+
 /// A kind of display. The environment names at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Display {
@@ -85,7 +87,6 @@ impl Display {
         if !self.hold_in(&mut state) {
             return None;
         }
-        tracing::debug!("display: {self:?} has the window");
         let watch = Watch(state.next);
         state.next += 1;
         state.watches.push((self, watch, Box::new(lost)));
@@ -154,11 +155,9 @@ fn has_port(name: &str) -> bool {
 }
 
 /// The reason why the connection to an X server is lost, in words for a person.
-pub fn x11_reason(error: &ConnectionError) -> String {
+fn x11_reason(error: &ConnectionError) -> String {
     match error {
-        ConnectionError::IoError(error) if is_thrown_out(error) => {
-            "the X server closed the connection".into()
-        }
+        ConnectionError::IoError(error) if is_thrown_out(error) => X11_GONE.into(),
         error => error.to_string(),
     }
 }
@@ -193,6 +192,8 @@ fn lose(display: Display, reason: &str) {
 mod wayland {
     use rustix::event::{PollFd, PollFlags, poll};
     use wayland_client::{Connection, EventQueue};
+
+    use crate::window::WAYLAND_GONE;
 
     pub struct Queue {
         connection: Connection,
@@ -229,7 +230,7 @@ mod wayland {
             let polled = poll(&mut ends, None);
             let gone = PollFlags::HUP | PollFlags::ERR;
             if polled.is_ok() && ends[0].revents().intersects(gone) {
-                return "the Wayland compositor closed the connection".into();
+                return WAYLAND_GONE.into();
             }
             if let Err(error) = queue.events.blocking_dispatch(&mut Nothing) {
                 return error.to_string();

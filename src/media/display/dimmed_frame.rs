@@ -1,43 +1,31 @@
-//! Darkens a frame and writes a line of text on it, for the freeze frame.
-//!
-//! `appsrc ! videoconvert ! videobalance ! textoverlay ! videoscale ! videoconvert ! appsink`, a
-//! small pipeline of its own, so that the stream's decoder and its state are left alone.
+//! A darker copy of a frame with a text on it, for sinks that draw in a window of their own.
 
-use anyhow::Context;
-use gst::prelude::*;
+use anyhow::{Context, Result};
+use gst_video::{VideoConverter, VideoFormat, VideoInfo};
 use gstreamer as gst;
-use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 
-use crate::media::gst::caps;
+use super::canvas::painter::{Painter, Texts};
+use super::canvas::scaler;
+use super::canvas::{Canvas, Seat};
+use crate::media::gst::{caps, ffi};
+use crate::pixels::{Pixel, Pixels};
 
-/// The elements, each used where it is installed. Enough of the colours stays to recognise the
-/// frame, and white letters are brighter than any of it.
-const STEPS: [(&str, &str); 2] = [
-    (
-        "videobalance",
-        "videobalance brightness=-0.05 contrast=0.45 saturation=0.4",
-    ),
-    (
-        "textoverlay",
-        "textoverlay name=text wait-text=false auto-resize=false halignment=center \
-         valignment=center line-alignment=center shaded-background=true shading-value=100",
-    ),
-];
-
-/// The time that one frame may take.
-const LIMIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
-
-/// Darkens frames of the same caps. Dropping it ends its pipeline.
+/// Makes frames of one kind of caps from frames of another.
 pub struct Dimmer {
-    pipeline: gst::Pipeline,
-    bright: gst_app::AppSrc,
-    dark: gst_app::AppSink,
     from: gst::Caps,
+    /// `from` as the canvas gets it.
+    square_from: gst::Caps,
     to: gst::Caps,
     darker: bool,
-    /// The number of frames so far, as the time of the next one: textoverlay takes no frame without a
-    /// time.
-    count: u64,
+    canvas: Canvas,
+    seat: Seat,
+    painter: Painter,
+    /// The frame as the canvas draws it, in the size of `to`.
+    pixels: Vec<Pixel>,
+    drawn: VideoInfo,
+    made: VideoInfo,
+    convert: VideoConverter,
 }
 
 impl Dimmer {
@@ -46,44 +34,33 @@ impl Dimmer {
     ///
     /// # Errors
     ///
-    /// Where `from` are no raw caps, or where an element is not installed.
-    pub fn new(from: &gst::Caps, to: &gst::Caps, darker: bool) -> anyhow::Result<Self> {
-        let info = caps::raw_info(from)?;
-        let wanted =
-            |(element, _): &(&str, _)| darker && gst::ElementFactory::find(element).is_some();
-        let steps = STEPS.into_iter().filter(wanted);
-        let steps: String = steps.map(|(_, step)| format!("{step} ! ")).collect();
-        let text = format!(
-            "appsrc name=bright ! videoconvert ! {steps}videoscale add-borders=true \
-             ! videoconvert ! appsink name=dark sync=false max-buffers=1"
-        );
-        let pipeline = gst::parse::launch(&text)?
-            .downcast::<gst::Pipeline>()
-            .map_err(|_| anyhow::anyhow!("no pipeline"))?;
-        let bright = pipeline.by_name("bright").and_then(|e| e.downcast().ok());
-        let dark = pipeline.by_name("dark").and_then(|e| e.downcast().ok());
-        let (bright, dark): (gst_app::AppSrc, gst_app::AppSink) =
-            bright.zip(dark).context("no ends")?;
-        bright.set_format(gst::Format::Time);
-        bright.set_caps(Some(&paced_as(from, to)));
-        dark.set_caps(Some(to));
-        if let Some(text) = pipeline.by_name("text") {
-            text.set_property(
-                "font-desc",
-                format!("Sans Bold {}px", letters(info.width(), info.height())),
-            );
+    /// Where either are no raw caps.
+    pub fn new(from: &gst::Caps, to: &gst::Caps, darker: bool) -> Result<Self> {
+        let (source, made) = (caps::raw_info(from)?, caps::raw_info(to)?);
+        let (width, height) = (made.width(), made.height());
+        let drawn = scaler::like(&made, scaler::PIXELS, width, height).build()?;
+        let convert = VideoConverter::new(&drawn, &made, None)?;
+        let canvas = Canvas::default();
+        let seat = canvas.seat();
+        let mut square_from = from.clone();
+        // The canvas has square pixels. Where both have others of one shape, none is changed.
+        if source.par() == made.par() {
+            let square = gst::Fraction::new(1, 1);
+            square_from.make_mut().set("pixel-aspect-ratio", square);
         }
-        let dimmer = Self {
-            pipeline,
-            bright,
-            dark,
+        Ok(Self {
             from: from.clone(),
+            square_from,
             to: to.clone(),
             darker,
-            count: 0,
-        };
-        dimmer.pipeline.set_state(gst::State::Playing)?;
-        Ok(dimmer)
+            canvas,
+            seat,
+            painter: Painter::new(),
+            pixels: vec![0; width as usize * height as usize],
+            drawn,
+            made,
+            convert,
+        })
     }
 
     /// Whether it was made for these caps and this darkness.
@@ -95,29 +72,25 @@ impl Dimmer {
     ///
     /// # Errors
     ///
-    /// Where the pipeline gives no frame in time.
-    pub fn dim(&mut self, frame: &gst::Buffer, text: &str) -> anyhow::Result<gst::Buffer> {
-        if let Some(element) = self.pipeline.by_name("text") {
-            // The element reads Pango's markup.
-            let text = glib::markup_escape_text(text);
-            element.set_property("text", text.as_str());
+    /// Where there is no memory for it.
+    pub fn dim(&mut self, frame: &gst::Buffer, text: &str) -> Result<gst::Buffer> {
+        let sample = gst::Sample::builder().buffer(frame).caps(&self.square_from);
+        self.seat.show(sample.build());
+        if self.darker {
+            self.seat.freeze(text);
         }
-        // The copy shares the frame's memory.
-        let mut frame = frame.copy();
-        set_time(&mut frame, Some(gst::ClockTime::from_mseconds(self.count)));
-        self.count += 1;
-        self.bright.push_buffer(frame)?;
-        let sample = self.dark.try_pull_sample(LIMIT).context("nothing came")?;
-        let mut dark = sample.buffer_owned().context("nothing came of it")?;
-        drop(sample);
-        set_time(&mut dark, None);
-        Ok(dark)
-    }
-}
-
-impl Drop for Dimmer {
-    fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        let (width, height) = (self.made.width() as usize, self.made.height() as usize);
+        let mut pixels = Pixels::new(width, height, &mut self.pixels).context("no pixels")?;
+        self.painter
+            .paint(&self.canvas, &mut pixels, 0, Texts::Drawn);
+        let mut buffer = gst::Buffer::with_size(self.made.size())?;
+        let inside = buffer.get_mut().context("a new buffer has one owner")?;
+        let mut made = gst_video::VideoFrameRef::from_buffer_ref_writable(inside, &self.made)?;
+        ffi::draw_on_pixels(&mut self.pixels, &self.drawn, |drawn| {
+            self.convert.frame_ref(drawn, &mut made);
+        })?;
+        drop(made);
+        Ok(buffer)
     }
 }
 
@@ -126,40 +99,10 @@ impl Drop for Dimmer {
 /// # Errors
 ///
 /// Where no frame can have this size.
-pub fn black((width, height): (u32, u32)) -> anyhow::Result<(gst::Buffer, gst::Caps)> {
-    use gstreamer_video::{VideoFormat, VideoInfo};
+pub fn black((width, height): (u32, u32)) -> Result<(gst::Buffer, gst::Caps)> {
     let info = VideoInfo::builder(VideoFormat::Rgb, width, height).build()?;
     let frame = gst::Buffer::from_slice(vec![0; info.size()]);
     Ok((frame, info.to_caps()?))
-}
-
-fn set_time(frame: &mut gst::Buffer, time: Option<gst::ClockTime>) {
-    let frame = frame.make_mut();
-    frame.set_pts(time);
-    frame.set_dts(None);
-    frame.set_duration(None);
-}
-
-/// The size of the letters in pixels, for a frame of this size: about thirty of them fit across.
-/// Longer text is wrapped.
-fn letters(width: u32, height: u32) -> u32 {
-    (height / 13).min(width / 19).max(9)
-}
-
-/// `from` at the frame rate of `to`. Converters change everything but the rate, and refuse another
-/// one.
-fn paced_as(from: &gst::Caps, to: &gst::Caps) -> gst::Caps {
-    let mut paced = from.clone();
-    let rate = to
-        .structure(0)
-        .and_then(|fields| fields.get::<gst::Fraction>("framerate").ok());
-    if let Some(fields) = paced.make_mut().structure_mut(0) {
-        match rate {
-            Some(rate) => fields.set("framerate", rate),
-            None => fields.remove_field("framerate"),
-        }
-    }
-    paced
 }
 
 #[cfg(test)]
@@ -180,7 +123,7 @@ mod tests {
         let mut dimmer = Dimmer::new(&caps, &caps, true).unwrap();
         let bright = gst::Buffer::from_slice(vec![200; (width * height) as usize]);
         let dark = dimmer.dim(&bright, text).unwrap();
-        assert_eq!(dark.pts(), None);
+
         assert_eq!(
             bright.map_readable().unwrap()[0],
             200,

@@ -1,4 +1,5 @@
-//! The freeze frame: the last frame, darker and with a text on it, while no live frame comes.
+//! The freeze frame of sinks that open a window of their own: the last frame, darker and with a text
+//! on it, while no live frame comes. A canvas has its own.
 //!
 //! A probe in front of the sink keeps the newest raw frame. A thread, "freeze", darkens it and
 //! chains it into the same pad. That works while the rest of the pipeline is idle, and leaves a
@@ -16,10 +17,12 @@ use std::time::Duration;
 use anyhow::Context;
 use gst::prelude::*;
 use gstreamer as gst;
+use gstreamer_app as gst_app;
 use parking_lot::{Condvar, Mutex};
 
 use super::dimmed_frame::{self, Dimmer};
 use super::window::Window;
+use super::{sink, terminal};
 use crate::media::gst::element;
 
 /// The elements that may stand between the pad and the sink. Each hands every frame on at once, and
@@ -45,6 +48,17 @@ pub fn is_drawing() -> bool {
 
 /// The sink that shows frames to a person; `None` for files, pipes, and other sinks.
 pub fn display_sink(pipeline: &gst::Pipeline) -> Option<gst::Element> {
+    let of_canvas = |name| {
+        pipeline
+            .by_name(name)
+            .filter(|e| e.is::<gst_app::AppSink>())
+    };
+    if let Some(sink) = [sink::WINDOW, terminal::BLOCKS]
+        .into_iter()
+        .find_map(of_canvas)
+    {
+        return Some(sink);
+    }
     let shows = |sink: &gst::Element| {
         let factory = sink.factory()?;
         let class = factory.metadata("klass")?;
@@ -61,7 +75,6 @@ pub struct FreezeFrame {
     thread: Option<Receiver<()>>,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -126,23 +139,24 @@ struct Job {
 }
 
 impl FreezeFrame {
-    /// A freeze frame that shows nothing yet.
-    pub fn new() -> Self {
+    /// A freeze frame that shows nothing yet. `live` is set with every frame from the network: frames
+    /// that came before the text do not end the freeze frame, however late they leave a decoder.
+    pub fn new(live: &Arc<AtomicBool>) -> Self {
+        let shared = Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            live: Arc::clone(live),
+        };
         Self {
-            shared: Arc::default(),
+            shared: Arc::new(shared),
             thread: None,
         }
     }
 
-    /// Set this with every frame from the network. Frames that came before the text do not end the
-    /// freeze frame, however late they leave a decoder.
-    pub fn live(&self) -> &Arc<AtomicBool> {
-        &self.shared.live
-    }
-
     /// Works on this pipeline from here on, whose frames measure `natural` pixels.
     pub fn attach(&self, pipeline: &gst::Pipeline, natural: (u32, u32)) {
-        let pad = display_sink(pipeline).and_then(|sink| entry(&sink));
+        let sink = display_sink(pipeline).filter(|sink| !sink.is::<gst_app::AppSink>());
+        let pad = sink.and_then(|sink| entry(&sink));
         if let Some(pad) = &pad {
             let shared = Arc::clone(&self.shared);
             let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -172,24 +186,24 @@ impl FreezeFrame {
     pub fn resume(&mut self, window: &Window) {
         let mut state = self.shared.state.lock();
         self.shared.redraw(&mut state);
-        let is_due = state.task == Task::Draw;
+        let is_due = state.task == Task::Draw && state.pad.is_some();
         drop(state);
         if is_due {
             self.start(window);
         }
     }
 
-    /// Shows the last frame darker and with this text, or changes the text. Returns the visible
-    /// part of the text.
-    pub fn freeze(&mut self, text: &str, window: &Window) -> String {
-        let text = visible(text);
+    /// Shows the last frame darker and with this text, or changes the text.
+    pub fn freeze(&mut self, text: &str, window: &Window) {
         self.shared.live.store(false, Relaxed);
         let mut state = self.shared.state.lock();
-        state.shown = Shown::Frozen(text.clone());
+        state.shown = Shown::Frozen(text.to_owned());
         self.shared.redraw(&mut state);
+        let has_place = state.pad.is_some();
         drop(state);
-        self.start(window);
-        text
+        if has_place {
+            self.start(window);
+        }
     }
 
     /// Starts the thread, where it does not run yet.
@@ -211,20 +225,6 @@ impl FreezeFrame {
             Ok(_) => self.thread = Some(ended),
             Err(e) => tracing::debug!("freeze frame: {e}"),
         }
-    }
-
-    /// The text on the frame, while it is frozen.
-    pub fn text(&self) -> Option<String> {
-        match &self.shared.state.lock().shown {
-            Shown::Frozen(text) => Some(text.clone()),
-            Shown::Live | Shown::Kept => None,
-        }
-    }
-
-    /// Draws the frame again unless it is live, for a window whose size may have changed.
-    pub fn redrawer(&self) -> impl Fn() + Send + Sync + 'static {
-        let shared = Arc::clone(&self.shared);
-        move || shared.redraw(&mut shared.state.lock())
     }
 }
 
@@ -268,11 +268,7 @@ impl Shared {
         match state.shown {
             Shown::Live => {}
             Shown::Kept => state.shown = Shown::Live,
-            Shown::Frozen(_) if self.live.load(Relaxed) => {
-                state.shown = Shown::Live;
-                // For the window's title.
-                self.wake(&mut state);
-            }
+            Shown::Frozen(_) if self.live.load(Relaxed) => state.shown = Shown::Live,
             Shown::Frozen(_) => self.redraw(&mut state),
         }
     }
@@ -323,12 +319,6 @@ impl PadCaps {
     }
 }
 
-/// Text for one place on the screen: without control characters, and of limited length.
-fn visible(text: &str) -> String {
-    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    visible.take(200).collect()
-}
-
 /// The pad in front of the sink at which frames go in, before they are converted for it.
 fn entry(sink: &gst::Element) -> Option<gst::Pad> {
     let mut pad = sink.static_pad("sink")?;
@@ -350,12 +340,9 @@ fn run(shared: &Shared, window: &Window) {
             tracing::debug!("freeze frame: {e:#}");
             dimmer = None;
         }
-        let frozen = matches!(job.shown, Shown::Frozen(_));
-        if !frozen {
+        if !matches!(job.shown, Shown::Frozen(_)) {
             dimmer = None;
         }
-        // By now there is a window, if there ever is one.
-        window.waits(frozen);
     }
 }
 

@@ -1,9 +1,11 @@
-//! Sinks: windows, the terminal, and the freeze frame that they show while no live frame comes.
+//! Displays: the canvas, its window, the terminal, and sinks with a window of their own.
 
+pub(crate) mod canvas;
 pub(crate) mod connection;
 pub(crate) mod dimmed_frame;
+pub(crate) mod foreign_sink;
 pub(crate) mod freeze_frame;
 pub mod sink;
+pub(crate) mod snapshot;
 pub mod terminal;
 pub mod window;
-pub(crate) mod x11;

@@ -1,77 +1,60 @@
-//! The choice of the sink that `${window}` stands for.
+//! The elements that `${window}` stands for, and the desktop that their window is on.
 //!
 //! GStreamer's own choice, `autovideosink`, prefers `glimagesink`. Without a graphics card that one
-//! costs over ten times the processor time of X11's own sinks. Where there is no display at all,
-//! `autovideosink` shows nothing, and only a warning tells of it.
+//! costs over ten times the processor time. On Wayland its sinks have neither a title nor keys. So
+//! the frames go to an `appsink`, from which [`super::window`] draws them.
 
 use std::env;
 use std::sync::OnceLock;
 
 use crate::failure::{Failure, Outcome};
-use crate::media::gst::element;
-use crate::media::gst::probe::{self, Probe, Reach};
+use crate::media::gst::probe::{self, Probe};
+use crate::window::Desktop;
 
 use super::connection::Display;
 
-/// A sink with a window.
-struct Candidate {
-    /// The variable that names its display; empty where the system has one display.
-    variable: &'static str,
-    /// The text for a pipeline.
-    launch: &'static str,
-}
+/// The name of the `appsink` whose frames are shown in a window.
+pub(crate) const WINDOW: &str = "window";
 
-/// The sinks, the best first. `ximagesink` cannot scale, but asks for frames of its window's size,
-/// and videoscale makes those.
-const SINKS: [Candidate; 6] = [
-    Candidate::new("DISPLAY", "xvimagesink sync=false"),
-    Candidate::new(
-        "DISPLAY",
-        "videoscale add-borders=true ! ximagesink sync=false",
-    ),
-    Candidate::new("WAYLAND_DISPLAY", "waylandsink sync=false"),
-    Candidate::new("WAYLAND_DISPLAY", "glimagesink sync=false"),
-    Candidate::new("", "d3d11videosink sync=false"),
-    Candidate::new("", "osxvideosink sync=false"),
+/// It takes raw frames of every format and size, in the computer's own memory.
+const ELEMENTS: &str = "appsink name=window sync=false caps=video/x-raw";
+
+/// The variables that name a display, the best one first.
+const VARIABLES: [(&str, Display, Desktop); 2] = [
+    ("WAYLAND_DISPLAY", Display::Wayland, Desktop::Wayland),
+    ("DISPLAY", Display::X11, Desktop::X11),
 ];
 
-/// The variables that name a display.
-const VARIABLES: [&str; 2] = ["DISPLAY", "WAYLAND_DISPLAY"];
-
-impl Candidate {
-    const fn new(variable: &'static str, launch: &'static str) -> Self {
-        Self { variable, launch }
-    }
-
-    /// Whether this machine may have a display for it.
-    fn may_work(&self) -> bool {
-        if self.variable.is_empty() {
-            element::kinds(self.launch).all(element::is_installed)
-        } else {
-            is_set(self.variable)
-        }
-    }
-}
-
-/// The elements for a window on this machine's display. They are chosen once.
+/// The elements for a window on this machine's display.
 ///
 /// # Errors
 ///
-/// Where there is no display, or no sink that works on it.
+/// Where there is no display that answers.
 pub fn window() -> Outcome<String> {
-    static CHOSEN: OnceLock<Outcome<String>> = OnceLock::new();
+    desktop().map(|_| ELEMENTS.into())
+}
+
+/// The desktop for windows. It is chosen once.
+///
+/// # Errors
+///
+/// Where there is no display that answers.
+pub fn desktop() -> Outcome<Desktop> {
+    static CHOSEN: OnceLock<Outcome<Desktop>> = OnceLock::new();
     CHOSEN.get_or_init(choose).clone()
 }
 
-/// Tries the sinks for the displays that this machine names. Each is tried when the iterator gets
-/// there.
-pub fn probes() -> impl Iterator<Item = Probe<String>> {
-    // An X server may reset when its last client leaves, such as a sink that was tried.
-    if is_set("DISPLAY") {
-        Display::X11.hold();
-    }
-    let candidates = SINKS.into_iter().filter(Candidate::may_work);
-    candidates.map(|sink| probe::chain(sink.launch, probe::NO_DISPLAY, Reach::Devices))
+/// Tries the displays that this machine names. Each is tried when the iterator gets there.
+pub fn probes() -> impl Iterator<Item = Probe<Desktop>> {
+    let native = cfg!(not(all(unix, not(target_os = "macos"))));
+    let native = native.then(|| Probe::new("desktop", Ok(Desktop::Native)));
+    let named = VARIABLES.into_iter().filter(|(name, ..)| is_set(name));
+    let named = named.map(|(name, display, desktop)| {
+        let answers = display.hold();
+        let result = answers.then_some(desktop).ok_or(probe::NO_DISPLAY.into());
+        Probe::new(name, result)
+    });
+    native.into_iter().chain(named)
 }
 
 /// Whether there is an X display that can be opened.
@@ -81,29 +64,29 @@ pub fn x_display_answers() -> bool {
 
 /// Whether the environment names a display, which may or may not answer.
 pub fn display_is_named() -> bool {
-    VARIABLES.into_iter().any(is_set)
+    VARIABLES.into_iter().any(|(name, ..)| is_set(name))
 }
 
 fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
-fn choose() -> Outcome<String> {
-    let failed = match probe::choose(probes()) {
-        Ok(sink) => return Ok(sink),
-        Err(failed) => failed,
-    };
+fn choose() -> Outcome<Desktop> {
+    if let Ok(desktop) = probe::choose(probes()) {
+        return Ok(desktop);
+    }
     let failure = Failure::start("cannot open a window");
-    Err(match VARIABLES.into_iter().find(|name| is_set(name)) {
-        Some(name) => failure
-            .cause(format!(
-                "the display {:?} ({name}) does not answer",
-                env::var_os(name).unwrap_or_default()
-            ))
-            .found(probe::lines(&failed))
-            .hint("--display terminal shows the video in a terminal"),
-        None => failure
-            .cause("there is no display")
-            .hint("--display terminal shows the video in a terminal, --display none shows nothing"),
-    })
+    Err(
+        match VARIABLES.into_iter().find(|(name, ..)| is_set(name)) {
+            Some((name, ..)) => failure
+                .cause(format!(
+                    "the display {:?} ({name}) does not answer",
+                    env::var_os(name).unwrap_or_default()
+                ))
+                .hint("--display terminal shows the video in a terminal"),
+            None => failure.cause("there is no display").hint(
+                "--display terminal shows the video in a terminal, --display none shows nothing",
+            ),
+        },
+    )
 }

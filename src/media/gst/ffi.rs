@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use anyhow::Context;
+use gstreamer as gst;
 use gstreamer_video as gst_video;
-use gstreamer_video::prelude::*;
 
 /// Has `v4l2src` give its camera back when it stops.
 ///
@@ -55,11 +56,41 @@ pub fn survive_display() {
     });
 }
 
-/// Has an X11 sink draw into the window `id`.
-pub fn draw_into(overlay: &gst_video::VideoOverlay, id: u32) {
-    // SAFETY: the function is unsafe for platforms whose handles are addresses. The handle of
-    // `ximagesink` and `xvimagesink` is a number that the X server checks.
-    unsafe { overlay.set_window_handle(id as usize) };
+/// Has `draw` write on `pixels` as on a frame of this layout, without a copy.
+///
+/// # Errors
+///
+/// Where there are fewer pixels than the layout has.
+pub fn draw_on_pixels(
+    pixels: &mut [u32],
+    layout: &gst_video::VideoInfo,
+    draw: impl FnOnce(&mut gst_video::VideoFrameRef<&mut gst::BufferRef>),
+) -> anyhow::Result<()> {
+    /// The bytes of pixels that are borrowed for longer than Rust can know.
+    struct Bytes {
+        start: *mut u8,
+        length: usize,
+    }
+    // SAFETY: the bytes are used by the one thread that calls this function, or by threads that it
+    // waits for.
+    unsafe impl Send for Bytes {}
+    impl AsMut<[u8]> for Bytes {
+        fn as_mut(&mut self) -> &mut [u8] {
+            // SAFETY: they are those of `pixels`, which nothing else uses meanwhile.
+            unsafe { std::slice::from_raw_parts_mut(self.start, self.length) }
+        }
+    }
+    let mut buffer = gst::Buffer::from_mut_slice(Bytes {
+        start: pixels.as_mut_ptr().cast(),
+        length: size_of_val(pixels),
+    });
+    let buffer_ref = buffer.get_mut().context("a new buffer has one owner")?;
+    let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer_ref, layout)
+        .map_err(|_| anyhow::anyhow!("there are too few pixels"))?;
+    // `draw` gets a frame that it cannot keep, and a buffer to which it has the only reference. So
+    // the memory is given back below, before `pixels` can be used again.
+    draw(&mut frame);
+    Ok(())
 }
 
 /// Stops this process as Ctrl-Z stops a program that does not listen to it. Returns when the

@@ -50,14 +50,36 @@ const SYSTEMS: [(&str, Manager); 7] = [
 /// What to type on this machine so that `element` is there, such as
 /// `sudo apt install gstreamer1.0-plugins-good`; `None` where nothing is known.
 pub fn install_hint(element: &str) -> Option<String> {
-    let manager = if cfg!(target_os = "macos") {
-        Manager::Brew
-    } else if cfg!(target_os = "windows") {
-        Manager::Installer
-    } else {
-        manager_of(&fs::read_to_string("/etc/os-release").unwrap_or_default())?
+    hint_for(element, this_manager()?)
+}
+
+/// What to type on this machine so that a shared library is there, such as
+/// `sudo apt install libxkbcommon-x11-0`.
+pub fn library(name: &str) -> Option<String> {
+    library_hint(name, this_manager()?)
+}
+
+fn library_hint(name: &str, manager: Manager) -> Option<String> {
+    let probe = format!("shared:{name}");
+    let mut rows = table().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|fields| fields.get(1) == Some(&&*probe))?;
+    let (command, package) = match manager {
+        Manager::Apt => ("apt install", row.get(2)?),
+        Manager::Rpm(command) => return Some(format!("sudo {command} install {}", row.get(3)?)),
+        Manager::Pacman => ("pacman -S", row.get(4)?),
+        Manager::Brew | Manager::Installer => return None,
     };
-    hint_for(element, manager)
+    Some(format!("sudo {command} {package}"))
+}
+
+fn this_manager() -> Option<Manager> {
+    if cfg!(target_os = "macos") {
+        Some(Manager::Brew)
+    } else if cfg!(target_os = "windows") {
+        Some(Manager::Installer)
+    } else {
+        manager_of(&fs::read_to_string("/etc/os-release").unwrap_or_default())
+    }
 }
 
 /// The package manager of the system that `os_release` describes.
@@ -102,10 +124,11 @@ fn row_of(element: &str) -> Option<Row<'static>> {
 }
 
 fn rows() -> impl Iterator<Item = Row<'static>> {
-    TABLE
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(row)
+    table().filter_map(row)
+}
+
+fn table() -> impl Iterator<Item = &'static str> {
+    TABLE.lines().filter(|line| !line.starts_with('#'))
 }
 
 /// `None` where the line names no elements.

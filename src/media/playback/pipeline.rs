@@ -6,15 +6,15 @@ use std::sync::atomic::AtomicU64;
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Outcome;
+use crate::media::display::canvas::{Canvas, Seat};
 use crate::media::display::freeze_frame::FreezeFrame;
-use crate::media::display::terminal::Terminal;
+use crate::media::display::sink;
+use crate::media::display::terminal::{self, Terminal};
 use crate::media::display::window::Window;
 use crate::media::frame_sink::FrameSink;
-use crate::media::gst::element;
 use crate::media::gst::stop;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::{build, ends};
@@ -33,6 +33,11 @@ pub(super) struct Context {
     /// The player's owner.
     pub events: UnboundedSender<PlayerEvent>,
     pub window: Window,
+    /// What the window or the terminal shows.
+    pub canvas: Canvas,
+    /// The place of the frames on the canvas.
+    pub seat: Arc<Seat>,
+    /// Stands for the canvas where the pipeline's own sink opens a window.
     pub freeze_frame: FreezeFrame,
     /// Recognises the frames at the sink, where somebody wants to know.
     pub tracker: Option<Arc<FrameTracker>>,
@@ -79,6 +84,7 @@ pub(super) struct PlaybackPipeline {
     feed: Arc<AppsrcFeed>,
     terminal: Option<Terminal>,
     window: Window,
+    seat: Arc<Seat>,
     progress: Progress,
     tell: Tell,
 }
@@ -110,9 +116,12 @@ impl PlaybackPipeline {
             }
             Purpose::Trial => (true, None),
         };
-        let terminal = Terminal::of(&pipeline, terminal, &context.freeze_frame, size)?;
-        if terminal.is_none() {
-            context.window.attach(&pipeline, size);
+        let (canvas, seat) = (&context.canvas, &context.seat);
+        let terminal = Terminal::of(&pipeline, terminal, canvas, seat)?;
+        if terminal.is_some() {
+            seat.set_shape(size);
+        } else {
+            context.window.attach(&pipeline, seat, size)?;
         }
         if let Some(frame_sink) = &context.taken {
             transcode::attach(&pipeline, frame_sink);
@@ -133,6 +142,7 @@ impl PlaybackPipeline {
             feed: Arc::new(feed),
             terminal,
             window,
+            seat: Arc::clone(seat),
             progress: Progress::Starting,
             tell,
         };
@@ -199,18 +209,8 @@ impl PlaybackPipeline {
 
     /// Prepares for frames of these caps, for which its text is the same.
     pub fn set_caps(&self, caps: &Caps, gst_caps: &gst::Caps) {
-        self.window.resize(caps.display_size());
-        if let Some(terminal) = &self.terminal {
-            terminal.set_aspect(caps.display_size());
-        }
+        self.window.resize(&self.seat, caps.display_size());
         self.feed.set_caps(caps, gst_caps);
-    }
-
-    /// Freezes the terminal's frame with `text` on it, where there is a terminal.
-    pub fn freeze(&self, text: &str) {
-        if let Some(terminal) = &self.terminal {
-            terminal.freeze(text);
-        }
     }
 
     /// Goes on after its trial, with frames of the caps that it was tried with.
@@ -287,7 +287,6 @@ impl Drop for PlaybackPipeline {
             // stopped nor freed.
             return std::mem::forget(self.pipeline.clone());
         }
-        self.window.detach(&self.pipeline);
         if !stop::stop(&self.pipeline) {
             let limit = stop::LIMIT.as_secs();
             let place = &self.place;
@@ -300,10 +299,11 @@ impl Drop for PlaybackPipeline {
 fn ends(pipeline: &gst::Pipeline) -> Vec<String> {
     let sinks = pipeline.iterate_sinks().into_iter().flatten();
     let end = |sink: gst::Element| {
-        if sink.is::<gst_video::VideoOverlay>() || element::kind(&sink) == "autovideosink" {
+        let is_own = sink.is::<gst_app::AppSink>();
+        if is_own && sink.name() == sink::WINDOW {
             return Some("the window".to_owned());
         }
-        if sink.name() == "blocks" {
+        if is_own && sink.name() == terminal::BLOCKS {
             return Some("the terminal".to_owned());
         }
         ["location", "device", "fd", "port"]

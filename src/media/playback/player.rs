@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::frame::FrameHeader;
+use crate::media::display::canvas::Canvas;
 use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::window::{Window, WindowAction};
 use crate::media::gst::thread_room::no_thread;
@@ -42,7 +43,7 @@ pub struct Player {
     ended: Receiver<()>,
     tracker: Option<Arc<FrameTracker>>,
     sample: Option<Arc<Sample>>,
-    /// See [`FreezeFrame::live`].
+    /// See [`crate::media::display::canvas::Seat::live`].
     live: Arc<AtomicBool>,
     /// The display went away.
     display_lost: Arc<AtomicBool>,
@@ -51,16 +52,19 @@ pub struct Player {
 impl Player {
     /// Starts the thread. The pipeline is opened when the caps are known.
     pub fn spawn(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
-        let freeze_frame = FreezeFrame::new();
-        let live = Arc::clone(freeze_frame.live());
+        let canvas = Canvas::default();
+        let seat = Arc::new(canvas.seat());
+        let live = Arc::clone(seat.live());
         let display_lost = Arc::<AtomicBool>::default();
-        let window = window(&options.title, &freeze_frame, &display_lost, &events);
+        let window = window(&options.title, &canvas, &display_lost, &events);
         let tracker = options.seen.map(FrameTracker::new);
         let sample = options.replaceable.then(Arc::<Sample>::default);
         let context = Context {
             events,
             window,
-            freeze_frame,
+            canvas,
+            seat,
+            freeze_frame: FreezeFrame::new(&live),
             tracker: tracker.clone(),
             shown: options.shown,
             enough: options.enough,
@@ -203,14 +207,12 @@ impl Drop for Player {
 /// A window whose actions become events.
 fn window(
     title: &str,
-    freeze_frame: &FreezeFrame,
+    canvas: &Canvas,
     display_lost: &Arc<AtomicBool>,
     events: &UnboundedSender<PlayerEvent>,
 ) -> Window {
-    let redraw = freeze_frame.redrawer();
     let (lost, events) = (Arc::clone(display_lost), events.clone());
-    Window::new(title, move |action| match action {
-        WindowAction::Exposed => redraw(),
+    Window::new(title, canvas, move |action| match action {
         WindowAction::Quit => {
             let _ = events.send(PlayerEvent::Quit);
         }

@@ -297,12 +297,11 @@ impl PlayerThread {
         let Context {
             freeze_frame,
             window,
+            seat,
             ..
         } = &mut self.context;
-        let text = freeze_frame.freeze(text, window);
-        if let Some(current) = &self.current {
-            current.pipeline.freeze(&text);
-        }
+        seat.freeze(text);
+        freeze_frame.freeze(text, window);
     }
 
     fn flush(&mut self, buffer: gst::Buffer) {

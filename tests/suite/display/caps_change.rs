@@ -110,14 +110,15 @@ fn display_of_a_stream_that_changes_its_caps_stays_one_window() {
     sender.send(("RGB", (64, 48), "", &red));
     let window = screen.window(TITLE);
     for (format, shown, colour) in [
-        (("RGB", (64, 48), "", &red[..]), (64, 48), red),
-        (("RGB", (128, 96), "", &green), (128, 96), green),
+        // Small frames are enlarged to a quarter of the screen's width.
+        (("RGB", (64, 48), "", &red[..]), (256, 192), red),
+        (("RGB", (280, 210), "", &green), (280, 210), green),
         // The same size in another format, with the bytes the other way round.
-        (("BGR", (128, 96), square, &red), (128, 96), blue),
-        (("GRAY8", (160, 40), "", &[255]), (160, 40), [255; 3]),
+        (("BGR", (280, 210), square, &red), (280, 210), blue),
+        (("GRAY8", (160, 40), "", &[255]), (320, 80), [255; 3]),
         // Pixels twice as wide as they are high.
-        (("RGB", (100, 100), wide, &blue), (200, 100), blue),
-        (("RGB", (64, 48), square, &red), (64, 48), red),
+        (("RGB", (160, 150), wide, &blue), (320, 150), blue),
+        (("RGB", (64, 48), square, &red), (256, 192), red),
     ] {
         sender.show(format, &screen, window, |shot| is_all(shot, shown, colour));
         assert_eq!(screen.titles(), [TITLE]);

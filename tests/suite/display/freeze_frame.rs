@@ -349,7 +349,8 @@ fn a_display_of_ones_own_pipeline_has_the_freeze_frame_too() {
                 let mut shown = Shown::titled(&text, end);
                 shown.measure(320, 240);
                 shown.show(1, 320, 240, LIGHT);
-                let window = screen.window(end);
+                // A sink's own window has more in its title.
+                let window = screen.window_that(|title| title.starts_with(end));
                 screen.wait_for(window, end, |shot| is_grey(shot, LIGHT));
                 shown.player.cover("reconnecting to desk (1 s)");
                 screen.wait_for(window, end, |shot| is_freeze_frame(shot, 40, 130));

@@ -385,7 +385,7 @@ fn the_terminal_shows_the_freeze_frame_until_a_live_frame_comes() {
     terminal.until("live", |t| (1..22).all(|row| is_grey(t, row, LIGHT)));
     step("cover");
     terminal.until("freeze frame", |t| {
-        says(t, " reconnecting  [31mto desk (12 s)") && is_grey(t, 5, LIGHT / 5 * 2)
+        says(t, " reconnecting  [31mto desk (12 s)") && is_grey(t, 5, LIGHT / 20 * 9)
     });
     step("again");
     terminal.until("live again", |t| {

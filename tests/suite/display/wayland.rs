@@ -71,8 +71,8 @@ impl Drop for Weston {
     }
 }
 
-/// What is logged when a sink is about to open its window.
-const HAS_WINDOW: &str = "display: Wayland has the window";
+/// What is logged when a window has been opened.
+const HAS_WINDOW: &str = "window: open on Wayland";
 
 #[test]
 fn when_a_wayland_display_is_lost_the_receiver_says_so_and_the_sender_goes_on() {

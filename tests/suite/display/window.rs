@@ -166,11 +166,12 @@ fn both_ends_show_the_same_at_once_and_say_which_is_which() {
     let screen = Screen::of(&display);
     let sender = previewing_sender(&display);
     let _receiver = recv_on(&display, &sender, &[]);
-    for title in ["TRANSMITTING VIDEO", &received()] {
-        let window = screen.window(title);
+    let windows =
+        ["TRANSMITTING VIDEO", &received()].map(|title| (title.to_owned(), screen.window(title)));
+    for (title, window) in &windows {
         // Windows that no manager placed lie on each other.
-        screen.raise(window);
-        screen.wait_for(window, title, |shot| shot.shows_bars());
+        screen.raise(*window);
+        screen.wait_for(*window, title, |shot| shot.shows_bars());
     }
 }
 

@@ -16,20 +16,27 @@ use crate::support::project;
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "main",
-        &["cli", "usage", "commands", "console", "media", "failure"],
+        &[
+            "cli", "usage", "commands", "console", "media", "window", "failure",
+        ],
     ),
     ("usage", &["net", "failure"]),
     (
         "commands",
         &[
-            "cli", "media", "net", "wire", "frame", "clock", "console", "failure", "limits",
+            "cli", "media", "window", "pixels", "net", "wire", "frame", "clock", "console",
+            "failure", "limits",
         ],
     ),
     ("cli", &["net", "wire", "failure", "limits"]),
     (
         "media",
-        &["wire", "frame", "clock", "console", "failure", "limits"],
+        &[
+            "window", "pixels", "wire", "frame", "clock", "console", "failure", "limits",
+        ],
     ),
+    ("window", &["pixels"]),
+    ("pixels", &[]),
     ("net", &["wire", "frame", "clock", "failure"]),
     ("console", &["failure"]),
     ("limits", &["failure"]),

@@ -53,14 +53,19 @@ impl Screen {
 
     /// The window with this title, once it is on the screen.
     pub fn window(&self, title: &str) -> u32 {
+        self.window_that(|found| found == title)
+    }
+
+    /// The window with a title such as this, once it is on the screen.
+    pub fn window_that(&self, is_it: impl Fn(&str) -> bool) -> u32 {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if let Some((id, _)) = self.windows().into_iter().find(|(_, t)| t == title) {
+            if let Some((id, _)) = self.windows().into_iter().find(|(_, title)| is_it(title)) {
                 return id;
             }
             pause();
         }
-        panic!("no {title:?}, only {:?}", self.titles());
+        panic!("no such window, only {:?}", self.titles());
     }
 
     /// The only window, once there is one, whatever its title.

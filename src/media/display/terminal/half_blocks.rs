@@ -4,6 +4,8 @@
 //! A terminal takes much less than a camera gives, so only changes are written, as tersely as plain
 //! escape sequences allow.
 
+use crate::pixels::{self, Pixel};
+
 /// Has the terminal hold the output that follows back until [`SHOW`], where it knows how.
 const HOLD: &[u8] = b"\x1b[?2026h";
 const SHOW: &[u8] = b"\x1b[?2026l";
@@ -22,17 +24,15 @@ type Rgb = [u8; 3];
 const BLACK: Rgb = [0; 3];
 const WHITE: Rgb = [255; 3];
 
-/// An RGB image: 3 bytes a pixel, rows `stride` bytes apart.
+/// An image.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     /// Pixels from left to right.
     pub width: usize,
     /// Pixels from top to bottom.
     pub height: usize,
-    /// Bytes from the beginning of one row to the beginning of the next.
-    pub stride: usize,
-    /// Red, green and blue of each pixel; the last row may lack its padding.
-    pub rgb: &'a [u8],
+    /// Row by row.
+    pub pixels: &'a [Pixel],
 }
 
 /// The largest width and height in pixels, both even, that fit into so many cells and keep
@@ -56,7 +56,7 @@ pub fn fit(aspect: f64, columns: u16, rows: u16) -> (u32, u32) {
 
 /// The content of the screen, from which the next image is drawn.
 #[derive(Debug, Default)]
-pub struct Canvas {
+pub struct Blocks {
     noise: u8,
     /// The place of `cells`; `None` where the content of the screen is unknown.
     layout: Option<Layout>,
@@ -65,13 +65,13 @@ pub struct Canvas {
     out: Vec<u8>,
 }
 
-impl Canvas {
-    /// A canvas that leaves out changes that are too small to see.
+impl Blocks {
+    /// One that leaves out changes that are too small to see.
     pub fn new() -> Self {
         Self::with_noise(NOISE)
     }
 
-    /// A canvas whose colours are up to `levels` of 256 off; 0 draws every change.
+    /// One whose colours are up to `levels` of 256 off; 0 draws every change.
     pub fn with_noise(levels: u8) -> Self {
         Self {
             noise: levels,
@@ -80,14 +80,28 @@ impl Canvas {
     }
 
     /// The bytes that have the terminal show `image` in the middle of its first `columns` and
-    /// `rows`; none where it does already. A larger image is shrunk.
+    /// `rows`, and `text` across its middle; none where it does already. A larger image is shrunk.
     ///
     /// Rows below those stay. The text style is plain afterwards, and the cursor anywhere.
-    pub fn draw(&mut self, image: &Image<'_>, columns: u16, rows: u16) -> &[u8] {
+    pub fn draw(
+        &mut self,
+        image: &Image<'_>,
+        text: Option<&str>,
+        columns: u16,
+        rows: u16,
+    ) -> &[u8] {
         self.out.clear();
+        self.draw_image(image, columns, rows);
+        let width = usize::from(columns).saturating_sub(2);
+        if let Some(text) = text.filter(|text| width > 0 && !text.is_empty()) {
+            self.write(text, width, (columns.into(), rows.into()));
+        }
+        &self.out
+    }
+
+    fn draw_image(&mut self, image: &Image<'_>, columns: u16, rows: u16) {
         let Some(layout) = Layout::of(image, columns, rows) else {
-            self.forget();
-            return &self.out;
+            return self.forget();
         };
         self.out.extend_from_slice(HOLD);
         let before = self.out.len();
@@ -107,31 +121,15 @@ impl Canvas {
             self.out.extend_from_slice(PLAIN);
             self.out.extend_from_slice(SHOW);
         }
-        &self.out
-    }
-
-    /// As [`Canvas::draw`], but darker, and with `text` across the middle.
-    pub fn draw_dimmed(&mut self, image: &Image<'_>, text: &str, columns: u16, rows: u16) -> &[u8] {
-        // Two fifths: white letters are brighter than any of it.
-        let dark = |level: &u8| level / 5 * 2;
-        let rgb: Vec<u8> = image.rgb.iter().map(dark).collect();
-        let dark = Image {
-            rgb: &rgb,
-            ..*image
-        };
-        self.draw(&dark, columns, rows);
-        let width = usize::from(columns).saturating_sub(2);
-        if width > 0 && !text.is_empty() {
-            self.write(text, width, (columns.into(), rows.into()));
-        }
-        &self.out
     }
 
     /// Writes `text` in the middle, white on black, in lines of up to `width` characters.
     fn write(&mut self, text: &str, width: usize, (columns, rows): (usize, usize)) {
         self.out.extend_from_slice(HOLD);
-        let letters: Vec<char> = text.chars().collect();
-        let lines = letters.chunks(width).take(rows);
+        let letters = text.lines().map(|line| line.chars().collect::<Vec<_>>());
+        let letters: Vec<_> = letters.collect();
+        let lines = letters.iter().flat_map(|line| line.chunks(width));
+        let lines: Vec<_> = lines.take(rows).collect();
         let top = (rows - lines.len()) / 2;
         for (row, line) in (top..).zip(lines) {
             let left = (columns - line.len() - 2) / 2;
@@ -211,13 +209,13 @@ impl Layout {
         })
     }
 
-    /// The bytes of the image's row that is shown `y` pixels from the top; empty past the last.
-    fn line<'a>(&self, image: &Image<'a>, y: usize) -> &'a [u8] {
+    /// The pixels of the image's row that is shown `y` pixels from the top; empty past the last.
+    fn line<'a>(&self, image: &Image<'a>, y: usize) -> &'a [Pixel] {
         if y >= self.height {
             return &[];
         }
-        let start = scale(y, image.height, self.height) * image.stride;
-        image.rgb.get(start..).unwrap_or_default()
+        let start = scale(y, image.height, self.height) * image.width;
+        image.pixels.get(start..).unwrap_or_default()
     }
 
     /// The image's column that is shown in this column.
@@ -292,15 +290,7 @@ impl Pen {
 }
 
 fn is_whole(image: &Image<'_>) -> bool {
-    let Some(line) = image.width.checked_mul(3).filter(|l| *l > 0) else {
-        return false;
-    };
-    let above = image
-        .height
-        .checked_sub(1)
-        .and_then(|h| h.checked_mul(image.stride));
-    let needed = above.and_then(|a| a.checked_add(line));
-    image.stride >= line && needed.is_some_and(|n| n <= image.rgb.len())
+    image.width > 0 && image.width.checked_mul(image.height) == Some(image.pixels.len())
 }
 
 /// The pixel among `all` that is shown as the pixel `at` of `shown`.
@@ -312,11 +302,9 @@ fn scale(at: usize, all: usize, shown: usize) -> usize {
     (at as u64 * all as u64 / shown as u64) as usize
 }
 
-fn pixel(line: &[u8], x: usize) -> Rgb {
-    match line.get(x * 3..x * 3 + 3) {
-        Some(&[r, g, b]) => [r, g, b],
-        _ => BLACK,
-    }
+fn pixel(line: &[Pixel], x: usize) -> Rgb {
+    let [_, rgb @ ..] = line.get(x).copied().unwrap_or(pixels::BLACK).to_be_bytes();
+    rgb
 }
 
 fn is_like(a: Rgb, b: Rgb, noise: u8) -> bool {

@@ -1,0 +1,308 @@
+//! The canvas: several streams of frames become one picture, for a window or a terminal.
+//!
+//! Each stream has a seat, which holds its newest frame, so no stream ever waits for another. The
+//! picture is drawn when the leading stream has a new frame; in a grid, when any has. What is on
+//! top of the frames is drawn here as well: the freeze frame's text, names, help.
+//!
+//! A display asks for the picture when it can show one. Each frame is converted straight into the
+//! display's own memory, in the size in which it is shown.
+
+mod layout;
+pub mod painter;
+pub(super) mod scaler;
+mod typesetter;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use parking_lot::Mutex;
+
+pub use layout::Layout;
+
+/// A stream that leads and has brought no frame for this long leads no more: the others have the
+/// picture drawn meanwhile.
+const LEADS_FOR: Duration = Duration::from_millis(100);
+
+/// How long a piece of news is shown.
+const NOTICE_TIME: Duration = Duration::from_secs(2);
+
+/// The most characters of a text.
+const TEXT_LIMIT: usize = 200;
+
+/// Called when the picture has changed, on any thread. It must not block.
+pub type OnChange = Box<dyn Fn() + Send + Sync>;
+
+/// A picture made of the newest frames of several streams.
+#[derive(Clone, Default)]
+pub struct Canvas(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// The display that shows the picture.
+    changed: Mutex<Option<OnChange>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The leading one first.
+    seats: Vec<SeatState>,
+    layout: Layout,
+    /// Keys and their meanings, while they are shown.
+    help: Vec<(String, String)>,
+    /// News for the person, and when it has been shown for long enough.
+    notice: Option<(String, Instant)>,
+    /// The number of the next seat.
+    next: u64,
+}
+
+#[derive(Clone)]
+struct SeatState {
+    id: u64,
+    /// The width and height of the frames in square pixels, while none has come.
+    shape: (u32, u32),
+    newest: Option<gst::Sample>,
+    came: Option<Instant>,
+    frozen: Option<String>,
+    name: String,
+    is_mirrored: bool,
+}
+
+/// The place of one stream on a canvas. Dropping it gives the place up.
+pub struct Seat {
+    shared: Arc<Shared>,
+    id: u64,
+    live: Arc<AtomicBool>,
+}
+
+impl Canvas {
+    /// A seat behind those that there are.
+    pub fn seat(&self) -> Seat {
+        let mut state = self.0.state.lock();
+        let id = state.next;
+        state.next += 1;
+        state.seats.push(SeatState {
+            id,
+            shape: (4, 3),
+            newest: None,
+            came: None,
+            frozen: None,
+            name: String::new(),
+            is_mirrored: false,
+        });
+        Seat {
+            shared: Arc::clone(&self.0),
+            id,
+            live: Arc::default(),
+        }
+    }
+
+    /// Arranges the seats in this way from here on.
+    pub fn arrange(&self, layout: Layout) {
+        self.0.change(|state| state.layout = layout);
+    }
+
+    /// Shows keys and their meanings on the picture; none hides them.
+    pub fn show_help(&self, help: Vec<(String, String)>) {
+        self.0.change(|state| state.help = help);
+    }
+
+    /// Whether keys and their meanings are shown.
+    pub fn shows_help(&self) -> bool {
+        !self.0.state.lock().help.is_empty()
+    }
+
+    /// Shows a piece of news for a moment.
+    pub fn notify(&self, text: &str) {
+        let until = Instant::now() + NOTICE_TIME;
+        self.0
+            .change(|state| state.notice = Some((text.to_owned(), until)));
+    }
+
+    /// The width and height of the picture as it is best seen; `None` where any will do.
+    pub fn shape(&self) -> Option<(u32, u32)> {
+        let state = self.0.state.lock();
+        let leading = state.seats.first()?;
+        (state.layout == Layout::Leading).then(|| leading.shape())
+    }
+
+    /// Calls `changed` from here on when the picture has changed.
+    pub fn on_change(&self, changed: impl Fn() + Send + Sync + 'static) {
+        *self.0.changed.lock() = Some(Box::new(changed));
+    }
+
+    /// Whether the leading stream is frozen.
+    pub fn is_frozen(&self) -> bool {
+        let state = self.0.state.lock();
+        state
+            .seats
+            .first()
+            .is_some_and(|seat| seat.frozen.is_some())
+    }
+
+    /// The newest frame of the leading stream, as it came.
+    pub fn newest(&self) -> Option<gst::Sample> {
+        self.0.state.lock().seats.first()?.newest.clone()
+    }
+}
+
+impl Seat {
+    /// Set this with every frame from the network. Frames that came before the text do not end the
+    /// freeze frame, however late they leave a decoder.
+    pub fn live(&self) -> &Arc<AtomicBool> {
+        &self.live
+    }
+
+    /// Shows the frames that reach `sink` from here on.
+    pub fn take_from(&self, sink: &gst_app::AppSink) {
+        sink.set_property("sync", false);
+        sink.set_max_buffers(1);
+        sink.set_drop(true);
+        allow_any_layout(sink);
+        let show = self.shower();
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    show(sample);
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        );
+    }
+
+    /// Shows a frame.
+    pub fn show(&self, sample: gst::Sample) {
+        let is_live = self.live.load(Relaxed);
+        self.shared.show(self.id, sample, is_live);
+    }
+
+    /// A function that shows frames on this seat.
+    fn shower(&self) -> impl Fn(gst::Sample) + Send + Sync + 'static {
+        let (shared, id, live) = (Arc::clone(&self.shared), self.id, Arc::clone(&self.live));
+        move |sample| shared.show(id, sample, live.load(Relaxed))
+    }
+
+    /// Frames have the shape of this many square pixels.
+    pub fn set_shape(&self, shape: (u32, u32)) {
+        self.change(|seat| seat.shape = shape);
+    }
+
+    /// Shows the last frame darker and with this text, until a live frame comes.
+    pub fn freeze(&self, text: &str) {
+        self.live.store(false, Relaxed);
+        let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let visible = visible.take(TEXT_LIMIT).collect();
+        self.change(|seat| seat.frozen = Some(visible));
+    }
+
+    /// The name on the frame; an empty one for none.
+    pub fn set_name(&self, name: &str) {
+        let name = name.chars().filter(|c| !c.is_control());
+        let name = name.take(TEXT_LIMIT).collect();
+        self.change(|seat| seat.name = name);
+    }
+
+    /// Whether left and right are swapped, as in a mirror.
+    pub fn set_mirrored(&self, is_mirrored: bool) {
+        self.change(|seat| seat.is_mirrored = is_mirrored);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut SeatState)) {
+        self.shared.change(|state| {
+            if let Some(seat) = state.seats.iter_mut().find(|seat| seat.id == self.id) {
+                change(seat);
+            }
+        });
+    }
+}
+
+impl SeatState {
+    /// The width and height of its frames in square pixels.
+    fn shape(&self) -> (u32, u32) {
+        let newest = self.newest.as_ref();
+        let caps = newest.and_then(|sample| sample.caps());
+        let info = caps.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
+        let Some(info) = info else {
+            return self.shape;
+        };
+        let (width, height) = (u64::from(info.width()), u64::from(info.height()));
+        let (across, down) = match (info.par().numer(), info.par().denom()) {
+            (across @ 1.., down @ 1..) => (across.unsigned_abs(), down.unsigned_abs()),
+            _ => (1, 1),
+        };
+        let (mut width, mut height) = (width * u64::from(across), height * u64::from(down));
+        while width.max(height) > u64::from(u32::MAX) {
+            (width, height) = (width / 2, height / 2);
+        }
+        (width as u32, height as u32)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared
+            .change(|state| state.seats.retain(|seat| seat.id != self.id));
+    }
+}
+
+impl Shared {
+    /// Puts a frame onto a seat.
+    fn show(&self, id: u64, sample: gst::Sample, is_live: bool) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        let waits = |came: Option<Instant>| came.is_none_or(|came| now - came > LEADS_FOR);
+        let leader = state.seats.first();
+        let leads = state.layout == Layout::Grid
+            || leader.is_some_and(|leader| leader.id == id || waits(leader.came));
+        let Some(seat) = state.seats.iter_mut().find(|seat| seat.id == id) else {
+            return;
+        };
+        seat.newest = Some(sample);
+        seat.came = Some(now);
+        if is_live {
+            seat.frozen = None;
+        }
+        drop(state);
+        if leads {
+            self.tell();
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if let Some(changed) = &*self.changed.lock() {
+            changed();
+        }
+    }
+}
+
+/// Has decoders leave their frames as they are in memory, with gaps between rows for example. They
+/// copy each frame for a sink that does not say that it knows how to read them.
+fn allow_any_layout(sink: &gst_app::AppSink) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        if let Some(query) = info.query_mut()
+            && let gst::QueryViewMut::Allocation(allocation) = query.view_mut()
+        {
+            allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,261 @@
+//! Draws a canvas on pixels.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anyhow::Result;
+use gstreamer as gst;
+
+use super::scaler::Scaler;
+use super::typesetter::{Lines, Style, Typesetter};
+use super::{Canvas, SeatState};
+use crate::pixels::{BLACK, Pixel, Pixels, Rect};
+
+const WHITE: Pixel = 0xff_ff_ff;
+
+/// How black it is behind a text, of 255.
+const SHADE: u8 = 110;
+const HELP_SHADE: u8 = 190;
+
+/// Who writes the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// The painter, letter by letter.
+    Drawn,
+    /// The display, which has letters of its own.
+    Left,
+}
+
+/// A text that is left to the display.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caption {
+    /// The reason why frames stand still, for the middle of this part.
+    Frozen(String, Rect),
+    /// A name, for the lower edge of this part.
+    Name(String, Rect),
+    /// A piece of news, for the upper edge of the picture.
+    Notice(String),
+    /// Keys with their meanings, for the middle of the picture.
+    Help(Vec<(String, String)>),
+}
+
+/// Draws canvases, and keeps what it needs for the next time.
+pub struct Painter {
+    typesetter: Typesetter,
+    scalers: HashMap<u64, Scaler>,
+    arrangement: Arrangement,
+    /// How many pictures have had this arrangement.
+    since: u32,
+}
+
+/// What decides which pixels of a picture are drawn on.
+#[derive(Default, PartialEq, Eq)]
+struct Arrangement {
+    size: (usize, usize),
+    parts: Vec<Rect>,
+    help: bool,
+}
+
+impl Painter {
+    /// One that has drawn nothing yet.
+    pub fn new() -> Self {
+        Self {
+            typesetter: Typesetter::new(),
+            scalers: HashMap::new(),
+            arrangement: Arrangement::default(),
+            since: 0,
+        }
+    }
+
+    /// Draws the picture. `pixels` hold the picture that was drawn `age` pictures ago; 0 says that
+    /// nothing is known of them. Returns the texts that are left to the display.
+    pub fn paint(
+        &mut self,
+        canvas: &Canvas,
+        pixels: &mut Pixels<'_>,
+        age: u32,
+        texts: Texts,
+    ) -> Vec<Caption> {
+        let (seats, layout, help, notice) = {
+            let state = canvas.0.state.lock();
+            let seats = state.seats.clone();
+            let notice = state.notice.clone();
+            (seats, state.layout, state.help.clone(), notice)
+        };
+        let notice = notice.filter(|(_, until)| Instant::now() < *until);
+        let rooms = layout.rooms(pixels.whole(), seats.len());
+        let parts = seats.iter().zip(rooms);
+        let parts: Vec<_> = parts.map(|(seat, room)| room.fit(seat.shape())).collect();
+        self.clear(pixels, age, &parts, !help.is_empty());
+        self.scalers
+            .retain(|id, _| seats.iter().any(|seat| seat.id == *id));
+        let mut captions = Vec::new();
+        for (seat, part) in seats.iter().zip(parts) {
+            self.paint_seat(seat, pixels, part);
+            if let Some(text) = seat.frozen.clone().filter(|text| !text.is_empty()) {
+                captions.push(Caption::Frozen(text, part));
+            }
+            if !seat.name.is_empty() {
+                captions.push(Caption::Name(seat.name.clone(), part));
+            }
+        }
+        if let Some((text, _)) = notice {
+            captions.push(Caption::Notice(text));
+        }
+        if !help.is_empty() {
+            captions.push(Caption::Help(help));
+        }
+        if texts == Texts::Left {
+            return captions;
+        }
+        for caption in captions {
+            match caption {
+                Caption::Frozen(text, part) => self.write_reason(&text, pixels, part),
+                Caption::Name(name, part) => self.write_name(&name, pixels, part),
+                Caption::Notice(text) => self.write_notice(&text, pixels),
+                Caption::Help(help) => self.write_help(&help, pixels),
+            }
+        }
+        Vec::new()
+    }
+
+    /// Makes the pixels black that no seat is drawn on, where something else may be there.
+    fn clear(&mut self, pixels: &mut Pixels<'_>, age: u32, parts: &[Rect], help: bool) {
+        let arrangement = Arrangement {
+            size: (pixels.width(), pixels.height()),
+            parts: parts.to_vec(),
+            help,
+        };
+        if self.arrangement != arrangement {
+            self.arrangement = arrangement;
+            self.since = 0;
+        }
+        // Help may be larger than the seats.
+        if age == 0 || age > self.since || help {
+            match parts {
+                [part] => pixels.fill_around(*part, BLACK),
+                _ => pixels.fill(pixels.whole(), BLACK),
+            }
+        }
+        self.since = self.since.saturating_add(1);
+    }
+
+    fn paint_seat(&mut self, seat: &SeatState, pixels: &mut Pixels<'_>, part: Rect) {
+        let scaler = self.scalers.entry(seat.id).or_default();
+        let drawn = match &seat.newest {
+            Some(sample) => draw(scaler, sample, pixels, part),
+            None => {
+                pixels.fill(part, BLACK);
+                Ok(())
+            }
+        };
+        if let Err(e) = drawn {
+            tracing::debug!("canvas: {e:#}");
+            pixels.fill(part, BLACK);
+        }
+        if seat.is_mirrored {
+            pixels.mirror(part);
+        }
+        if seat.frozen.is_some() {
+            pixels.dim(part);
+        }
+    }
+
+    /// Writes in the middle of a part: about thirty letters fit across.
+    fn write_reason(&mut self, text: &str, pixels: &mut Pixels<'_>, part: Rect) {
+        let size = (part.height / 13).min(part.width / 19).max(9);
+        self.write(text, size, pixels, part, |part, (width, height)| Rect {
+            x: part.x + (part.width - width) / 2,
+            y: part.y + (part.height - height) / 2,
+            width,
+            height,
+        });
+    }
+
+    /// Writes at the left of a part's lower edge.
+    fn write_name(&mut self, name: &str, pixels: &mut Pixels<'_>, part: Rect) {
+        let size = (part.height / 20).min(part.width / 24).clamp(9, 24);
+        self.write(name, size, pixels, part, |part, (width, height)| Rect {
+            x: part.x,
+            y: part.y + part.height - height,
+            width,
+            height,
+        });
+    }
+
+    /// Writes in the middle of the upper edge.
+    fn write_notice(&mut self, text: &str, pixels: &mut Pixels<'_>) {
+        let whole = pixels.whole();
+        let size = (whole.height / 20).min(whole.width / 24).clamp(9, 24);
+        self.write(text, size, pixels, whole, |part, (width, height)| Rect {
+            x: part.x + (part.width - width) / 2,
+            y: part.y,
+            width,
+            height,
+        });
+    }
+
+    /// Writes at the place that `put` gives a shaded box of this size within the part.
+    fn write(
+        &mut self,
+        text: &str,
+        size: usize,
+        pixels: &mut Pixels<'_>,
+        part: Rect,
+        put: impl FnOnce(Rect, (usize, usize)) -> Rect,
+    ) {
+        let margin = size / 3;
+        let style = Style {
+            size: size as u32,
+            width: part.width.saturating_sub(2 * margin),
+            lines: Lines::Centred,
+        };
+        let lettering = self.typesetter.set(text, style);
+        let width = (lettering.width + 2 * margin).min(part.width);
+        let height = (lettering.height + margin).min(part.height);
+        let place = put(part, (width, height));
+        pixels.shade(place, BLACK, SHADE);
+        lettering.draw(pixels, (place.x + margin, place.y + margin / 2), WHITE);
+    }
+
+    /// Writes keys and their meanings in the middle, in two columns.
+    fn write_help(&mut self, help: &[(String, String)], pixels: &mut Pixels<'_>) {
+        let whole = pixels.whole();
+        let rows = help.len().max(1);
+        let size = (whole.height / (2 * rows + 2))
+            .min(whole.width / 22)
+            .clamp(8, 28);
+        let style = Style {
+            size: size as u32,
+            width: whole.width,
+            lines: Lines::Left,
+        };
+        let mut column = |texts: Vec<&str>| self.typesetter.set(&texts.join("\n"), style);
+        let keys = column(help.iter().map(|(key, _)| &**key).collect());
+        let meanings = column(help.iter().map(|(_, meaning)| &**meaning).collect());
+        let width = keys.width + meanings.width + 4 * size;
+        let height = keys.height.max(meanings.height) + 2 * size;
+        let place = Rect {
+            x: whole.width.saturating_sub(width) / 2,
+            y: whole.height.saturating_sub(height) / 2,
+            width,
+            height,
+        };
+        pixels.shade(place, BLACK, HELP_SHADE);
+        keys.draw(pixels, (place.x + size, place.y + size), WHITE);
+        let beside = place.x + keys.width + 3 * size;
+        meanings.draw(pixels, (beside, place.y + size), WHITE);
+    }
+}
+
+fn draw(
+    scaler: &mut Scaler,
+    sample: &gst::Sample,
+    pixels: &mut Pixels<'_>,
+    part: Rect,
+) -> Result<()> {
+    match (sample.buffer(), sample.caps()) {
+        (Some(frame), Some(caps)) => scaler.draw(frame, caps, pixels, part),
+        _ => Ok(()),
+    }
+}

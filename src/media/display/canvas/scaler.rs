@@ -1,0 +1,189 @@
+//! Brings a raw frame of any format and size onto pixels, by GStreamer's converter.
+//!
+//! Where the size changes, the frame is scaled first, and the fewest bytes at that: most formats have
+//! less of the colours than of the brightness, and a fast way to be scaled. A frame that becomes
+//! smaller gets all the colours that its size has room for.
+
+use anyhow::{Context, Result};
+use gst_video::{VideoConverter, VideoConverterConfig, VideoFormat, VideoFrame, VideoInfo};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use crate::media::gst::{caps, ffi};
+use crate::pixels::{Pixel, Pixels, Rect};
+
+/// From so many pixels on the work is shared between two threads.
+const TWO_THREADS: usize = 1280 * 720;
+
+/// Draws the frames of one stream. It is made anew when their caps or their place change.
+#[derive(Default)]
+pub struct Scaler {
+    made: Option<Made>,
+}
+
+struct Made {
+    caps: gst::Caps,
+    place: Place,
+    /// The layout of a frame as it comes.
+    layout: VideoInfo,
+    scaling: Option<Scaling>,
+    /// The layout of the part of the pixels.
+    pixels: VideoInfo,
+    convert: VideoConverter,
+}
+
+/// The step that changes the size.
+struct Scaling {
+    convert: VideoConverter,
+    layout: VideoInfo,
+    scaled: VideoFrame<gst_video::video_frame::Writable>,
+}
+
+/// Where a frame goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    size: (usize, usize),
+    part: Rect,
+}
+
+impl Scaler {
+    /// Draws `frame`, whose caps are `caps`, so that it fills `part`.
+    ///
+    /// # Errors
+    ///
+    /// Where the caps describe no raw video in the computer's own memory, or the frame is none of
+    /// these caps.
+    pub fn draw(
+        &mut self,
+        frame: &gst::BufferRef,
+        caps: &gst::CapsRef,
+        pixels: &mut Pixels<'_>,
+        part: Rect,
+    ) -> Result<()> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let place = Place {
+            size: (pixels.width(), pixels.height()),
+            part,
+        };
+        let is_made = |made: &Made| made.place == place && *made.caps == *caps;
+        if !self.made.as_ref().is_some_and(is_made) {
+            self.made = None;
+        }
+        let made = match &mut self.made {
+            Some(made) => made,
+            none => none.insert(Made::new(caps, place)?),
+        };
+        made.draw(frame, pixels)
+    }
+}
+
+impl Made {
+    fn new(caps: &gst::CapsRef, place: Place) -> Result<Self> {
+        let layout = caps::raw_info(caps)?;
+        let (width, height) = (place.part.width as u32, place.part.height as u32);
+        let scaling = if (layout.width(), layout.height()) == (width, height) {
+            None
+        } else {
+            Some(Scaling::new(&layout, width, height)?)
+        };
+        // A part of the pixels is a frame whose rows are far apart.
+        let row = place.size.0 * PIXEL_BYTES;
+        let (stride, offset) = (
+            [i32::try_from(row)?],
+            [place.part.y * row + place.part.x * PIXEL_BYTES],
+        );
+        let pixels = like(&layout, PIXELS, width, height)
+            .stride(&stride)
+            .offset(&offset)
+            .size(row * place.size.1)
+            .build()?;
+        let from = match &scaling {
+            Some(scaling) => &scaling.layout,
+            None => &layout,
+        };
+        let convert = VideoConverter::new(from, &pixels, Some(config(place.part)))?;
+        Ok(Self {
+            caps: caps.to_owned(),
+            place,
+            layout,
+            scaling,
+            pixels,
+            convert,
+        })
+    }
+
+    fn draw(&mut self, frame: &gst::BufferRef, pixels: &mut Pixels<'_>) -> Result<()> {
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(frame, &self.layout)
+            .context("the frame is not as its caps say")?;
+        if let Some(scaling) = &mut self.scaling {
+            let mut scaled = scaling.scaled.as_mut_video_frame_ref();
+            scaling.convert.frame_ref(&frame, &mut scaled);
+        }
+        ffi::draw_on_pixels(pixels.all(), &self.pixels, |target| match &self.scaling {
+            Some(scaling) => {
+                let scaled = scaling.scaled.as_video_frame_ref();
+                self.convert.frame_ref(&scaled, target);
+            }
+            None => self.convert.frame_ref(&frame, target),
+        })
+    }
+}
+
+impl Scaling {
+    fn new(from: &VideoInfo, width: u32, height: u32) -> Result<Self> {
+        use VideoFormat::{I420, Nv12, Nv21, Uyvy, Y42b, Y444, Yuy2, Yv12};
+        let is_smaller = width * height < from.width() * from.height();
+        let format = match from.format() {
+            I420 | Yv12 | Nv12 | Nv21 | Y42b | Yuy2 | Uyvy if is_smaller => Y444,
+            format => format,
+        };
+        let to = like(from, format, width, height)
+            .colorimetry(&from.colorimetry())
+            .build()?;
+        let part = Rect {
+            width: width as usize,
+            height: height as usize,
+            ..Rect::default()
+        };
+        let convert = VideoConverter::new(from, &to, Some(config(part)))?;
+        let room = gst::Buffer::with_size(to.size()).context("no memory for a frame")?;
+        let scaled = VideoFrame::from_buffer_writable(room, &to)
+            .map_err(|_| anyhow::anyhow!("no memory for a frame"))?;
+        Ok(Self {
+            convert,
+            layout: to,
+            scaled,
+        })
+    }
+}
+
+/// [`crate::pixels::Pixel`] in memory.
+pub const PIXELS: VideoFormat = if cfg!(target_endian = "big") {
+    VideoFormat::Xrgb
+} else {
+    VideoFormat::Bgrx
+};
+
+const PIXEL_BYTES: usize = size_of::<Pixel>();
+
+/// A layout that differs in its format and its size alone: the converter changes nothing else.
+pub fn like(
+    from: &VideoInfo,
+    format: VideoFormat,
+    width: u32,
+    height: u32,
+) -> gst_video::VideoInfoBuilder<'_> {
+    VideoInfo::builder(format, width, height)
+        .fps(from.fps())
+        .interlace_mode(from.interlace_mode())
+}
+
+fn config(part: Rect) -> VideoConverterConfig {
+    let mut config = VideoConverterConfig::new();
+    config.set_resampler_method(gst_video::VideoResamplerMethod::Linear);
+    let is_large = part.width * part.height >= TWO_THREADS;
+    config.set_threads(if is_large { 2 } else { 1 });
+    config
+}

@@ -1,0 +1,255 @@
+//! One open window, as the event loop has it.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use winit::dpi::PhysicalSize;
+use winit::event::{ElementState, KeyEvent, Modifiers, WindowEvent as WinitEvent};
+use winit::event_loop::{ActiveEventLoop, OwnedDisplayHandle};
+use winit::keyboard::{Key, NamedKey};
+use winit::window::{Fullscreen, Window, WindowAttributes, WindowId};
+
+use super::options::{Content, OpenError, Options, WindowEvent};
+use super::{icon, size};
+use crate::pixels::Pixels;
+
+/// The rate of a display that does not tell its own.
+const USUAL_RATE: u32 = 60_000;
+
+/// The connection to the display, which all windows share.
+pub(super) type Context = softbuffer::Context<OwnedDisplayHandle>;
+
+/// A window with its content.
+pub(super) struct OpenWindow {
+    window: Arc<Window>,
+    surface: softbuffer::Surface<OwnedDisplayHandle, Arc<Window>>,
+    title: String,
+    note: &'static str,
+    content: Box<dyn Content>,
+    on_event: Box<dyn FnMut(WindowEvent) + Send>,
+    due: Arc<AtomicBool>,
+    natural: (u32, u32),
+    /// The sizes that the program asked for last. A desktop may not have applied the newest yet.
+    asked: [(u32, u32); 2],
+    modifiers: Modifiers,
+    drawn: Option<Instant>,
+    /// When the content is drawn that changed faster than the display shows it.
+    postponed: Option<Instant>,
+    /// The last drawing failed, which was logged.
+    fails: bool,
+}
+
+impl OpenWindow {
+    pub fn open(
+        events: &ActiveEventLoop,
+        context: &Context,
+        options: Options,
+        due: Arc<AtomicBool>,
+    ) -> Result<Self, OpenError> {
+        let Options {
+            title,
+            natural,
+            content,
+            on_event,
+        } = options;
+        let monitor = events
+            .primary_monitor()
+            .or_else(|| events.available_monitors().next());
+        let scale = monitor
+            .as_ref()
+            .map_or(1.0, |monitor| monitor.scale_factor());
+        let screen = monitor.map(|monitor| monitor.size().into());
+        let (width, height) = size::first(natural, scale, screen);
+        let attributes = named(
+            Window::default_attributes()
+                .with_title(&title)
+                .with_inner_size(PhysicalSize::new(width, height))
+                .with_window_icon(icon::icon()),
+        );
+        let refused = |e: &dyn std::fmt::Display| OpenError::Refused(e.to_string());
+        let window = events.create_window(attributes).map_err(|e| refused(&e))?;
+        let window = Arc::new(window);
+        let surface =
+            softbuffer::Surface::new(context, Arc::clone(&window)).map_err(|e| refused(&e))?;
+        let mut opened = Self {
+            window,
+            surface,
+            title,
+            note: "",
+            content,
+            on_event,
+            due,
+            natural,
+            asked: [(width, height); 2],
+            modifiers: Modifiers::default(),
+            drawn: None,
+            postponed: None,
+            fails: false,
+        };
+        // A Wayland compositor shows no window before its first picture.
+        opened.draw();
+        Ok(opened)
+    }
+
+    pub fn id(&self) -> WindowId {
+        self.window.id()
+    }
+
+    pub fn tell(&mut self, event: WindowEvent) {
+        (self.on_event)(event);
+    }
+
+    /// When the content is to be drawn that was postponed.
+    pub fn postponed(&self) -> Option<Instant> {
+        self.postponed
+    }
+
+    /// Draws the content, at most as often as the display shows pictures.
+    pub fn content_changed(&mut self, now: Instant) {
+        self.due.store(false, Relaxed);
+        let earliest = self.drawn.map_or(now, |drawn| drawn + self.interval());
+        if earliest <= now {
+            self.draw();
+        } else {
+            self.postponed = Some(earliest);
+        }
+    }
+
+    pub fn draw_postponed(&mut self, now: Instant) {
+        if self.postponed.is_some_and(|due| due <= now) {
+            self.draw();
+        }
+    }
+
+    /// The content has this size from here on.
+    pub fn set_natural(&mut self, natural: (u32, u32)) {
+        if std::mem::replace(&mut self.natural, natural) == natural {
+            return;
+        }
+        let is_ours = self.asked.contains(&self.size());
+        if is_ours && self.window.fullscreen().is_none() {
+            self.ask(self.first_size());
+        }
+    }
+
+    pub fn handle(&mut self, event: WinitEvent) {
+        match event {
+            WinitEvent::CloseRequested | WinitEvent::Destroyed => self.tell(WindowEvent::Closed),
+            WinitEvent::Resized(_)
+            | WinitEvent::RedrawRequested
+            | WinitEvent::ScaleFactorChanged { .. }
+            | WinitEvent::Occluded(false) => self.draw(),
+            WinitEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers,
+            WinitEvent::KeyboardInput { event, .. } => self.press(&event),
+            _ => {}
+        }
+    }
+
+    fn press(&mut self, key: &KeyEvent) {
+        let state = self.modifiers.state();
+        let with_others = state.control_key() || state.alt_key() || state.super_key();
+        if key.state != ElementState::Pressed || with_others {
+            return;
+        }
+        let typed = match &key.logical_key {
+            Key::Character(text) => text.chars().next(),
+            Key::Named(NamedKey::Escape) => Some('\u{1b}'),
+            _ => None,
+        };
+        let Some(typed) = typed.and_then(|c| c.to_lowercase().next()) else {
+            return;
+        };
+        match typed {
+            // Those that change the size go on while they are held.
+            '+' | '=' => self.ask(size::step(self.size(), true)),
+            '-' => self.ask(size::step(self.size(), false)),
+            _ if key.repeat => {}
+            '1' => self.ask(self.natural),
+            'f' => self.set_full_screen(self.window.fullscreen().is_none()),
+            '\u{1b}' if self.window.fullscreen().is_some() => self.set_full_screen(false),
+            typed => self.tell(WindowEvent::Key(typed)),
+        }
+    }
+
+    fn set_full_screen(&self, is_full: bool) {
+        let full = is_full.then_some(Fullscreen::Borderless(None));
+        self.window.set_fullscreen(full);
+    }
+
+    fn size(&self) -> (u32, u32) {
+        self.window.inner_size().into()
+    }
+
+    fn first_size(&self) -> (u32, u32) {
+        let screen = self.window.current_monitor();
+        let screen = screen.map(|monitor| monitor.size().into());
+        size::first(self.natural, self.window.scale_factor(), screen)
+    }
+
+    /// Asks the desktop for a size, which it may refuse.
+    fn ask(&mut self, size: (u32, u32)) {
+        self.asked = [size, self.asked[0]];
+        let size = PhysicalSize::new(size.0.max(1), size.1.max(1));
+        if self.window.request_inner_size(size).is_some() {
+            // It has that size by now, and no event will tell.
+            self.draw();
+        }
+    }
+
+    /// The time between two pictures of the display.
+    fn interval(&self) -> Duration {
+        let monitor = self.window.current_monitor();
+        let rate = monitor.and_then(|monitor| monitor.refresh_rate_millihertz());
+        let rate = rate.filter(|rate| *rate >= 1000).unwrap_or(USUAL_RATE);
+        Duration::from_secs(1000) / rate
+    }
+
+    fn draw(&mut self) {
+        self.postponed = None;
+        self.drawn = Some(Instant::now());
+        match self.try_draw() {
+            Ok(()) => self.fails = false,
+            Err(e) if !self.fails => {
+                self.fails = true;
+                tracing::debug!("window: cannot draw: {e}");
+            }
+            Err(_) => {}
+        }
+        let note = self.content.note();
+        if std::mem::replace(&mut self.note, note) != note {
+            self.window.set_title(&format!("{}{note}", self.title));
+        }
+    }
+
+    fn try_draw(&mut self) -> Result<(), softbuffer::SoftBufferError> {
+        let (width, height) = self.size();
+        let (Some(across), Some(down)) = (NonZeroU32::new(width), NonZeroU32::new(height)) else {
+            // It is hidden.
+            return Ok(());
+        };
+        self.surface.resize(across, down)?;
+        let mut buffer = self.surface.buffer_mut()?;
+        let age = buffer.age().into();
+        // Both fit, as the buffer has the product of them.
+        if let Some(mut pixels) = Pixels::new(width as usize, height as usize, &mut buffer) {
+            self.content.draw(&mut pixels, age);
+        }
+        self.window.pre_present_notify();
+        buffer.present()
+    }
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+fn named(attributes: WindowAttributes) -> WindowAttributes {
+    use winit::platform::wayland::WindowAttributesExtWayland as Wayland;
+    use winit::platform::x11::WindowAttributesExtX11 as X11;
+    const NAME: &str = "vidchat";
+    X11::with_name(Wayland::with_name(attributes, NAME, NAME), NAME, NAME)
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn named(attributes: WindowAttributes) -> WindowAttributes {
+    attributes
+}
