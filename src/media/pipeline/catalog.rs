@@ -11,7 +11,7 @@ use super::compose;
 use super::file::{Direction, PipelineFile};
 
 /// The files that are part of the program: direction, name, text.
-const SHIPPED: [(Direction, &str, &str); 8] = [
+const SHIPPED: [(Direction, &str, &str); 9] = [
     (
         Direction::Send,
         "camera",
@@ -41,6 +41,11 @@ const SHIPPED: [(Direction, &str, &str); 8] = [
         Direction::Recv,
         "window",
         include_str!("../../../pipelines/recv/window.gst"),
+    ),
+    (
+        Direction::Recv,
+        "auto",
+        include_str!("../../../pipelines/recv/auto.gst"),
     ),
     (
         Direction::Recv,

@@ -7,3 +7,4 @@ pub mod stuck_terminal;
 pub mod terminal;
 pub mod wayland;
 pub mod window;
+mod window_keys;

@@ -1,75 +1,9 @@
-//! Windows on a Wayland compositor of the tests' own, without any X server: how they are lost.
+//! Windows on a Wayland compositor of the tests' own: what they show, how they are used, how they are
+//! lost. vidchat knows of no X server meanwhile.
 
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
-
-use crate::support::{PATIENCE, Running, Sender, run_vidchat, skipped, vidchat};
-
-/// A compositor that shows nothing. It is ended when dropped.
-struct Weston {
-    process: Child,
-    folder: tempfile::TempDir,
-}
-
-impl Weston {
-    /// Starts one; `None`, said aloud, where weston or the sink for it is not installed.
-    fn start() -> Option<Self> {
-        let sink = Command::new("gst-inspect-1.0")
-            .args(["--exists", "waylandsink"])
-            .status();
-        if !sink.is_ok_and(|status| status.success()) {
-            skipped("waylandsink is not installed");
-            return None;
-        }
-        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-        let started = Command::new("weston")
-            .args(["--backend=headless-backend.so", "--socket=wayland-test"])
-            .args(["--no-config", "--idle-time=0"])
-            .env("XDG_RUNTIME_DIR", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(process) = started else {
-            skipped("weston is not installed");
-            return None;
-        };
-        let mut weston = Self { process, folder };
-        let socket = weston.folder.path().join("wayland-test");
-        let until = Instant::now() + PATIENCE;
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            let ended = weston.process.try_wait().expect("it was started");
-            assert_eq!(ended, None, "weston does not start");
-            assert!(Instant::now() < until, "weston does not listen");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        Some(weston)
-    }
-
-    fn vidchat(&self, arguments: &[&str]) -> Command {
-        let mut command = vidchat();
-        command
-            .args(arguments)
-            .env("XDG_RUNTIME_DIR", self.folder.path())
-            .env("WAYLAND_DISPLAY", "wayland-test")
-            // GStreamer warns of a compositor that has no graphics card.
-            .env_remove("G_DEBUG");
-        command
-    }
-
-    /// As a compositor goes that fails.
-    fn kill(&mut self) {
-        self.process.kill().expect("it runs");
-        self.process.wait().expect("it ends");
-    }
-}
-
-impl Drop for Weston {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::support::wayland::Weston;
+use crate::support::x_display::Screen;
+use crate::support::{Running, Sender, Xvfb, run_vidchat};
 
 /// What is logged when a window has been opened.
 const HAS_WINDOW: &str = "window: open on Wayland";
@@ -111,4 +45,32 @@ fn a_window_on_a_wayland_display_that_is_closed_in_peace_is_no_loss() {
     let ended = Running::start(&mut weston.vidchat(&recv)).wait();
     assert_eq!(ended.code(), 0, "{ended:?}");
     assert!(!ended.stderr.contains("lost"), "{ended:?}");
+}
+
+#[test]
+fn a_wayland_window_shows_the_picture_and_has_a_title_and_keys() {
+    let Some(display) = Xvfb::start() else { return };
+    let Some(weston) = Weston::on(&display, (640, 480)) else {
+        return;
+    };
+    let screen = Screen::of(&display);
+    let compositor = screen.window_that(|title| title.starts_with("Weston"));
+    let mut demo = weston.vidchat(&["demo", "--set", "speed=0"]);
+    // The library that speaks to the compositor tells what it says.
+    let demo = Running::start(demo.env("WAYLAND_DEBUG", "1"));
+    // This shell gives a window all of the screen.
+    let plain = screen.wait_for(compositor, "the bars", |shot| shot.shows_bars());
+    // The clock in the middle has letters as well.
+    let more = plain.letters() + 300;
+    if !screen.press(compositor, "question") {
+        return;
+    }
+    screen.wait_for(compositor, "help", |shot| shot.letters() > more);
+    screen.press(compositor, "question");
+    screen.wait_for(compositor, "no help", |shot| shot.letters() < more);
+    screen.press(compositor, "q");
+    let ended = demo.wait();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let title = "set_title(\"RECEIVING VIDEO from demo\")";
+    assert!(ended.stderr.contains(title), "{ended:?}");
 }

@@ -322,18 +322,14 @@ fn a_sender_of_the_screen_outlives_the_loss_of_the_display() {
 #[test]
 fn autovideosink_shows_the_picture_or_says_that_it_cannot() {
     let sender = still_sender();
-    let folder = tempfile::tempdir().unwrap();
-    let own = own_pipeline(
-        &folder,
-        "appsrc name=frames ! ${decode} ! videoconvert ! autovideosink",
-    );
-    let ended = run_vidchat(["recv", &sender.target(), "--pipeline", &own]);
+    let auto = ["--pipeline", "auto"];
+    let ended = run_vidchat(["recv", &sender.target(), auto[0], auto[1]]);
     assert_ne!(ended.code(), 0, "{ended:?}");
     let error = "error: cannot open a window: autovideosink found no display";
     assert!(ended.stderr.contains(error), "{ended:?}");
     let Some(display) = Xvfb::start() else { return };
     let screen = Screen::of(&display);
-    let receiver = recv_on(&display, &sender, &["--pipeline", &own]);
+    let receiver = recv_on(&display, &sender, &auto);
     let window = screen.any_window();
     screen.wait_for(window, "the bars", |shot| shot.shows_bars());
     receiver.signal("INT");

@@ -7,6 +7,7 @@ pub mod player;
 pub mod slow_link;
 pub mod terminal_pixels;
 pub mod test_card;
+pub mod wayland;
 pub mod x_display;
 
 use std::ffi::OsStr;

@@ -80,6 +80,38 @@ impl Screen {
         panic!("not one window, but {:?}", self.titles());
     }
 
+    /// Waits until a window manager is at work.
+    pub fn wait_for_manager(&self) {
+        let until = Instant::now() + PATIENCE;
+        let check = self.atom("_NET_SUPPORTING_WM_CHECK");
+        loop {
+            let (root, any) = (self.root, AtomEnum::ANY);
+            let asked = self.connection.get_property(false, root, check, any, 0, 1);
+            if asked.unwrap().reply().is_ok_and(|found| found.length > 0) {
+                return;
+            }
+            assert!(Instant::now() < until, "no window manager");
+            pause();
+        }
+    }
+
+    /// The window with this title within the frame of a window manager, once it is on the screen.
+    pub fn managed_window(&self, title: &str) -> u32 {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let mut below = vec![self.root];
+            while let Some(id) = below.pop() {
+                if self.title(id).as_deref() == Some(title) {
+                    return id;
+                }
+                let tree = self.connection.query_tree(id).unwrap().reply();
+                below.extend(tree.map_or(Vec::new(), |tree| tree.children));
+            }
+            pause();
+        }
+        panic!("no {title:?} in any frame");
+    }
+
     fn windows(&self) -> Vec<(u32, String)> {
         let tree = self.connection.query_tree(self.root).unwrap();
         let children = tree.reply().expect("the root stays").children;
@@ -219,6 +251,14 @@ impl Shot {
             && around
                 .into_iter()
                 .all(|(x, y)| is_near(self.pixel(x, y), BLACK))
+    }
+
+    /// How many pixels are as white as letters.
+    pub fn letters(&self) -> usize {
+        let pixels = self.bytes.chunks_exact(4);
+        pixels
+            .filter(|pixel| pixel[..3].iter().all(|l| *l == 255))
+            .count()
     }
 
     /// Whether the bars fill the window.
