@@ -31,6 +31,8 @@ pub(super) struct OpenWindow {
     on_event: Box<dyn FnMut(WindowEvent) + Send>,
     due: Arc<AtomicBool>,
     natural: (u32, u32),
+    /// As the desktop told it last. To ask an X server takes a round trip.
+    size: (u32, u32),
     /// The sizes that the program asked for last. A desktop may not have applied the newest yet.
     asked: [(u32, u32); 2],
     modifiers: Modifiers,
@@ -71,6 +73,7 @@ impl OpenWindow {
         let refused = |e: &dyn std::fmt::Display| OpenError::Refused(e.to_string());
         let window = events.create_window(attributes).map_err(|e| refused(&e))?;
         let window = Arc::new(window);
+        let size = window.inner_size().into();
         let surface =
             softbuffer::Surface::new(context, Arc::clone(&window)).map_err(|e| refused(&e))?;
         let mut opened = Self {
@@ -82,6 +85,7 @@ impl OpenWindow {
             on_event,
             due,
             natural,
+            size,
             asked: [(width, height); 2],
             modifiers: Modifiers::default(),
             drawn: None,
@@ -128,7 +132,7 @@ impl OpenWindow {
         if std::mem::replace(&mut self.natural, natural) == natural {
             return;
         }
-        let is_ours = self.asked.contains(&self.size());
+        let is_ours = self.asked.contains(&self.size);
         if is_ours && self.window.fullscreen().is_none() {
             self.ask(self.first_size());
         }
@@ -137,8 +141,11 @@ impl OpenWindow {
     pub fn handle(&mut self, event: WinitEvent) {
         match event {
             WinitEvent::CloseRequested | WinitEvent::Destroyed => self.tell(WindowEvent::Closed),
-            WinitEvent::Resized(_)
-            | WinitEvent::RedrawRequested
+            WinitEvent::Resized(size) => {
+                self.size = size.into();
+                self.draw();
+            }
+            WinitEvent::RedrawRequested
             | WinitEvent::ScaleFactorChanged { .. }
             | WinitEvent::Occluded(false) => self.draw(),
             WinitEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers,
@@ -163,8 +170,8 @@ impl OpenWindow {
         };
         match typed {
             // Those that change the size go on while they are held.
-            '+' | '=' => self.ask(size::step(self.size(), true)),
-            '-' => self.ask(size::step(self.size(), false)),
+            '+' | '=' => self.ask(size::step(self.size, true)),
+            '-' => self.ask(size::step(self.size, false)),
             _ if key.repeat => {}
             '1' => self.ask(self.natural),
             'f' => self.set_full_screen(self.window.fullscreen().is_none()),
@@ -178,10 +185,6 @@ impl OpenWindow {
         self.window.set_fullscreen(full);
     }
 
-    fn size(&self) -> (u32, u32) {
-        self.window.inner_size().into()
-    }
-
     fn first_size(&self) -> (u32, u32) {
         let screen = self.window.current_monitor();
         let screen = screen.map(|monitor| monitor.size().into());
@@ -192,8 +195,9 @@ impl OpenWindow {
     fn ask(&mut self, size: (u32, u32)) {
         self.asked = [size, self.asked[0]];
         let size = PhysicalSize::new(size.0.max(1), size.1.max(1));
-        if self.window.request_inner_size(size).is_some() {
+        if let Some(size) = self.window.request_inner_size(size) {
             // It has that size by now, and no event will tell.
+            self.size = size.into();
             self.draw();
         }
     }
@@ -224,7 +228,7 @@ impl OpenWindow {
     }
 
     fn try_draw(&mut self) -> Result<(), softbuffer::SoftBufferError> {
-        let (width, height) = self.size();
+        let (width, height) = self.size;
         let (Some(across), Some(down)) = (NonZeroU32::new(width), NonZeroU32::new(height)) else {
             // It is hidden.
             return Ok(());

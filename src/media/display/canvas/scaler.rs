@@ -1,8 +1,7 @@
 //! Brings a raw frame of any format and size onto pixels, by GStreamer's converter.
 //!
-//! Where the size changes, the frame is scaled first, and the fewest bytes at that: most formats have
-//! less of the colours than of the brightness, and a fast way to be scaled. A frame that becomes
-//! smaller gets all the colours that its size has room for.
+//! Where the size changes there are two steps, with the fewer pixels between them: a frame that becomes
+//! larger is converted first, one that becomes smaller is scaled first.
 
 use anyhow::{Context, Result};
 use gst_video::{VideoConverter, VideoConverterConfig, VideoFormat, VideoFrame, VideoInfo};
@@ -26,17 +25,17 @@ struct Made {
     place: Place,
     /// The layout of a frame as it comes.
     layout: VideoInfo,
-    scaling: Option<Scaling>,
+    before: Option<Step>,
     /// The layout of the part of the pixels.
     pixels: VideoInfo,
-    convert: VideoConverter,
+    last: VideoConverter,
 }
 
-/// The step that changes the size.
-struct Scaling {
+/// The first of two steps.
+struct Step {
     convert: VideoConverter,
     layout: VideoInfo,
-    scaled: VideoFrame<gst_video::video_frame::Writable>,
+    made: VideoFrame<gst_video::video_frame::Writable>,
 }
 
 /// Where a frame goes.
@@ -83,10 +82,10 @@ impl Made {
     fn new(caps: &gst::CapsRef, place: Place) -> Result<Self> {
         let layout = caps::raw_info(caps)?;
         let (width, height) = (place.part.width as u32, place.part.height as u32);
-        let scaling = if (layout.width(), layout.height()) == (width, height) {
+        let before = if (layout.width(), layout.height()) == (width, height) {
             None
         } else {
-            Some(Scaling::new(&layout, width, height)?)
+            Some(Step::new(&layout, width, height)?)
         };
         // A part of the pixels is a frame whose rows are far apart.
         let row = place.size.0 * PIXEL_BYTES;
@@ -99,62 +98,63 @@ impl Made {
             .offset(&offset)
             .size(row * place.size.1)
             .build()?;
-        let from = match &scaling {
-            Some(scaling) => &scaling.layout,
-            None => &layout,
-        };
-        let convert = VideoConverter::new(from, &pixels, Some(config(place.part)))?;
+        let from = before.as_ref().map_or(&layout, |step| &step.layout);
+        let last = VideoConverter::new(from, &pixels, Some(config(place.part)))?;
         Ok(Self {
             caps: caps.to_owned(),
             place,
             layout,
-            scaling,
+            before,
             pixels,
-            convert,
+            last,
         })
     }
 
     fn draw(&mut self, frame: &gst::BufferRef, pixels: &mut Pixels<'_>) -> Result<()> {
         let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(frame, &self.layout)
             .context("the frame is not as its caps say")?;
-        if let Some(scaling) = &mut self.scaling {
-            let mut scaled = scaling.scaled.as_mut_video_frame_ref();
-            scaling.convert.frame_ref(&frame, &mut scaled);
+        if let Some(step) = &mut self.before {
+            let mut made = step.made.as_mut_video_frame_ref();
+            step.convert.frame_ref(&frame, &mut made);
         }
-        ffi::draw_on_pixels(pixels.all(), &self.pixels, |target| match &self.scaling {
-            Some(scaling) => {
-                let scaled = scaling.scaled.as_video_frame_ref();
-                self.convert.frame_ref(&scaled, target);
-            }
-            None => self.convert.frame_ref(&frame, target),
+        ffi::draw_on_pixels(pixels.all(), &self.pixels, |target| match &self.before {
+            Some(step) => self.last.frame_ref(&step.made.as_video_frame_ref(), target),
+            None => self.last.frame_ref(&frame, target),
         })
     }
 }
 
-impl Scaling {
+impl Step {
+    /// The first step on the way to this size.
     fn new(from: &VideoInfo, width: u32, height: u32) -> Result<Self> {
         use VideoFormat::{I420, Nv12, Nv21, Uyvy, Y42b, Y444, Yuy2, Yv12};
-        let is_smaller = width * height < from.width() * from.height();
-        let format = match from.format() {
-            I420 | Yv12 | Nv12 | Nv21 | Y42b | Yuy2 | Uyvy if is_smaller => Y444,
-            format => format,
+        let is_smaller = u64::from(width) * u64::from(height)
+            < u64::from(from.width()) * u64::from(from.height());
+        let to = if is_smaller {
+            // It keeps all the colours that its size has room for.
+            let format = match from.format() {
+                I420 | Yv12 | Nv12 | Nv21 | Y42b | Yuy2 | Uyvy => Y444,
+                format => format,
+            };
+            like(from, format, width, height)
+                .colorimetry(&from.colorimetry())
+                .build()?
+        } else {
+            like(from, PIXELS, from.width(), from.height()).build()?
         };
-        let to = like(from, format, width, height)
-            .colorimetry(&from.colorimetry())
-            .build()?;
-        let part = Rect {
-            width: width as usize,
-            height: height as usize,
+        let size = Rect {
+            width: to.width() as usize,
+            height: to.height() as usize,
             ..Rect::default()
         };
-        let convert = VideoConverter::new(from, &to, Some(config(part)))?;
+        let convert = VideoConverter::new(from, &to, Some(config(size)))?;
         let room = gst::Buffer::with_size(to.size()).context("no memory for a frame")?;
-        let scaled = VideoFrame::from_buffer_writable(room, &to)
+        let made = VideoFrame::from_buffer_writable(room, &to)
             .map_err(|_| anyhow::anyhow!("no memory for a frame"))?;
         Ok(Self {
             convert,
             layout: to,
-            scaled,
+            made,
         })
     }
 }
