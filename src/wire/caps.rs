@@ -107,6 +107,14 @@ impl Caps {
         self.media_type.starts_with("video/x-") && !self.is_raw()
     }
 
+    /// Whether the caps say that some of the frames may hold two fields, taken one after the other.
+    pub fn is_interlaced(&self) -> bool {
+        match self.field("interlace-mode") {
+            Some(Value::Text(mode)) => mode != "progressive",
+            _ => false,
+        }
+    }
+
     /// Width and height in pixels, where they are known.
     pub fn size(&self) -> Option<(i32, i32)> {
         Some((self.int("width")?, self.int("height")?))
@@ -278,6 +286,9 @@ fn check(caps: &Caps) -> Result<(), String> {
         && i64::from(width) * i64::from(height) > AREA_LIMIT
     {
         return Err(format!("{width}x{height} is more than {AREA_LIMIT} pixels"));
+    }
+    if caps.is_raw() && caps.field("interlace-mode") == Some(&Value::Text("alternate".into())) {
+        return Err("each frame is a single field (interlace-mode=alternate)".into());
     }
     if let Some(Value::Fraction(n, d)) = caps.field("pixel-aspect-ratio")
         && !(1.0 / 16.0..=16.0).contains(&(f64::from(*n) / f64::from(*d)))

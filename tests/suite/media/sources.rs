@@ -223,10 +223,11 @@ fn what_was_filmed_upright_is_sent_upright() {
     }
 }
 
-/// The last `length` bytes of the frames that `sender` sends.
-fn last_frame(folder: &Path, sender: &Sender, length: usize) -> Vec<u8> {
+/// The last `length` bytes of the frames that `sender` sends, behind these elements.
+fn last_frame(folder: &Path, sender: &Sender, elements: &str, length: usize) -> Vec<u8> {
     let out = folder.join("out.gst");
-    fs::write(&out, "# Frames.\nappsrc name=frames ! fdsink fd=1\n").unwrap();
+    let text = format!("# Frames.\nappsrc name=frames ! {elements} ! fdsink fd=1\n");
+    fs::write(&out, text).unwrap();
     let target = sender.target();
     let arguments = ["recv", &target, "--frames", "3", "--pipeline"];
     let ended = run(vidchat().args(arguments).arg(&out));
@@ -256,12 +257,94 @@ fn an_interlaced_clip_is_sent_without_combs() {
             continue;
         }
         let sender = sends("file", &clip, &["--width", "32"]);
-        let frame = last_frame(folder.path(), &sender, WIDTH * 24 * 3 / 2);
+        let frame = last_frame(folder.path(), &sender, "identity", WIDTH * 24 * 3 / 2);
         let rows: Vec<&[u8]> = frame.chunks(WIDTH).take(24).collect();
         assert_ne!(rows[0][0], rows[0][1], "{format}: {:?}", rows[0]);
         let same = rows.iter().all(|row| *row == rows[0]);
         assert!(same, "{format}: {rows:?}");
     }
+}
+
+/// The luma of a frame in I420, row by row, as a receiver shows it that gets the file as `chain`
+/// reads it, not decoded.
+fn shown_rows(folder: &Path, clip: &Path, chain: &str, height: usize) -> Vec<Vec<u8>> {
+    const WIDTH: usize = 64;
+    let path = folder.join("there.gst");
+    let text = format!(
+        "# Not decoded.\n#! loop\nfilesrc location={} {chain} ! appsink name=frames\n",
+        clip.display()
+    );
+    fs::write(&path, text).unwrap();
+    let sender = Sender::start(["--no-preview", "--pipeline", path.to_str().unwrap()]);
+    let shown = "${decode} ! videoconvert ! video/x-raw,format=I420";
+    let frame = last_frame(folder, &sender, shown, WIDTH * height * 3 / 2);
+    let rows = frame.chunks(WIDTH).take(height);
+    rows.map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn interlaced_frames_that_are_passed_on_as_they_are_are_shown_without_combs() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip");
+    // The rows of the two fields differ as much as they can: bars that stand in one field where the
+    // other has gaps.
+    let fields = |format: &str, order: &str| {
+        format!(
+            "videotestsrc num-buffers=20 pattern=checkers-1 \
+             ! video/x-raw,format={format},width=64,height=48,framerate=30/1 \
+             ! capssetter caps=video/x-raw,interlace-mode=interleaved,field-order={order}"
+        )
+    };
+    let h264 = "x264enc interlaced=true tune=zerolatency quantizer=1 pass=quant";
+    for (made_as, read_as) in [
+        (format!("{h264} ! matroskamux"), "! matroskademux"),
+        (
+            format!("{h264} ! mpegtsmux"),
+            "! tsdemux ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=nal",
+        ),
+        ("matroskamux".to_owned(), "! matroskademux"),
+    ] {
+        for order in ["top-field-first", "bottom-field-first"] {
+            for format in ["I420", "I420_10LE"] {
+                let chain = format!("{} ! {made_as}", fields(format, order));
+                if !made(&clip, &chain) {
+                    continue;
+                }
+                let rows = shown_rows(folder.path(), &clip, read_as, 48);
+                let across = rows[8][8].abs_diff(rows[8][9]);
+                assert!(across > 60, "{made_as} {format}: {:?}", rows[8]);
+                for pair in rows.windows(2) {
+                    let apart = pair[0]
+                        .iter()
+                        .zip(&pair[1])
+                        .map(|(a, b)| a.abs_diff(*b))
+                        .max();
+                    assert!(apart < Some(20), "{made_as} {order} {format}: {pair:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fields_that_h265_has_one_by_one_are_shown_as_whole_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip");
+    // Each frame that goes in is a field here: the top ones are of one colour, the others of
+    // another.
+    let chain = "videotestsrc num-buffers=20 pattern=blink \
+                 ! video/x-raw,format=I420,width=64,height=64,framerate=60/1 \
+                 ! x265enc tune=zerolatency option-string=interlace=1 ! h265parse ! mpegtsmux";
+    if !made(&clip, chain) {
+        return;
+    }
+    let rows = shown_rows(folder.path(), &clip, "! tsdemux ! h265parse", 128);
+    let values = || rows.iter().flatten();
+    let apart = values()
+        .max()
+        .zip(values().min())
+        .map(|(most, least)| most - least);
+    assert!(apart < Some(8), "{rows:?}");
 }
 
 #[test]
