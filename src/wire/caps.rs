@@ -110,7 +110,7 @@ impl Caps {
     /// Whether the caps say that some of the frames may hold two fields, taken one after the other.
     pub fn is_interlaced(&self) -> bool {
         match self.field("interlace-mode") {
-            Some(Value::Text(mode)) => mode != "progressive",
+            Some(Value::Text(mode)) => ["interleaved", "mixed"].contains(&mode.as_str()),
             _ => false,
         }
     }
@@ -374,6 +374,11 @@ mod tests {
             &format!("{raw}, framerate=1/0"),
             &format!("{raw}, framerate=-1/1"),
             &format!("{raw}, pixel-aspect-ratio=1000/1"),
+            &format!("{raw}, interlace-mode=alternate"),
+            &format!(
+                "{}, interlace-mode=alternate",
+                raw.replace(',', "(format:Interlaced),")
+            ),
             &format!("{raw}, colorimetry=\"a b\""),
             &format!("{raw}, colorimetry=\""),
             &format!("{raw}, nonsense"),

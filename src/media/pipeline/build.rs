@@ -189,6 +189,8 @@ pub fn remedy_of_failure(message: &str) -> String {
     } else if has(&["which is no codec that vidchat sends"]) {
         "put ! decodebin ! videoconvert ! before appsink, and ! ${encode} behind them for a codec"
             .into()
+    } else if has(&["is not within 1 to", " pixels (in "]) {
+        "make the frames smaller: with --width 16, or with videoscale in a pipeline file".into()
     } else if has(&[caps::SINGLE_FIELDS]) {
         "put ! deinterlace ! before appsink, which makes whole frames of the fields".into()
     } else if has(&["stay in the memory of a device"]) {

@@ -67,6 +67,50 @@ fn a_still_picture_is_sent_and_stays_also_for_those_who_come_later() {
     }
 }
 
+#[test]
+fn a_picture_of_one_row_or_column_is_sent_or_refused_with_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |width, height| {
+        let path = folder.path().join(format!("{width}x{height}.png"));
+        let chain = format!(
+            "videotestsrc num-buffers=1 pattern=white \
+             ! video/x-raw,width={width},height={height} ! videoconvert ! pngenc"
+        );
+        made(&path, &chain).then_some(path)
+    };
+    let refused = |name: &str, path: &Path, words: [&str; 2]| {
+        let set = format!("file={}", path.display());
+        let ended = run(vidchat().args(["send", "--port", "0", "--pipeline", name, "--set", &set]));
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        for words in words {
+            assert!(ended.stderr.contains(words), "{words:?}: {}", ended.stderr);
+        }
+    };
+    if let Some(row) = picture(640, 1) {
+        for name in ["file", "file-jpeg", "file-vp8", "file-vp9"] {
+            let sender = sends(name, &row, &[]);
+            let shown = "${decode} ! videoconvert ! video/x-raw,format=GRAY8";
+            let luma = last_frame(folder.path(), &sender, shown, 320);
+            assert!(luma.iter().all(|luma| *luma >= 225), "{name}: {luma:?}");
+        }
+        for name in ["file-h264", "file-av1"] {
+            let hint = "hint: --pipeline file-jpeg takes frames of any size";
+            refused(name, &row, [" takes no frames of ", hint]);
+        }
+    }
+    if let Some(column) = picture(1, 640) {
+        let cause = "height 32767 is not within 1 to 16384";
+        refused(
+            "file",
+            &column,
+            [cause, "hint: make the frames smaller: with --width 16"],
+        );
+        let sender = sends("file", &column, &["--width", "16"]);
+        let opened = &sender.process.seen()[0];
+        assert!(opened.contains(" sent as 16x10240 I420"), "{opened}");
+    }
+}
+
 /// A blue BMP of 64 × 48 pixels.
 fn bmp() -> Vec<u8> {
     let pixels = [255, 0, 0].repeat(64 * 48);
@@ -296,31 +340,29 @@ fn interlaced_frames_that_are_passed_on_as_they_are_are_shown_without_combs() {
         )
     };
     let h264 = "x264enc interlaced=true tune=zerolatency quantizer=1 pass=quant";
-    for (made_as, read_as) in [
-        (format!("{h264} ! matroskamux"), "! matroskademux"),
+    let (eight, ten) = (["I420"].as_slice(), ["I420", "I420_10LE"].as_slice());
+    for (formats, made_as, read_as) in [
+        (ten, format!("{h264} ! matroskamux"), "! matroskademux"),
         (
+            ten,
             format!("{h264} ! mpegtsmux"),
             "! tsdemux ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=nal",
         ),
-        ("matroskamux".to_owned(), "! matroskademux"),
+        (eight, "matroskamux".to_owned(), "! matroskademux"),
     ] {
-        for order in ["top-field-first", "bottom-field-first"] {
-            for format in ["I420", "I420_10LE"] {
-                let chain = format!("{} ! {made_as}", fields(format, order));
-                if !made(&clip, &chain) {
-                    continue;
-                }
-                let rows = shown_rows(folder.path(), &clip, read_as, 48);
-                let across = rows[8][8].abs_diff(rows[8][9]);
-                assert!(across > 60, "{made_as} {format}: {:?}", rows[8]);
-                for pair in rows.windows(2) {
-                    let apart = pair[0]
-                        .iter()
-                        .zip(&pair[1])
-                        .map(|(a, b)| a.abs_diff(*b))
-                        .max();
-                    assert!(apart < Some(20), "{made_as} {order} {format}: {pair:?}");
-                }
+        let orders = ["top-field-first", "bottom-field-first"];
+        for (format, order) in formats.iter().flat_map(|f| orders.map(|order| (f, order))) {
+            let chain = format!("{} ! {made_as}", fields(format, order));
+            if !made(&clip, &chain) {
+                continue;
+            }
+            let rows = shown_rows(folder.path(), &clip, read_as, 48);
+            let across = rows[8][8].abs_diff(rows[8][9]);
+            assert!(across > 60, "{made_as} {format}: {:?}", rows[8]);
+            for pair in rows.windows(2) {
+                let apart = pair[0].iter().zip(&pair[1]).map(|(a, b)| a.abs_diff(*b));
+                let apart = apart.max();
+                assert!(apart < Some(20), "{made_as} {order} {format}: {pair:?}");
             }
         }
     }
