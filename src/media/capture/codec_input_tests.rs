@@ -154,14 +154,22 @@ struct Codec {
 impl Codec {
     /// The codec of this name with each of its encoders that the tests know.
     fn all_of(name: &str) -> Vec<Self> {
-        let all = codec_bench::all().into_iter();
-        let of_name = all.filter(|codec| codec.name == name);
-        of_name.filter_map(|file| Self::of(file).ok()).collect()
+        Self::all_behind("", name)
     }
 
-    fn of(mut file: PipelineFile) -> Outcome<Self> {
+    /// The same behind these elements of a source.
+    fn all_behind(source: &str, name: &str) -> Vec<Self> {
+        let all = codec_bench::all().into_iter();
+        let of_name = all.filter(|codec| codec.name == name);
+        of_name
+            .filter_map(|file| Self::of(source, file).ok())
+            .collect()
+    }
+
+    fn of(source: &str, mut file: PipelineFile) -> Outcome<Self> {
         let part = file.text;
-        file.text = format!("appsrc name=raw ! \n{part}\n ! appsink name=frames sync=false");
+        file.text =
+            format!("appsrc name=raw ! {source}\n{part}\n ! appsink name=frames sync=false");
         let mut values = Values::default();
         // Enough for each colour to stay as it is.
         values.set("bitrate", "4000");
@@ -279,6 +287,29 @@ fn vp9_carries_every_raw_format_size_and_range() {
 #[test]
 fn av1_carries_every_raw_format_size_and_range() {
     carries_all("av1");
+}
+
+#[test]
+fn the_converter_of_a_source_spoils_no_colour() {
+    gst::init().unwrap();
+    // The end of the shipped sources.
+    let source = "videoconvert ! video/x-raw,format=I420 !";
+    let mut wrong = Vec::new();
+    for name in ["jpeg", "h264", "h265", "vp8", "vp9", "av1"] {
+        for mut codec in Codec::all_behind(source, name) {
+            let formats = [VideoFormat::Rgb, VideoFormat::I42010le];
+            for format in COLOUR_FORMATS.into_iter().chain(formats) {
+                // Those of files and cameras. Others are calculated twice, and rounded twice.
+                for colorimetry in &COLORIMETRIES[..5] {
+                    let info = layout(format, 36, 34, colorimetry);
+                    if let Err(reason) = codec.carries(&info) {
+                        wrong.push(format!("{name} {format} {colorimetry}: {reason}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// The shortest side that a codec takes in each of its encoders here.
