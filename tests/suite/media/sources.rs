@@ -203,6 +203,57 @@ fn a_camera_over_http_is_live_video_at_no_more_than_the_wanted_rate() {
     }
 }
 
+/// A camera over HTTP that answers each request with this, and nothing more.
+fn http_answer(answer: &'static str) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_camera_over_http_that_gives_no_video_says_why_and_keeps_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("http.gst");
+    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+    let nobody = unused.local_addr().expect("it is bound").port();
+    drop(unused);
+    for (port, said) in [
+        (
+            http_answer("HTTP/1.0 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
+            "wants a user's name and password",
+        ),
+        (
+            http_answer("HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+            "there is nothing at http://127.0.0.1",
+        ),
+        (
+            http_answer(
+                "HTTP/1.0 200 OK\r\nContent-Type: text/html\r\nContent-Length: 14\r\n\r\n\
+                 <html>A</html>",
+            ),
+            "is no stream of JPEG frames",
+        ),
+        (nobody, "does not answer, or breaks off"),
+    ] {
+        let text = format!(
+            "# A camera.\nsouphttpsrc location=http://me:secret@127.0.0.1:{port}/ \
+             ! multipartdemux ! image/jpeg ! appsink name=frames\n"
+        );
+        fs::write(&path, text).unwrap();
+        let pipeline = path.to_str().unwrap();
+        let ended = run(vidchat().args(["send", "--port", "0", "--pipeline", pipeline]));
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn a_sender_that_names_no_frame_rate_ends_no_receiver() {
     let folder = tempfile::tempdir().unwrap();
