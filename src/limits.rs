@@ -23,8 +23,8 @@ pub struct Number<T> {
     pub unit: &'static str,
 }
 
-/// x265enc takes no smaller side.
-const SHORTEST_SIDE: u32 = 16;
+/// The shortest side that every encoder takes: x265enc and openh264enc take no smaller one.
+pub const SHORTEST_SIDE: u32 = 16;
 /// The longest side of 8K. Two of these sides are more pixels than a receiver takes.
 const LONGEST_SIDE: u32 = 8192;
 

@@ -20,8 +20,9 @@ use crate::failure::describe;
 /// time.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// How long the person at the program hears nothing while the first connection is made.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long the person at the program hears nothing while the first connection is made, and while
+/// the other side says nothing over it.
+pub(super) const QUIET: Duration = Duration::from_secs(1);
 
 /// The reason why there is no connection.
 #[derive(Debug, Error)]

@@ -107,6 +107,14 @@ impl Caps {
         self.media_type.starts_with("video/x-") && !self.is_raw()
     }
 
+    /// Whether the caps say that some of the frames may hold two fields, taken one after the other.
+    pub fn is_interlaced(&self) -> bool {
+        match self.field("interlace-mode") {
+            Some(Value::Text(mode)) => ["interleaved", "mixed"].contains(&mode.as_str()),
+            _ => false,
+        }
+    }
+
     /// Width and height in pixels, where they are known.
     pub fn size(&self) -> Option<(i32, i32)> {
         Some((self.int("width")?, self.int("height")?))
@@ -279,6 +287,9 @@ fn check(caps: &Caps) -> Result<(), String> {
     {
         return Err(format!("{width}x{height} is more than {AREA_LIMIT} pixels"));
     }
+    if caps.is_raw() && caps.field("interlace-mode") == Some(&Value::Text("alternate".into())) {
+        return Err("each frame is a single field (interlace-mode=alternate)".into());
+    }
     if let Some(Value::Fraction(n, d)) = caps.field("pixel-aspect-ratio")
         && !(1.0 / 16.0..=16.0).contains(&(f64::from(*n) / f64::from(*d)))
     {
@@ -363,6 +374,11 @@ mod tests {
             &format!("{raw}, framerate=1/0"),
             &format!("{raw}, framerate=-1/1"),
             &format!("{raw}, pixel-aspect-ratio=1000/1"),
+            &format!("{raw}, interlace-mode=alternate"),
+            &format!(
+                "{}, interlace-mode=alternate",
+                raw.replace(',', "(format:Interlaced),")
+            ),
             &format!("{raw}, colorimetry=\"a b\""),
             &format!("{raw}, colorimetry=\""),
             &format!("{raw}, nonsense"),

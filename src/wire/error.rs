@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::foreign::kind_of;
 use super::pickle::PickleError;
 use super::text::quote;
 use super::{HEADER_BYTES, VERSION};
@@ -46,6 +47,6 @@ pub enum WireError {
     #[error("{} in place of a length", quote(.0))]
     TextLength(Vec<u8>),
     /// The peer speaks another protocol. These are its first bytes.
-    #[error("its first bytes are {}", quote(.0))]
+    #[error("its first bytes are {}{}", quote(.0), kind_of(.0))]
     Foreign(Vec<u8>),
 }

@@ -1,8 +1,9 @@
 """A client that behaves as the tutorial's: client.py PORT FRAMES [show|stall]
 
-Takes so many pictures, draws on the last, and prints its shape and the SHA-256 of what it was
-before (of its first rows, where the environment has ROWS). With "show" each picture goes to a window, as in the tutorial; with "stall" it stops
-reading after the first, until its standard input ends. Any warning is an error.
+Takes FRAMES frames, draws on the last one, and prints its shape and the SHA-256 of its bytes before
+that. Where the environment has ROWS, only so many of its first rows count. With "show" each frame
+goes to a window, as in the tutorial. With "stall" it stops reading after the first frame, until its
+standard input ends. Any warning is an error.
 """
 
 import hashlib

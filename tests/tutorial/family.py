@@ -69,6 +69,7 @@ SHAPES = {
     "jpeg-bytes": lambda frame: jpeg(frame).tobytes(),
     "jpeg-dict": lambda frame: {"frame": jpeg(frame), "time": datetime.datetime.now()},
     "two": lambda frame: [frame, frame + 1],
+    "numbers": lambda frame: frame.tolist(),
     "none": lambda frame: ("camera 1", None, 30),
 }
 

@@ -1,9 +1,9 @@
-"""A server that behaves as the tutorial's: server.py PROTOCOL FORM [HOLD]
+"""A server that behaves as the tutorial's: server.py PROTOCOL SHAPE
 
-Listens at a free port of 127.0.0.1 and prints it. Sends one client pictures for ever: the pickle
-of a picture of numbers, after its length as struct.pack("Q") writes it. FORM is bgr, gray, jpeg
-or tuple. The tutorial takes its pictures from a camera; these are known, so that they can be
-compared.
+Listens at a free port of 127.0.0.1 and prints it. Sends one client frames for ever: the pickle of a
+frame of known bytes, after its length as struct.pack("Q") writes it. SHAPE is bgr, gray, jpeg or
+tuple. The tutorial takes its frames from a camera. The bytes of these are known, so that they can
+be compared.
 """
 
 import pickle
@@ -15,7 +15,7 @@ import time
 import cv2
 import numpy as np
 
-protocol, form = int(sys.argv[1]), sys.argv[2]
+protocol, shape = int(sys.argv[1]), sys.argv[2]
 
 server_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 server_socket.bind(("127.0.0.1", 0))
@@ -24,11 +24,11 @@ print(server_socket.getsockname()[1], flush=True)
 client_socket, addr = server_socket.accept()
 
 vdo = (np.arange(66 * 34 * 3) % 251).astype(np.uint8).reshape(34, 66, 3)
-if form == "gray":
+if shape == "gray":
     vdo = vdo[:, :, 0].copy()
-elif form == "jpeg":
+elif shape == "jpeg":
     vdo = cv2.imencode(".jpg", vdo)[1]
-elif form == "tuple":
+elif shape == "tuple":
     vdo = (cv2.imencode(".png", vdo)[1], time.time())
 try:
     while True:

@@ -105,6 +105,9 @@ fn pickle(error: &PickleError) -> &'static str {
             "it takes an array of uint8 (grey, BGR or BGRA), or the bytes of a JPEG or PNG, also in \
              a tuple, list or dict"
         }
+        PickleError::NumberLists => {
+            "leave out .tolist(): pickle.dumps(frame) of the array itself is shorter, and is shown"
+        }
         PickleError::SeveralFrames(_) => {
             "it takes one frame a message, beside any text, numbers and times: send one of them"
         }

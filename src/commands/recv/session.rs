@@ -160,16 +160,17 @@ async fn receive(
     }
 }
 
-/// Whether another connection may succeed. After a loss, a protocol error may come from another
-/// program on that port, which may still make way for the sender.
-fn is_worth_retrying(error: &ReceiveError, after_loss: bool) -> bool {
+/// Whether another connection may succeed. `brought_nothing` says that this one was made after a
+/// loss and brought no frame: another program may have the port then, whose words break the
+/// protocol, and it may still make way for the sender.
+fn is_worth_retrying(error: &ReceiveError, brought_nothing: bool) -> bool {
     match error {
         ReceiveError::Io(_)
         | ReceiveError::Closed
         | ReceiveError::TimedOut(_)
         | ReceiveError::NoFirstBytes(_)
         | ReceiveError::Slow(_) => true,
-        ReceiveError::Wire(_) => after_loss,
+        ReceiveError::Wire(_) => brought_nothing,
         ReceiveError::Bye(bye) => !bye.done,
         ReceiveError::Sink(_) => false,
     }

@@ -104,19 +104,20 @@ fn raw_frame(info: &VideoInfo) -> gst::Buffer {
 /// The mean colour of a frame without its edges: converters spread what a format cannot hold over
 /// the pixels, and chroma over the edge.
 fn colour(frame: gst::Buffer, info: &VideoInfo) -> [f64; 3] {
-    const EDGE: usize = 4;
+    let edge = |length: u32| if length > 16 { 4 } else { 0 };
+    let (across, down) = (edge(info.width()), edge(info.height()));
     let frame = converted(frame, info, &fine(info));
     let frame = frame.map_readable().unwrap();
     let (width, height) = (info.width() as usize, info.height() as usize);
     let mut sum = [0.0; 3];
-    for row in frame.chunks(width * 8).take(height - EDGE).skip(EDGE) {
-        for pixel in row.chunks(8).take(width - EDGE).skip(EDGE) {
+    for row in frame.chunks(width * 8).take(height - down).skip(down) {
+        for pixel in row.chunks(8).take(width - across).skip(across) {
             for (sum, part) in sum.iter_mut().zip(pixel[2..].chunks(2)) {
                 *sum += f64::from(u16::from_ne_bytes([part[0], part[1]])) / 257.0;
             }
         }
     }
-    let count = (width - EDGE * 2) * (height - EDGE * 2);
+    let count = (width - across * 2) * (height - down * 2);
     sum.map(|sum| (sum / count as f64).round())
 }
 
@@ -153,14 +154,22 @@ struct Codec {
 impl Codec {
     /// The codec of this name with each of its encoders that the tests know.
     fn all_of(name: &str) -> Vec<Self> {
-        let all = codec_bench::all().into_iter();
-        let of_name = all.filter(|codec| codec.name == name);
-        of_name.filter_map(|file| Self::of(file).ok()).collect()
+        Self::all_behind("", name)
     }
 
-    fn of(mut file: PipelineFile) -> Outcome<Self> {
+    /// The same behind these elements of a source.
+    fn all_behind(source: &str, name: &str) -> Vec<Self> {
+        let all = codec_bench::all().into_iter();
+        let of_name = all.filter(|codec| codec.name == name);
+        of_name
+            .filter_map(|file| Self::of(source, file).ok())
+            .collect()
+    }
+
+    fn of(source: &str, mut file: PipelineFile) -> Outcome<Self> {
         let part = file.text;
-        file.text = format!("appsrc name=raw ! \n{part}\n ! appsink name=frames sync=false");
+        file.text =
+            format!("appsrc name=raw ! {source}\n{part}\n ! appsink name=frames sync=false");
         let mut values = Values::default();
         // Enough for each colour to stay as it is.
         values.set("bitrate", "4000");
@@ -173,6 +182,10 @@ impl Codec {
 
     /// Whether frames of this layout come out in their colour.
     fn carries(&mut self, info: &VideoInfo) -> Result<(), String> {
+        self.carries_within(info, TOLERANCE)
+    }
+
+    fn carries_within(&mut self, info: &VideoInfo, tolerance: f64) -> Result<(), String> {
         let mut frame = raw_frame(info);
         let expected = colour(frame.clone(), info);
         frame.make_mut().set_pts(gst::ClockTime::ZERO);
@@ -194,7 +207,7 @@ impl Codec {
         let found = colour(shown.buffer_owned().unwrap(), &shown_info);
         let pairs = found.iter().zip(&expected);
         let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        if off > TOLERANCE {
+        if off > tolerance {
             return Err(format!("is {found:?} and not {expected:?}, as {sent}"));
         }
         Ok(())
@@ -274,4 +287,66 @@ fn vp9_carries_every_raw_format_size_and_range() {
 #[test]
 fn av1_carries_every_raw_format_size_and_range() {
     carries_all("av1");
+}
+
+#[test]
+fn the_converter_of_a_source_spoils_no_colour() {
+    gst::init().unwrap();
+    // The end of the shipped sources.
+    let source = "videoconvert ! video/x-raw,format=I420 !";
+    let mut wrong = Vec::new();
+    for name in ["jpeg", "h264", "h265", "vp8", "vp9", "av1"] {
+        for mut codec in Codec::all_behind(source, name) {
+            let formats = [VideoFormat::Rgb, VideoFormat::I42010le];
+            for format in COLOUR_FORMATS.into_iter().chain(formats) {
+                // Those of files and cameras. Others are calculated twice, and rounded twice.
+                for colorimetry in &COLORIMETRIES[..5] {
+                    let info = layout(format, 36, 34, colorimetry);
+                    if let Err(reason) = codec.carries(&info) {
+                        wrong.push(format!("{name} {format} {colorimetry}: {reason}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The shortest side that a codec takes in each of its encoders here.
+fn shortest_sides(name: &str) -> &'static [u32] {
+    match name {
+        // x264enc, and openh264enc.
+        "h264" => &[2, 16],
+        "h265" => &[16],
+        "av1" => &[4],
+        _ => &[1],
+    }
+}
+
+#[test]
+fn each_codec_carries_frames_of_few_pixels_as_docs_pipelines_says() {
+    const SIDES: [u32; 9] = [1, 2, 3, 4, 5, 8, 15, 16, 640];
+    /// A single pixel is encoded less exactly than many.
+    const TOLERANCE: f64 = 20.0;
+    gst::init().unwrap();
+    for name in ["jpeg", "h264", "h265", "vp8", "vp9", "av1"] {
+        for mut codec in Codec::all_of(name) {
+            let mut shortest = u32::MAX;
+            for (width, height) in SIDES.into_iter().flat_map(|w| SIDES.map(|h| (w, h))) {
+                let info = layout(VideoFormat::I420, width, height, "bt601");
+                let least = width.min(height);
+                match codec.carries_within(&info, TOLERANCE) {
+                    Ok(()) => shortest = shortest.min(least),
+                    Err(reason) => assert!(
+                        least < 16 && least < shortest && reason.starts_with("does not start"),
+                        "{name} {width}x{height}: {reason}"
+                    ),
+                }
+            }
+            assert!(
+                shortest_sides(name).contains(&shortest),
+                "{name}: {shortest}"
+            );
+        }
+    }
 }

@@ -4,6 +4,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
+use crate::limits::SHORTEST_SIDE;
 use crate::media::gst::element;
 
 /// The property of each encoder that holds its bit rate, and the bits a second in one of its unit.
@@ -89,6 +90,23 @@ impl Encoder {
     /// Its kind, such as `x264enc`.
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// Width and height of the frames that reach it, where one of them is so short that not every
+    /// encoder takes it. Only some encoders name that in their caps.
+    pub fn short_input(&self) -> Option<(u32, u32)> {
+        // Where the encoder has refused the caps, its pad has none, nor have those right before it
+        // that asked it first.
+        let mut pad = self.element.static_pad("sink")?.peer()?;
+        let caps = loop {
+            match pad.current_caps() {
+                Some(caps) => break caps,
+                None => pad = pad.parent_element()?.static_pad("sink")?.peer()?,
+            }
+        };
+        let side = |name| u32::try_from(caps.structure(0)?.get::<i32>(name).ok()?).ok();
+        let size = (side("width")?, side("height")?);
+        (size.0.min(size.1) < SHORTEST_SIDE).then_some(size)
     }
 
     /// Its bit rate in kbit/s; `None` where it has none that can be changed.

@@ -6,6 +6,8 @@ use std::path::Path;
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::explanation::Explanation;
+use super::network_source;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint::install_hint;
@@ -13,13 +15,6 @@ use crate::media::pipeline::ends;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::property_check;
 use crate::media::pipeline::text::line_of;
-
-/// The cause and the remedy, in words for a person.
-pub struct Explanation {
-    /// The cause; `None` where the element has said it well.
-    pub cause: Option<String>,
-    pub hint: String,
-}
 
 const WHOLE: &str =
     "is the file whole, and not protected? a copy that was cut off may lack its index";
@@ -73,6 +68,9 @@ pub fn explain(
     if has(NO_FRAME)
         && let Some(explained) = waiting_branches(file, pipeline)
     {
+        return Some(explained);
+    }
+    if let Some(explained) = network_source::explain(pipeline, error) {
         return Some(explained);
     }
     let source = FileSource::of(file, pipeline)?;

@@ -25,6 +25,7 @@ use super::stall::{Pace, StallCheck, StallDetector, stall_limit};
 use crate::media::gst::bus::{self, ElementError};
 use crate::media::gst::stop;
 use crate::media::gst::{caps, element};
+use crate::media::pipeline::catalog;
 use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::property_check;
 use crate::media::pipeline::{build, ends};
@@ -329,10 +330,21 @@ impl CapturePipeline {
 
     /// The failure for an error of the pipeline.
     pub fn explain(&self, error: &ElementError) -> Failure {
+        let place = self.file.place(None);
+        if let Some(encoder) = &self.encoder
+            && let Some((width, height)) = encoder.short_input()
+        {
+            let kind = encoder.kind();
+            return Failure::start(format!("the pipeline {place} failed"))
+                .cause(format!("{kind} takes no frames of {width}x{height} pixels"))
+                .hint(match catalog::source_of(&self.file.name) {
+                    Some(source) => format!("--pipeline {source}-jpeg takes frames of any size"),
+                    None => "jpegenc and vp8enc take frames of any size".to_owned(),
+                });
+        }
         if let Some(camera) = &self.camera {
             return camera.explain(error);
         }
-        let place = self.file.place(None);
         if let Some(explained) = no_video::explain(&self.file, &self.pipeline, error) {
             let failure = Failure::start(format!("the pipeline {place} failed"));
             let failure = match explained.cause {

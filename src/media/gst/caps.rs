@@ -7,6 +7,9 @@ use gstreamer_video as gst_video;
 use crate::wire::Caps;
 use crate::wire::caps::{self, Value};
 
+/// The reason against raw frames of `interlace-mode=alternate`.
+pub const SINGLE_FIELDS: &str = "each frame is a single field (interlace-mode=alternate)";
+
 /// Replaces the caps of a caps event that passes a pad.
 pub fn replace_event(event: &mut gst::Event, caps: &gst::Caps) {
     *event = gst::event::Caps::builder(caps)
@@ -45,6 +48,9 @@ pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
     let media_type = structure.name();
     if !media_type.starts_with("video/") && !media_type.starts_with("image/") {
         bail!("the pipeline ends in {media_type}, which is not video");
+    }
+    if structure.get::<&str>("interlace-mode") == Ok("alternate") && media_type == "video/x-raw" {
+        bail!("{SINGLE_FIELDS}");
     }
     if let Some(features) = caps.features(0)
         && !features.is_any()
@@ -136,6 +142,11 @@ mod tests {
             (
                 "video/x-raw(memory:DMABuf), format=(string)NV12, width=(int)4, height=(int)4",
                 "the frames stay in the memory of a device (memory:DMABuf)",
+            ),
+            (
+                "video/x-raw(format:Interlaced), format=(string)I420, width=(int)4, \
+                 height=(int)4, interlace-mode=(string)alternate",
+                SINGLE_FIELDS,
             ),
         ] {
             let caps: gst::Caps = text.parse().unwrap();

@@ -12,6 +12,7 @@ use super::file::{Direction, PipelineFile};
 use super::jpeg_range;
 use super::text::{line_of, numbered, words};
 use crate::media::gst::bus::ElementError;
+use crate::media::gst::caps;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
 use crate::media::gst::videorate;
@@ -188,6 +189,10 @@ pub fn remedy_of_failure(message: &str) -> String {
     } else if has(&["which is no codec that vidchat sends"]) {
         "put ! decodebin ! videoconvert ! before appsink, and ! ${encode} behind them for a codec"
             .into()
+    } else if has(&["is not within 1 to", " pixels (in "]) {
+        "make the frames smaller: with --width 16, or with videoscale in a pipeline file".into()
+    } else if has(&[caps::SINGLE_FIELDS]) {
+        "put ! deinterlace ! before appsink, which makes whole frames of the fields".into()
     } else if has(&["stay in the memory of a device"]) {
         format!("put {} before appsink", download(message))
     } else if has(&["without its codec_data"]) {

@@ -127,10 +127,20 @@ fn find_file(direction: Direction, name: &str) -> Option<Outcome<PipelineFile>> 
 ///
 /// Where the source's file cannot be read, or has no place for a codec.
 pub fn find_composed(name: &str) -> Option<Outcome<PipelineFile>> {
-    let (source, codec) = name.rsplit_once('-')?;
-    let codec = all_codecs().into_iter().find(|known| known.name == codec)?;
+    let (source, codec) = split(name)?;
     let source = find_file(Direction::Send, source)?;
     Some(source.and_then(|source| compose::compose(name, &source, &codec)))
+}
+
+/// The source in a name that means a source and a codec.
+pub fn source_of(name: &str) -> Option<&str> {
+    split(name).map(|(source, _)| source)
+}
+
+fn split(name: &str) -> Option<(&str, PipelineFile)> {
+    let (source, codec) = name.rsplit_once('-')?;
+    let codec = all_codecs().into_iter().find(|known| known.name == codec)?;
+    Some((source, codec))
 }
 
 /// The names that [`find`] knows, with a pattern for those that end in a codec.

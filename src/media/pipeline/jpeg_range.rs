@@ -51,6 +51,7 @@ pub(super) fn watch(pipeline: &gst::Pipeline) {
     let Some(pad) = converter().and_then(|converter| converter.static_pad("sink")) else {
         return;
     };
+    hide_colorimetry(&pad);
     let steps = [&precision, &colours, &range].map(|element| element.downgrade());
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::PadProbeData::Event(event)) = &mut info.data
@@ -67,6 +68,29 @@ pub(super) fn watch(pipeline: &gst::Pipeline) {
                 replace_event(event, &caps);
             }
             way.tell(&precision, &colours, &range);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Has `pad` ask for frames of any colorimetry. A converter of the source would take the one of JPEG
+/// otherwise, and name it without a change of the range.
+fn hide_colorimetry(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        let is_answered = info.mask.contains(gst::PadProbeType::PULL);
+        if is_answered
+            && let Some(query) = info.query_mut()
+            && let gst::QueryViewMut::Caps(asked) = query.view_mut()
+            && let Some(mut caps) = asked.result_owned()
+        {
+            for fields in caps.make_mut().iter_mut() {
+                fields.remove_field("colorimetry");
+            }
+            let caps = match asked.filter_owned() {
+                Some(wanted) => wanted.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
+                None => caps,
+            };
+            asked.set_result(&caps);
         }
         gst::PadProbeReturn::Ok
     });

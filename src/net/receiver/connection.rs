@@ -29,6 +29,8 @@ pub struct Connection {
     pub(super) opening: Opening,
     /// The receiver's one place for a sender, held while a sender that connected to us is there.
     pub(super) seat: Option<OwnedSemaphorePermit>,
+    /// The target, as the person typed it, where a person waits for the first bytes.
+    pub(super) awaited: Option<String>,
     peer: Option<SocketAddr>,
 }
 
@@ -56,7 +58,8 @@ pub async fn connect(
     introduced.map_err(ConnectError::Greeting)
 }
 
-/// As [`connect`], for the first connection of a command: the log says when no answer comes.
+/// As [`connect`], for the first connection of a command: the log says when no answer comes, and
+/// when nothing comes after it.
 ///
 /// # Errors
 /// No address answers, or the connection failed at once.
@@ -66,7 +69,9 @@ pub async fn connect_first(
 ) -> Result<Connection, ConnectError> {
     let stream = reach_first(target, options.connect_limit).await?;
     let introduced = introduce(stream, options).await;
-    introduced.map_err(ConnectError::Greeting)
+    let mut connection = introduced.map_err(ConnectError::Greeting)?;
+    connection.awaited = Some(target.to_string());
+    Ok(connection)
 }
 
 /// Says hello, where the dialect has one.
@@ -144,6 +149,7 @@ impl Connection {
             activity,
             opening,
             seat: None,
+            awaited: None,
             peer,
         }
     }

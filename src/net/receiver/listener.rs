@@ -27,6 +27,10 @@ const PENDING_LIMIT: usize = 64;
 /// How long a connection may take for its first message.
 const OPENING_LIMIT: Duration = Duration::from_secs(10);
 
+/// What a sender is here, for a person whose program is none.
+const TAKEN: &str = "vidchat send --to HOST connects as a sender; a program of your own sends each \
+                     frame behind its length, as in docs/python.md";
+
 /// Accepts the senders that connect to this receiver, one after another. It listens until it is
 /// dropped.
 #[derive(Debug)]
@@ -137,11 +141,12 @@ async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Receptio
             return farewell(bye, &mut reader.0, &mut writer).await;
         }
         Ok(Err(NoSender::Read(e))) => {
-            return reception.log_stranger(peer, format!("is no sender: {}", described(&e)));
+            let reason = format!("is no sender: {}; {TAKEN}", described(&e));
+            return reception.log_stranger(peer, reason);
         }
         Err(_) => {
             let limit = OPENING_LIMIT.as_secs();
-            let reason = format!("is no sender: said nothing within {limit} s");
+            let reason = format!("is no sender: said nothing within {limit} s; {TAKEN}");
             return reception.log_stranger(peer, reason);
         }
     };

@@ -1,10 +1,12 @@
 //! Watches a sender: reads the messages of a connection and passes on the frames and their news.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use tracing::info;
 
 use super::connection::{Connection, Opening};
 use super::error::ReceiveError;
@@ -14,6 +16,7 @@ use super::sink::Sink;
 use super::stats::StreamStats;
 use crate::frame::FrameHeader;
 use crate::net::message_reader::MessageReader;
+use crate::net::reach::QUIET;
 use crate::net::transport::TransportReader;
 use crate::wire::control::{NAME_LIMIT, REASON_LIMIT};
 use crate::wire::length::Length;
@@ -42,6 +45,7 @@ pub async fn play<S: Sink>(
         writer,
         activity,
         opening,
+        awaited,
         seat: _seat,
         ..
     } = connection;
@@ -56,6 +60,7 @@ pub async fn play<S: Sink>(
         keepalive: &keepalive,
         sink,
         options,
+        awaited,
         last: None,
     };
     tokio::select! {
@@ -73,6 +78,8 @@ struct Session<'a, S> {
     keepalive: &'a Keepalive,
     sink: &'a mut S,
     options: &'a ReceiveOptions,
+    /// The target, where a person waits for the first bytes.
+    awaited: Option<String>,
     /// The number of the last frame, for counting skipped frames.
     last: Option<u32>,
 }
@@ -111,7 +118,19 @@ impl<S: Sink> Session<'_, S> {
 
     /// Detects the dialect from the first bytes.
     async fn sniff(&mut self) -> Result<Dialect, ReceiveError> {
-        match timeout(FIRST_BYTES_LIMIT, self.reader.dialect()).await {
+        let heard = {
+            let mut hearing = pin!(self.reader.dialect());
+            match (timeout(QUIET, &mut hearing).await, self.awaited.take()) {
+                (Err(_), awaited) => {
+                    if let Some(target) = awaited {
+                        info!("connected to {target}: waiting for its first words");
+                    }
+                    timeout(FIRST_BYTES_LIMIT - QUIET, hearing).await
+                }
+                (heard, _) => heard,
+            }
+        };
+        match heard {
             Ok(dialect) => Ok(dialect?),
             Err(_) => Err(match self.reader.pending() {
                 [] => ReceiveError::NoFirstBytes(FIRST_BYTES_LIMIT),

@@ -12,7 +12,7 @@ pub enum PickleError {
     #[error("calls {0}")]
     Calls(String),
     /// An instruction that no frame needs: its byte, and its name where it has one.
-    #[error("has {}", instruction(*.0, .1))]
+    #[error("{}", instruction(*.0, .1))]
     Opcode(u8, &'static str),
     /// A known instruction where it makes no sense.
     #[error("is malformed at {0}")]
@@ -26,6 +26,9 @@ pub enum PickleError {
     /// It holds no frame, but this.
     #[error("holds no frame, only {0}")]
     NoFrame(String),
+    /// Lists of numbers, as `array.tolist()` makes them.
+    #[error("holds lists of numbers in place of an array")]
+    NumberLists,
     /// It holds these frames, of which none is more the right one than the others.
     #[error("holds {}", frames(.0))]
     SeveralFrames(Vec<String>),
@@ -33,9 +36,9 @@ pub enum PickleError {
 
 fn instruction(byte: u8, name: &str) -> String {
     if name.is_empty() {
-        format!("the unknown instruction 0x{byte:02x}")
+        format!("has the unknown instruction 0x{byte:02x}")
     } else {
-        format!("the instruction {name}")
+        format!("has the instruction {name}")
     }
 }
 

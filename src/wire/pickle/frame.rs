@@ -67,6 +67,7 @@ impl<'a> PickledFrame<'a> {
             }
         }
         match frames.pop() {
+            None if heap.has_rows_of_numbers() => Err(Error::NumberLists),
             None => Err(Error::NoFrame(describe(root, heap, plain, &others))),
             Some(frame) if frames.is_empty() => Ok(Self {
                 caps: frame.caps,

@@ -164,6 +164,16 @@ impl<'a> Heap<'a> {
         &self.groups[number]
     }
 
+    /// Whether there are as many lists of numbers as a frame has rows. Those of a few boxes or points
+    /// are fewer.
+    pub fn has_rows_of_numbers(&self) -> bool {
+        const ROWS: usize = 16;
+        let numbers = |group: &&Group<'a>| {
+            group.kind == "list" && group.values.is_empty() && group.plain == Kinds::NUMBERS
+        };
+        self.groups.iter().filter(numbers).nth(ROWS - 1).is_some()
+    }
+
     /// The array of this number.
     pub fn of_array(&self, number: usize) -> &Array<'a> {
         &self.arrays[number]
@@ -183,13 +193,14 @@ impl<'a> Heap<'a> {
 }
 
 impl Kinds {
+    const NUMBERS: Self = Self(2);
     const WORDS: [&'static str; 5] = ["None", "numbers", "text", "bytes", "objects"];
 
     /// The kind of a value that leads to no frame; `None` for any other.
     pub fn plain(value: &Value<'_>) -> Option<Self> {
         match value {
             Value::None => Some(Self(1)),
-            Value::Bool(_) | Value::Int(_) | Value::Number => Some(Self(2)),
+            Value::Bool(_) | Value::Int(_) | Value::Number => Some(Self::NUMBERS),
             Value::Text(_) => Some(Self(4)),
             Value::Bytes(bytes) if bytes.media_type().is_none() => Some(Self(8)),
             Value::Name(_) | Value::Class(..) | Value::Dtype(_) | Value::Empty => Some(Self(16)),

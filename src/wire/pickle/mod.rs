@@ -28,7 +28,11 @@ use machine::Machine;
 /// The pickle holds no frame or several, or calls something.
 pub fn decode(pickle: &[u8]) -> Result<PickledFrame<'_>, PickleError> {
     let mut machine = Machine::new(pickle);
-    let root = machine.run()?;
+    let root = machine.run().map_err(|error| match error {
+        // A list for each pixel takes more than the pickle may.
+        PickleError::TooMuch(_) if machine.heap.has_rows_of_numbers() => PickleError::NumberLists,
+        error => error,
+    })?;
     PickledFrame::find(root, &machine.heap)
 }
 

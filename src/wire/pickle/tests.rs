@@ -193,6 +193,29 @@ fn what_holds_no_frame_is_refused_by_what_it_holds() {
 }
 
 #[test]
+fn lists_of_numbers_in_place_of_an_array_are_refused_by_that_however_many() {
+    // A list of the values that follow its mark.
+    let list = |values: Vec<u8>| [b"](".as_slice(), &values, b"e"].concat();
+    let pickle = |root: Vec<u8>| [root.as_slice(), b"."].concat();
+    let pixel = || list(b"K\x01K\x02K\xff".to_vec());
+    for (rows, columns) in [(16, 1), (480, 640)] {
+        let grey = list(list(b"K\x07".repeat(columns)).repeat(rows));
+        let colours = list(list(pixel().repeat(columns)).repeat(rows));
+        let dict = [b"}Vframe\n", grey.as_slice(), b"s"].concat();
+        for root in [grey, colours, dict] {
+            let refused = refusal(&pickle(root));
+            assert_eq!(refused, "holds lists of numbers in place of an array");
+        }
+    }
+    // The boxes of a detector, without a frame.
+    let boxes = list(list(b"K\x01K\x02K\x03K\x04".to_vec()).repeat(3));
+    assert_eq!(
+        refusal(&pickle(boxes)),
+        "holds no frame, only a list of numbers"
+    );
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_by_its_place() {
     for (pickle, place) in [
         (&b"."[..], "an empty stack"),

@@ -63,6 +63,24 @@ fn a_machine_that_does_not_answer_is_named_while_it_is_waited_for() {
 }
 
 #[test]
+fn a_machine_that_says_nothing_is_named_while_it_is_waited_for() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let mut waiting = Running::start(vidchat().args(["recv", &target, "--display", "none"]));
+    let (_silent, _) = listener.accept().expect("it connects");
+    let line = waiting.line_with("connected to");
+    let said = format!("connected to {target}: waiting for its first words");
+    assert!(line.contains(&said), "{line}");
+    let ended = waiting.wait();
+    assert_eq!(ended.code(), 1);
+    assert!(
+        ended.stderr.contains("it said nothing for 5 s"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn a_port_that_is_taken() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -146,22 +146,33 @@ fn without_values(text: &str) -> String {
     text.replace("\"…\"", "…")
 }
 
-/// The first words of every error in the source: the text that `Failure` is made with.
-fn errors() -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+/// The code of each file in `src/`, without its tests.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
     let mut folders = vec![project().join("src")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("it is there").flatten() {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with("src/failure.rs") {
+            } else if !path.to_string_lossy().ends_with("tests.rs") {
                 let source = fs::read_to_string(&path).expect("sources are text");
                 let code = source.split("\nmod tests {").next().unwrap_or_default();
-                found.extend(errors_in(code));
+                found.push((path, code.to_owned()));
             }
         }
     }
+    assert!(found.len() > 100, "the sources are not where they were");
+    found
+}
+
+/// The first words of every error in the source: the text that `Failure` is made with.
+fn errors() -> BTreeSet<String> {
+    let sources = sources().into_iter();
+    let makers = sources.filter(|(path, _)| !path.ends_with("src/failure.rs"));
+    let found: BTreeSet<String> = makers
+        .flat_map(|(_, code)| errors_in(&code).collect::<Vec<_>>())
+        .collect();
     assert!(found.len() > 20, "the errors are not made as they were");
     found
 }
@@ -217,6 +228,136 @@ fn every_error_has_its_heading_and_every_such_heading_its_error() {
         outdated.is_empty(),
         "{page} explains what no longer is: {outdated:#?}"
     );
+}
+
+/// Causes in the words of the system and of GStreamer.
+const WORDS_OF_OTHERS: [&str; 17] = [
+    "is not a capture device",
+    "in element",
+    "address already in use",
+    "network is unreachable",
+    "no such file or directory",
+    "permission denied",
+    "read-only file system",
+    "no space left on device",
+    "connection reset",
+    "could not link",
+    "could not set property",
+    "no property",
+    "syntax error",
+    "internal data stream error",
+    "resource not found",
+    "could not open",
+    "could not read from resource",
+];
+/// Causes that stand for all others.
+const REST: [&str; 4] = ["anything else", "any other", "and others", "or others"];
+
+/// The words between the values of a text, each without its marks: `no frame for 2 s` has `no frame
+/// for`. Words too short to tell anything are left out.
+fn parts(text: &str) -> Vec<String> {
+    let is_end = |c: char| c.is_ascii_digit() || "…\"`,;:()<>|{}".contains(c);
+    let trimmed = text.split(is_end).map(|part| part.trim().to_lowercase());
+    trimmed.filter(|part| part.len() > 5).collect()
+}
+
+/// The words that a line of troubleshooting.md quotes: the cause of a row, and a text in quotes.
+fn quoted(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    match line.strip_prefix("| ") {
+        Some(row) => {
+            let cause = row.split(" | ").next().unwrap_or_default();
+            // Other columns and code are to be typed, not read.
+            if !cause.starts_with('`') {
+                found.extend(parts(cause));
+            }
+        }
+        None => {
+            let texts = line.split('"').skip(1).step_by(2);
+            let read = texts.filter(|text| text.contains(' ') && !text.contains('`'));
+            found.extend(read.flat_map(parts));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_cause_in_troubleshooting_is_one_that_the_program_says() {
+    const HEADS: [&str; 6] = ["why", "it", "text", "line", "what", "value of HOST"];
+    let (prose, _) = split(&read("docs/troubleshooting.md"));
+    let code: Vec<String> = sources()
+        .into_iter()
+        .flat_map(|(_, code)| {
+            let lines = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            let code = lines.collect::<Vec<_>>().join("\n");
+            let texts: Vec<String> = texts_in(&code).collect();
+            texts
+        })
+        .map(|text| text.to_lowercase())
+        .collect();
+    let is_said = |part: &String| {
+        code.iter().any(|text| text.contains(part.as_str()))
+            || WORDS_OF_OTHERS.contains(&part.as_str())
+            || REST.contains(&part.as_str())
+    };
+    // A text in quotes may go on in the next line.
+    let mut lines = vec![String::new()];
+    for line in &prose {
+        match lines.last_mut() {
+            Some(last) if !(line.is_empty() || line.starts_with(['|', '#', '-'])) => {
+                *last += " ";
+                *last += line;
+            }
+            _ => lines.push(line.clone()),
+        }
+    }
+    let (mut outdated, mut compared) = (Vec::new(), 0);
+    for line in lines.iter().filter(|line| !line.starts_with('#')) {
+        let head = line
+            .strip_prefix("| ")
+            .and_then(|row| row.split(" | ").next());
+        if head.is_some_and(|head| HEADS.contains(&head)) {
+            continue;
+        }
+        for part in quoted(line) {
+            compared += 1;
+            if !is_said(&part) {
+                outdated.push(format!("{part:?} in {line:.60}"));
+            }
+        }
+    }
+    assert!(compared > 100, "only {compared} causes were found");
+    assert!(
+        outdated.is_empty(),
+        "the program does not say {outdated:#?}"
+    );
+}
+
+/// The text of each string literal of `code`.
+fn texts_in(code: &str) -> impl Iterator<Item = String> {
+    let mut rest = code;
+    std::iter::from_fn(move || {
+        // The quote of a character is none.
+        loop {
+            let at = rest.find('"')?;
+            let is_char = rest[..at].ends_with('\'') && rest[at + 1..].starts_with('\'');
+            let start = &rest[at + 1..];
+            if is_char {
+                rest = start;
+                continue;
+            }
+            let mut end = 0;
+            let bytes = start.as_bytes();
+            while end < bytes.len() && bytes[end] != b'"' {
+                end += if bytes[end] == b'\\' { 2 } else { 1 };
+            }
+            let end = end.min(start.len());
+            rest = start.get(end + 1..).unwrap_or_default();
+            return Some(literal(start));
+        }
+    })
 }
 
 #[test]

@@ -320,6 +320,11 @@ fn what_holds_no_frame_or_two_is_refused_with_what_it_holds_and_what_is_taken() 
             "holds 2 frames: 66x34 BGR, 66x34 BGR: refused",
             "hint: it takes one frame a message",
         ),
+        (
+            "numbers",
+            "holds lists of numbers in place of an array: refused",
+            "hint: leave out .tolist()",
+        ),
     ] {
         let camera = Listening::start(&python, "send", [">L", shape, "4"]);
         let target = camera.target();

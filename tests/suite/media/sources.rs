@@ -67,6 +67,50 @@ fn a_still_picture_is_sent_and_stays_also_for_those_who_come_later() {
     }
 }
 
+#[test]
+fn a_picture_of_one_row_or_column_is_sent_or_refused_with_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |width, height| {
+        let path = folder.path().join(format!("{width}x{height}.png"));
+        let chain = format!(
+            "videotestsrc num-buffers=1 pattern=white \
+             ! video/x-raw,width={width},height={height} ! videoconvert ! pngenc"
+        );
+        made(&path, &chain).then_some(path)
+    };
+    let refused = |name: &str, path: &Path, words: [&str; 2]| {
+        let set = format!("file={}", path.display());
+        let ended = run(vidchat().args(["send", "--port", "0", "--pipeline", name, "--set", &set]));
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        for words in words {
+            assert!(ended.stderr.contains(words), "{words:?}: {}", ended.stderr);
+        }
+    };
+    if let Some(row) = picture(640, 1) {
+        for name in ["file", "file-jpeg", "file-vp8", "file-vp9"] {
+            let sender = sends(name, &row, &[]);
+            let shown = "${decode} ! videoconvert ! video/x-raw,format=GRAY8";
+            let luma = last_frame(folder.path(), &sender, shown, 320);
+            assert!(luma.iter().all(|luma| *luma >= 225), "{name}: {luma:?}");
+        }
+        for name in ["file-h264", "file-av1"] {
+            let hint = "hint: --pipeline file-jpeg takes frames of any size";
+            refused(name, &row, [" takes no frames of ", hint]);
+        }
+    }
+    if let Some(column) = picture(1, 640) {
+        let cause = "height 32767 is not within 1 to 16384";
+        refused(
+            "file",
+            &column,
+            [cause, "hint: make the frames smaller: with --width 16"],
+        );
+        let sender = sends("file", &column, &["--width", "16"]);
+        let opened = &sender.process.seen()[0];
+        assert!(opened.contains(" sent as 16x10240 I420"), "{opened}");
+    }
+}
+
 /// A blue BMP of 64 × 48 pixels.
 fn bmp() -> Vec<u8> {
     let pixels = [255, 0, 0].repeat(64 * 48);
@@ -159,6 +203,57 @@ fn a_camera_over_http_is_live_video_at_no_more_than_the_wanted_rate() {
     }
 }
 
+/// A camera over HTTP that answers each request with this, and nothing more.
+fn http_answer(answer: &'static str) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_camera_over_http_that_gives_no_video_says_why_and_keeps_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("http.gst");
+    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+    let nobody = unused.local_addr().expect("it is bound").port();
+    drop(unused);
+    for (port, said) in [
+        (
+            http_answer("HTTP/1.0 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
+            "wants a user's name and password",
+        ),
+        (
+            http_answer("HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+            "there is nothing at http://127.0.0.1",
+        ),
+        (
+            http_answer(
+                "HTTP/1.0 200 OK\r\nContent-Type: text/html\r\nContent-Length: 14\r\n\r\n\
+                 <html>A</html>",
+            ),
+            "is no stream of JPEG frames",
+        ),
+        (nobody, "does not answer, or breaks off"),
+    ] {
+        let text = format!(
+            "# A camera.\nsouphttpsrc location=http://me:secret@127.0.0.1:{port}/ \
+             ! multipartdemux ! image/jpeg ! appsink name=frames\n"
+        );
+        fs::write(&path, text).unwrap();
+        let pipeline = path.to_str().unwrap();
+        let ended = run(vidchat().args(["send", "--port", "0", "--pipeline", pipeline]));
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn a_sender_that_names_no_frame_rate_ends_no_receiver() {
     let folder = tempfile::tempdir().unwrap();
@@ -223,10 +318,11 @@ fn what_was_filmed_upright_is_sent_upright() {
     }
 }
 
-/// The last `length` bytes of the frames that `sender` sends.
-fn last_frame(folder: &Path, sender: &Sender, length: usize) -> Vec<u8> {
+/// The last `length` bytes of the frames that `sender` sends, behind these elements.
+fn last_frame(folder: &Path, sender: &Sender, elements: &str, length: usize) -> Vec<u8> {
     let out = folder.join("out.gst");
-    fs::write(&out, "# Frames.\nappsrc name=frames ! fdsink fd=1\n").unwrap();
+    let text = format!("# Frames.\nappsrc name=frames ! {elements} ! fdsink fd=1\n");
+    fs::write(&out, text).unwrap();
     let target = sender.target();
     let arguments = ["recv", &target, "--frames", "3", "--pipeline"];
     let ended = run(vidchat().args(arguments).arg(&out));
@@ -256,12 +352,92 @@ fn an_interlaced_clip_is_sent_without_combs() {
             continue;
         }
         let sender = sends("file", &clip, &["--width", "32"]);
-        let frame = last_frame(folder.path(), &sender, WIDTH * 24 * 3 / 2);
+        let frame = last_frame(folder.path(), &sender, "identity", WIDTH * 24 * 3 / 2);
         let rows: Vec<&[u8]> = frame.chunks(WIDTH).take(24).collect();
         assert_ne!(rows[0][0], rows[0][1], "{format}: {:?}", rows[0]);
         let same = rows.iter().all(|row| *row == rows[0]);
         assert!(same, "{format}: {rows:?}");
     }
+}
+
+/// The luma of a frame in I420, row by row, as a receiver shows it that gets the file as `chain`
+/// reads it, not decoded.
+fn shown_rows(folder: &Path, clip: &Path, chain: &str, height: usize) -> Vec<Vec<u8>> {
+    const WIDTH: usize = 64;
+    let path = folder.join("there.gst");
+    let text = format!(
+        "# Not decoded.\n#! loop\nfilesrc location={} {chain} ! appsink name=frames\n",
+        clip.display()
+    );
+    fs::write(&path, text).unwrap();
+    let sender = Sender::start(["--no-preview", "--pipeline", path.to_str().unwrap()]);
+    let shown = "${decode} ! videoconvert ! video/x-raw,format=I420";
+    let frame = last_frame(folder, &sender, shown, WIDTH * height * 3 / 2);
+    let rows = frame.chunks(WIDTH).take(height);
+    rows.map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn interlaced_frames_that_are_passed_on_as_they_are_are_shown_without_combs() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip");
+    // The rows of the two fields differ as much as they can: bars that stand in one field where the
+    // other has gaps.
+    let fields = |format: &str, order: &str| {
+        format!(
+            "videotestsrc num-buffers=20 pattern=checkers-1 \
+             ! video/x-raw,format={format},width=64,height=48,framerate=30/1 \
+             ! capssetter caps=video/x-raw,interlace-mode=interleaved,field-order={order}"
+        )
+    };
+    let h264 = "x264enc interlaced=true tune=zerolatency quantizer=1 pass=quant";
+    let (eight, ten) = (["I420"].as_slice(), ["I420", "I420_10LE"].as_slice());
+    for (formats, made_as, read_as) in [
+        (ten, format!("{h264} ! matroskamux"), "! matroskademux"),
+        (
+            ten,
+            format!("{h264} ! mpegtsmux"),
+            "! tsdemux ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=nal",
+        ),
+        (eight, "matroskamux".to_owned(), "! matroskademux"),
+    ] {
+        let orders = ["top-field-first", "bottom-field-first"];
+        for (format, order) in formats.iter().flat_map(|f| orders.map(|order| (f, order))) {
+            let chain = format!("{} ! {made_as}", fields(format, order));
+            if !made(&clip, &chain) {
+                continue;
+            }
+            let rows = shown_rows(folder.path(), &clip, read_as, 48);
+            let across = rows[8][8].abs_diff(rows[8][9]);
+            assert!(across > 60, "{made_as} {format}: {:?}", rows[8]);
+            for pair in rows.windows(2) {
+                let apart = pair[0].iter().zip(&pair[1]).map(|(a, b)| a.abs_diff(*b));
+                let apart = apart.max();
+                assert!(apart < Some(20), "{made_as} {order} {format}: {pair:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fields_that_h265_has_one_by_one_are_shown_as_whole_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip");
+    // Each frame that goes in is a field here: the top ones are of one colour, the others of
+    // another.
+    let chain = "videotestsrc num-buffers=20 pattern=blink \
+                 ! video/x-raw,format=I420,width=64,height=64,framerate=60/1 \
+                 ! x265enc tune=zerolatency option-string=interlace=1 ! h265parse ! mpegtsmux";
+    if !made(&clip, chain) {
+        return;
+    }
+    let rows = shown_rows(folder.path(), &clip, "! tsdemux ! h265parse", 128);
+    let values = || rows.iter().flatten();
+    let apart = values()
+        .max()
+        .zip(values().min())
+        .map(|(most, least)| most - least);
+    assert!(apart < Some(8), "{rows:?}");
 }
 
 #[test]

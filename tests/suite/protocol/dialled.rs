@@ -363,7 +363,20 @@ async fn whatever_connects_a_listening_receiver_still_shows_the_next_sender() {
     for (said, logged) in [
         (
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-            "its first bytes are \"GET / HTTP/1.1\"",
+            "its first bytes are \"GET / HTTP/1.1\" (HTTP, as from a browser); vidchat send --to HOST \
+             connects as a sender; a program of your own sends each frame behind its length",
+        ),
+        (
+            b"\x80\x04\x95\0\0\0\0\0\0\0\0".to_vec(),
+            "(a pickle without its length); vidchat send --to HOST",
+        ),
+        (
+            b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
+            "(a JPEG without its length); vidchat send --to HOST",
+        ),
+        (
+            b"\x16\x03\x01\x02\0\x01\0\x01\xfc".to_vec(),
+            "(TLS); vidchat send --to HOST",
         ),
         (
             b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
