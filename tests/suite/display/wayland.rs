@@ -61,7 +61,7 @@ fn a_wayland_window_shows_the_picture_and_has_a_title_and_keys() {
     // This shell gives a window all of the screen.
     let plain = screen.wait_for(compositor, "the bars", |shot| shot.shows_bars());
     // The clock in the middle has letters as well.
-    let more = plain.letters() + 300;
+    let more = plain.letters() + 200;
     if !screen.press(compositor, "question") {
         return;
     }
