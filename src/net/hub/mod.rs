@@ -44,6 +44,9 @@ struct Scene {
 #[derive(Debug, Default)]
 pub struct Hub {
     scene: watch::Sender<Scene>,
+    /// Whether the stream has ended. It is apart from the scene, so that no frame wakes a task that
+    /// waits for the end alone.
+    has_ended: watch::Sender<bool>,
     watching: watch::Sender<usize>,
     key_wanted: Notify,
 }
@@ -108,6 +111,7 @@ impl Hub {
     pub fn end(&self, reason: &str) {
         self.scene
             .send_modify(|scene| scene.ended = Some(reason.into()));
+        self.has_ended.send_replace(true);
     }
 
     /// Announces, before the end, that nothing can come after it, as at the end of a file. Viewers
@@ -128,9 +132,9 @@ impl Hub {
 
     /// Completes when the stream has ended.
     pub async fn ended(&self) {
-        let mut scene = self.scene.subscribe();
+        let mut has_ended = self.has_ended.subscribe();
         // The hub holds the sending end, so the wait cannot fail.
-        let _ = scene.wait_for(|scene| scene.ended.is_some()).await;
+        let _ = has_ended.wait_for(|has_ended| *has_ended).await;
     }
 
     /// The caps of the frames, once they are known.
@@ -263,12 +267,9 @@ impl Subscription {
 
     /// Waits until the stream has ended, and `grace` longer. Returns the reason.
     pub async fn ended(&self, grace: Duration) -> Arc<str> {
-        let mut scene = self.scene.clone();
-        let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
-            Ok(scene) => scene.ended.clone(),
-            Err(_) => None,
-        };
+        self.hub.ended().await;
         tokio::time::sleep(grace).await;
+        let ended = self.scene.borrow().ended.clone();
         ended.unwrap_or_else(|| STOPPED.into())
     }
 
