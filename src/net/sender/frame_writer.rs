@@ -102,20 +102,21 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     /// first written to its end, as the viewer could not tell where the next message begins.
     ///
     /// # Errors
-    /// The stream ended, or the connection did.
+    /// The stream ended, or the connection did, or the viewer was removed in the middle of a frame.
     pub async fn run_until<T>(
         &mut self,
         out: &mut TransportWriter,
         until: impl Future<Output = T>,
     ) -> Result<T, DisconnectReason> {
         let mut until = pin!(until);
+        let link = self.link;
         let (subscription, caps) = (&mut self.subscription, &mut self.caps);
         let opening = self.framing.opening(|| {
             *caps = subscription.known_caps();
             caps.clone()
         });
         if let Some(opening) = opening {
-            self.write(out, &opening[..]).await?;
+            unless_removed(link, self.write(out, &opening[..])).await?;
         }
         loop {
             let next = tokio::select! {
@@ -137,14 +138,14 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                         done = &mut until => return Ok(done),
                         begun = self.begin(out, frame) => begun?,
                     };
-                    self.complete(out, begun).await?;
+                    unless_removed(link, self.complete(out, begun)).await?;
                     None
                 }
                 Next::Update(Update::End(reason)) => return Err(DisconnectReason::Ended(reason)),
                 Next::Stalled => return Err(DisconnectReason::Stalled(self.stall_limit)),
             };
             if let Some(message) = message {
-                self.write(out, &message[..]).await?;
+                unless_removed(link, self.write(out, &message[..])).await?;
             }
         }
     }
@@ -286,6 +287,20 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             Some(Said::Over(words)) => info!("viewer {peer}: {words}"),
             None => {}
         }
+    }
+}
+
+/// Writes a message or the rest of one, unless the viewer is removed in the middle of it. It is not
+/// told why, since the words would be taken for a part of the message.
+async fn unless_removed(
+    link: &ViewerLink,
+    written: impl Future<Output = Result<(), DisconnectReason>>,
+) -> Result<(), DisconnectReason> {
+    tokio::select! {
+        // Most messages are written at once, and a removal is then not waited for.
+        biased;
+        written = written => written,
+        removal = link.removed_mid_frame() => Err(removal.into()),
     }
 }
 
