@@ -159,13 +159,15 @@ impl Hub {
         Subscription {
             hub: Arc::clone(self),
             scene: self.scene.subscribe(),
-            caps: None,
-            lost: None,
-            last: None,
-            skipped: 0,
-            max_latency: MAX_LATENCY,
-            joining: true,
-            asked_at: None,
+            seen: Seen {
+                caps: None,
+                lost: None,
+                last: None,
+                skipped: 0,
+                max_latency: MAX_LATENCY,
+                joining: true,
+                asked_at: None,
+            },
         }
     }
 
@@ -217,6 +219,12 @@ impl Drop for Seat {
 pub struct Subscription {
     hub: Arc<Hub>,
     scene: watch::Receiver<Scene>,
+    seen: Seen,
+}
+
+/// What one subscriber was given so far, which says what comes next.
+#[derive(Debug)]
+struct Seen {
     caps: Option<Arc<Caps>>,
     /// The last loss that this subscriber was given.
     lost: Option<Arc<str>>,
@@ -235,7 +243,7 @@ impl Subscription {
     /// The caps of the frames, if they are known already. They are then not given again.
     pub fn known_caps(&mut self) -> Option<Arc<Caps>> {
         let caps = self.scene.borrow().caps.clone();
-        self.caps.clone_from(&caps);
+        self.seen.caps.clone_from(&caps);
         caps
     }
 
@@ -256,7 +264,8 @@ impl Subscription {
     /// The wait may be cancelled without losing anything.
     pub async fn next_change(&mut self) -> Update {
         loop {
-            if let Some(update) = self.unseen_change() {
+            let change = self.seen.next_change(&self.scene.borrow_and_update());
+            if let Some(update) = change {
                 return update;
             }
             if self.scene.changed().await.is_err() {
@@ -276,15 +285,15 @@ impl Subscription {
     /// The newest frame in place of `frame`, which was given but not used.
     pub fn refresh(&mut self, frame: Frame) -> Frame {
         let scene = self.scene.borrow_and_update();
-        let same_caps = match (&scene.caps, &self.caps) {
+        let same_caps = match (&scene.caps, &self.seen.caps) {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
         };
         match scene.frames.key() {
             Some(newer) if same_caps && newer.header.is_after(frame.header.sequence) => {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
-                self.skipped += u64::from(passed);
-                self.last = Some(newer.header.sequence);
+                self.seen.skipped += u64::from(passed);
+                self.seen.last = Some(newer.header.sequence);
                 marked(newer.clone(), true)
             }
             _ => frame,
@@ -294,29 +303,27 @@ impl Subscription {
     /// Sets how far behind the newest frame this subscriber may fall before frames are left out. It
     /// matters where frames depend on those before them.
     pub fn set_max_latency(&mut self, max_latency: Duration) {
-        self.max_latency = max_latency;
+        self.seen.max_latency = max_latency;
     }
 
     /// How many frames this subscriber has missed so far.
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.seen.skipped
     }
 
     /// The update to give now. The end comes only after the last frame.
     fn pick(&mut self) -> Option<Update> {
-        self.unseen().or_else(|| {
-            let ended = self.scene.borrow().ended.clone();
-            ended.map(Update::End)
-        })
-    }
-
-    fn unseen(&mut self) -> Option<Update> {
-        self.unseen_change().or_else(|| self.unseen_frame())
-    }
-
-    /// New caps, or a loss that this subscriber was not given.
-    fn unseen_change(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
+        let unseen = self.seen.next_change(&scene);
+        unseen
+            .or_else(|| self.seen.next_frame(&scene, &self.hub))
+            .or_else(|| scene.ended.clone().map(Update::End))
+    }
+}
+
+impl Seen {
+    /// New caps, or a loss that this subscriber was not given.
+    fn next_change(&mut self, scene: &Scene) -> Option<Update> {
         let told = match (&scene.lost, &self.lost) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
             (None, _) => true,
@@ -334,8 +341,8 @@ impl Subscription {
         Some(Update::Caps(Arc::clone(caps)))
     }
 
-    fn unseen_frame(&mut self) -> Option<Update> {
-        let scene = self.scene.borrow_and_update();
+    /// The newest frame that this subscriber can use and has not had.
+    fn next_frame(&mut self, scene: &Scene, hub: &Hub) -> Option<Update> {
         let caps = scene.caps.as_ref()?;
         let frames = &scene.frames;
         let newest = frames.newest()?;
@@ -363,7 +370,7 @@ impl Subscription {
         let Some(frame) = next.filter(usable).or(key.filter(usable)) else {
             if self.asked_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
                 self.asked_at = Some(Instant::now());
-                self.hub.want_key();
+                hub.want_key();
             }
             return None;
         };
