@@ -48,6 +48,13 @@ struct PartialFrame<H> {
     written: usize,
 }
 
+impl<H: AsRef<[u8]>> PartialFrame<H> {
+    /// Whether all of it has left.
+    fn is_whole(&self) -> bool {
+        self.written == self.head.as_ref().len() + self.frame.data.len() + self.tail.len()
+    }
+}
+
 /// The frames that were sent and skipped so far.
 #[derive(Clone, Copy)]
 struct Counted {
@@ -138,7 +145,12 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                         done = &mut until => return Ok(done),
                         begun = self.begin(out, frame) => begun?,
                     };
-                    unless_removed(link, self.complete(out, begun)).await?;
+                    if begun.is_whole() {
+                        link.paced(begun.written);
+                    } else {
+                        unless_removed(link, self.complete(out, begun)).await?;
+                    }
+                    self.check_speed();
                     None
                 }
                 Next::Update(Update::End(reason)) => return Err(DisconnectReason::Ended(reason)),
@@ -224,26 +236,20 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             tail,
             written,
         } = begun;
-        let length = head.as_ref().len() + frame.data.len() + tail.len();
-        if written < length {
-            let _pin = self.pinned.pin(&frame, self.link);
-            let mut rest = head.as_ref().chain(frame.data).chain(tail);
-            rest.advance(written);
-            let mut paced = self.link.paced(written);
-            while let Some(until) = paced
-                && rest.remaining() > PACED_BYTES
-            {
-                sleep_until(until.into()).await;
-                self.write(out, (&mut rest).take(PACED_BYTES)).await?;
-                paced = self.link.paced(PACED_BYTES);
-            }
-            let bytes = rest.remaining();
-            self.write(out, rest).await?;
-            self.link.paced(bytes);
-        } else {
-            self.link.paced(length);
+        let _pin = self.pinned.pin(&frame, self.link);
+        let mut rest = head.as_ref().chain(frame.data).chain(tail);
+        rest.advance(written);
+        let mut paced = self.link.paced(written);
+        while let Some(until) = paced
+            && rest.remaining() > PACED_BYTES
+        {
+            sleep_until(until.into()).await;
+            self.write(out, (&mut rest).take(PACED_BYTES)).await?;
+            paced = self.link.paced(PACED_BYTES);
         }
-        self.check_speed();
+        let bytes = rest.remaining();
+        self.write(out, rest).await?;
+        self.link.paced(bytes);
         Ok(())
     }
 
