@@ -2,7 +2,7 @@
 //! one's standard input to the other's output; and to the screen, where it ends when the X server
 //! says that it has drawn.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::mpsc;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::ours::screen::Screen;
 use crate::ours::sender::{Pace, Sender};
 use crate::ours::{Format, program, viewer};
 use crate::yardstick::meter::{alternate, median, percentiles};
-use crate::yardstick::process::one_piece;
+use crate::yardstick::process::{one_piece, write_within};
 use crate::yardstick::table::{Bar, Row};
 use crate::yardstick::{FPS, I420, floor, peers};
 
@@ -200,7 +200,7 @@ fn to_the_screen(stdin: ChildStdin, screen: &Screen) -> io::Result<Percentiles> 
 
 /// Writes frames at 30 a second; `shown` says when the one of this luma came out, if it did.
 fn paced(
-    mut stdin: ChildStdin,
+    stdin: ChildStdin,
     shown: impl Fn(u8, Duration) -> io::Result<Instant>,
 ) -> io::Result<Percentiles> {
     let mut took = Vec::with_capacity(FRAMES);
@@ -208,7 +208,7 @@ fn paced(
     for index in 0.. {
         let frame = grey_frame(index);
         let begun = Instant::now();
-        stdin.write_all(&frame)?;
+        write_within(&stdin, &frame, PATIENCE)?;
         match shown(frame[0], Duration::from_millis(200)) {
             Ok(at) => took.push(at.saturating_duration_since(begun)),
             // The receiver is not there yet.

@@ -79,15 +79,18 @@ struct Run {
 }
 
 impl Run {
-    /// `measure` where there are peers to be measured. That one of them fails, which happens now
-    /// and then, is no reason to end.
-    fn peer<T>(&self, measure: impl FnOnce() -> io::Result<T>) -> io::Result<Option<T>> {
+    /// `measure` where there are peers to be measured. One of them fails now and then: it is tried
+    /// once more, and then left out.
+    fn peer<T>(&self, measure: impl Fn() -> io::Result<T>) -> io::Result<Option<T>> {
         if !self.has_peers {
             return Ok(None);
         }
-        let measured = measure();
+        let measured = measure().or_else(|error| {
+            eprintln!("  a peer failed, and is tried again: {error}");
+            measure()
+        });
         if let Err(error) = &measured {
-            eprintln!("  a peer failed: {error}");
+            eprintln!("  a peer failed again, and is left out: {error}");
         }
         Ok(measured.ok())
     }

@@ -248,10 +248,13 @@ impl Launch {
         Ok(Self(Process::start(&mut command, Talks::Stdout)?))
     }
 
-    /// `-v`: its notes on ports and caps, looked for in English, are how this side follows it.
+    /// `-v`: its notes on ports and caps, looked for in English, are how this side follows it. With
+    /// `--no-fault` a crash ends it: otherwise it waits for ever, for a debugger.
     fn command(pipeline: &str) -> Command {
         let mut command = Command::new("gst-launch-1.0");
-        command.arg("-v").args(pipeline.split_whitespace());
+        command
+            .args(["-v", "--no-fault"])
+            .args(pipeline.split_whitespace());
         command.env("LC_ALL", "C");
         command
     }

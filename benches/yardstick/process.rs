@@ -1,14 +1,17 @@
 //! A program that is measured: started, followed by what it prints, and ended. The peers and
 //! vidchat's own programs are all handled by this.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::AsFd;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::Timespec;
 
 /// Where a program prints what is to be followed; the other one is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Talks {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    /// Its command line.
+    name: String,
     /// What it prints, with the time that it was read.
     lines: Receiver<(Instant, String)>,
 }
@@ -46,12 +51,15 @@ impl Process {
             Talks::Stderr => command.stderr(Stdio::piped()),
         };
         let mut child = command.spawn()?;
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        let name = words.join(" ");
         let output: Option<Box<dyn Read + Send>> = match talks {
             Talks::Stdout => child.stdout.take().map(|pipe| Box::new(pipe) as _),
             Talks::Stderr => child.stderr.take().map(|pipe| Box::new(pipe) as _),
         };
         let (send, lines) = channel();
-        let process = Self { child, lines };
+        let process = Self { child, name, lines };
         let output = output.ok_or_else(|| io::Error::other("a pipe is missing"))?;
         // Ends with the process; the pipe must be read to the end or the process would stand still.
         thread::Builder::new()
@@ -112,6 +120,17 @@ impl Process {
         self.child.wait().map(drop)
     }
 
+    /// Says so where a signal has ended it that was not sent from here.
+    fn tell_of_crash(&self, status: ExitStatus) {
+        let sent = [Signal::INT, Signal::KILL].map(Signal::as_raw);
+        if status
+            .signal()
+            .is_some_and(|signal| !sent.contains(&signal))
+        {
+            eprintln!("  a program crashed, {status}: {}", self.name);
+        }
+    }
+
     /// Waits for its end by itself.
     ///
     /// # Errors
@@ -134,6 +153,37 @@ impl Process {
     }
 }
 
+/// Writes all of `bytes` to the standard input of a program.
+///
+/// # Errors
+/// The program takes nothing for as long as `patience`, or it has ended.
+pub fn write_within(
+    mut stdin: &ChildStdin,
+    mut bytes: &[u8],
+    patience: Duration,
+) -> io::Result<()> {
+    // This end of the pipe alone does not block.
+    rustix::io::ioctl_fionbio(stdin, true)?;
+    let limit = Timespec {
+        tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(patience.subsec_nanos()),
+    };
+    while !bytes.is_empty() {
+        match stdin.write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut waiting = [PollFd::new(stdin, PollFlags::OUT)];
+                if poll(&mut waiting, Some(&limit))? == 0 {
+                    return Err(io::Error::other("a program no longer reads its input"));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Makes room in a pipe for a frame in one piece.
 ///
 /// # Errors
@@ -145,19 +195,20 @@ pub fn one_piece(pipe: impl AsFd) -> io::Result<()> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return self.tell_of_crash(status);
         }
         // It is asked first, so that a window is closed and the port let go; not for long.
         let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
         let patience = Instant::now() + Duration::from_secs(1);
-        while let Ok(None) = self.child.try_wait() {
-            if Instant::now() > patience {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return self.tell_of_crash(status),
+                Ok(None) if Instant::now() <= patience => thread::sleep(Duration::from_millis(10)),
+                _ => break,
             }
-            thread::sleep(Duration::from_millis(10));
         }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

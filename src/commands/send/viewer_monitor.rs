@@ -112,11 +112,11 @@ impl ViewerMonitor {
     /// Waits until the encoder is to change its bit rate, and returns that in kbit/s. The wait may
     /// be cancelled without losing anything.
     pub async fn bitrate(&mut self) -> u32 {
-        let mut watching = self.hub.watching();
         loop {
             if self.is_idle() {
-                // The hub holds the sending end, so the wait cannot fail.
-                let _ = watching.changed().await;
+                // It would be too old when the links matter again.
+                self.looked.clear();
+                self.viewers.changed().await;
                 continue;
             }
             self.ticks.tick().await;
@@ -135,8 +135,16 @@ impl ViewerMonitor {
     /// Whether nothing follows from the viewers' links: there is no bit rate to choose, no viewer to
     /// limit, and nobody reads statistics.
     fn is_idle(&self) -> bool {
-        let may_limit = || self.viewers.list().iter().any(|link| !link.acks());
-        self.stats.is_none() && self.bitrate_control.is_none() && !may_limit()
+        self.stats.is_none() && self.bitrate_control.is_none() && !self.may_limit()
+    }
+
+    /// Whether a viewer is limited, or may have to be: one that acknowledges nothing yields to one
+    /// that acknowledges frames.
+    fn may_limit(&self) -> bool {
+        let viewers = self.viewers.list();
+        let yields = viewers.iter().any(|link| !link.acks());
+        let others = || viewers.iter().any(|link| link.acks());
+        yields && (self.pace_control.limits() || others())
     }
 
     /// Looks at the viewers' links, and limits those that acknowledge nothing. Returns the others.
@@ -189,7 +197,8 @@ impl ViewerMonitor {
             let frames = now.frames.saturating_sub(before.frames);
             let skipped = now.skipped.saturating_sub(before.skipped);
             let bytes = now.bytes.saturating_sub(before.bytes) as f64;
-            if frames > 0 && !self.pace_control.limits() {
+            // Without an earlier look, its frames are those of a longer time.
+            if before.frames > 0 && frames > 0 && !self.pace_control.limits() {
                 let all = rate(bytes * (frames + skipped) as f64 / frames as f64);
                 self.needs = BitRate::from_bytes(all.max(self.needs.bytes() * 0.9));
             }

@@ -44,6 +44,9 @@ struct Scene {
 #[derive(Debug, Default)]
 pub struct Hub {
     scene: watch::Sender<Scene>,
+    /// Whether the stream has ended. It is apart from the scene, so that no frame wakes a task that
+    /// waits for the end alone.
+    has_ended: watch::Sender<bool>,
     watching: watch::Sender<usize>,
     key_wanted: Notify,
 }
@@ -108,6 +111,7 @@ impl Hub {
     pub fn end(&self, reason: &str) {
         self.scene
             .send_modify(|scene| scene.ended = Some(reason.into()));
+        self.has_ended.send_replace(true);
     }
 
     /// Announces, before the end, that nothing can come after it, as at the end of a file. Viewers
@@ -128,9 +132,9 @@ impl Hub {
 
     /// Completes when the stream has ended.
     pub async fn ended(&self) {
-        let mut scene = self.scene.subscribe();
+        let mut has_ended = self.has_ended.subscribe();
         // The hub holds the sending end, so the wait cannot fail.
-        let _ = scene.wait_for(|scene| scene.ended.is_some()).await;
+        let _ = has_ended.wait_for(|has_ended| *has_ended).await;
     }
 
     /// The caps of the frames, once they are known.
@@ -155,13 +159,15 @@ impl Hub {
         Subscription {
             hub: Arc::clone(self),
             scene: self.scene.subscribe(),
-            caps: None,
-            lost: None,
-            last: None,
-            skipped: 0,
-            max_latency: MAX_LATENCY,
-            joining: true,
-            asked_at: None,
+            seen: Seen {
+                caps: None,
+                lost: None,
+                last: None,
+                skipped: 0,
+                max_latency: MAX_LATENCY,
+                joining: true,
+                asked_at: None,
+            },
         }
     }
 
@@ -213,6 +219,12 @@ impl Drop for Seat {
 pub struct Subscription {
     hub: Arc<Hub>,
     scene: watch::Receiver<Scene>,
+    seen: Seen,
+}
+
+/// What one subscriber was given so far, which says what comes next.
+#[derive(Debug)]
+struct Seen {
     caps: Option<Arc<Caps>>,
     /// The last loss that this subscriber was given.
     lost: Option<Arc<str>>,
@@ -231,7 +243,7 @@ impl Subscription {
     /// The caps of the frames, if they are known already. They are then not given again.
     pub fn known_caps(&mut self) -> Option<Arc<Caps>> {
         let caps = self.scene.borrow().caps.clone();
-        self.caps.clone_from(&caps);
+        self.seen.caps.clone_from(&caps);
         caps
     }
 
@@ -252,7 +264,8 @@ impl Subscription {
     /// The wait may be cancelled without losing anything.
     pub async fn next_change(&mut self) -> Update {
         loop {
-            if let Some(update) = self.unseen_change() {
+            let change = self.seen.next_change(&self.scene.borrow_and_update());
+            if let Some(update) = change {
                 return update;
             }
             if self.scene.changed().await.is_err() {
@@ -263,27 +276,24 @@ impl Subscription {
 
     /// Waits until the stream has ended, and `grace` longer. Returns the reason.
     pub async fn ended(&self, grace: Duration) -> Arc<str> {
-        let mut scene = self.scene.clone();
-        let ended = match scene.wait_for(|scene| scene.ended.is_some()).await {
-            Ok(scene) => scene.ended.clone(),
-            Err(_) => None,
-        };
+        self.hub.ended().await;
         tokio::time::sleep(grace).await;
+        let ended = self.scene.borrow().ended.clone();
         ended.unwrap_or_else(|| STOPPED.into())
     }
 
     /// The newest frame in place of `frame`, which was given but not used.
     pub fn refresh(&mut self, frame: Frame) -> Frame {
         let scene = self.scene.borrow_and_update();
-        let same_caps = match (&scene.caps, &self.caps) {
+        let same_caps = match (&scene.caps, &self.seen.caps) {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
         };
         match scene.frames.key() {
             Some(newer) if same_caps && newer.header.is_after(frame.header.sequence) => {
                 let passed = newer.header.sequence.wrapping_sub(frame.header.sequence);
-                self.skipped += u64::from(passed);
-                self.last = Some(newer.header.sequence);
+                self.seen.skipped += u64::from(passed);
+                self.seen.last = Some(newer.header.sequence);
                 marked(newer.clone(), true)
             }
             _ => frame,
@@ -293,29 +303,27 @@ impl Subscription {
     /// Sets how far behind the newest frame this subscriber may fall before frames are left out. It
     /// matters where frames depend on those before them.
     pub fn set_max_latency(&mut self, max_latency: Duration) {
-        self.max_latency = max_latency;
+        self.seen.max_latency = max_latency;
     }
 
     /// How many frames this subscriber has missed so far.
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.seen.skipped
     }
 
     /// The update to give now. The end comes only after the last frame.
     fn pick(&mut self) -> Option<Update> {
-        self.unseen().or_else(|| {
-            let ended = self.scene.borrow().ended.clone();
-            ended.map(Update::End)
-        })
-    }
-
-    fn unseen(&mut self) -> Option<Update> {
-        self.unseen_change().or_else(|| self.unseen_frame())
-    }
-
-    /// New caps, or a loss that this subscriber was not given.
-    fn unseen_change(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
+        let unseen = self.seen.next_change(&scene);
+        unseen
+            .or_else(|| self.seen.next_frame(&scene, &self.hub))
+            .or_else(|| scene.ended.clone().map(Update::End))
+    }
+}
+
+impl Seen {
+    /// New caps, or a loss that this subscriber was not given.
+    fn next_change(&mut self, scene: &Scene) -> Option<Update> {
         let told = match (&scene.lost, &self.lost) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
             (None, _) => true,
@@ -333,8 +341,8 @@ impl Subscription {
         Some(Update::Caps(Arc::clone(caps)))
     }
 
-    fn unseen_frame(&mut self) -> Option<Update> {
-        let scene = self.scene.borrow_and_update();
+    /// The newest frame that this subscriber can use and has not had.
+    fn next_frame(&mut self, scene: &Scene, hub: &Hub) -> Option<Update> {
         let caps = scene.caps.as_ref()?;
         let frames = &scene.frames;
         let newest = frames.newest()?;
@@ -362,7 +370,7 @@ impl Subscription {
         let Some(frame) = next.filter(usable).or(key.filter(usable)) else {
             if self.asked_at.is_none_or(|at| at.elapsed() >= KEY_INTERVAL) {
                 self.asked_at = Some(Instant::now());
-                self.hub.want_key();
+                hub.want_key();
             }
             return None;
         };

@@ -4,6 +4,9 @@ use super::*;
 use crate::frame::FrameHeader;
 use crate::net::hub::gop::KEPT_FRAMES;
 use bytes::Bytes;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 
 fn caps(width: u32) -> Caps {
     Caps::parse(&format!(
@@ -234,6 +237,35 @@ fn the_last_frame_comes_before_the_end() {
     hub.end("done");
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
     assert!(matches!(now(&mut viewer), Some(Update::End(reason)) if &*reason == "done"));
+}
+
+/// Counts how often it wakes its task.
+#[derive(Default)]
+struct WakeCounter(AtomicUsize);
+
+impl Wake for WakeCounter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_frame_wakes_nobody_who_waits_for_the_end_alone() {
+    let (hub, viewer) = begun();
+    let counter = Arc::new(WakeCounter::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut context = Context::from_waker(&waker);
+    let mut ended = pin!(hub.ended());
+    let mut viewer_ended = pin!(viewer.ended(Duration::ZERO));
+    assert!(ended.as_mut().poll(&mut context).is_pending());
+    assert!(viewer_ended.as_mut().poll(&mut context).is_pending());
+    hub.publish(frame(0, true));
+    hub.announce(caps(32));
+    hub.lose("no cable");
+    assert_eq!(counter.0.load(Ordering::Relaxed), 0);
+    hub.end("over");
+    assert_eq!(counter.0.load(Ordering::Relaxed), 2);
+    assert!(ended.poll(&mut context).is_ready());
 }
 
 #[test]

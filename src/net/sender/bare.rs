@@ -45,7 +45,6 @@ pub(super) async fn serve(
     );
     let reason = tokio::select! {
         reason = ignore(reader) => reason,
-        removal = session.link().removed_mid_frame() => removal.into(),
         served = frames.run_until(writer, session.link().removed()) => match served {
             Ok(removal) => removal.into(),
             Err(reason) => reason,

@@ -48,6 +48,13 @@ struct PartialFrame<H> {
     written: usize,
 }
 
+impl<H: AsRef<[u8]>> PartialFrame<H> {
+    /// Whether all of it has left.
+    fn is_whole(&self) -> bool {
+        self.written == self.head.as_ref().len() + self.frame.data.len() + self.tail.len()
+    }
+}
+
 /// The frames that were sent and skipped so far.
 #[derive(Clone, Copy)]
 struct Counted {
@@ -102,20 +109,21 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     /// first written to its end, as the viewer could not tell where the next message begins.
     ///
     /// # Errors
-    /// The stream ended, or the connection did.
+    /// The stream ended, or the connection did, or the viewer was removed in the middle of a frame.
     pub async fn run_until<T>(
         &mut self,
         out: &mut TransportWriter,
         until: impl Future<Output = T>,
     ) -> Result<T, DisconnectReason> {
         let mut until = pin!(until);
+        let link = self.link;
         let (subscription, caps) = (&mut self.subscription, &mut self.caps);
         let opening = self.framing.opening(|| {
             *caps = subscription.known_caps();
             caps.clone()
         });
         if let Some(opening) = opening {
-            self.write(out, &opening[..]).await?;
+            unless_removed(link, self.write(out, &opening[..])).await?;
         }
         loop {
             let next = tokio::select! {
@@ -137,14 +145,19 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                         done = &mut until => return Ok(done),
                         begun = self.begin(out, frame) => begun?,
                     };
-                    self.complete(out, begun).await?;
+                    if begun.is_whole() {
+                        link.paced(begun.written);
+                    } else {
+                        unless_removed(link, self.complete(out, begun)).await?;
+                    }
+                    self.check_speed();
                     None
                 }
                 Next::Update(Update::End(reason)) => return Err(DisconnectReason::Ended(reason)),
                 Next::Stalled => return Err(DisconnectReason::Stalled(self.stall_limit)),
             };
             if let Some(message) = message {
-                self.write(out, &message[..]).await?;
+                unless_removed(link, self.write(out, &message[..])).await?;
             }
         }
     }
@@ -223,26 +236,20 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             tail,
             written,
         } = begun;
-        let length = head.as_ref().len() + frame.data.len() + tail.len();
-        if written < length {
-            let _pin = self.pinned.pin(&frame, self.link);
-            let mut rest = head.as_ref().chain(frame.data).chain(tail);
-            rest.advance(written);
-            let mut paced = self.link.paced(written);
-            while let Some(until) = paced
-                && rest.remaining() > PACED_BYTES
-            {
-                sleep_until(until.into()).await;
-                self.write(out, (&mut rest).take(PACED_BYTES)).await?;
-                paced = self.link.paced(PACED_BYTES);
-            }
-            let bytes = rest.remaining();
-            self.write(out, rest).await?;
-            self.link.paced(bytes);
-        } else {
-            self.link.paced(length);
+        let _pin = self.pinned.pin(&frame, self.link);
+        let mut rest = head.as_ref().chain(frame.data).chain(tail);
+        rest.advance(written);
+        let mut paced = self.link.paced(written);
+        while let Some(until) = paced
+            && rest.remaining() > PACED_BYTES
+        {
+            sleep_until(until.into()).await;
+            self.write(out, (&mut rest).take(PACED_BYTES)).await?;
+            paced = self.link.paced(PACED_BYTES);
         }
-        self.check_speed();
+        let bytes = rest.remaining();
+        self.write(out, rest).await?;
+        self.link.paced(bytes);
         Ok(())
     }
 
@@ -286,6 +293,20 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             Some(Said::Over(words)) => info!("viewer {peer}: {words}"),
             None => {}
         }
+    }
+}
+
+/// Writes a message or the rest of one, unless the viewer is removed in the middle of it. It is not
+/// told why, since the words would be taken for a part of the message.
+async fn unless_removed(
+    link: &ViewerLink,
+    written: impl Future<Output = Result<(), DisconnectReason>>,
+) -> Result<(), DisconnectReason> {
+    tokio::select! {
+        // Most messages are written at once, and a removal is then not waited for.
+        biased;
+        written = written => written,
+        removal = link.removed_mid_frame() => Err(removal.into()),
     }
 }
 

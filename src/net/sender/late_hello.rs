@@ -70,7 +70,6 @@ pub(super) async fn serve(
         };
         tokio::select! {
             reason = listening => Err(reason),
-            removal = session.link().removed_mid_frame() => Err(removal.into()),
             served = frames.run_until(writer, heard_or_removed) => served.and_then(|heard| heard),
         }
     };

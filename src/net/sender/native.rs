@@ -76,8 +76,6 @@ pub(super) async fn converse(
         // A viewer's first message is a ping. Its answer is sent before any frame.
         biased;
         reason = read_messages(reader, hub, link, options.hello_limit, silence_limit) => reason,
-        // It is removed in the middle of a frame, so no goodbye can be sent.
-        removal = link.removed_mid_frame() => removal.into(),
         served = frames.run_until(writer, link.removed()) => match served {
             Ok(removal) => {
                 between_frames = true;

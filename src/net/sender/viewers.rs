@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::arrivals::displaceable;
 use super::viewer_link::{Removal, ViewerLink};
@@ -10,7 +11,10 @@ use crate::net::subnet::Subnet;
 
 /// The viewers of one sender.
 #[derive(Debug, Default)]
-pub struct Viewers(Mutex<Vec<Arc<ViewerLink>>>);
+pub struct Viewers {
+    list: Mutex<Vec<Arc<ViewerLink>>>,
+    changed: Notify,
+}
 
 /// One viewer's entry in the list, until it is dropped.
 #[derive(Debug)]
@@ -22,17 +26,23 @@ pub(super) struct Entry {
 impl Viewers {
     /// The viewers at this moment, in the order in which they came.
     pub fn list(&self) -> Vec<Arc<ViewerLink>> {
-        self.0.lock().clone()
+        self.list.lock().clone()
     }
 
     /// The number of viewers.
     pub fn count(&self) -> usize {
-        self.0.lock().len()
+        self.list.lock().len()
+    }
+
+    /// Waits until a viewer comes, leaves or says hello late, unless one has since the last call. For
+    /// one caller. The wait may be cancelled without losing anything.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Whether a viewer of this network would be let in where there are `limit` seats.
     pub(super) fn has_seat(&self, subnet: Subnet, limit: usize) -> bool {
-        let viewers = self.0.lock();
+        let viewers = self.list.lock();
         viewers.len() < limit || displaceable(subnets(&viewers), subnet).is_some()
     }
 
@@ -40,7 +50,7 @@ impl Viewers {
     /// network that has most seats, if its own network has fewer than that: the seat of the last
     /// that came without a hello, or of the last that came.
     pub(super) fn enter(self: &Arc<Self>, link: ViewerLink, limit: usize) -> Option<Entry> {
-        let mut viewers = self.0.lock();
+        let mut viewers = self.list.lock();
         if viewers.len() >= limit {
             let most = displaceable(subnets(&viewers), link.peer.ip().into())?;
             let (place, _) = viewers
@@ -52,6 +62,7 @@ impl Viewers {
         }
         let link = Arc::new(link);
         viewers.push(Arc::clone(&link));
+        self.changed.notify_one();
         Some(Entry {
             viewers: Arc::clone(self),
             link,
@@ -77,13 +88,14 @@ impl Entry {
     /// Replaces the link of the viewer, after a late hello.
     pub fn exchange(&mut self, link: ViewerLink) {
         let link = Arc::new(link);
-        let mut viewers = self.viewers.0.lock();
+        let mut viewers = self.viewers.list.lock();
         for entry in viewers.iter_mut() {
             if Arc::ptr_eq(entry, &self.link) {
                 *entry = Arc::clone(&link);
             }
         }
         drop(viewers);
+        self.viewers.changed.notify_one();
         if let Some(removal) = self.link.removal() {
             link.remove(removal);
         }
@@ -101,9 +113,10 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.viewers
-            .0
+            .list
             .lock()
             .retain(|link| !Arc::ptr_eq(link, &self.link));
+        self.viewers.changed.notify_one();
     }
 }
 
@@ -144,5 +157,28 @@ mod tests {
         assert_eq!(viewers.count(), 4);
         let [first, ..] = crowd;
         assert_eq!(first.leave(), 3);
+    }
+
+    /// Whether the viewers have changed since the last call.
+    async fn have_changed(viewers: &Viewers) -> bool {
+        tokio::select! {
+            biased;
+            () = viewers.changed() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn each_change_is_told_once_to_a_caller_that_waits_or_comes_later() {
+        let viewers = Arc::new(Viewers::default());
+        assert!(!have_changed(&viewers).await);
+        let mut entry = viewers.enter(viewer(1, false), 4).expect("there is a seat");
+        assert!(have_changed(&viewers).await, "it has come");
+        assert!(!have_changed(&viewers).await);
+        let greeted = entry.link().after_late_hello("name".into(), true);
+        entry.exchange(greeted);
+        assert!(have_changed(&viewers).await, "it has said hello");
+        tokio::join!(viewers.changed(), async { entry.leave() });
+        assert!(!have_changed(&viewers).await);
     }
 }
