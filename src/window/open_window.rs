@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use winit::dpi::PhysicalSize;
 use winit::event::{ElementState, KeyEvent, Modifiers, WindowEvent as WinitEvent};
 use winit::event_loop::{ActiveEventLoop, OwnedDisplayHandle};
-use winit::keyboard::{Key, NamedKey};
+use winit::keyboard::{Key, NamedKey, PhysicalKey};
 use winit::window::{Fullscreen, Window, WindowAttributes, WindowId};
 
 use super::options::{Content, OpenError, Options, WindowEvent};
@@ -36,6 +36,8 @@ pub(super) struct OpenWindow {
     /// The sizes that the program asked for last. A desktop may not have applied the newest yet.
     asked: [(u32, u32); 2],
     modifiers: Modifiers,
+    /// The key that is down.
+    held: Option<PhysicalKey>,
     drawn: Option<Instant>,
     /// When the content is drawn that changed faster than the display shows it.
     postponed: Option<Instant>,
@@ -88,6 +90,7 @@ impl OpenWindow {
             size,
             asked: [(width, height); 2],
             modifiers: Modifiers::default(),
+            held: None,
             drawn: None,
             postponed: None,
             fails: false,
@@ -149,15 +152,25 @@ impl OpenWindow {
             | WinitEvent::ScaleFactorChanged { .. }
             | WinitEvent::Occluded(false) => self.draw(),
             WinitEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers,
-            WinitEvent::KeyboardInput { event, .. } => self.press(&event),
+            // A synthetic one tells of a key that was down already when the window got the keyboard.
+            WinitEvent::KeyboardInput {
+                event,
+                is_synthetic: false,
+                ..
+            } => self.key(&event),
             _ => {}
         }
     }
 
-    fn press(&mut self, key: &KeyEvent) {
+    fn key(&mut self, key: &KeyEvent) {
+        if key.state == ElementState::Released {
+            self.held = None;
+            return;
+        }
+        // On X11 the event's own mark is also on a key that is pressed right after the focus came.
+        let is_repeated = self.held.replace(key.physical_key) == Some(key.physical_key);
         let state = self.modifiers.state();
-        let with_others = state.control_key() || state.alt_key() || state.super_key();
-        if key.state != ElementState::Pressed || with_others {
+        if state.control_key() || state.alt_key() || state.super_key() {
             return;
         }
         let typed = match &key.logical_key {
@@ -172,7 +185,7 @@ impl OpenWindow {
             // Those that change the size go on while they are held.
             '+' | '=' => self.ask(size::step(self.size, true)),
             '-' => self.ask(size::step(self.size, false)),
-            _ if key.repeat => {}
+            _ if is_repeated => {}
             '1' => self.ask(self.natural),
             'f' => self.set_full_screen(self.window.fullscreen().is_none()),
             '\u{1b}' if self.window.fullscreen().is_some() => self.set_full_screen(false),

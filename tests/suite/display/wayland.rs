@@ -55,6 +55,8 @@ fn a_wayland_window_shows_the_picture_and_has_a_title_and_keys() {
     };
     let screen = Screen::of(&display);
     let compositor = screen.window_that(|title| title.starts_with("Weston"));
+    // Keys that are down when it gets the keyboard are for no window of it.
+    screen.focus(compositor);
     let mut demo = weston.vidchat(&["demo", "--set", "speed=0"]);
     // The library that speaks to the compositor tells what it says.
     let demo = Running::start(demo.env("WAYLAND_DEBUG", "1"));

@@ -196,6 +196,15 @@ impl Screen {
         sent.unwrap().check().expect("the window is there");
     }
 
+    /// Gives the keyboard to the window; does nothing where xdotool is not installed.
+    pub fn focus(&self, id: u32) {
+        let _ = Command::new("xdotool")
+            .args(["windowfocus", "--sync", &id.to_string()])
+            .env("DISPLAY", &self.display)
+            .stdin(Stdio::null())
+            .status();
+    }
+
     /// Presses a key of the keyboard while the window has it; `false`, said aloud, where xdotool
     /// is not installed.
     pub fn press(&self, id: u32, key: &str) -> bool {
