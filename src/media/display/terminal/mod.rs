@@ -104,7 +104,11 @@ impl Terminal {
         let slot = Arc::new(Slot::default());
         let (drawn, again, changed) = (Arc::clone(&slot), Arc::clone(&slot), Arc::clone(&slot));
         canvas.on_change(move || changed.draw());
-        let screen = AlternateScreen::enter(move || again.draw_anew());
+        let screen = AlternateScreen::enter(move |anew| {
+            if anew {
+                again.draw_anew();
+            }
+        });
         let (end, ended) = mpsc::channel::<()>();
         let canvas = canvas.clone();
         std::thread::Builder::new()
@@ -160,7 +164,7 @@ fn draw_newest(slot: &Slot, canvas: &Canvas, screen: &AlternateScreen) {
         if anew {
             blocks.forget();
         }
-        let (columns, rows) = screen.size();
+        let console::Area { columns, rows, .. } = screen.area();
         let (width, height) = match canvas.shape() {
             Some((width, height)) => {
                 half_blocks::fit(f64::from(width) / f64::from(height.max(1)), columns, rows)
@@ -179,7 +183,9 @@ fn draw_newest(slot: &Slot, canvas: &Canvas, screen: &AlternateScreen) {
             height,
             pixels: &pixels,
         };
-        screen.draw(blocks.draw(&image, text(&captions).as_deref(), columns, rows));
+        let text = text(&captions);
+        let bytes = blocks.draw(&image, text.as_deref(), columns, rows);
+        screen.draw(bytes, 0, console::Ending::NONE);
     }
 }
 
