@@ -254,7 +254,7 @@ pub enum Display {
     Auto,
     /// A window.
     Window,
-    /// The terminal, as coloured blocks.
+    /// The terminal: as images where it shows them, else in coloured blocks.
     Terminal,
     /// Nowhere.
     None,

@@ -65,9 +65,7 @@ impl Quit {
                 }
                 #[cfg(unix)]
                 Asked::Stop => {
-                    if let Some(keys) = self.keys.take() {
-                        keys.close();
-                    }
+                    self.keys = None;
                     console::suspend();
                     crate::media::stop_process();
                     self.settle(true);

@@ -7,10 +7,11 @@ pub use unix::*;
 #[cfg(unix)]
 mod unix {
     use std::io::{self, IsTerminal};
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, BorrowedFd};
 
+    use rustix::fs::fstat;
     use rustix::process::getpgrp;
-    use rustix::termios::tcgetpgrp;
+    use rustix::termios::{tcgetpgrp, tcgetsid};
 
     /// Whether keys at standard input come to this program.
     pub fn has_keyboard() -> bool {
@@ -21,6 +22,19 @@ mod unix {
     /// some containers, belongs to nobody else.
     pub fn has_screen(screen: impl AsFd) -> bool {
         leads(screen).unwrap_or(true)
+    }
+
+    /// Whether standard input and standard error are the same terminal.
+    pub fn is_one_terminal() -> bool {
+        let (input, screen) = (io::stdin(), io::stderr());
+        let is_one_device = match (fstat(&input), fstat(&screen)) {
+            (Ok(input), Ok(screen)) => input.st_rdev == screen.st_rdev,
+            _ => false,
+        };
+        // A session has one terminal, which may have two names.
+        let is_ours = |terminal: BorrowedFd<'_>| tcgetsid(terminal).is_ok();
+        let is_terminal = input.is_terminal() && screen.is_terminal();
+        is_terminal && (is_one_device || (is_ours(input.as_fd()) && is_ours(screen.as_fd())))
     }
 
     /// Whether Ctrl-C at the controlling terminal reaches this program, whatever standard input is.
@@ -43,6 +57,12 @@ pub fn has_keyboard() -> bool {
 #[cfg(not(unix))]
 pub fn has_screen<T>(_screen: T) -> bool {
     true
+}
+
+/// Answers are not read here.
+#[cfg(not(unix))]
+pub fn is_one_terminal() -> bool {
+    false
 }
 
 #[cfg(not(unix))]

@@ -1,25 +1,17 @@
 //! Reads keys, and knows how a person can end the program: with q only while keys are read.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
-use std::time::Duration;
-
-use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyModifiers};
 use crossterm::terminal;
-use futures_core::Stream;
-use parking_lot::{Condvar, Mutex};
 
+use super::answers;
 use super::job_control;
 use super::output::{State, line, lock};
-
-/// How long crossterm's thread may take to stop reading.
-const CLOSING: Duration = Duration::from_secs(1);
+use super::reader::Reader;
 
 /// Reads keys one by one, until it is dropped.
 pub struct Keyboard {
-    events: EventStream,
-    reader: Arc<Reader>,
+    /// There until it is dropped.
+    reader: Option<Reader>,
 }
 
 /// A request by a key.
@@ -29,7 +21,7 @@ pub enum Key {
     Quit,
     /// Ctrl-Z.
     Suspend,
-    /// Another key, or the terminal has changed its size.
+    /// Another key.
     Other,
 }
 
@@ -45,88 +37,49 @@ impl Keyboard {
         terminal::enable_raw_mode().ok()?;
         let mut state = lock();
         state.raw = true;
+        let reader = match Reader::open() {
+            Ok(reader) => reader,
+            Err(_) => {
+                cooked(&mut state);
+                return None;
+            }
+        };
         let denied = std::mem::take(&mut state.keys_denied);
         drop(state);
         if denied {
             line("q or Ctrl-C ends it.");
         }
+        answers::listen(job_control::is_one_terminal());
         Some(Self {
-            events: EventStream::new(),
-            reader: Arc::default(),
+            reader: Some(reader),
         })
     }
 
     /// Waits for a key.
     pub async fn next(&mut self) -> Key {
-        let event = std::future::poll_fn(|context| {
-            self.reader.state.lock().waker = Some(context.waker().clone());
-            let read_before = std::mem::replace(&mut self.reader.state.lock().reads, true);
-            let waker = Waker::from(Arc::clone(&self.reader));
-            let polled = Pin::new(&mut self.events).poll_next(&mut Context::from_waker(&waker));
-            if polled.is_ready() && !read_before {
-                self.reader.state.lock().reads = false;
-            }
-            polled
-        })
-        .await;
-        match event {
-            Some(Ok(Event::Key(key))) if key.kind == KeyEventKind::Press => {
-                let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                match key.code {
-                    KeyCode::Char('q' | 'Q') if !control => Key::Quit,
-                    KeyCode::Char('c' | 'd') if control => Key::Quit,
-                    KeyCode::Char('z') if control => Key::Suspend,
-                    _ => Key::Other,
-                }
-            }
-            Some(Ok(_)) => Key::Other,
-            Some(Err(_)) | None => Key::Quit,
+        let key = match &mut self.reader {
+            Some(reader) => reader.next().await,
+            None => None,
+        };
+        let Some(key) = key else {
+            return Key::Quit;
+        };
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('q' | 'Q') if !control => Key::Quit,
+            KeyCode::Char('c' | 'd') if control => Key::Quit,
+            KeyCode::Char('z') if control => Key::Suspend,
+            _ => Key::Other,
         }
-    }
-
-    /// Gives the keyboard back, and waits until crossterm's thread no longer reads from it.
-    pub fn close(self) {
-        let reader = Arc::clone(&self.reader);
-        // Dropping it tells the thread to end.
-        drop(self);
-        let reads = |state: &mut ReaderState| state.reads;
-        let mut state = reader.state.lock();
-        reader.ended.wait_while_for(&mut state, reads, CLOSING);
     }
 }
 
+/// Gives the keyboard back, when nothing reads from it any more.
 impl Drop for Keyboard {
     fn drop(&mut self) {
+        answers::finish();
+        self.reader = None;
         cooked(&mut lock());
-    }
-}
-
-/// Knows whether crossterm's thread, which waits for keys, may be reading from the terminal. In the
-/// background a read would stop the program.
-#[derive(Default)]
-struct Reader {
-    state: Mutex<ReaderState>,
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct ReaderState {
-    reads: bool,
-    /// The task that waits for a key.
-    waker: Option<Waker>,
-}
-
-/// The thread calls this each time that it has stopped reading.
-impl Wake for Reader {
-    fn wake(self: Arc<Self>) {
-        let mut state = self.state.lock();
-        state.reads = false;
-        let waker = state.waker.take();
-        drop(state);
-        self.ended.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 }
 

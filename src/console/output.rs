@@ -22,6 +22,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
     screen: None,
+    ending: Ending::NONE,
     covered: false,
     status: String::new(),
     kept: KeptLines::new(),
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) raw: bool,
     /// Draws the picture for the terminal again, if there is a picture.
     pub(super) screen: Option<Redraw>,
+    /// What takes the picture away.
+    pub(super) ending: Ending,
     /// Whether the picture covers the terminal. It does while the terminal is ours.
     pub(super) covered: bool,
     /// The line at the bottom.
@@ -46,8 +49,22 @@ pub(super) struct State {
     pub(super) keys_denied: bool,
 }
 
-/// Draws the whole picture again.
-pub(super) type Redraw = Arc<dyn Fn() + Send + Sync>;
+/// Has the next picture drawn, if there is one; all of it, if told so.
+pub(super) type Redraw = Arc<dyn Fn(bool) + Send + Sync>;
+
+/// What takes a picture away that is not made of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Ends a picture that was cut off.
+    pub cut: &'static str,
+    /// Deletes what is seen.
+    pub clear: &'static str,
+}
+
+impl Ending {
+    /// A picture made of text ends with the screen.
+    pub const NONE: Self = Self { cut: "", clear: "" };
+}
 
 /// A job for the writing thread.
 enum Output {
@@ -206,7 +223,26 @@ pub(super) fn new_line() -> &'static str {
 
 /// Columns and rows of the terminal.
 pub(super) fn size() -> (u16, u16) {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stderr())
+        && size.ws_col > 0
+        && size.ws_row > 0
+    {
+        return (size.ws_col, size.ws_row);
+    }
     terminal::size().unwrap_or((80, 24))
+}
+
+/// Width and height of all of its cells in pixels, where the system knows them.
+pub(super) fn pixels() -> Option<(u32, u32)> {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stderr())
+        && size.ws_xpixel > 0
+        && size.ws_ypixel > 0
+    {
+        return Some((size.ws_xpixel.into(), size.ws_ypixel.into()));
+    }
+    None
 }
 
 /// Writes to standard error. It may be closed, and there is nowhere to report that.

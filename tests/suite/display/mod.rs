@@ -5,6 +5,8 @@ pub mod freeze_frame;
 #[cfg(target_os = "linux")]
 pub mod stuck_terminal;
 pub mod terminal;
+#[cfg(target_os = "linux")]
+pub mod terminal_images;
 pub mod wayland;
 pub mod window;
 mod window_keys;

@@ -1,6 +1,8 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
 pub mod fault_proxy;
+#[cfg(target_os = "linux")]
+pub mod image_terminal;
 pub mod peers;
 pub mod player;
 #[cfg(target_os = "linux")]

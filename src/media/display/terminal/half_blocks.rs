@@ -1,9 +1,10 @@
 //! Draws images as text: each cell of the terminal shows two pixels, one above the other, in
-//! 24-bit colours.
+//! 24-bit colours, in 256, or without any, in shades.
 //!
 //! A terminal takes much less than a camera gives, so only changes are written, as tersely as plain
 //! escape sequences allow.
 
+use super::palette::{xterm, xterm_rgb};
 use crate::pixels::{self, Pixel};
 
 /// Has the terminal hold the output that follows back until [`SHOW`], where it knows how.
@@ -20,9 +21,32 @@ const BACKGROUND_ONLY: &[u8] = b" ";
 /// nothing moves. It is too small to see.
 const NOISE: u8 = 3;
 
+/// What a cell without colours shows, from dark to light where letters are light.
+const SHADES: [&str; 5] = [" ", "\u{2591}", "\u{2592}", "\u{2593}", "\u{2588}"];
+/// The levels of these shades.
+const SHADE: [u8; 5] = [0, 64, 128, 192, 255];
+const LOWER_HALF: &str = "\u{2584}";
+/// Two pixels of a cell that differ by more are shown as two halves.
+const EDGE: u8 = 110;
+
 type Rgb = [u8; 3];
 const BLACK: Rgb = [0; 3];
 const WHITE: Rgb = [255; 3];
+
+/// The colours that a terminal has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// 24 bits.
+    #[default]
+    Full,
+    /// A cube of colours and some greys.
+    Colours256,
+    /// Its own two, and characters between them.
+    Shades {
+        /// Its background is the lighter one.
+        is_light: bool,
+    },
+}
 
 /// An image.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +82,7 @@ pub fn fit(aspect: f64, columns: u16, rows: u16) -> (u32, u32) {
 #[derive(Debug, Default)]
 pub struct Blocks {
     noise: u8,
+    depth: Depth,
     /// The place of `cells`; `None` where the content of the screen is unknown.
     layout: Option<Layout>,
     /// The colours as written, row by row; `None` for a cell that was not written.
@@ -67,8 +92,16 @@ pub struct Blocks {
 
 impl Blocks {
     /// One that leaves out changes that are too small to see.
-    pub fn new() -> Self {
-        Self::with_noise(NOISE)
+    pub fn new(depth: Depth) -> Self {
+        Self {
+            noise: match depth {
+                Depth::Full => NOISE,
+                // Few colours are far from each other.
+                Depth::Colours256 | Depth::Shades { .. } => 0,
+            },
+            depth,
+            ..Self::default()
+        }
     }
 
     /// One whose colours are up to `levels` of 256 off; 0 draws every change.
@@ -134,7 +167,7 @@ impl Blocks {
         for (row, line) in (top..).zip(lines) {
             let left = (columns - line.len() - 2) / 2;
             move_to(&mut self.out, row + 1, left + 1);
-            colours(&mut self.out, Some(WHITE), Some(BLACK));
+            colours(&mut self.out, self.depth, Some(WHITE), Some(BLACK));
             let line: String = line.iter().collect();
             self.out.extend_from_slice(format!(" {line} ").as_bytes());
         }
@@ -152,6 +185,7 @@ impl Blocks {
     fn draw_cells(&mut self, image: &Image<'_>, layout: Layout) {
         let mut pen = Pen {
             noise: self.noise,
+            depth: self.depth,
             ..Pen::default()
         };
         for (row, cells) in self.cells.chunks_mut(layout.width).enumerate() {
@@ -163,6 +197,7 @@ impl Blocks {
                     upper: pixel(upper, x),
                     lower: pixel(lower, x),
                 };
+                let wanted = wanted.in_depth(self.depth);
                 // The colours on the screen count, not those of the last image: so colours that
                 // drift are written in the end.
                 if cell.is_none_or(|shown| !wanted.is_like(shown, self.noise)) {
@@ -232,6 +267,42 @@ struct Cell {
 }
 
 impl Cell {
+    /// The nearest colours that there are.
+    fn in_depth(self, depth: Depth) -> Self {
+        match depth {
+            Depth::Full => self,
+            Depth::Colours256 => Self {
+                upper: xterm_rgb(xterm(self.upper)),
+                lower: xterm_rgb(xterm(self.lower)),
+            },
+            Depth::Shades { .. } => {
+                let (upper, lower) = (brightness(self.upper), brightness(self.lower));
+                let (upper, lower) = if upper.abs_diff(lower) > EDGE {
+                    let lighter = |level: u8, other: u8| if level > other { 255 } else { 0 };
+                    (lighter(upper, lower), lighter(lower, upper))
+                } else {
+                    let shade = SHADE[shade(upper.midpoint(lower))];
+                    (shade, shade)
+                };
+                Self {
+                    upper: [upper; 3],
+                    lower: [lower; 3],
+                }
+            }
+        }
+    }
+
+    /// The character for these two levels.
+    fn character(self, is_light: bool) -> &'static str {
+        let level = |rgb: Rgb| if is_light { 255 - rgb[0] } else { rgb[0] };
+        match (level(self.upper), level(self.lower)) {
+            (upper, lower) if upper == lower => SHADES[shade(upper)],
+            // Foreground on top.
+            (upper, lower) if upper > lower => "\u{2580}",
+            _ => LOWER_HALF,
+        }
+    }
+
     fn is_like(self, other: Self, noise: u8) -> bool {
         is_like(self.upper, other.upper, noise) && is_like(self.lower, other.lower, noise)
     }
@@ -241,6 +312,7 @@ impl Cell {
 #[derive(Default)]
 struct Pen {
     noise: u8,
+    depth: Depth,
     /// Row and column, from 0.
     at: Option<(usize, usize)>,
     foreground: Option<Rgb>,
@@ -267,6 +339,11 @@ impl Pen {
     /// where it is close enough.
     fn draw(&mut self, out: &mut Vec<u8>, wanted: Cell) -> Cell {
         let Cell { upper, lower } = wanted;
+        if let Depth::Shades { is_light } = self.depth {
+            out.extend_from_slice(wanted.character(is_light).as_bytes());
+            self.at = self.at.map(|(row, column)| (row, column + 1));
+            return wanted;
+        }
         let will_do = |pen: Option<Rgb>, colour| pen.filter(|p| is_like(*p, colour, self.noise));
         let background = will_do(self.background, lower).unwrap_or(lower);
         let flat = is_like(upper, background, self.noise);
@@ -277,7 +354,7 @@ impl Pen {
         };
         let new_foreground = foreground.filter(|f| self.foreground != Some(*f));
         let new_background = Some(background).filter(|b| self.background != Some(*b));
-        colours(out, new_foreground, new_background);
+        colours(out, self.depth, new_foreground, new_background);
         out.extend_from_slice(if flat { BACKGROUND_ONLY } else { UPPER_HALF });
         self.foreground = foreground.or(self.foreground);
         self.background = Some(background);
@@ -320,23 +397,45 @@ fn move_to(out: &mut Vec<u8>, row: usize, column: usize) {
     out.push(b'H');
 }
 
-/// Changes the colours that are given.
-fn colours(out: &mut Vec<u8>, foreground: Option<Rgb>, background: Option<Rgb>) {
+/// Changes the colours that are given, where there are colours.
+fn colours(out: &mut Vec<u8>, depth: Depth, foreground: Option<Rgb>, background: Option<Rgb>) {
+    if matches!(depth, Depth::Shades { .. }) {
+        return;
+    }
     let mut lead: &[u8] = b"\x1b[";
-    for (which, colour) in [(b"38;2", foreground), (b"48;2", background)] {
-        if let Some(colour) = colour {
-            out.extend_from_slice(lead);
-            out.extend_from_slice(which);
+    for (which, colour) in [(b"38;", foreground), (b"48;", background)] {
+        let Some(colour) = colour else {
+            continue;
+        };
+        out.extend_from_slice(lead);
+        out.extend_from_slice(which);
+        if depth == Depth::Full {
+            out.push(b'2');
             for level in colour {
                 out.push(b';');
                 number(out, level.into());
             }
-            lead = b";";
+        } else {
+            out.extend_from_slice(b"5;");
+            number(out, xterm(colour).into());
         }
+        lead = b";";
     }
     if lead == b";" {
         out.push(b'm');
     }
+}
+
+/// The shade that is nearest to this level.
+fn shade(level: u8) -> usize {
+    (usize::from(level) + 31) / 64
+}
+
+/// The brightness of a colour, by the weights of the eye.
+fn brightness([red, green, blue]: Rgb) -> u8 {
+    let weighted = 77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue);
+    // The weights are 256 together.
+    (weighted >> 8) as u8
 }
 
 fn number(out: &mut Vec<u8>, n: usize) {

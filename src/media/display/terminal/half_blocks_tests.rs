@@ -33,7 +33,7 @@ fn drawn(
 fn two_by_two_pixels_are_two_cells() {
     let four = image(2, &[RED, GREEN, BLUE, WHITE]);
     assert_eq!(
-        drawn(&mut Blocks::new(), &four, 2, 1),
+        drawn(&mut Blocks::new(Depth::Full), &four, 2, 1),
         "\x1b[?2026h\x1b[0m\x1b[1;2H\x1b[1J\
          \x1b[1;1H\x1b[38;2;255;0;0;48;2;0;0;255m\u{2580}\
          \x1b[38;2;0;255;0;48;2;255;255;255m\u{2580}\
@@ -43,7 +43,7 @@ fn two_by_two_pixels_are_two_cells() {
 
 #[test]
 fn an_unchanged_image_is_not_written() {
-    let mut blocks = Blocks::new();
+    let mut blocks = Blocks::new(Depth::Full);
     let before = image(2, &[RED, GREEN, BLUE, WHITE]);
     drawn(&mut blocks, &before, 2, 1);
     assert_eq!(drawn(&mut blocks, &before, 2, 1), "");
@@ -56,7 +56,7 @@ fn an_unchanged_image_is_not_written() {
 
 #[test]
 fn noise_is_left_alone_and_drift_is_not() {
-    let mut blocks = Blocks::new();
+    let mut blocks = Blocks::new(Depth::Full);
     let level = |value: u8| image(1, &[[value; 3], [value; 3]]);
     drawn(&mut blocks, &level(100), 1, 1);
     assert_eq!(drawn(&mut blocks, &level(103), 1, 1), "");
@@ -68,7 +68,7 @@ fn noise_is_left_alone_and_drift_is_not() {
 
 #[test]
 fn another_size_of_the_terminal_draws_it_all_again_in_the_middle() {
-    let mut blocks = Blocks::new();
+    let mut blocks = Blocks::new(Depth::Full);
     let dot = image(1, &[RED, RED]);
     drawn(&mut blocks, &dot, 1, 1);
     let again = drawn(&mut blocks, &dot, 5, 3);
@@ -99,7 +99,7 @@ proptest! {
         let colour = Pixel::from_be_bytes([0, colour, colour, colour]);
         let pixels = vec![colour; (width * height).saturating_sub(missing)];
         let image = Image { width, height, pixels: &pixels };
-        let mut blocks = Blocks::new();
+        let mut blocks = Blocks::new(Depth::Full);
         let bytes = blocks.draw(&image, None, columns, rows).to_vec();
         let text = String::from_utf8(bytes).unwrap();
         let cells = text.chars().filter(|c| matches!(c, ' ' | '\u{2580}')).count();
@@ -115,7 +115,7 @@ proptest! {
 
 #[test]
 fn a_text_is_in_the_middle() {
-    let mut blocks = Blocks::new();
+    let mut blocks = Blocks::new(Depth::Full);
     let grey = Image {
         width: 8,
         height: 6,

@@ -1,11 +1,16 @@
 //! Video in the terminal: a thread, "terminal", draws the newest frame whenever the terminal has
 //! taken the one before.
 
+mod drawing;
 pub mod half_blocks;
+pub mod kitty;
+mod pace;
+pub mod palette;
+pub mod sixel;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -15,10 +20,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::console::{self, AlternateScreen};
 use crate::failure::{Failure, Outcome};
 
-use self::half_blocks::Blocks;
-use super::canvas::painter::{Caption, Painter, Texts};
+use self::drawing::Drawing;
 use super::canvas::{Canvas, Seat};
-use crate::pixels::{BLACK, Pixels};
 
 /// How long the thread may take to end. One that writes to a terminal that takes nothing is left
 /// behind.
@@ -104,15 +107,14 @@ impl Terminal {
         let slot = Arc::new(Slot::default());
         let (drawn, again, changed) = (Arc::clone(&slot), Arc::clone(&slot), Arc::clone(&slot));
         canvas.on_change(move || changed.draw());
-        let screen = AlternateScreen::enter(move || again.draw_anew());
+        let screen = AlternateScreen::enter(move |anew| again.wake(anew));
         let (end, ended) = mpsc::channel::<()>();
         let canvas = canvas.clone();
         std::thread::Builder::new()
             .name("terminal".into())
             .spawn(move || {
-                draw_newest(&drawn, &canvas, &screen);
                 // The screen is left first.
-                drop(screen);
+                draw_newest(&drawn, &canvas, screen);
                 drop(end);
             })
             .map_err(|e| cannot_draw().cause(e))?;
@@ -135,64 +137,38 @@ impl Slot {
         self.changed.notify_one();
     }
 
-    /// Has the whole picture drawn again, as the terminal was used by somebody else.
-    fn draw_anew(&self) {
-        self.state.lock().anew = true;
-        self.draw();
-    }
-
-    /// Waits for something to draw, and tells whether nothing is known of what is there; `None` at
-    /// the end.
-    fn next(&self) -> Option<bool> {
+    /// Looks whether it is time to draw. `anew` has the whole picture drawn again, as the terminal was
+    /// used by somebody else, or has said what it can do.
+    fn wake(&self, anew: bool) {
         let mut state = self.state.lock();
-        self.changed
-            .wait_while(&mut state, |state| !state.due && !state.ended);
-        state.due = false;
-        let anew = std::mem::take(&mut state.anew);
-        (!state.ended).then_some(anew)
+        state.anew |= anew;
+        state.due |= anew;
+        self.changed.notify_one();
     }
-}
 
-fn draw_newest(slot: &Slot, canvas: &Canvas, screen: &AlternateScreen) {
-    let (mut painter, mut blocks) = (Painter::new(), Blocks::new());
-    let mut pixels = Vec::new();
-    while let Some(anew) = slot.next() {
-        if anew {
-            blocks.forget();
-        }
-        let (columns, rows) = screen.size();
-        let (width, height) = match canvas.shape() {
-            Some((width, height)) => {
-                half_blocks::fit(f64::from(width) / f64::from(height.max(1)), columns, rows)
+    /// Waits for something to draw until the terminal has room for it: at the latest until `turn`,
+    /// which may be asked again. Tells whether nothing is known of what is there; `None` at the end.
+    fn next(&self, turn: impl Fn() -> Option<Instant>) -> Option<bool> {
+        let mut state = self.state.lock();
+        loop {
+            if state.ended {
+                return None;
             }
-            None => (columns.into(), u32::from(rows) * 2),
-        };
-        // Both are as small as a terminal.
-        let (width, height) = (width as usize, height as usize);
-        pixels.resize(width * height, BLACK);
-        let Some(mut target) = Pixels::new(width, height, &mut pixels) else {
-            continue;
-        };
-        let captions = painter.paint(canvas, &mut target, 0, Texts::Left);
-        let image = half_blocks::Image {
-            width,
-            height,
-            pixels: &pixels,
-        };
-        screen.draw(blocks.draw(&image, text(&captions).as_deref(), columns, rows));
+            if !state.due {
+                self.changed.wait(&mut state);
+            } else if let Some(latest) = turn() {
+                self.changed.wait_until(&mut state, latest);
+            } else {
+                state.due = false;
+                return Some(std::mem::take(&mut state.anew));
+            }
+        }
     }
 }
 
-/// The one text that there is room for: help, else the reason why frames stand still.
-fn text(captions: &[Caption]) -> Option<String> {
-    captions.iter().rev().find_map(|caption| match caption {
-        Caption::Frozen(text, _) | Caption::Notice(text) => Some(text.clone()),
-        Caption::Help(keys) => {
-            let lines = keys
-                .iter()
-                .map(|(key, meaning)| format!("{key}  {meaning}"));
-            Some(lines.collect::<Vec<_>>().join("\n"))
-        }
-        Caption::Name(..) => None,
-    })
+fn draw_newest(slot: &Slot, canvas: &Canvas, screen: AlternateScreen) {
+    let mut drawing = Drawing::on(screen);
+    while let Some(anew) = slot.next(|| drawing.turn()) {
+        drawing.draw(canvas, anew);
+    }
 }
