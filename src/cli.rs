@@ -336,6 +336,9 @@ pub struct DemoArgs {
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
           value_parser = number(&FRAMES))]
     pub frames: Option<u64>,
+    /// Show what is sent as well, in a window of its own.
+    #[arg(long)]
+    pub preview: bool,
 }
 
 /// Flags of `vidchat pipelines`.

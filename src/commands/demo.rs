@@ -45,7 +45,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         place(&shown),
         console::way_out()
     );
-    let sending = sending(sent, values);
+    let sending = sending(sent, values, args.preview);
     let receiving = receiving(&target, shown, args.frames);
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
@@ -80,7 +80,7 @@ fn place(file: &PipelineFile) -> &'static str {
     }
 }
 
-fn sending(file: PipelineFile, values: Values) -> SendOptions {
+fn sending(file: PipelineFile, values: Values, preview: bool) -> SendOptions {
     SendOptions {
         pickles: PickleContent::default(),
         file,
@@ -90,7 +90,7 @@ fn sending(file: PipelineFile, values: Values) -> SendOptions {
             name: "demo".into(),
             ..ServerOptions::default()
         },
-        preview: Some(false),
+        preview: Some(preview),
         keep_open: false,
         stats: None,
         watch: None,

@@ -29,7 +29,7 @@ fn a_pipeline_that_there_is_not() {
         "error: cannot find the pipeline \"tset\": there is none of that name\n  \
          there are: camera, camera-mjpeg, file, screen, test, SOURCE-av1, SOURCE-h264, SOURCE-h265, \
          SOURCE-jpeg, SOURCE-vp8, SOURCE-vp9, \
-         none, terminal, window\n\
+         auto, none, terminal, window\n\
          hint: give a path with a / in it to use a file: ./mine.gst",
     );
     for args in [

@@ -176,6 +176,43 @@ fn both_ends_show_the_same_at_once_and_say_which_is_which() {
 }
 
 #[test]
+fn one_program_has_two_windows_and_each_ends_it() {
+    let Some(display) = Xvfb::start() else { return };
+    let screen = Screen::of(&display);
+    let titles = ["TRANSMITTING VIDEO", "RECEIVING VIDEO from demo"];
+    for closed in titles {
+        let demo = Running::start(on(&display).args(["demo", "--preview", "--set", "speed=0"]));
+        let windows = titles.map(|title| (title, screen.window(title)));
+        for (title, window) in windows {
+            // Windows that no manager placed lie on each other.
+            screen.raise(window);
+            screen.wait_for(window, title, |shot| shot.shows_bars());
+        }
+        screen.close(screen.window(closed));
+        let ended = demo.wait();
+        assert_ne!(ended.code(), 101, "{closed}: {ended:?}");
+        assert_eq!(screen.titles(), [""; 0], "{closed}: {ended:?}");
+    }
+}
+
+/// The desktop says how many pixels a dot has on it.
+#[test]
+fn a_window_is_as_large_as_the_desktop_scales_and_shows_the_picture_in_it() {
+    let Some(display) = Xvfb::start() else { return };
+    let screen = Screen::of(&display);
+    let mut command = on(&display);
+    // What a desktop tells programs of X11 by its settings.
+    command.env("WINIT_X11_SCALE_FACTOR", "2");
+    let demo = Running::start(command.args(["demo", "--set", "speed=0"]));
+    let window = screen.window("RECEIVING VIDEO from demo");
+    let shot = screen.wait_for(window, "the bars", |shot| shot.shows_bars());
+    assert_eq!((shot.width, shot.height), (640, 480));
+    screen.close(window);
+    let ended = demo.wait();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
+#[test]
 fn no_preview_opens_no_window() {
     let Some(display) = Xvfb::start() else { return };
     let screen = Screen::of(&display);
