@@ -2,6 +2,7 @@
 
 pub mod fault_proxy;
 pub mod peers;
+pub mod played_sender;
 pub mod player;
 #[cfg(target_os = "linux")]
 pub mod slow_link;
