@@ -13,8 +13,9 @@ mod idle_timeout;
 pub mod link_advice;
 mod listener;
 pub mod log_throttle;
+#[cfg(fuzzing)]
+mod memory_writer;
 pub mod message_reader;
-
 pub mod reach;
 pub mod receiver;
 pub mod sender;

@@ -47,7 +47,7 @@ pub enum TransportWriter {
     Plain(OwnedWriteHalf),
     /// The memory of this process.
     #[cfg(fuzzing)]
-    Memory(super::fuzzing::MemoryWriter),
+    Memory(super::memory_writer::MemoryWriter),
 }
 
 impl Transport {

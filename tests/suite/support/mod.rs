@@ -1,6 +1,7 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
 pub mod fault_proxy;
+pub mod kept_frames;
 pub mod peers;
 pub mod played_sender;
 pub mod player;
