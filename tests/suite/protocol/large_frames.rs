@@ -1,8 +1,7 @@
 //! Frames that announce a size beyond all measure, in every codec: the receiver refuses them before
 //! a decoder takes memory for them, and shows the next sender.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -13,9 +12,9 @@ use vidchat::media::playback::frame_check::FrameCheck;
 use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Caps, Control, Hello};
 
-use crate::cli::statistics::Stats;
 use crate::support::kept_frames::KeptFrames;
-use crate::support::{PATIENCE, Running, in_one_try, skipped, vidchat};
+use crate::support::listening_receiver::ListeningReceiver;
+use crate::support::{in_one_try, skipped};
 
 /// The memory that a receiver takes at the most, whatever comes. The documents say the same.
 const MOST_MEMORY: usize = 5 << 29;
@@ -24,92 +23,11 @@ const MOST_MEMORY: usize = 5 << 29;
 const PIPELINE: &str = "# Decodes and converts.\nappsrc name=frames ! ${decode} ! videoconvert ! \
     video/x-raw,format=BGRx ! fakesink sync=false\n";
 
-/// A receiver that listens, and goes on after a sender that it refuses.
-struct Receiver {
-    process: Running,
-    stats: Stats,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
 /// The same with the decoder that keeps the most.
 const AVDEC: &str = "# Decodes and converts.\nappsrc name=frames ! h264parse ! \
     avdec_h264 max-threads=1 qos=false max-errors=-1 ! \
     queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0 ! videoconvert ! \
     video/x-raw,format=BGRx ! fakesink sync=false\n";
-
-impl Receiver {
-    fn start() -> Self {
-        Self::of(PIPELINE)
-    }
-
-    fn of(pipeline: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("mine.gst");
-        std::fs::write(&file, pipeline).expect("a file");
-        let mut command = vidchat();
-        command
-            // At this level each loss has a line.
-            .args([
-                "-v",
-                "recv",
-                "--listen",
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                "0",
-            ])
-            .arg("--pipeline")
-            .arg(&file);
-        let stats = Stats::of(&mut command);
-        let mut process = Running::start(&mut command);
-        let line = process.line_with("vidchat send --to 127.0.0.1:");
-        let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
-        Self {
-            process,
-            stats,
-            port: port.expect("it tells its port"),
-            _folder: folder,
-        }
-    }
-
-    /// Sends a conversation from one sender, and returns when the receiver has hung up.
-    fn hears(&self, script: &[u8]) {
-        let mut sender = self.connection();
-        // It may have been refused in the middle.
-        let _ = sender.write_all(script);
-        let _ = sender.read_to_end(&mut Vec::new());
-    }
-
-    fn connection(&self) -> TcpStream {
-        let sender = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        sender.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        sender.set_write_timeout(Some(PATIENCE)).expect("a socket");
-        sender
-    }
-
-    /// The judge: an honest sender is shown.
-    fn shows_an_honest_sender(&self) {
-        let sender = Running::start(
-            vidchat()
-                .args(["send", "--to", &format!("127.0.0.1:{}", self.port)])
-                .args(["--pipeline", "test-jpeg", "--no-preview"]),
-        );
-        self.stats.line("frames", |line| {
-            line["state"] == "live" && line["shown"].as_u64() > Some(0)
-        });
-        drop(sender);
-    }
-
-    /// The most memory that it has had so far.
-    fn peak_memory(&self) -> usize {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
-        kilobytes.expect("Linux says it") * 1024
-    }
-}
 
 fn hello(caps: &str) -> Vec<u8> {
     Control::Hello(Hello {
@@ -207,9 +125,9 @@ fn pickled(jpeg: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_size_beyond_all_measure_is_refused_in_every_codec() {
-    let mut receiver = Receiver::start();
+    let mut receiver = ListeningReceiver::start(PIPELINE);
     let mut count = 0;
-    let mut refused = |receiver: &mut Receiver, script: Vec<u8>, reason: &str| {
+    let mut refused = |receiver: &mut ListeningReceiver, script: Vec<u8>, reason: &str| {
         receiver.hears(&script);
         let line = receiver.process.line_with("; waiting for a sender");
         assert!(line.contains(reason), "{line}");
@@ -293,7 +211,7 @@ fn a_size_beyond_all_measure_is_refused_in_every_codec() {
 
 #[test]
 fn the_largest_frames_that_are_taken_need_no_more_memory_than_is_promised() {
-    let receiver = Receiver::start();
+    let receiver = ListeningReceiver::start(PIPELINE);
     for (caps, encoder) in [
         ("image/jpeg", "jpegenc"),
         ("image/png", "pngenc compression-level=1"),
@@ -315,7 +233,7 @@ fn the_largest_frames_that_are_taken_need_no_more_memory_than_is_promised() {
 
 /// Sends frames again and again, until the receiver has had `least` bytes of memory: the attack has
 /// been one.
-fn fill(receiver: &Receiver, caps: &str, frames: &[Vec<u8>], least: usize) {
+fn fill(receiver: &ListeningReceiver, caps: &str, frames: &[Vec<u8>], least: usize) {
     let mut pause = Duration::from_millis(20);
     in_one_try(|| {
         let mut sender = receiver.connection();
@@ -359,5 +277,5 @@ fn a_decoder_that_keeps_all_frames_it_can_needs_no_more_memory_than_is_promised(
     // Each frame is there twice, as the decoder keeps it and as it was given on.
     let pixels = 2 * down * down * 16 * 16;
     let kept = pixels as usize * 3 * KeptFrames::KEPT;
-    fill(&Receiver::of(AVDEC), caps, &frames, kept);
+    fill(&ListeningReceiver::start(AVDEC), caps, &frames, kept);
 }
