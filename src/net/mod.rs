@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod age_histogram;
+mod arrivals;
 pub mod backoff;
 pub mod bit_rate;
 mod farewell;
