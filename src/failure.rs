@@ -34,6 +34,7 @@ pub struct Failure {
     cause: Option<String>,
     found: Vec<String>,
     hint: Option<String>,
+    by_peer: bool,
 }
 
 /// The result of a command.
@@ -48,6 +49,7 @@ impl Failure {
             cause: None,
             found: Vec::new(),
             hint: None,
+            by_peer: false,
         }
     }
 
@@ -82,6 +84,17 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same failure, for which the frames of a peer may be the cause. Those of another peer may do.
+    pub fn by_peer(mut self) -> Self {
+        self.by_peer = true;
+        self
+    }
+
+    /// Whether the frames of a peer may be the cause.
+    pub fn is_by_peer(&self) -> bool {
+        self.by_peer
     }
 
     /// The same failure with another exit status. A wrong usage keeps its own.

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod age_histogram;
+mod arrivals;
 pub mod backoff;
 pub mod bit_rate;
 mod farewell;
@@ -13,8 +14,9 @@ mod idle_timeout;
 pub mod link_advice;
 mod listener;
 pub mod log_throttle;
+#[cfg(fuzzing)]
+mod memory_writer;
 pub mod message_reader;
-
 pub mod reach;
 pub mod receiver;
 pub mod sender;

@@ -47,7 +47,7 @@ pub enum TransportWriter {
     Plain(OwnedWriteHalf),
     /// The memory of this process.
     #[cfg(fuzzing)]
-    Memory(tokio::io::WriteHalf<tokio::io::DuplexStream>),
+    Memory(super::memory_writer::MemoryWriter),
 }
 
 impl Transport {
@@ -81,7 +81,7 @@ impl Transport {
                 let (read, write) = tokio::io::split(stream);
                 (
                     TransportReader::Memory(read),
-                    TransportWriter::Memory(write),
+                    TransportWriter::Memory(write.into()),
                 )
             }
         }
@@ -110,10 +110,9 @@ impl TransportWriter {
     pub async fn ready(&self) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.writable().await,
-            // It has no such wait: the other side's task is given a turn.
             #[cfg(fuzzing)]
-            Self::Memory(_) => {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            Self::Memory(half) => {
+                half.ready().await;
                 Ok(())
             }
         }
@@ -128,14 +127,7 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.try_write_vectored(parts),
             #[cfg(fuzzing)]
-            Self::Memory(half) => {
-                use tokio::io::AsyncWrite;
-                let mut context = Context::from_waker(std::task::Waker::noop());
-                match Pin::new(half).poll_write_vectored(&mut context, parts) {
-                    Poll::Ready(written) => written,
-                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-                }
-            }
+            Self::Memory(half) => half.try_write(parts),
         }
     }
 
@@ -147,7 +139,7 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.write_all_buf(bytes).await,
             #[cfg(fuzzing)]
-            Self::Memory(half) => half.write_all_buf(bytes).await,
+            Self::Memory(half) => half.write_all(bytes).await,
         }
     }
 
@@ -159,7 +151,7 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.shutdown().await,
             #[cfg(fuzzing)]
-            Self::Memory(half) => half.shutdown().await,
+            Self::Memory(half) => half.finish().await,
         }
     }
 }

@@ -61,6 +61,17 @@ const FIELDS: [(&str, Kind); 15] = [
     ("obu-type", Kind::Text),
 ];
 
+/// The modes in which each buffer is one whole frame. With any other, decoders of GStreamer write
+/// whole frames into memory for half of them.
+const INTERLACE_MODES: [&str; 4] = ["progressive", "interleaved", "mixed", "fields"];
+
+/// The stream formats that need nothing beside the frames themselves.
+const STREAM_FORMATS: [(&str, &str); 3] = [
+    ("video/x-h264", "byte-stream"),
+    ("video/x-h265", "byte-stream"),
+    ("video/x-av1", "obu-stream"),
+];
+
 /// One value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -133,10 +144,7 @@ impl Caps {
 
     /// The pixel format of raw frames, such as `I420`.
     pub fn format(&self) -> Option<&str> {
-        match self.field("format") {
-            Some(Value::Text(format)) => Some(format),
-            _ => None,
-        }
+        self.text("format")
     }
 
     /// Frames a second, where the sender promises a rate.
@@ -166,6 +174,13 @@ impl Caps {
         self.fields
             .iter()
             .find_map(|(n, value)| (*n == name).then_some(value))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        match self.field(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
     }
 
     fn int(&self, name: &str) -> Option<i32> {
@@ -287,8 +302,21 @@ fn check(caps: &Caps) -> Result<(), String> {
     {
         return Err(format!("{width}x{height} is more than {AREA_LIMIT} pixels"));
     }
-    if caps.is_raw() && caps.field("interlace-mode") == Some(&Value::Text("alternate".into())) {
+    if caps.text("interlace-mode") == Some("alternate") {
         return Err("each frame is a single field (interlace-mode=alternate)".into());
+    }
+    if let Some(mode) = caps.text("interlace-mode")
+        && !INTERLACE_MODES.contains(&mode)
+    {
+        return Err(format!("interlace-mode {mode}"));
+    }
+    let right = STREAM_FORMATS
+        .iter()
+        .find(|(media_type, _)| *media_type == caps.media_type);
+    if let (Some(format), Some((_, right))) = (caps.text("stream-format"), right)
+        && format != *right
+    {
+        return Err(format!("stream-format {format}"));
     }
     if let Some(Value::Fraction(n, d)) = caps.field("pixel-aspect-ratio")
         && !(1.0 / 16.0..=16.0).contains(&(f64::from(*n) / f64::from(*d)))
@@ -379,6 +407,10 @@ mod tests {
                 "{}, interlace-mode=alternate",
                 raw.replace(',', "(format:Interlaced),")
             ),
+            "video/x-h264, interlace-mode=(string)alternate",
+            "video/x-h264, stream-format=avc",
+            "video/x-h265, stream-format=(string)hev1",
+            "video/x-av1, stream-format=annexb",
             &format!("{raw}, colorimetry=\"a b\""),
             &format!("{raw}, colorimetry=\""),
             &format!("{raw}, nonsense"),

@@ -49,6 +49,8 @@ pub struct VideoDisplay<'a> {
     shown: Arc<AtomicU64>,
     /// The pipeline file, which may be replaced while it runs.
     file: PipelineFile,
+    /// The file that is to take its place.
+    next_file: Option<PipelineFile>,
     replaceable: bool,
     viewer: Option<LocalViewer>,
     /// The frames' caps, once they are known.
@@ -98,6 +100,7 @@ impl<'a> VideoDisplay<'a> {
             meter: Arc::clone(meter),
             shown: Arc::default(),
             file: options.file.clone(),
+            next_file: None,
             replaceable,
             viewer: None,
             caps: None,
@@ -116,9 +119,25 @@ impl<'a> VideoDisplay<'a> {
     /// Changes to another pipeline. The old one stays where that fails.
     pub fn replace(&mut self, file: PipelineFile) {
         match &self.viewer {
-            Some(viewer) => viewer.replace(file),
+            Some(viewer) => {
+                viewer.replace(file.clone());
+                self.next_file = Some(file);
+            }
             None => self.file = file,
         }
+    }
+
+    /// The pipeline was changed.
+    pub fn replaced(&mut self) {
+        if let Some(file) = self.next_file.take() {
+            self.file = file;
+        }
+    }
+
+    /// Closes the display, whose pipeline has failed. The next hello opens it again.
+    pub fn close(&mut self) {
+        self.viewer = None;
+        self.covered = None;
     }
 
     /// Whether a sender has said hello.

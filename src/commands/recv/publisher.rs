@@ -103,7 +103,11 @@ impl Numbering {
     fn next(&mut self, header: &FrameHeader) -> u32 {
         let before = self.received.replace(header.sequence);
         let step = match before {
-            Some(before) if header.is_after(before) => header.sequence.wrapping_sub(before),
+            // A sender that leaps with its numbers must not make the next frames old ones: they are
+            // compared with a local viewer's last one, which may be many leaps behind.
+            Some(before) if header.is_after(before) => {
+                header.sequence.wrapping_sub(before).min(GAP)
+            }
             _ => GAP,
         };
         self.published = self.published.wrapping_add(step);
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn published_numbers_grow_as_the_senders_do_whatever_those_are() {
+    fn published_numbers_grow_by_one_or_show_a_gap_whatever_the_senders_are() {
         let mut numbering = Numbering::default();
         let mut last = 0;
         let mut step = |numbering: &mut Numbering, sequence| {
@@ -134,7 +138,11 @@ mod tests {
         };
         assert_eq!(step(&mut numbering, u32::MAX - 1), GAP);
         let steps = [u32::MAX, 0, 3, 4].map(|n| step(&mut numbering, n));
-        assert_eq!(steps, [1, 1, 3, 1]);
+        assert_eq!(steps, [1, 1, GAP, 1]);
+        let leap = u32::MAX / 2;
+        let steps = [1, 2, 3, 4].map(|n: u32| step(&mut numbering, n.wrapping_mul(leap)));
+        assert_eq!(steps, [GAP; 4], "the most that is not a step back");
+        assert_eq!(step(&mut numbering, 4), GAP);
         let steps = [4, 4, 2, 3].map(|n| step(&mut numbering, n));
         assert_eq!(steps, [GAP, GAP, GAP, 1], "they repeat, and go back");
         numbering.received = None;

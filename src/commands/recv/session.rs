@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -45,8 +45,16 @@ pub async fn run(
     let display = VideoDisplay::new(&options, file_watch.is_some(), &hub, events, &meter);
     let display = RefCell::new(display);
     let mut limit = LAST_FRAMES;
+    let (refuse, refused) = mpsc::unbounded_channel();
     let ending = {
-        let receiving = receive(connection, &mut connector, &options, &meter, &hub, &display);
+        let watched = Watched {
+            options: &options,
+            meter: &meter,
+            hub: &hub,
+            display: &display,
+            refused,
+        };
+        let receiving = receive(connection, &mut connector, watched);
         tokio::pin!(receiving, quit);
         let mut status = StatusReporter::new(&options, &meter, &display);
         let mut ticks = interval(TICK);
@@ -65,8 +73,18 @@ pub async fn run(
                     }
                     PlayerEvent::Enough | PlayerEvent::Ended => break Ok(()),
                     PlayerEvent::NeedKey => hub.want_key(),
+                    // The frames of the next sender may do.
+                    PlayerEvent::Failed(failure)
+                        if failure.is_by_peer() && options.place.is_listening() =>
+                    {
+                        display.borrow_mut().close();
+                        let _ = refuse.send(failure);
+                    }
                     PlayerEvent::Failed(failure) => break Err(failure),
-                    PlayerEvent::Replaced(place) => info!("receiver: changed over to {place}"),
+                    PlayerEvent::Replaced(place) => {
+                        display.borrow_mut().replaced();
+                        info!("receiver: changed over to {place}");
+                    }
                     PlayerEvent::Kept(failure) => log_kept(&failure),
                 },
                 // A local viewer needs a key frame, so the sender is asked for one.
@@ -101,15 +119,29 @@ fn log_kept(failure: &Failure) {
     warn!("receiver: goes on as it was: {}", failure.line());
 }
 
+/// The stream of one sender after another, and where it goes.
+struct Watched<'r, 'a> {
+    options: &'r RecvOptions,
+    meter: &'r StreamStats,
+    hub: &'r Arc<Hub>,
+    display: &'r RefCell<VideoDisplay<'a>>,
+    /// Failures to show the frames of the connection that there is.
+    refused: UnboundedReceiver<Failure>,
+}
+
 /// Receives from one connection after another, for ever. Returns only the failure that ended it.
 async fn receive(
     first: Option<Connection>,
     connector: &mut Connector,
-    options: &RecvOptions,
-    meter: &StreamStats,
-    hub: &Arc<Hub>,
-    display: &RefCell<VideoDisplay<'_>>,
+    watched: Watched<'_, '_>,
 ) -> Failure {
+    let Watched {
+        options,
+        meter,
+        hub,
+        display,
+        mut refused,
+    } = watched;
     let mut publisher = Publisher::new(hub, display);
     let mut connection = match first {
         Some(connection) => connection,
@@ -126,7 +158,10 @@ async fn receive(
         let frames = || meter.traffic.frames.load(Relaxed);
         let before = frames();
         publisher.connected();
-        let error = net::play(connection, &options.play, meter, &mut publisher).await;
+        let error = tokio::select! {
+            error = net::play(connection, &options.play, meter, &mut publisher) => error,
+            Some(failure) = refused.recv() => failure.into(),
+        };
         // A connection after a loss that brings no frame does not end the loss.
         let brought_nothing = is_reconnect && frames() == before;
         let greeted = display.borrow().greeted();

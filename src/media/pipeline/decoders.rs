@@ -143,7 +143,8 @@ pub fn decoder(caps: &Caps) -> Outcome<String> {
         Err(failed) => {
             let failure = Failure::start(format!("cannot decode {:?}", caps.media_type()))
                 .cause("no decoder for it can be used")
-                .found(probe::lines(&failed));
+                .found(probe::lines(&failed))
+                .by_peer();
             Err(
                 match probe::install_hint(chains.iter().map(String::as_str)) {
                     Some(hint) => failure.hint(hint),

@@ -226,10 +226,10 @@ mod tests {
         let pipeline = built(
             "videotestsrc ! tee name=t ! queue ! appsink name=frames \
              t. ! queue name=limited max-size-time=0 max-size-bytes=0 ! appsink name=other \
-             t. ! queue2 name=open max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! appsink \
+             t. ! queue2 name=open max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! appsink name=third \
              t. ! ( queue ! appsink name=inner )",
         );
-        for name in ["other", "appsink0", "inner"] {
+        for name in ["other", "third", "inner"] {
             let sink = pipeline.by_name(name).unwrap();
             let sink = sink.downcast_ref::<gst_app::AppSink>().unwrap();
             assert!(sink.max_buffers() == 1 && sink.is_drop(), "{name}");

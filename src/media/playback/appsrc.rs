@@ -193,7 +193,8 @@ impl AppsrcFeed {
         let failure = Failure::lost(format!("cannot decode {:?}", state.media_type))
             .cause(format!("{decoder} gave no frame within {limit} s"))
             .found(reason)
-            .hint("try another codec on the sender: vidchat send --pipeline camera-vp8");
+            .hint("try another codec on the sender: vidchat send --pipeline camera-vp8")
+            .by_peer();
         let _ = self.events.send(PlayerEvent::Failed(failure));
     }
 }

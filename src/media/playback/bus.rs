@@ -95,7 +95,12 @@ fn judge(place: &str, message: &gst::MessageRef, error: &gst::message::Error) ->
     if closed && from_sink {
         return PipelineEvent::Closed;
     }
-    PipelineEvent::Failed(failed_with(place, &ElementError::of(error)))
+    let failure = failed_with(place, &ElementError::of(error));
+    PipelineEvent::Failed(if from_sink {
+        failure
+    } else {
+        failure.by_peer()
+    })
 }
 
 /// `autovideosink` only warns when it finds no display, and then throws every frame away.

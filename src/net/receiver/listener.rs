@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::connection::{Connection, Opening, SenderReader, reader_of, say_hello};
 use super::options::ReceiveOptions;
 use crate::failure::describe;
+use crate::net::arrivals::{Arrival, Arrivals};
 use crate::net::farewell::farewell;
 use crate::net::listener::Listener;
 use crate::net::log_throttle::{LogLimit, LogThrottle, LogThrottleBy};
@@ -107,6 +108,7 @@ impl Reception {
 
 async fn listen(mut listener: Listener, reception: Arc<Reception>) {
     let mut pending = JoinSet::new();
+    let arrivals = Arc::new(Arrivals::default());
     let mut dropped = LogThrottle::default();
     loop {
         let (transport, peer) = tokio::select! {
@@ -117,8 +119,8 @@ async fn listen(mut listener: Listener, reception: Arc<Reception>) {
                 continue;
             }
         };
-        if pending.len() < PENDING_LIMIT {
-            pending.spawn(receive(transport, peer, Arc::clone(&reception)));
+        if let Some(arrival) = arrivals.begin(peer.ip().into(), PENDING_LIMIT) {
+            pending.spawn(receive(transport, peer, arrival, Arc::clone(&reception)));
         } else if let Some(times) = dropped.note(Instant::now()) {
             let open = pending.len();
             warn!(
@@ -129,11 +131,21 @@ async fn listen(mut listener: Listener, reception: Arc<Reception>) {
 }
 
 /// Hands a connection over as soon as it is known to be a sender's, or turns it away.
-async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Reception>) {
+async fn receive(
+    transport: Transport,
+    peer: SocketAddr,
+    arrival: Arrival,
+    reception: Arc<Reception>,
+) {
     let options = &reception.options;
     let (read, mut writer) = transport.split();
     let mut reader = reader_of(read, options);
-    let opening = match timeout(OPENING_LIMIT, hear(&mut reader, options)).await {
+    let heard = tokio::select! {
+        // A connection from another network takes the place of one that is silent.
+        () = arrival.displaced() => return,
+        heard = timeout(OPENING_LIMIT, hear(&mut reader, options)) => heard,
+    };
+    let opening = match heard {
         Ok(Ok(opening)) => opening,
         Ok(Err(NoSender::Viewer)) => {
             reception.log_stranger(peer, "is a receiver too: turned away".into());
@@ -162,6 +174,7 @@ async fn receive(transport: Transport, peer: SocketAddr, reception: Arc<Receptio
         }
         return;
     };
+    drop(arrival);
     *reception.turned_away.lock() = None;
     if let Opening::Greeted(_) = opening
         && let Err(e) = say_hello(&mut writer, options).await

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
 
-use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
 use super::framing::BareFraming;
 use super::service::Service;
 use super::viewer_link::ViewerLink;
 use super::viewer_session::ViewerSession;
+use crate::net::arrivals::Arrival;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{TransportReader, TransportWriter};
 

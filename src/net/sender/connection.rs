@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, info};
 
-use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
 use super::service::{Line, Service};
 use super::{bare, late_hello, native};
+use crate::net::arrivals::Arrival;
 use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{Transport, TransportReader, TransportWriter};

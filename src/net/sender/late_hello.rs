@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 use crate::wire::{Dialect, Hello, WireError};
 
-use super::arrivals::Arrival;
 use super::bare::ignore;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
@@ -21,6 +20,7 @@ use super::native::{self, greet};
 use super::service::Service;
 use super::viewer_link::ViewerLink;
 use super::viewer_session::ViewerSession;
+use crate::net::arrivals::Arrival;
 use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
 use crate::net::transport::{TransportReader, TransportWriter};

@@ -1,7 +1,6 @@
 //! The sending end: viewers connect or are dialled, each is sent the newest frames in its dialect,
 //! and all are told of the end.
 
-pub(in crate::net) mod arrivals;
 mod bare;
 pub mod congestion;
 pub(in crate::net) mod connection;

@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::wire::{self, Control, Head, Hello, WireError};
 
-use super::arrivals::Arrival;
 use super::control_limits::ControlLimits;
 use super::disconnect::DisconnectReason;
 use super::frame_writer::FrameWriter;
@@ -15,6 +14,7 @@ use super::framing::NativeFraming;
 use super::service::Service;
 use super::viewer_link::ViewerLink;
 use super::viewer_session::{Admitted, SILENCE_LIMIT};
+use crate::net::arrivals::Arrival;
 use crate::net::farewell::farewell;
 use crate::net::hub::Hub;
 use crate::net::idle_timeout;

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::arrivals::Arrival;
 use super::disconnect::DisconnectReason;
 use super::service::Service;
 use super::{connection, native};
+use crate::net::arrivals::Arrival;
 use crate::net::listener::Listener;
 use crate::net::log_throttle::LogThrottle;
 use crate::net::message_reader::MessageReader;

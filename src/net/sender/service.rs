@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::arrivals::Arrivals;
 use super::directory::Directory;
 use super::disconnect::DisconnectReason;
 use super::options::ServerOptions;
 use super::pinned_frames::PinnedFrames;
 use super::viewers::Viewers;
+use crate::net::arrivals::Arrivals;
 use crate::net::hub::Hub;
 use crate::net::log_throttle::{LogLimit, LogThrottleBy, More, Times};
 use crate::wire::Bye;

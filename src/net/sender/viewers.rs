@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::arrivals::displaceable;
 use super::viewer_link::{Removal, ViewerLink};
+use crate::net::arrivals::displaceable;
 use crate::net::subnet::Subnet;
 
 /// The viewers of one sender.

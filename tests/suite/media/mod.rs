@@ -6,6 +6,7 @@ pub mod end_to_end;
 pub mod frame_identity;
 pub mod recording;
 pub mod replace;
+pub mod slow_decoder;
 pub mod slow_pipeline;
 pub mod source_files;
 pub mod source_loss;

@@ -4,20 +4,18 @@
 //! The pipeline writes to a FIFO, whose opening lasts until the test opens the other end.
 
 use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use vidchat::frame::FrameHeader;
-use vidchat::wire::head::encode_frame_head;
-use vidchat::wire::{Bye, ByeCode, Control, Hello, Pong};
+use vidchat::wire::{Bye, ByeCode, Control};
 
 use crate::media::frame_identity::encoded;
+use crate::support::played_sender::{PlayedPort, PlayedSender};
 use crate::support::player::until;
-use crate::support::{PATIENCE, Running, vidchat};
+use crate::support::{Running, vidchat};
 
 /// Frames that stand for themselves. All bytes of one are the same, and tell its number.
 const RAW: &str = "video/x-raw, format=(string)GRAY8, width=(int)16, height=(int)4, \
@@ -29,9 +27,7 @@ const BYTES: usize = 16 * 4;
 /// A receiver, and a sender that the test plays.
 struct Scene {
     receiver: Running,
-    listener: TcpListener,
-    sender: TcpStream,
-    pings: u32,
+    sender: PlayedSender,
     folder: TempDir,
 }
 
@@ -48,34 +44,18 @@ impl Scene {
         make_fifo(&fifo);
         let scene_file = folder.path().join("mine.gst");
         fs::write(&scene_file, into(&fifo.to_string_lossy())).expect("a file");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let target = listener.local_addr().expect("it is bound").to_string();
+        let port = PlayedPort::open();
         let mut command = vidchat();
         command
-            .args(["recv", &target, "--pipeline"])
+            .args(["recv", &port.target(), "--pipeline"])
             .arg(&scene_file)
             .args(flags);
         change(&mut command, folder.path());
-        let receiver = Running::start(&mut command);
-        let sender = accept(&listener);
-        let mut scene = Self {
-            receiver,
-            listener,
-            sender,
-            pings: 0,
+        Self {
+            receiver: Running::start(&mut command),
+            sender: port.accept(caps),
             folder,
-        };
-        scene.greet(caps);
-        scene
-    }
-
-    fn greet(&mut self, caps: &str) {
-        self.say(&Control::Hello(Hello {
-            vidchat: 1,
-            name: "desk".into(),
-            caps: Some(caps.into()),
-            ..Hello::default()
-        }));
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -87,80 +67,17 @@ impl Scene {
         fs::write(self.path("mine.gst"), text).expect("a file");
     }
 
-    fn say(&mut self, message: &Control) {
-        self.sender
-            .write_all(&message.encode())
-            .expect("it takes it");
-    }
-
     /// Sends a frame, and waits until the receiver has it.
     fn send(&mut self, number: u8, key: bool) {
         // An odd byte begins a VP8 frame that has no size of its own.
-        self.send_bytes(number.into(), key, &[number * 2 + 1; BYTES]);
-    }
-
-    fn send_bytes(&mut self, sequence: u32, key: bool, bytes: &[u8]) {
-        let header = FrameHeader {
-            key,
-            ack: true,
-            sequence,
-            ..FrameHeader::default()
-        };
-        let frame = [&encode_frame_head(&header, bytes.len()), bytes].concat();
-        self.sender.write_all(&frame).expect("it takes it");
-        loop {
-            match self.hear() {
-                Control::Ack(ack) if ack.sequence == sequence => return,
-                Control::Bye(bye) => panic!("it left: {}", bye.reason),
-                _ => {}
-            }
-        }
-    }
-
-    /// The next message of the receiver. A ping is counted and answered.
-    fn hear(&mut self) -> Control {
-        let mut length = [0; 8];
-        self.sender.read_exact(&mut length).expect("a message");
-        let length = u64::from_le_bytes(length).try_into().expect("a length");
-        let mut json = vec![0; length];
-        self.sender.read_exact(&mut json).expect("a whole message");
-        let message = Control::decode(&json).expect("a control message");
-        if let Control::Ping { sent } = message {
-            self.pings += 1;
-            self.say(&Control::Pong(Pong {
-                sent,
-                received: 1,
-                replied: 1,
-                sent_ms: None,
-            }));
-        }
-        message
-    }
-
-    /// Hears so many pings from here on: the receiver lives.
-    fn hear_pings(&mut self, count: u32) {
-        let enough = self.pings + count;
-        while self.pings < enough {
-            self.hear();
-        }
+        self.sender
+            .send(number.into(), key, &[number * 2 + 1; BYTES]);
     }
 
     /// Opens the other end of the FIFO, which lets the pipeline start.
     fn open_fifo(&self) -> File {
         File::open(self.path("fifo")).expect("the FIFO")
     }
-
-    fn has_not_connected_again(&self) {
-        self.listener.set_nonblocking(true).expect("a socket");
-        let another = self.listener.accept().map_err(|e| e.kind());
-        assert_eq!(another.err(), Some(ErrorKind::WouldBlock));
-    }
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().expect("the receiver connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    stream
 }
 
 /// A FIFO at this path.
@@ -190,16 +107,16 @@ fn a_receiver_lives_while_its_pipeline_starts_and_shows_the_newest_frame_then() 
     }
     // The last of these come a second apart: a receiver that is held up for three seconds is
     // dropped, and it drops its sender.
-    scene.hear_pings(8);
+    scene.sender.hear_pings(8);
     scene.send(21, true);
-    scene.has_not_connected_again();
+    scene.sender.has_no_other_connection();
     let mut output = scene.open_fifo();
     assert_eq!(shown(&mut output), 21);
     for number in 22..=30 {
         scene.send(number, true);
         assert_eq!(shown(&mut output), number);
     }
-    scene.has_not_connected_again();
+    scene.sender.has_no_other_connection();
     scene.receiver.signal("INT");
     let ended = scene.receiver.wait();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
@@ -219,7 +136,7 @@ fn frames_that_need_others_are_shown_from_the_newest_key_frame_on() {
     assert_eq!(shown(&mut output), 10);
     // After a gap the sender is asked for a key frame.
     scene.send(12, false);
-    while scene.hear() != Control::Key {}
+    while scene.sender.hear() != Control::Key {}
     scene.send(13, true);
     assert_eq!(shown(&mut output), 13);
 }
@@ -228,12 +145,11 @@ fn frames_that_need_others_are_shown_from_the_newest_key_frame_on() {
 fn the_last_frame_is_shown_where_the_stream_ends_while_the_pipeline_starts() {
     let mut scene = Scene::start(RAW, &[]);
     scene.send(1, true);
-    scene.say(&Control::Bye(Bye {
+    scene.sender.say(&Control::Bye(Bye {
         done: true,
         ..Bye::new(ByeCode::Ended, "the video has ended")
     }));
-    let mut rest = Vec::new();
-    let _ = scene.sender.read_to_end(&mut rest);
+    scene.sender.hear_the_end();
     let mut output = scene.open_fifo();
     assert_eq!(shown(&mut output), 1);
     let ended = scene.receiver.wait();
@@ -245,7 +161,7 @@ fn a_pipeline_that_never_starts_is_left_behind_at_the_end() {
     let mut scene = Scene::start(RAW, &[]);
     scene.send(1, true);
     scene.receiver.signal("INT");
-    while !matches!(scene.hear(), Control::Bye { .. }) {}
+    while !matches!(scene.sender.hear(), Control::Bye { .. }) {}
     let ended = scene.receiver.wait();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
 }
@@ -279,7 +195,7 @@ fn a_new_pipeline_that_never_starts_is_left_behind_and_the_old_one_goes_on() {
     for number in 2..=12 {
         scene.send(number, true);
         assert_eq!(shown(&mut output), number);
-        scene.hear_pings(1);
+        scene.sender.hear_pings(1);
     }
     let kept = scene.receiver.line_with("goes on as it was");
     assert!(kept.contains("it does not start within 5 s"), "{kept}");
@@ -300,16 +216,14 @@ fn a_receiver_whose_gstreamer_starts_slowly_connects_anew_instead_of_being_silen
             .env("GST_REGISTRY", folder.join("registry"))
             .env_remove("G_DEBUG");
     });
-    let mut before = Vec::new();
-    // The receiver says goodbye. A reset is an end too, as not all was read.
-    let _ = scene.sender.read_to_end(&mut before);
+    // The receiver says goodbye.
+    scene.sender.hear_the_end();
     fs::write(scene.path("go"), "go\n").expect("the scanner reads it");
-    scene.sender = accept(&scene.listener);
-    scene.greet(RAW);
+    scene.sender.accept_again(RAW);
     scene.send(1, true);
     let mut output = scene.open_fifo();
     assert_eq!(shown(&mut output), 1);
-    scene.has_not_connected_again();
+    scene.sender.has_no_other_connection();
 }
 
 #[test]
@@ -332,15 +246,15 @@ fn a_decoder_that_hangs_keeps_no_answer_from_the_sender() {
     for _ in 0..20 {
         for frame in &frames {
             sequence += 1;
-            scene.send_bytes(sequence, frame.key, &frame.bytes);
+            scene.sender.send(sequence, frame.key, &frame.bytes);
         }
         if sequence as usize >= 200 {
             break;
         }
     }
     // These are a second apart, and the receiver would be dropped after three.
-    scene.hear_pings(6);
-    scene.has_not_connected_again();
+    scene.sender.hear_pings(6);
+    scene.sender.has_no_other_connection();
     // It goes on when the decoder does.
     let reader = std::thread::spawn(move || {
         let mut decoded = vec![0; 640 * 480];
@@ -353,8 +267,8 @@ fn a_decoder_that_hangs_keeps_no_answer_from_the_sender() {
             break;
         }
         sequence += 1;
-        scene.send_bytes(sequence, frame.key, &frame.bytes);
+        scene.sender.send(sequence, frame.key, &frame.bytes);
     }
     reader.join().expect("decoded frames come");
-    scene.has_not_connected_again();
+    scene.sender.has_no_other_connection();
 }

@@ -3,48 +3,52 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::thread::JoinHandle;
 
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Control, Hello};
 
-use crate::support::{Ended, PATIENCE, bounded, run_vidchat};
+use crate::support::listening_receiver::ListeningReceiver;
+use crate::support::{Ended, PATIENCE, run_vidchat, written_pipeline};
+
+/// What comes is decoded and converted, as for a window.
+const DECODING: &str = "# Decodes and converts.\nappsrc name=frames ! ${decode} ! videoconvert ! \
+    video/x-raw,format=BGRx ! fakesink sync=false\n";
 
 const RAW: &str = "video/x-raw, format=I420, width=16, height=16, framerate=30/1";
 
-/// A sender that says its script to the first viewer and then waits for it to go.
+/// A sender that says its script to each viewer, and then waits for it to go. Where GStreamer starts
+/// slowly a viewer comes twice.
 struct Liar {
     address: SocketAddr,
-    thread: JoinHandle<()>,
 }
 
 impl Liar {
     fn saying(script: Vec<u8>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("it is bound");
-        let thread = std::thread::spawn(move || {
-            let (viewer, _) = listener.accept().expect("somebody connects");
-            say(viewer, &script);
+        std::thread::spawn(move || {
+            for viewer in listener.incoming().map_while(Result::ok) {
+                say(viewer, &script);
+            }
         });
-        Self { address, thread }
+        Self { address }
     }
 
     /// How `vidchat recv` ends that watches it.
     fn watched(self, frames: &str) -> Ended {
         let target = self.address.to_string();
+        let (_folder, file) = written_pipeline(DECODING);
         let args = [
             "recv",
             &target,
-            "--display",
-            "none",
+            "--pipeline",
+            &file,
             "--no-reconnect",
             "--frames",
             frames,
         ];
-        let ended = run_vidchat(args);
-        bounded("the liar's end", || self.thread.join()).expect("the liar does not panic");
-        ended
+        run_vidchat(args)
     }
 }
 
@@ -58,10 +62,20 @@ fn say(mut viewer: TcpStream, script: &[u8]) {
 }
 
 fn hello(caps: &str) -> Vec<u8> {
+    hello_of(caps, false)
+}
+
+/// From a sender that has connected.
+fn hello_of_sender(caps: &str) -> Vec<u8> {
+    hello_of(caps, true)
+}
+
+fn hello_of(caps: &str, sends: bool) -> Vec<u8> {
     let hello = Hello {
         vidchat: 1,
         name: "liar".into(),
         caps: Some(caps.into()),
+        sends,
         ..Hello::default()
     };
     Control::Hello(hello).encode()
@@ -97,6 +111,12 @@ fn caps_that_nobody_can_show_are_refused_at_once() {
             "video/x-raw(memory:DMABuf), format=I420, width=16, height=16",
             "not a media type",
         ),
+        // Decoders write beyond the memory of such frames.
+        (
+            "video/x-h264, interlace-mode=(string)alternate",
+            "interlace-mode alternate",
+        ),
+        ("video/x-h264, stream-format=avc", "stream-format avc"),
     ] {
         let ended = Liar::saying(hello(caps)).watched("1");
         assert_eq!(ended.code(), 1, "{caps}: {}", ended.stderr);
@@ -125,6 +145,23 @@ fn frames_of_no_codec_never_break_the_viewer() {
             ended.stderr
         );
         assert!(ended.stderr.contains("error: "), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_sender_whose_frames_cannot_be_shown_ends_no_receiver_that_listens() {
+    // The honest sender has the right width, and the others have not.
+    let mut receiver = ListeningReceiver::start(
+        "# One width.\nappsrc name=frames ! ${decode} ! video/x-raw,width=320 ! fakesink sync=false\n",
+    );
+    let raw = |side: usize| {
+        let caps = format!("video/x-raw, format=GRAY8, width={side}, height={side}");
+        [hello_of_sender(&caps), frame(&vec![7; side * side])].concat()
+    };
+    for side in [16, 64] {
+        receiver.hears(&raw(side));
+        receiver.process.line_with("failed: ");
+        receiver.shows_an_honest_sender();
     }
 }
 

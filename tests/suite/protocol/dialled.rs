@@ -413,6 +413,27 @@ async fn whatever_connects_a_listening_receiver_still_shows_the_next_sender() {
 }
 
 #[tokio::test]
+async fn a_crowd_that_says_nothing_keeps_no_sender_of_another_machine_out() {
+    let mut gate = Gate::open(ReceiveOptions::default()).await;
+    let machine = |last| SocketAddr::from(([127, 0, 0, last], 0));
+    // More than a receiver keeps open.
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(Stranger::from(machine(2), gate.address).await);
+    }
+    let mut sender = Stranger::from(machine(3), gate.address).await;
+    let hello = Control::Hello(Hello {
+        vidchat: 1,
+        name: "desk".into(),
+        caps: Some(CAPS.into()),
+        sends: true,
+        ..Hello::default()
+    });
+    sender.say(&hello.encode()).await;
+    assert_eq!(gate.next().await, Seen::Hello("desk".into()));
+}
+
+#[tokio::test]
 async fn a_sender_that_turns_bad_makes_way_for_the_next() {
     let mut gate = Gate::open(ReceiveOptions::default()).await;
     let sends = Control::Hello(Hello {

@@ -3,7 +3,10 @@
 pub mod fault_proxy;
 #[cfg(target_os = "linux")]
 pub mod image_terminal;
+pub mod kept_frames;
+pub mod listening_receiver;
 pub mod peers;
+pub mod played_sender;
 pub mod player;
 #[cfg(target_os = "linux")]
 pub mod slow_link;
@@ -31,10 +34,15 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// those on which it had not read everything yet, which is a matter of luck.
 pub const GONE: [&str; 2] = ["the sender closed the connection", "connection reset"];
 
-/// The program under test.
+/// The program under test. Where `VIDCHAT_TESTS_IN` has a command, such as one of valgrind, it runs
+/// the program.
 pub fn vidchat() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vidchat"));
+    let program = env!("CARGO_BIN_EXE_vidchat");
+    let around = std::env::var("VIDCHAT_TESTS_IN").unwrap_or_default();
+    let mut words = around.split_whitespace().chain([program]);
+    let mut command = Command::new(words.next().expect("the program at least"));
     command
+        .args(words)
         .stdin(Stdio::null())
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")

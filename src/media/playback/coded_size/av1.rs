@@ -5,8 +5,8 @@ use super::bits::Bits;
 use super::size::CodedSize;
 use crate::media::bitstream::leb128;
 
-/// Eight references, the frame itself, and the one that is shown.
-const KEPT: u8 = 10;
+/// The most frames that libaom has room for: eight references, the frame itself, and those that wait.
+const KEPT: u8 = 16;
 
 const SEQUENCE: u8 = 1;
 const FRAME_HEADER: u8 = 3;

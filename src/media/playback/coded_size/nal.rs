@@ -2,11 +2,14 @@
 //! bring several of them.
 
 use super::bits::Bits;
-use super::size::CodedSize;
+use super::size::{CodedSize, kept_bytes};
 use crate::media::bitstream::start_code;
 
-/// 16 references and the frame itself.
-const KEPT: u8 = 17;
+/// The most frames that decoders keep: 16 references, 16 that wait for earlier ones, the frame itself,
+/// and the one that is shown. In H.265 decoders have room for so many, and a stream need not keep to
+/// what its parameter sets say.
+const H264_KEPT: u8 = 34;
+const H265_KEPT: u8 = 32;
 /// The size is within the first bytes of a set, even if all scaling lists come before it.
 const SET_BYTES: usize = 4096;
 
@@ -83,8 +86,8 @@ fn h264_size(set: &[u8]) -> Option<CodedSize> {
     Some(CodedSize {
         width,
         height: if has_fields { height * 2 } else { height },
-        pair_bytes: pair_bytes(chroma, depth)?,
-        kept: KEPT,
+        pair_bytes: kept_bytes(pair_bytes(chroma, depth)?),
+        kept: H264_KEPT,
     })
 }
 
@@ -139,8 +142,8 @@ fn h265_size(set: &[u8]) -> Option<CodedSize> {
     Some(CodedSize {
         width,
         height,
-        pair_bytes: pair_bytes(chroma, depth)?,
-        kept: KEPT,
+        pair_bytes: kept_bytes(pair_bytes(chroma, depth)?),
+        kept: H265_KEPT,
     })
 }
 

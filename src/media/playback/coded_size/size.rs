@@ -5,8 +5,11 @@
 const PIXELS: u64 = 8192 * 4352;
 /// The longest side, in pixels.
 const SIDE: u32 = 16_384;
-/// The most bytes of decoded frames that a decoder may need at once.
-const MEMORY: u64 = 1 << 30;
+/// The most bytes that decoded frames may need at once, in the decoder and behind it.
+const MEMORY: u64 = 2 << 30;
+/// Bytes of each pixel behind the decoder: a few frames of four bytes a pixel that were converted,
+/// wait, and are shown.
+const CONVERTED: u64 = 12;
 /// Codecs round a side up to whole blocks, of which this is the largest.
 const BLOCK: u32 = 64;
 
@@ -15,10 +18,17 @@ const BLOCK: u32 = 64;
 pub struct CodedSize {
     pub width: u32,
     pub height: u32,
-    /// Bytes of two decoded pixels.
+    /// Bytes that the decoder takes for two pixels of a frame.
     pub pair_bytes: u8,
     /// The most frames that the decoder keeps at once.
     pub kept: u8,
+}
+
+/// Bytes that a decoder takes for two pixels which have these many bytes themselves. GStreamer's
+/// decoders with libav keep a frame's copy for as long as they keep the frame, and all decoders keep
+/// its motion.
+pub(super) const fn kept_bytes(pair_bytes: u8) -> u8 {
+    2 * pair_bytes + 2
 }
 
 impl CodedSize {
@@ -43,7 +53,8 @@ impl CodedSize {
                 "it has {width}x{height} pixels, and 8192x4352 are the most"
             ));
         }
-        let memory = pixels * u64::from(self.pair_bytes) / 2 * u64::from(self.kept);
+        let decoded = u64::from(self.pair_bytes) * u64::from(self.kept) / 2;
+        let memory = pixels * (decoded + CONVERTED);
         if memory > MEMORY {
             let (memory, most) = (memory >> 20, MEMORY >> 20);
             return Err(format!(

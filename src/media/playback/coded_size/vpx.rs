@@ -1,7 +1,7 @@
 //! VP8 and VP9.
 
 use super::bits::Bits;
-use super::size::CodedSize;
+use super::size::{CodedSize, kept_bytes};
 
 /// Three references, the frame itself, and the one that is shown.
 const VP8_KEPT: u8 = 5;
@@ -24,7 +24,7 @@ pub fn vp8(frame: &[u8], found: &mut impl FnMut(CodedSize)) -> Option<()> {
     found(CodedSize {
         width: side([w1, w2]),
         height: side([h1, h2]),
-        pair_bytes: 3,
+        pair_bytes: kept_bytes(3),
         kept: VP8_KEPT,
     });
     Some(())
@@ -111,7 +111,7 @@ fn vp9_frame(frame: &[u8], found: &mut impl FnMut(CodedSize)) -> Option<()> {
     found(CodedSize {
         width,
         height,
-        pair_bytes: [3, 6, 6, 12][profile as usize & 3],
+        pair_bytes: kept_bytes([3, 6, 6, 12][profile as usize & 3]),
         kept: VP9_KEPT,
     });
     Some(())

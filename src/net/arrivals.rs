@@ -1,5 +1,5 @@
-//! Connections that do not watch yet, or are being turned away. One network cannot keep the others
-//! out with them.
+//! Connections that have not shown who they are, or are being turned away. One network cannot keep the
+//! others out with them.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::net::subnet::Subnet;
 
-/// The connections that do not watch yet, in the order in which they came.
+/// The connections that were not let in yet, in the order in which they came.
 #[derive(Debug, Default)]
 pub(in crate::net) struct Arrivals(Mutex<Vec<Waiting>>);
 
@@ -20,7 +20,7 @@ struct Waiting {
     displaced: Arc<Notify>,
 }
 
-/// One such connection, until it watches or is dropped.
+/// One such connection, until it is let in or dropped.
 #[derive(Debug)]
 pub(in crate::net) struct Arrival {
     arrivals: Arc<Arrivals>,
@@ -67,7 +67,7 @@ impl Drop for Arrival {
 
 /// The network with the most of `places`, if it would still have as many as `newcomer` after giving
 /// one of them to it.
-pub(super) fn displaceable(
+pub(in crate::net) fn displaceable(
     places: impl Iterator<Item = Subnet>,
     newcomer: Subnet,
 ) -> Option<Subnet> {
