@@ -1,7 +1,7 @@
 //! One receiving pipeline: how it is built, started, fed and stopped.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -86,6 +86,8 @@ pub(super) struct PlaybackPipeline {
     window: Window,
     seat: Arc<Seat>,
     progress: Progress,
+    /// It was stopped, perhaps before the thread "start" came to its change of state.
+    stopped: Arc<AtomicBool>,
     tell: Tell,
 }
 
@@ -144,6 +146,7 @@ impl PlaybackPipeline {
             window,
             seat: Arc::clone(seat),
             progress: Progress::Starting,
+            stopped: Arc::default(),
             tell,
         };
         if is_trial {
@@ -158,8 +161,13 @@ impl PlaybackPipeline {
     /// which may take seconds, or never be.
     pub fn start(&self) {
         let (pipeline, tell) = (self.pipeline.clone(), Arc::clone(&self.tell));
+        let stopped = Arc::clone(&self.stopped);
         let start = move || {
             let started = pipeline.set_state(gst::State::Playing).is_ok();
+            if stopped.load(SeqCst) {
+                // Otherwise it would run for ever, and nobody would know of it.
+                let _ = pipeline.set_state(gst::State::Null);
+            }
             tell(PipelineEvent::Started(started));
         };
         let spawned = std::thread::Builder::new()
@@ -287,6 +295,7 @@ impl Drop for PlaybackPipeline {
             // stopped nor freed.
             return std::mem::forget(self.pipeline.clone());
         }
+        self.stopped.store(true, SeqCst);
         if !stop::stop(&self.pipeline) {
             let limit = stop::LIMIT.as_secs();
             let place = &self.place;
