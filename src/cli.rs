@@ -394,7 +394,7 @@ fn parse_length(text: &str) -> Result<LengthFormat, Invalid> {
 }
 
 fn parse_caps(text: &str) -> Result<Caps, Invalid> {
-    Caps::parse(text).map_err(|e| {
+    Caps::decodable(text).map_err(|e| {
         Invalid::new(e.to_string()).hint("vidchat send --wire bare prints the --caps to type here")
     })
 }

@@ -98,6 +98,18 @@ impl Caps {
         parse(text).map_err(|reason| WireError::Caps(format!("{reason} (in {})", shown(text))))
     }
 
+    /// As [`Caps::parse`], for caps of frames that are to be decoded here. It also refuses those that
+    /// no decoder can be trusted with.
+    ///
+    /// # Errors
+    /// As [`Caps::parse`], or the frames are no whole frames, or need more than they bring.
+    pub fn decodable(text: &str) -> Result<Self, WireError> {
+        let caps = Self::parse(text)?;
+        let refused = |reason| WireError::Caps(format!("{reason} (in {})", shown(text)));
+        check_decodable(&caps).map_err(refused)?;
+        Ok(caps)
+    }
+
     /// The media type, such as `video/x-raw`.
     pub fn media_type(&self) -> &'static str {
         self.media_type
@@ -286,6 +298,23 @@ fn parse_value(text: &str, kind: Kind) -> Option<Value> {
     }
 }
 
+fn check_decodable(caps: &Caps) -> Result<(), String> {
+    if let Some(mode) = caps.text("interlace-mode")
+        && !INTERLACE_MODES.contains(&mode)
+    {
+        return Err(format!("interlace-mode {mode}"));
+    }
+    let right = STREAM_FORMATS
+        .iter()
+        .find(|(media_type, _)| *media_type == caps.media_type);
+    if let (Some(format), Some((_, right))) = (caps.text("stream-format"), right)
+        && format != *right
+    {
+        return Err(format!("stream-format {format}"));
+    }
+    Ok(())
+}
+
 fn check(caps: &Caps) -> Result<(), String> {
     if caps.is_raw() && (caps.format().is_none() || caps.size().is_none()) {
         return Err("raw video without format, width or height".into());
@@ -302,21 +331,8 @@ fn check(caps: &Caps) -> Result<(), String> {
     {
         return Err(format!("{width}x{height} is more than {AREA_LIMIT} pixels"));
     }
-    if caps.text("interlace-mode") == Some("alternate") {
+    if caps.is_raw() && caps.text("interlace-mode") == Some("alternate") {
         return Err("each frame is a single field (interlace-mode=alternate)".into());
-    }
-    if let Some(mode) = caps.text("interlace-mode")
-        && !INTERLACE_MODES.contains(&mode)
-    {
-        return Err(format!("interlace-mode {mode}"));
-    }
-    let right = STREAM_FORMATS
-        .iter()
-        .find(|(media_type, _)| *media_type == caps.media_type);
-    if let (Some(format), Some((_, right))) = (caps.text("stream-format"), right)
-        && format != *right
-    {
-        return Err(format!("stream-format {format}"));
     }
     if let Some(Value::Fraction(n, d)) = caps.field("pixel-aspect-ratio")
         && !(1.0 / 16.0..=16.0).contains(&(f64::from(*n) / f64::from(*d)))
@@ -407,10 +423,6 @@ mod tests {
                 "{}, interlace-mode=alternate",
                 raw.replace(',', "(format:Interlaced),")
             ),
-            "video/x-h264, interlace-mode=(string)alternate",
-            "video/x-h264, stream-format=avc",
-            "video/x-h265, stream-format=(string)hev1",
-            "video/x-av1, stream-format=annexb",
             &format!("{raw}, colorimetry=\"a b\""),
             &format!("{raw}, colorimetry=\""),
             &format!("{raw}, nonsense"),
@@ -418,5 +430,22 @@ mod tests {
         ] {
             assert!(Caps::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn refuses_what_no_decoder_can_be_trusted_with() {
+        for text in [
+            "video/x-h264, interlace-mode=(string)alternate",
+            "video/x-h264, stream-format=avc",
+            "video/x-h265, stream-format=(string)hev1",
+            "video/x-av1, stream-format=annexb",
+        ] {
+            // A sender brings them into another form.
+            assert!(Caps::parse(text).is_ok(), "{text}");
+            assert!(Caps::decodable(text).is_err(), "{text}");
+        }
+        let text = "video/x-h264, stream-format=byte-stream, interlace-mode=mixed";
+        assert!(Caps::decodable(text).is_ok());
+        assert!(Caps::decodable("audio/x-raw, rate=48000").is_err());
     }
 }

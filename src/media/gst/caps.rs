@@ -65,6 +65,10 @@ pub fn from_gst(caps: &gst::CapsRef) -> Result<Caps> {
     let mut caps = caps.to_owned();
     if let Some(fields) = caps.make_mut().structure_mut(0) {
         fields.remove_field("streamheader");
+        // A decoder finds it in the frames, and must not be told by a peer.
+        if fields.get::<&str>("interlace-mode") == Ok("alternate") {
+            fields.remove_field("interlace-mode");
+        }
     }
     Ok(Caps::parse(&caps.to_string())?)
 }

@@ -158,7 +158,7 @@ impl<S: Sink> Session<'_, S> {
                     Control::Bye(bye) => return Err(ReceiveError::Bye(bye.printable())),
                     _ if !greeted => return Err(WireError::NoHello.into()),
                     Control::Caps { caps } => {
-                        self.sink.caps(&Caps::parse(&caps)?)?;
+                        self.sink.caps(&Caps::decodable(&caps)?)?;
                         has_caps = true;
                     }
                     Control::Pong(pong) => {
@@ -183,7 +183,7 @@ impl<S: Sink> Session<'_, S> {
         self.keepalive.activity.greeted.notify_one();
         self.sink.hello(&printable_name(&hello.name, NAME_LIMIT));
         if let Some(caps) = &hello.caps {
-            self.sink.caps(&Caps::parse(caps)?)?;
+            self.sink.caps(&Caps::decodable(caps)?)?;
         }
         Ok(hello.caps.is_some())
     }
