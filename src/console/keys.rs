@@ -69,8 +69,27 @@ impl Keyboard {
             KeyCode::Char('q' | 'Q') if !control => Key::Quit,
             KeyCode::Char('c' | 'd') if control => Key::Quit,
             KeyCode::Char('z') if control => Key::Suspend,
+            KeyCode::Char(typed) if !control => {
+                press(typed);
+                Key::Other
+            }
+            KeyCode::Esc => {
+                press('\u{1b}');
+                Key::Other
+            }
             _ => Key::Other,
         }
+    }
+}
+
+/// Gives a key to the picture that covers the terminal, if there is one.
+fn press(typed: char) {
+    let state = lock();
+    let pressed = state.pressed.clone().filter(|_| state.covered);
+    // The lock is released, since the key may have something printed.
+    drop(state);
+    if let Some(pressed) = pressed {
+        typed.to_lowercase().for_each(|typed| pressed(typed));
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
     screen: None,
+    pressed: None,
     ending: Ending::NONE,
     covered: false,
     status: String::new(),
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) raw: bool,
     /// Draws the picture for the terminal again, if there is a picture.
     pub(super) screen: Option<Redraw>,
+    /// Takes the keys that are for the picture, while there is one.
+    pub(super) pressed: Option<Pressed>,
     /// What takes the picture away.
     pub(super) ending: Ending,
     /// Whether the picture covers the terminal. It does while the terminal is ours.
@@ -51,6 +54,9 @@ pub(super) struct State {
 
 /// Has the next picture drawn, if there is one; all of it, if told so.
 pub(super) type Redraw = Arc<dyn Fn(bool) + Send + Sync>;
+
+/// Called with the character that a key types.
+pub(super) type Pressed = Arc<dyn Fn(char) + Send + Sync>;
 
 /// What takes a picture away that is not made of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

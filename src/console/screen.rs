@@ -38,10 +38,15 @@ pub struct Area {
 
 impl AlternateScreen {
     /// Covers the terminal while it is ours. `draw` has the next picture drawn: all of it where it is
-    /// told so, as after the terminal belonged to the shell.
-    pub fn enter(draw: impl Fn(bool) + Send + Sync + 'static) -> Self {
+    /// told so, as after the terminal belonged to the shell. `pressed` gets the keys that are not the
+    /// program's own; it must not block.
+    pub fn enter(
+        draw: impl Fn(bool) + Send + Sync + 'static,
+        pressed: impl Fn(char) + Send + Sync + 'static,
+    ) -> Self {
         let mut state = lock();
         state.screen = Some(Arc::new(draw));
+        state.pressed = Some(Arc::new(pressed));
         let screen = Self(());
         if job_control::has_screen(io::stderr()) {
             cover(&mut state);
@@ -134,6 +139,8 @@ impl Drop for AlternateScreen {
     fn drop(&mut self) {
         let mut state = lock();
         state.screen = None;
+        state.pressed = None;
+        state.pressed = None;
         uncover(&mut state);
     }
 }
@@ -185,6 +192,7 @@ pub fn restore() {
     let drawing = between_frames();
     let mut state = lock();
     state.screen = None;
+    state.pressed = None;
     uncover(&mut state);
     if !state.status.is_empty() {
         state.status.clear();

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod dimmed_frame;
 pub(crate) mod foreign_sink;
 pub(crate) mod freeze_frame;
+pub(crate) mod picture_keys;
 pub mod sink;
 pub(crate) mod snapshot;
 pub mod terminal;

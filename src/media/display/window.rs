@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::canvas::painter::{Painter, Texts};
 use super::canvas::{Canvas, Seat};
 use super::connection::{Display, DisplayWatch};
-use super::{foreign_sink, sink, snapshot};
+use super::{foreign_sink, picture_keys, sink};
 use crate::failure::{Failure, Outcome};
 use crate::media::gst::install_hint;
 use crate::pixels::Pixels;
@@ -61,6 +61,11 @@ impl Window {
             shared: Arc::default(),
             acted: Arc::new(acted),
         }
+    }
+
+    /// Its title, which says where the frames are from.
+    pub fn title(&self) -> &str {
+        &self.title
     }
 
     /// Prepares for a new pipeline, whose frames measure `natural` pixels. Those for the canvas go
@@ -179,28 +184,9 @@ impl Window {
 fn act(event: WindowEvent, canvas: &Canvas, title: &str, acted: &Acted) {
     match event {
         WindowEvent::Closed | WindowEvent::Key('q') => acted(WindowAction::Quit),
-        WindowEvent::Key('?' | 'h') => canvas.show_help(help(canvas.shows_help())),
-        WindowEvent::Key('\u{1b}') if canvas.shows_help() => canvas.show_help(Vec::new()),
-        WindowEvent::Key('p') => snapshot::save(canvas, title),
-        WindowEvent::Key(_) => {}
+        WindowEvent::Key(typed) => picture_keys::press(typed, canvas, title, &window::KEYS),
         WindowEvent::Lost(reason) => acted(WindowAction::Lost(reason)),
     }
-}
-
-/// The keys of a window with their meanings; none where they are shown already.
-fn help(is_shown: bool) -> Vec<(String, String)> {
-    const KEYS: [(&str, &str); 3] = [
-        ("q", "quit"),
-        ("p", "save a picture"),
-        ("?", "show or hide this"),
-    ];
-    let [quit, picture, this] = KEYS;
-    let keys = [quit]
-        .into_iter()
-        .chain(window::KEYS)
-        .chain([picture, this]);
-    let keys = keys.map(|(key, meaning)| (key.to_owned(), meaning.to_owned()));
-    keys.filter(|_| !is_shown).collect()
 }
 
 fn cannot_open(error: OpenError) -> Failure {

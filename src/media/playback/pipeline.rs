@@ -119,7 +119,7 @@ impl PlaybackPipeline {
             Purpose::Trial => (true, None),
         };
         let (canvas, seat) = (&context.canvas, &context.seat);
-        let terminal = Terminal::of(&pipeline, terminal, canvas, seat)?;
+        let terminal = Terminal::of(&pipeline, terminal, canvas, seat, context.window.title())?;
         if terminal.is_some() {
             seat.set_shape(size);
         } else {

@@ -199,6 +199,28 @@ fn bars_have_their_colours_in_the_terminal_and_fill_it_when_its_size_changes() {
     }
 }
 
+#[test]
+fn keys_show_help_and_save_the_frame_as_it_came() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter("cd \"$FOLDER\" && \"$VIDCHAT\" demo --set speed=0; echo status $?");
+    terminal.until("bars", |t| t.pixels().are_bars_in(IN_80_BY_24));
+    let says = |t: &Terminal, text: &str| t.lines().iter().any(|line| line.contains(text));
+    terminal.press("?");
+    terminal.until("help", |t| says(t, "save a picture") && says(t, "quit"));
+    terminal.press("?");
+    terminal.until("no help", |t| !says(t, "save a picture"));
+    terminal.press("p");
+    terminal.until("the news", |t| says(t, "saved RECEIVING VIDEO from demo"));
+    let files = std::fs::read_dir(terminal.path("")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let pictures = names.filter(|name| name.ends_with(".png"));
+    assert_eq!(pictures.count(), 1);
+    terminal.press("q");
+    terminal.until("end", |t| t.has_line("status 0"));
+}
+
 /// How tmux tells what the terminal was set to.
 pub const MODES: &str = "covered #{alternate_on}, cursor #{cursor_flag}, wraps #{wrap_flag}";
 

@@ -22,6 +22,7 @@ use crate::failure::{Failure, Outcome};
 
 use self::drawing::Drawing;
 use super::canvas::{Canvas, Seat};
+use super::picture_keys;
 
 /// How long the thread may take to end. One that writes to a terminal that takes nothing is left
 /// behind.
@@ -79,7 +80,7 @@ fn cannot_draw() -> Failure {
 impl Terminal {
     /// The terminal for the frames that reach an `appsink name=blocks` of `pipeline` and so `seat` of
     /// `canvas`: the one of the pipeline before, or a new one. `None` where there is no such
-    /// `appsink`.
+    /// `appsink`. `title` is where the frames are from.
     ///
     /// # Errors
     ///
@@ -89,6 +90,7 @@ impl Terminal {
         before: Option<Self>,
         canvas: &Canvas,
         seat: &Seat,
+        title: &str,
     ) -> Outcome<Option<Self>> {
         let sink = pipeline.by_name(BLOCKS);
         let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
@@ -96,18 +98,22 @@ impl Terminal {
         };
         let terminal = match before {
             Some(terminal) => terminal,
-            None => Self::open(canvas)?,
+            None => Self::open(canvas, title)?,
         };
         seat.take_from(&sink);
         Ok(Some(terminal))
     }
 
-    fn open(canvas: &Canvas) -> Outcome<Self> {
+    fn open(canvas: &Canvas, title: &str) -> Outcome<Self> {
         check()?;
         let slot = Arc::new(Slot::default());
         let (drawn, again, changed) = (Arc::clone(&slot), Arc::clone(&slot), Arc::clone(&slot));
         canvas.on_change(move || changed.draw());
-        let screen = AlternateScreen::enter(move |anew| again.wake(anew));
+        let (keyed, title) = (canvas.clone(), title.to_owned());
+        let screen = AlternateScreen::enter(
+            move |anew| again.wake(anew),
+            move |typed| picture_keys::press(typed, &keyed, &title, &[]),
+        );
         let (end, ended) = mpsc::channel::<()>();
         let canvas = canvas.clone();
         std::thread::Builder::new()
