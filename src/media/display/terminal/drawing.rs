@@ -301,14 +301,22 @@ fn middle(area: Area, (width, height): (usize, usize)) -> (usize, usize) {
 fn text(captions: &[Caption]) -> Option<String> {
     captions.iter().rev().find_map(|caption| match caption {
         Caption::Frozen(text, _) | Caption::Notice(text) => Some(text.clone()),
-        Caption::Help(keys) => {
-            let lines = keys
-                .iter()
-                .map(|(key, meaning)| format!("{key}  {meaning}"));
-            Some(lines.collect::<Vec<_>>().join("\n"))
-        }
+        Caption::Help(keys) => Some(table(keys)),
         Caption::Name(..) => None,
     })
+}
+
+/// Keys and meanings as lines of one length, so that each column stays one where they are centred.
+fn table(keys: &[(String, String)]) -> String {
+    let widest = |texts: &mut dyn Iterator<Item = &String>| {
+        texts.map(|text| text.chars().count()).max().unwrap_or(0)
+    };
+    let key = widest(&mut keys.iter().map(|(key, _)| key));
+    let meaning = widest(&mut keys.iter().map(|(_, meaning)| meaning));
+    let lines = keys
+        .iter()
+        .map(|(is, means)| format!("{is:key$}  {means:meaning$}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
