@@ -33,6 +33,8 @@ pub(super) struct OpenWindow {
     natural: (u32, u32),
     /// As the desktop told it last. To ask an X server takes a round trip.
     size: (u32, u32),
+    /// The time between two pictures of the display that it is on.
+    interval: Duration,
     /// The sizes that the program asked for last. A desktop may not have applied the newest yet.
     asked: [(u32, u32); 2],
     modifiers: Modifiers,
@@ -88,6 +90,7 @@ impl OpenWindow {
             due,
             natural,
             size,
+            interval: Duration::ZERO,
             asked: [(width, height); 2],
             modifiers: Modifiers::default(),
             held: None,
@@ -95,6 +98,7 @@ impl OpenWindow {
             postponed: None,
             fails: false,
         };
+        opened.look_at_display();
         // A Wayland compositor shows no window before its first picture.
         opened.draw();
         Ok(opened)
@@ -116,7 +120,7 @@ impl OpenWindow {
     /// Draws the content, at most as often as the display shows pictures.
     pub fn content_changed(&mut self, now: Instant) {
         self.due.store(false, Relaxed);
-        let earliest = self.drawn.map_or(now, |drawn| drawn + self.interval());
+        let earliest = self.drawn.map_or(now, |drawn| drawn + self.interval);
         if earliest <= now {
             self.draw();
         } else {
@@ -146,11 +150,11 @@ impl OpenWindow {
             WinitEvent::CloseRequested | WinitEvent::Destroyed => self.tell(WindowEvent::Closed),
             WinitEvent::Resized(size) => {
                 self.size = size.into();
+                self.look_at_display();
                 self.draw();
             }
-            WinitEvent::RedrawRequested
-            | WinitEvent::ScaleFactorChanged { .. }
-            | WinitEvent::Occluded(false) => self.draw(),
+            WinitEvent::Moved(_) | WinitEvent::ScaleFactorChanged { .. } => self.look_at_display(),
+            WinitEvent::RedrawRequested | WinitEvent::Occluded(false) => self.draw(),
             WinitEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers,
             // A synthetic one tells of a key that was down already when the window got the keyboard.
             WinitEvent::KeyboardInput {
@@ -215,12 +219,12 @@ impl OpenWindow {
         }
     }
 
-    /// The time between two pictures of the display.
-    fn interval(&self) -> Duration {
+    /// Learns how often the display that the window is on shows pictures.
+    fn look_at_display(&mut self) {
         let monitor = self.window.current_monitor();
         let rate = monitor.and_then(|monitor| monitor.refresh_rate_millihertz());
         let rate = rate.filter(|rate| *rate >= 1000).unwrap_or(USUAL_RATE);
-        Duration::from_secs(1000) / rate
+        self.interval = Duration::from_secs(1000) / rate;
     }
 
     fn draw(&mut self) {
