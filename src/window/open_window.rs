@@ -31,6 +31,8 @@ pub(super) struct OpenWindow {
     on_event: Box<dyn FnMut(WindowEvent) + Send>,
     due: Arc<AtomicBool>,
     natural: (u32, u32),
+    /// The size that the content had by itself when it was drawn last.
+    drawn_natural: Option<(u32, u32)>,
     /// As the desktop told it last. To ask an X server takes a round trip.
     size: (u32, u32),
     /// The time between two pictures of the display that it is on.
@@ -89,6 +91,7 @@ impl OpenWindow {
             on_event,
             due,
             natural,
+            drawn_natural: None,
             size,
             interval: Duration::ZERO,
             asked: [(width, height); 2],
@@ -237,6 +240,12 @@ impl OpenWindow {
                 tracing::debug!("window: cannot draw: {e}");
             }
             Err(_) => {}
+        }
+        let natural = self.content.natural();
+        if std::mem::replace(&mut self.drawn_natural, natural) != natural
+            && let Some(natural) = natural
+        {
+            self.set_natural(natural);
         }
         let note = self.content.note();
         if std::mem::replace(&mut self.note, note) != note {

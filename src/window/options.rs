@@ -19,6 +19,10 @@ pub trait Content: Send {
     /// that nothing is known of them.
     fn draw(&mut self, pixels: &mut Pixels<'_>, age: u32);
 
+    /// The size in pixels of the content that was drawn last, where it has one of its own. A window
+    /// that a person has not resized follows it.
+    fn natural(&self) -> Option<(u32, u32)>;
+
     /// What the title says after the window's name, of the content that was drawn last.
     fn note(&self) -> &'static str;
 }

@@ -209,6 +209,10 @@ impl Content for CanvasContent {
         self.painter.paint(&self.canvas, pixels, age, Texts::Drawn);
     }
 
+    fn natural(&self) -> Option<(u32, u32)> {
+        self.canvas.newest().and_then(|_| self.canvas.shape())
+    }
+
     fn note(&self) -> &'static str {
         if self.canvas.is_frozen() {
             " (waiting)"

@@ -2,14 +2,17 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
-use vidchat::wire::{Control, Hello};
+use vidchat::wire::{Caps, Control, Hello};
 
+use crate::media::frame_identity::EncodedFrame;
+use crate::support::player::{self, Shown, with_display};
 use crate::support::x_display::{BLACK, Screen, Shot, is_near};
-use crate::support::{PATIENCE, Running, Xvfb, bounded, vidchat};
+use crate::support::{PATIENCE, Running, Xvfb, bounded, run, vidchat};
 
 const TITLE: &str = "RECEIVING VIDEO from changeling";
 
@@ -137,4 +140,43 @@ fn display_of_a_stream_that_changes_its_caps_stays_one_window() {
     receiver.signal("INT");
     let ended = receiver.wait();
     assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
+/// The caps of JPEG need not say how large the frames are.
+#[test]
+fn a_window_follows_frames_whose_size_nobody_announced() {
+    with_display(
+        "display::caps_change::a_window_follows_frames_whose_size_nobody_announced",
+        |screen| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut shown = Shown::on("window");
+            shown.announce(&Caps::parse("image/jpeg").unwrap());
+            for (number, (width, height)) in [(640, 360), (400, 300)].into_iter().enumerate() {
+                let path = folder.path().join("frame.jpg");
+                let made = run(Command::new("gst-launch-1.0").args([
+                    "-q",
+                    "videotestsrc",
+                    "num-buffers=1",
+                    "pattern=red",
+                    "!",
+                    &format!("video/x-raw,width={width},height={height}"),
+                    "!",
+                    "jpegenc",
+                    "!",
+                    "filesink",
+                    &format!("location={}", path.display()),
+                ]));
+                assert_eq!(made.code(), 0, "{made:?}");
+                shown.push(&EncodedFrame {
+                    number: number as u32,
+                    key: true,
+                    bytes: std::fs::read(&path).unwrap(),
+                });
+                let window = screen.window(player::TITLE);
+                screen.wait_for(window, "the frame's own size", |shot| {
+                    (shot.width, shot.height) == (width, height) && shot.pixel(5, 5)[0] > 200
+                });
+            }
+        },
+    );
 }
