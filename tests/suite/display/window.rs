@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::x_display::Screen;
-use crate::support::{Ended, Running, Sender, Xvfb, run, run_vidchat, vidchat};
+use crate::support::{Ended, Running, Sender, Xvfb, run, run_vidchat, skipped_in_part, vidchat};
 
 /// The test pattern at rest: its bars are where they are looked for.
 const STILL: [&str; 4] = ["--pipeline", "test", "--set", "speed=0"];
@@ -172,6 +172,29 @@ fn both_ends_show_the_same_at_once_and_say_which_is_which() {
         // Windows that no manager placed lie on each other.
         screen.raise(*window);
         screen.wait_for(*window, title, |shot| shot.shows_bars());
+    }
+}
+
+#[test]
+fn each_codec_shows_the_bars_that_were_sent() {
+    let Some(display) = Xvfb::start() else { return };
+    let screen = Screen::of(&display);
+    for codec in ["jpeg", "h264", "h265", "vp8", "vp9", "av1"] {
+        let source = format!("test-{codec}");
+        let demo = ["demo", "--pipeline", &source, "--set", "speed=0"];
+        let tried = run(vidchat()
+            .args(demo)
+            .args(["--display", "none", "--frames", "1"]));
+        if tried.stderr.contains("no encoder") {
+            skipped_in_part(&format!("no encoder for {codec}"));
+            continue;
+        }
+        let demo = Running::start(on(&display).args(demo));
+        let window = screen.window("RECEIVING VIDEO from demo");
+        screen.wait_for(window, codec, |shot| shot.shows_bars());
+        screen.close(window);
+        let ended = demo.wait();
+        assert_eq!(ended.code(), 0, "{codec}: {ended:?}");
     }
 }
 
