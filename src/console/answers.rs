@@ -119,7 +119,9 @@ pub(super) fn hear(answer: Answer) {
     match answer {
         Answer::Ready => answers.arrived(),
         Answer::Attributes { sixel } => {
-            heard.sixel = sixel;
+            // Programs in which a terminal is shown say so of themselves. Where the terminal
+            // around them knows no sixel, they show a placeholder.
+            heard.sixel = sixel && !is_within_another();
             anew = answers.round_trip.is_none() || answers.abilities != *heard;
             answers.abilities = *heard;
             answers.awaited = answers.awaited.saturating_sub(1);
@@ -324,6 +326,13 @@ impl Answers {
             });
         }
     }
+}
+
+/// Whether the terminal is one that tmux or GNU screen draws.
+fn is_within_another() -> bool {
+    let name = std::env::var("TERM").unwrap_or_default();
+    let has_name = name.starts_with("screen") || name.starts_with("tmux");
+    has_name || std::env::var_os("TMUX").is_some()
 }
 
 #[cfg(test)]
