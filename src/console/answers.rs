@@ -1,4 +1,4 @@
-//! What the terminal has answered: its abilities, and how far it has come with the output.
+//! The terminal's answers: its abilities, and how far it has come with the output.
 //!
 //! A terminal is asked while somebody reads its answers, and only then. Otherwise they would be
 //! typed into the shell.
@@ -33,7 +33,7 @@ static ANSWERS: Mutex<Answers> = Mutex::new(Answers {
 });
 static HEARD: Condvar = Condvar::new();
 
-/// What a terminal says that it can do.
+/// The abilities that a terminal has named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abilities {
     /// It shows PNG images by kitty's graphics protocol.
@@ -121,7 +121,8 @@ pub(super) fn hear(answer: Answer) {
         Answer::Attributes { sixel } => {
             // Programs in which a terminal is shown say so of themselves. Where the terminal
             // around them knows no sixel, they show a placeholder.
-            heard.sixel = sixel && !is_within_another();
+            let name = std::env::var("TERM").unwrap_or_default();
+            heard.sixel = sixel && !is_drawn_by_another(&name) && !is_in_tmux();
             anew = answers.round_trip.is_none() || answers.abilities != *heard;
             answers.abilities = *heard;
             answers.awaited = answers.awaited.saturating_sub(1);
@@ -146,13 +147,13 @@ pub(super) fn hear(answer: Answer) {
     HEARD.notify_all();
     if may_draw {
         let screen = lock().screen.clone();
-        if let Some(wake) = screen {
-            wake(anew);
+        if let Some(painted) = screen {
+            (painted.draw)(anew);
         }
     }
 }
 
-/// What to ask the terminal now, which has so many columns and rows. `pixels` says that the system
+/// The questions for the terminal now, which has so many columns and rows. `pixels` says that the system
 /// knows how many pixels they have.
 pub(super) fn questions(size: (u16, u16), pixels: bool) -> Option<String> {
     let mut answers = ANSWERS.lock();
@@ -180,7 +181,7 @@ fn abilities_of(name: &str, cells: &str, has_24_bits: bool, no_colour: bool) -> 
     // Only sequences that each of them understands: older consoles and GNU screen show the text of
     // strings, and tmux makes a title of it.
     let is_console = name == "linux";
-    let shares = name.starts_with("screen") || name.starts_with("tmux");
+    let shares = is_drawn_by_another(name);
     let mut out = String::new();
     if !is_console && !shares {
         out.push_str(&format!("\x1b_Gi=1,a=q,t=d,f=100;{DOT}\x1b\\"));
@@ -218,7 +219,7 @@ const DOT: &str =
 fn has_24_bits() -> bool {
     let says = std::env::var("COLORTERM").unwrap_or_default();
     // tmux takes them, and changes them for the terminal that it is shown in.
-    says == "truecolor" || says == "24bit" || std::env::var_os("TMUX").is_some()
+    says == "truecolor" || says == "24bit" || is_in_tmux()
 }
 
 /// Whether the person wants no colours.
@@ -236,7 +237,7 @@ pub(super) fn wait() {
     HEARD.wait_while_until(&mut answers, waits, until);
 }
 
-/// What the terminal has said that it can do.
+/// The abilities that the terminal has named.
 pub(super) fn abilities() -> Abilities {
     let mut abilities = ANSWERS.lock().abilities;
     abilities.true_colour |= has_24_bits();
@@ -328,11 +329,14 @@ impl Answers {
     }
 }
 
-/// Whether the terminal is one that tmux or GNU screen draws.
-fn is_within_another() -> bool {
-    let name = std::env::var("TERM").unwrap_or_default();
-    let has_name = name.starts_with("screen") || name.starts_with("tmux");
-    has_name || std::env::var_os("TMUX").is_some()
+/// Whether a terminal of this name is one that tmux or GNU screen draws.
+fn is_drawn_by_another(name: &str) -> bool {
+    name.starts_with("screen") || name.starts_with("tmux")
+}
+
+/// Whether tmux says that it draws the terminal, whatever its name.
+fn is_in_tmux() -> bool {
+    std::env::var_os("TMUX").is_some()
 }
 
 #[cfg(test)]

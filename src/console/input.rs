@@ -66,7 +66,7 @@ enum Place {
 }
 
 impl Parser {
-    /// What these bytes are.
+    /// The meaning of these bytes.
     pub(super) fn parse(&mut self, bytes: &[u8]) -> Vec<Input> {
         for &byte in bytes {
             self.parse_byte(byte);

@@ -85,11 +85,13 @@ impl Keyboard {
 /// Gives a key to the picture that covers the terminal, if there is one.
 fn press(typed: char) {
     let state = lock();
-    let pressed = state.pressed.clone().filter(|_| state.covered);
+    let painted = state.screen.clone().filter(|_| state.covered);
     // The lock is released, since the key may have something printed.
     drop(state);
-    if let Some(pressed) = pressed {
-        typed.to_lowercase().for_each(|typed| pressed(typed));
+    if let Some(painted) = painted {
+        typed
+            .to_lowercase()
+            .for_each(|typed| (painted.press)(typed));
     }
 }
 

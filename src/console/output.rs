@@ -22,7 +22,6 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 static CONSOLE: Mutex<State> = Mutex::new(State {
     raw: false,
     screen: None,
-    pressed: None,
     ending: Ending::NONE,
     covered: false,
     status: String::new(),
@@ -34,11 +33,9 @@ static CONSOLE: Mutex<State> = Mutex::new(State {
 pub(super) struct State {
     /// Whether the terminal is in raw mode and gives keys one by one.
     pub(super) raw: bool,
-    /// Draws the picture for the terminal again, if there is a picture.
-    pub(super) screen: Option<Redraw>,
-    /// Takes the keys that are for the picture, while there is one.
-    pub(super) pressed: Option<Pressed>,
-    /// What takes the picture away.
+    /// The owner of the picture, if there is a picture.
+    pub(super) screen: Option<Painted>,
+    /// The sequences that take the picture away.
     pub(super) ending: Ending,
     /// Whether the picture covers the terminal. It does while the terminal is ours.
     pub(super) covered: bool,
@@ -52,13 +49,16 @@ pub(super) struct State {
     pub(super) keys_denied: bool,
 }
 
-/// Has the next picture drawn, if there is one; all of it, if told so.
-pub(super) type Redraw = Arc<dyn Fn(bool) + Send + Sync>;
+/// The owner of a picture, who draws it and takes its keys.
+#[derive(Clone)]
+pub(super) struct Painted {
+    /// Has the next picture drawn, if there is one; all of it, if told so.
+    pub draw: Arc<dyn Fn(bool) + Send + Sync>,
+    /// Called with the character that a key types.
+    pub press: Arc<dyn Fn(char) + Send + Sync>,
+}
 
-/// Called with the character that a key types.
-pub(super) type Pressed = Arc<dyn Fn(char) + Send + Sync>;
-
-/// What takes a picture away that is not made of text.
+/// The sequences that take a picture away which is not made of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// Ends a picture that was cut off.

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::answers::{self, Abilities, Taken};
 use super::job_control;
 use super::keys::cooked;
-use super::output::{Ending, FAREWELL, State, flush, lock, new_line, pixels, size, write};
+use super::output::{Ending, FAREWELL, Painted, State, flush, lock, new_line, pixels, size, write};
 use super::status::cut;
 
 /// Held while a picture is written. It is locked before [`CONSOLE`].
@@ -45,8 +45,10 @@ impl AlternateScreen {
         pressed: impl Fn(char) + Send + Sync + 'static,
     ) -> Self {
         let mut state = lock();
-        state.screen = Some(Arc::new(draw));
-        state.pressed = Some(Arc::new(pressed));
+        state.screen = Some(Painted {
+            draw: Arc::new(draw),
+            press: Arc::new(pressed),
+        });
         let screen = Self(());
         if job_control::has_screen(io::stderr()) {
             cover(&mut state);
@@ -71,7 +73,7 @@ impl AlternateScreen {
         }
     }
 
-    /// What the terminal can do. It is asked where it was not asked yet, and has a moment to answer.
+    /// The terminal's abilities. It is asked where it was not asked yet, and has a moment to answer.
     /// An answer that comes later has the picture drawn again.
     pub fn abilities(&self) -> Abilities {
         let _drawing = DRAWING.lock();
@@ -139,8 +141,6 @@ impl Drop for AlternateScreen {
     fn drop(&mut self) {
         let mut state = lock();
         state.screen = None;
-        state.pressed = None;
-        state.pressed = None;
         uncover(&mut state);
     }
 }
@@ -156,7 +156,7 @@ pub fn waits_for_terminal() -> bool {
 pub fn settle(anew: bool) {
     let ours = job_control::has_screen(io::stderr());
     let mut state = lock();
-    let Some(redraw) = state.screen.clone() else {
+    let Some(painted) = state.screen.clone() else {
         return;
     };
     if !ours {
@@ -168,7 +168,7 @@ pub fn settle(anew: bool) {
     cover(&mut state);
     // The lock is released, as the picture may be drawn at once.
     drop(state);
-    redraw(true);
+    (painted.draw)(true);
 }
 
 /// Gives the terminal back to the shell, before this process is stopped.
@@ -192,7 +192,6 @@ pub fn restore() {
     let drawing = between_frames();
     let mut state = lock();
     state.screen = None;
-    state.pressed = None;
     uncover(&mut state);
     if !state.status.is_empty() {
         state.status.clear();
