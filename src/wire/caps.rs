@@ -65,6 +65,9 @@ const FIELDS: [(&str, Kind); 15] = [
 /// whole frames into memory for half of them.
 const INTERLACE_MODES: [&str; 4] = ["progressive", "interleaved", "mixed", "fields"];
 
+/// The reason against raw frames of any other mode.
+pub const SINGLE_FIELDS: &str = "each frame is a single field (interlace-mode=alternate)";
+
 /// The stream formats that need nothing beside the frames themselves.
 const STREAM_FORMATS: [(&str, &str); 3] = [
     ("video/x-h264", "byte-stream"),
@@ -95,7 +98,7 @@ impl Caps {
     /// # Errors
     /// The text is not caps, or the caps are not accepted.
     pub fn parse(text: &str) -> Result<Self, WireError> {
-        parse(text).map_err(|reason| WireError::Caps(format!("{reason} (in {})", shown(text))))
+        parse(text).map_err(|reason| refused(&reason, text))
     }
 
     /// As [`Caps::parse`], for caps of frames that are to be decoded here. It also refuses those that
@@ -105,8 +108,7 @@ impl Caps {
     /// As [`Caps::parse`], or the frames are no whole frames, or need more than they bring.
     pub fn decodable(text: &str) -> Result<Self, WireError> {
         let caps = Self::parse(text)?;
-        let refused = |reason| WireError::Caps(format!("{reason} (in {})", shown(text)));
-        check_decodable(&caps).map_err(refused)?;
+        check_decodable(&caps).map_err(|reason| refused(&reason, text))?;
         Ok(caps)
     }
 
@@ -132,10 +134,8 @@ impl Caps {
 
     /// Whether the caps say that some of the frames may hold two fields, taken one after the other.
     pub fn is_interlaced(&self) -> bool {
-        match self.field("interlace-mode") {
-            Some(Value::Text(mode)) => ["interleaved", "mixed"].contains(&mode.as_str()),
-            _ => false,
-        }
+        let mode = self.text("interlace-mode");
+        mode.is_some_and(|mode| ["interleaved", "mixed"].contains(&mode))
     }
 
     /// Width and height in pixels, where they are known.
@@ -298,6 +298,10 @@ fn parse_value(text: &str, kind: Kind) -> Option<Value> {
     }
 }
 
+fn refused(reason: &str, text: &str) -> WireError {
+    WireError::Caps(format!("{reason} (in {})", shown(text)))
+}
+
 fn check_decodable(caps: &Caps) -> Result<(), String> {
     if let Some(mode) = caps.text("interlace-mode")
         && !INTERLACE_MODES.contains(&mode)
@@ -332,7 +336,7 @@ fn check(caps: &Caps) -> Result<(), String> {
         return Err(format!("{width}x{height} is more than {AREA_LIMIT} pixels"));
     }
     if caps.is_raw() && caps.text("interlace-mode") == Some("alternate") {
-        return Err("each frame is a single field (interlace-mode=alternate)".into());
+        return Err(SINGLE_FIELDS.into());
     }
     if let Some(Value::Fraction(n, d)) = caps.field("pixel-aspect-ratio")
         && !(1.0 / 16.0..=16.0).contains(&(f64::from(*n) / f64::from(*d)))

@@ -5,10 +5,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 
 use crate::wire::Caps;
-use crate::wire::caps::{self, Value};
-
-/// The reason against raw frames of `interlace-mode=alternate`.
-pub const SINGLE_FIELDS: &str = "each frame is a single field (interlace-mode=alternate)";
+use crate::wire::caps::{self, SINGLE_FIELDS, Value};
 
 /// Replaces the caps of a caps event that passes a pad.
 pub fn replace_event(event: &mut gst::Event, caps: &gst::Caps) {

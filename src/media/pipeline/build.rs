@@ -12,10 +12,10 @@ use super::file::{Direction, PipelineFile};
 use super::jpeg_range;
 use super::text::{line_of, numbered, words};
 use crate::media::gst::bus::ElementError;
-use crate::media::gst::caps;
 use crate::media::gst::element;
 use crate::media::gst::install_hint;
 use crate::media::gst::videorate;
+use crate::wire::caps::SINGLE_FIELDS;
 
 /// Raw Bayer frames become frames of a format that every element takes.
 const FROM_BAYER: &str = "! bayer2rgb ! videoconvert !";
@@ -191,7 +191,7 @@ pub fn remedy_of_failure(message: &str) -> String {
             .into()
     } else if has(&["is not within 1 to", " pixels (in "]) {
         "make the frames smaller: with --width 16, or with videoscale in a pipeline file".into()
-    } else if has(&[caps::SINGLE_FIELDS]) {
+    } else if has(&[SINGLE_FIELDS]) {
         "put ! deinterlace ! before appsink, which makes whole frames of the fields".into()
     } else if has(&["stay in the memory of a device"]) {
         format!("put {} before appsink", download(message))
