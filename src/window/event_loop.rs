@@ -11,12 +11,13 @@ use parking_lot::Mutex;
 use winit::application::ApplicationHandler;
 use winit::error::EventLoopError;
 use winit::event::{StartCause, WindowEvent as WinitEvent};
-use winit::event_loop::EventLoopBuilder;
-use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
+use winit::event_loop::{
+    ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy,
+};
 use winit::window::WindowId;
 
 use super::open_window::{Context, OpenWindow};
-use super::options::{Desktop, OpenError, Options, WAYLAND_GONE, WindowEvent, X11_GONE};
+use super::options::{Desktop, ENDED, OpenError, Options, WAYLAND_GONE, WindowEvent, X11_GONE};
 
 /// Something that the event loop is to do.
 pub(super) enum Command {
@@ -41,7 +42,7 @@ pub(super) struct Sender(EventLoopProxy<Command>);
 impl Sender {
     pub fn send(&self, command: Command) -> Result<(), OpenError> {
         let sent = self.0.send_event(command);
-        sent.map_err(|_| OpenError::Loop("the event loop has ended".into()))
+        sent.map_err(|_| OpenError::Loop(ENDED.into()))
     }
 }
 
@@ -141,7 +142,7 @@ fn run(desktop: Desktop, answer: &mpsc::Sender<Started>) {
         (Err(EventLoopError::ExitFailure(_)), Desktop::Wayland) => WAYLAND_GONE.to_owned(),
         (Err(EventLoopError::ExitFailure(_)), Desktop::X11) => X11_GONE.to_owned(),
         (Err(e), _) => e.to_string(),
-        (Ok(()), _) => "the event loop has ended".to_owned(),
+        (Ok(()), _) => ENDED.to_owned(),
     };
     *STARTED.lock() = Some(Err(OpenError::Loop(reason.clone())));
     for window in windows.open.values_mut() {

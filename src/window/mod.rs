@@ -47,7 +47,7 @@ impl Window {
         ))?;
         answered
             .recv()
-            .map_err(|_| OpenError::Loop("the event loop has ended".into()))??;
+            .map_err(|_| OpenError::Loop(options::ENDED.into()))??;
         Ok(Self { id, loop_, due })
     }
 

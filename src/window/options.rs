@@ -40,6 +40,9 @@ pub enum WindowEvent {
     Lost(String),
 }
 
+/// The reason where the event loop has ended by itself.
+pub(super) const ENDED: &str = "the event loop has ended";
+
 /// The reasons for the loss of a display.
 pub const X11_GONE: &str = "the X server closed the connection";
 pub const WAYLAND_GONE: &str = "the Wayland compositor closed the connection";

@@ -210,7 +210,7 @@ impl Content for CanvasContent {
     }
 
     fn natural(&self) -> Option<(u32, u32)> {
-        self.canvas.newest().and_then(|_| self.canvas.shape())
+        self.canvas.natural()
     }
 
     fn note(&self) -> &'static str {

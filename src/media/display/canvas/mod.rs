@@ -66,11 +66,19 @@ struct SeatState {
     id: u64,
     /// The width and height of the frames in square pixels, while none has come.
     shape: (u32, u32),
-    newest: Option<gst::Sample>,
-    came: Option<Instant>,
+    newest: Option<Newest>,
     frozen: Option<String>,
     name: String,
     is_mirrored: bool,
+}
+
+/// The newest frame of a stream.
+#[derive(Clone)]
+struct Newest {
+    sample: gst::Sample,
+    came: Instant,
+    /// Its width and height in square pixels, where its caps tell them.
+    shape: Option<(u32, u32)>,
 }
 
 /// The place of one stream on a canvas. Dropping it gives the place up.
@@ -90,7 +98,6 @@ impl Canvas {
             id,
             shape: (4, 3),
             newest: None,
-            came: None,
             frozen: None,
             name: String::new(),
             is_mirrored: false,
@@ -131,6 +138,12 @@ impl Canvas {
         (state.layout == Layout::Leading).then(|| leading.shape())
     }
 
+    /// The width and height of the newest frame of the leading stream, where they are known.
+    pub fn natural(&self) -> Option<(u32, u32)> {
+        let state = self.0.state.lock();
+        state.seats.first()?.newest.as_ref()?.shape
+    }
+
     /// Calls `changed` from here on when the picture has changed.
     pub fn on_change(&self, changed: impl Fn() + Send + Sync + 'static) {
         *self.0.changed.lock() = Some(Box::new(changed));
@@ -147,7 +160,9 @@ impl Canvas {
 
     /// The newest frame of the leading stream, as it came.
     pub fn newest(&self) -> Option<gst::Sample> {
-        self.0.state.lock().seats.first()?.newest.clone()
+        let state = self.0.state.lock();
+        let newest = state.seats.first()?.newest.as_ref()?;
+        Some(newest.sample.clone())
     }
 }
 
@@ -226,21 +241,7 @@ impl SeatState {
     /// The width and height of its frames in square pixels.
     fn shape(&self) -> (u32, u32) {
         let newest = self.newest.as_ref();
-        let caps = newest.and_then(|sample| sample.caps());
-        let info = caps.and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
-        let Some(info) = info else {
-            return self.shape;
-        };
-        let (width, height) = (u64::from(info.width()), u64::from(info.height()));
-        let (across, down) = match (info.par().numer(), info.par().denom()) {
-            (across @ 1.., down @ 1..) => (across.unsigned_abs(), down.unsigned_abs()),
-            _ => (1, 1),
-        };
-        let (mut width, mut height) = (width * u64::from(across), height * u64::from(down));
-        while width.max(height) > u64::from(u32::MAX) {
-            (width, height) = (width / 2, height / 2);
-        }
-        (width as u32, height as u32)
+        newest.and_then(|newest| newest.shape).unwrap_or(self.shape)
     }
 }
 
@@ -256,15 +257,25 @@ impl Shared {
     fn show(&self, id: u64, sample: gst::Sample, is_live: bool) {
         let mut state = self.state.lock();
         let now = Instant::now();
-        let waits = |came: Option<Instant>| came.is_none_or(|came| now - came > LEADS_FOR);
+        let waits = |newest: &Option<Newest>| {
+            let newest = newest.as_ref();
+            newest.is_none_or(|newest| now - newest.came > LEADS_FOR)
+        };
         let leader = state.seats.first();
         let leads = state.layout == Layout::Grid
-            || leader.is_some_and(|leader| leader.id == id || waits(leader.came));
+            || leader.is_some_and(|leader| leader.id == id || waits(&leader.newest));
         let Some(seat) = state.seats.iter_mut().find(|seat| seat.id == id) else {
             return;
         };
-        seat.newest = Some(sample);
-        seat.came = Some(now);
+        let shape = match &seat.newest {
+            Some(before) if before.sample.caps() == sample.caps() => before.shape,
+            _ => shape_of(&sample),
+        };
+        seat.newest = Some(Newest {
+            sample,
+            came: now,
+            shape,
+        });
         if is_live {
             seat.frozen = None;
         }
@@ -284,6 +295,21 @@ impl Shared {
             changed();
         }
     }
+}
+
+/// Width and height of a frame in square pixels.
+fn shape_of(sample: &gst::Sample) -> Option<(u32, u32)> {
+    let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
+    let (width, height) = (u64::from(info.width()), u64::from(info.height()));
+    let (across, down) = match (info.par().numer(), info.par().denom()) {
+        (across @ 1.., down @ 1..) => (across.unsigned_abs(), down.unsigned_abs()),
+        _ => (1, 1),
+    };
+    let (mut width, mut height) = (width * u64::from(across), height * u64::from(down));
+    while width.max(height) > u64::from(u32::MAX) {
+        (width, height) = (width / 2, height / 2);
+    }
+    Some((width as u32, height as u32))
 }
 
 /// Has decoders leave their frames as they are in memory, with gaps between rows for example. They

@@ -143,7 +143,7 @@ impl Painter {
     fn paint_seat(&mut self, seat: &SeatState, pixels: &mut Pixels<'_>, part: Rect) {
         let scaler = self.scalers.entry(seat.id).or_default();
         let drawn = match &seat.newest {
-            Some(sample) => draw(scaler, sample, pixels, part),
+            Some(newest) => draw(scaler, &newest.sample, pixels, part),
             None => {
                 pixels.fill(part, BLACK);
                 Ok(())
@@ -174,25 +174,35 @@ impl Painter {
 
     /// Writes at the left of a part's lower edge.
     fn write_name(&mut self, name: &str, pixels: &mut Pixels<'_>, part: Rect) {
-        let size = (part.height / 20).min(part.width / 24).clamp(9, 24);
-        self.write(name, size, pixels, part, |part, (width, height)| Rect {
-            x: part.x,
-            y: part.y + part.height - height,
-            width,
-            height,
-        });
+        self.write(
+            name,
+            small_letters(part),
+            pixels,
+            part,
+            |part, (width, height)| Rect {
+                x: part.x,
+                y: part.y + part.height - height,
+                width,
+                height,
+            },
+        );
     }
 
     /// Writes in the middle of the upper edge.
     fn write_notice(&mut self, text: &str, pixels: &mut Pixels<'_>) {
         let whole = pixels.whole();
-        let size = (whole.height / 20).min(whole.width / 24).clamp(9, 24);
-        self.write(text, size, pixels, whole, |part, (width, height)| Rect {
-            x: part.x + (part.width - width) / 2,
-            y: part.y,
-            width,
-            height,
-        });
+        self.write(
+            text,
+            small_letters(whole),
+            pixels,
+            whole,
+            |part, (width, height)| Rect {
+                x: part.x + (part.width - width) / 2,
+                y: part.y,
+                width,
+                height,
+            },
+        );
     }
 
     /// Writes at the place that `put` gives a shaded box of this size within the part.
@@ -246,6 +256,11 @@ impl Painter {
         let beside = place.x + keys.width + 3 * size;
         meanings.draw(pixels, (beside, place.y + size), WHITE);
     }
+}
+
+/// The size of letters that leave most of a part free.
+fn small_letters(part: Rect) -> usize {
+    (part.height / 20).min(part.width / 24).clamp(9, 24)
 }
 
 fn draw(

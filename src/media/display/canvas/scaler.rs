@@ -12,7 +12,7 @@ use crate::media::gst::{caps, ffi};
 use crate::pixels::{Pixel, Pixels, Rect};
 
 /// From so many pixels on the work is shared between two threads.
-const TWO_THREADS: usize = 1280 * 720;
+const TWO_THREADS: u64 = 1280 * 720;
 
 /// Draws the frames of one stream. It is made anew when their caps or their place change.
 #[derive(Default)]
@@ -99,7 +99,7 @@ impl Made {
             .size(row * place.size.1)
             .build()?;
         let from = before.as_ref().map_or(&layout, |step| &step.layout);
-        let last = VideoConverter::new(from, &pixels, Some(config(place.part)))?;
+        let last = VideoConverter::new(from, &pixels, Some(config(width, height)))?;
         Ok(Self {
             caps: caps.to_owned(),
             place,
@@ -142,12 +142,7 @@ impl Step {
         } else {
             like(from, PIXELS, from.width(), from.height()).build()?
         };
-        let size = Rect {
-            width: to.width() as usize,
-            height: to.height() as usize,
-            ..Rect::default()
-        };
-        let convert = VideoConverter::new(from, &to, Some(config(size)))?;
+        let convert = VideoConverter::new(from, &to, Some(config(to.width(), to.height())))?;
         let room = gst::Buffer::with_size(to.size()).context("no memory for a frame")?;
         let made = VideoFrame::from_buffer_writable(room, &to)
             .map_err(|_| anyhow::anyhow!("no memory for a frame"))?;
@@ -180,10 +175,10 @@ pub fn like(
         .interlace_mode(from.interlace_mode())
 }
 
-fn config(part: Rect) -> VideoConverterConfig {
+fn config(width: u32, height: u32) -> VideoConverterConfig {
     let mut config = VideoConverterConfig::new();
     config.set_resampler_method(gst_video::VideoResamplerMethod::Linear);
-    let is_large = part.width * part.height >= TWO_THREADS;
+    let is_large = u64::from(width) * u64::from(height) >= TWO_THREADS;
     config.set_threads(if is_large { 2 } else { 1 });
     config
 }

@@ -8,7 +8,7 @@ use crate::pixels::{BLACK, Pixel, Pixels, Rect};
 
 use super::super::canvas::Canvas;
 use super::super::canvas::painter::{Caption, Painter, Texts};
-use super::half_blocks::{self, Blocks, Depth};
+use super::half_blocks::{self, Blocks, Depth, HOLD, SHOW};
 use super::kitty::{self, Colours, Kitty};
 use super::pace::Pace;
 use super::palette::Palette;
@@ -25,10 +25,6 @@ const FEWEST_COLOURS: u32 = 16;
 
 /// Has nothing of what was there be seen.
 const CLEAR: &[u8] = b"\x1b[0m\x1b[2J";
-
-/// Has the terminal hold the output that follows back until [`SHOW`], where it knows how.
-const HOLD: &str = "\x1b[?2026h";
-const SHOW: &str = "\x1b[?2026l";
 
 /// Draws on the terminal.
 pub struct Drawing {
@@ -179,12 +175,13 @@ impl Drawing {
         let size = (seen.0 / times, seen.1 / times);
         self.paint(canvas, size, Texts::Drawn);
         let (row, column) = middle(area, (size.0 * times, size.1 * times));
-        let begin = format!("{HOLD}\x1b[{row};{column}H");
-        self.out.extend_from_slice(begin.as_bytes());
+        self.out.extend_from_slice(HOLD);
+        let place = format!("\x1b[{row};{column}H");
+        self.out.extend_from_slice(place.as_bytes());
         if let Method::Sixel(sixel) = &mut self.method {
             sixel.draw(&mut self.out, &self.pixels, size.0, times);
         }
-        self.out.extend_from_slice(SHOW.as_bytes());
+        self.out.extend_from_slice(SHOW);
         plan.load
     }
 

@@ -8,8 +8,8 @@ use super::palette::{xterm, xterm_rgb};
 use crate::pixels::{self, Pixel};
 
 /// Has the terminal hold the output that follows back until [`SHOW`], where it knows how.
-const HOLD: &[u8] = b"\x1b[?2026h";
-const SHOW: &[u8] = b"\x1b[?2026l";
+pub(super) const HOLD: &[u8] = b"\x1b[?2026h";
+pub(super) const SHOW: &[u8] = b"\x1b[?2026l";
 const PLAIN: &[u8] = b"\x1b[0m";
 /// Clears from the top left corner to the cursor.
 const CLEAR_UP_TO_HERE: &[u8] = b"\x1b[1J";
