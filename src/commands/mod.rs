@@ -22,10 +22,7 @@ use crate::media;
 
 /// Runs the subcommand of the command line.
 pub async fn run(cli: Cli) -> Outcome {
-    // A receiver checks it for itself, while GStreamer starts.
-    if !matches!(cli.command, Command::Recv(_)) {
-        media::thread_room::check()?;
-    }
+    media::thread_room::check()?;
     match cli.command {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => recv::run(args).await,

@@ -10,11 +10,9 @@ pub(crate) mod session;
 pub(crate) mod stats_line;
 pub(crate) mod status;
 
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::cli::{Display, RecvArgs, WireChoice};
@@ -22,7 +20,7 @@ use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
 use crate::media::pipeline::catalog;
-use crate::media::{self, Direction, PipelineFile, thread_room};
+use crate::media::{self, Direction, PipelineFile};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::{DEFAULT_PORT, Target};
 
@@ -87,13 +85,12 @@ pub async fn run(args: RecvArgs) -> Outcome {
             )
         }
     };
-    // GStreamer starts while the room for threads is checked and the connection is made.
-    let (room, has_room) = mpsc::channel();
-    let mut prepared = prepare(name, args.display, has_room)?;
-    thread_room::check()?;
-    // It fails only where GStreamer could not start, which is told below.
-    let _ = room.send(());
     let stats = StatsWriter::open(&args.stats)?;
+    // GStreamer starts while the connection is made.
+    let mut prepared = spawn_blocking(move || {
+        media::init()?;
+        file(name.as_deref(), args.display)
+    });
     let no_connection = |e| match &place {
         SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
         SenderPlace::Listening(_) => Failure::start("cannot listen").cause(e),
@@ -137,30 +134,6 @@ pub async fn run(args: RecvArgs) -> Outcome {
         quit.asked().await;
     })
     .await
-}
-
-/// Starts GStreamer and then chooses the pipeline, on a thread of its own. The choice may start
-/// more threads, and waits until there is room for them.
-///
-/// # Errors
-/// There is no room for this thread.
-fn prepare(
-    name: Option<String>,
-    display: Display,
-    has_room: mpsc::Receiver<()>,
-) -> Outcome<oneshot::Receiver<Outcome<PipelineFile>>> {
-    let (prepared, outcome) = oneshot::channel();
-    let prepare = move || {
-        let chosen = media::init().and_then(|()| match has_room.recv() {
-            Ok(()) => file(name.as_deref(), display),
-            Err(e) => Err(Failure::start("cannot start GStreamer").cause(e)),
-        });
-        // Where the command has ended, nobody waits for it.
-        let _ = prepared.send(chosen);
-    };
-    let thread = thread::Builder::new().name("prepare".into()).spawn(prepare);
-    thread.map_err(|e| thread_room::no_thread(&e))?;
-    Ok(outcome)
 }
 
 /// The sender at `target`, or at `port` where the target names none.
