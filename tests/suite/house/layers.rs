@@ -150,3 +150,36 @@ fn no_bound_of_the_tests_is_met_by_a_slow_machine() {
     assert_eq!(limits.len(), config.matches("slow-timeout").count());
     assert!(limits.iter().all(|limit| *limit >= 1200), "{limits:?}");
 }
+
+/// With `pipefail`, a command that still writes when its reader has gone has failed, now and then.
+#[test]
+fn no_script_pipes_into_a_reader_that_ends_early() {
+    let mut scripts = vec![project().join("tests/camera-vm"), project().join(".ci/run")];
+    for entry in fs::read_dir(project().join("scripts")).expect("it is there") {
+        scripts.push(entry.expect("it can be read").path());
+    }
+    let mut found = Vec::new();
+    for path in &scripts {
+        let text = fs::read_to_string(path).expect("scripts are text");
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+        {
+            let readers = line.split('|').skip(1).map(str::trim_start);
+            let ends_early = |reader: &str| {
+                let mut words = reader.split(' ');
+                match words.next() {
+                    Some("head") => true,
+                    Some("grep") => words.any(|w| w.starts_with("-q") || w.starts_with("-m")),
+                    Some("sed") => words.any(|w| w.trim_matches('\'').ends_with('q')),
+                    _ => false,
+                }
+            };
+            if readers.clone().any(ends_early) {
+                found.push(format!("{}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(scripts.len() > 6);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
