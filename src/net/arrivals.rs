@@ -48,6 +48,15 @@ impl Arrivals {
             displaced,
         })
     }
+
+    /// The number of connections of this network that were not let in yet.
+    pub fn count(&self, subnet: Subnet) -> usize {
+        let waiting = self.0.lock();
+        waiting
+            .iter()
+            .filter(|waiting| waiting.subnet == subnet)
+            .count()
+    }
 }
 
 impl Arrival {

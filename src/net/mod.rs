@@ -19,6 +19,7 @@ mod memory_writer;
 pub mod message_reader;
 pub mod reach;
 pub mod receiver;
+pub mod secure;
 pub mod sender;
 pub mod socket;
 mod subnet;

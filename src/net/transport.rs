@@ -1,7 +1,6 @@
 //! A connection for the code that reads and writes messages: a byte stream in each direction.
 //!
-//! Plain TCP is one kind. An encrypted channel is another: it has the same few methods, and each
-//! `match` here is a place for it. Both halves are enums and not trait objects, so a write costs no
+//! Plain TCP is one kind, and an encrypted channel over TCP another. Both halves are enums and not trait objects, so a write costs no
 //! more than its system call.
 //!
 //! A newer frame may replace a frame until the first byte of that has left. So
@@ -18,6 +17,10 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::secure::{
+    HandshakeLimits, Refused, SealedReader, SealedStream, SealedWriter, Secret, Unsafe, admit,
+    prove,
+};
 use super::socket;
 
 /// A connection, before anything was read or written.
@@ -25,6 +28,8 @@ use super::socket;
 pub enum Transport {
     /// Unencrypted TCP.
     Plain(TcpStream),
+    /// Encrypted TCP.
+    Sealed(SealedStream),
     /// The memory of this process, for fuzzing.
     #[cfg(fuzzing)]
     Memory(tokio::io::DuplexStream),
@@ -35,6 +40,8 @@ pub enum Transport {
 pub enum TransportReader {
     /// Unencrypted TCP.
     Plain(OwnedReadHalf),
+    /// Encrypted TCP.
+    Sealed(SealedReader<OwnedReadHalf>),
     /// The memory of this process.
     #[cfg(fuzzing)]
     Memory(tokio::io::ReadHalf<tokio::io::DuplexStream>),
@@ -45,6 +52,8 @@ pub enum TransportReader {
 pub enum TransportWriter {
     /// Unencrypted TCP.
     Plain(OwnedWriteHalf),
+    /// Encrypted TCP.
+    Sealed(SealedWriter),
     /// The memory of this process.
     #[cfg(fuzzing)]
     Memory(super::memory_writer::MemoryWriter),
@@ -57,6 +66,37 @@ impl Transport {
         Self::Plain(stream)
     }
 
+    /// The same connection, encrypted, where `secret` is given. This side has made it, and proves the
+    /// secret first.
+    ///
+    /// # Errors
+    /// The other side does not have the secret.
+    pub async fn proved(self, secret: Option<&Secret>) -> Result<Self, Unsafe> {
+        match (self, secret) {
+            (Self::Plain(stream), Some(secret)) => prove(stream, secret).await.map(Self::Sealed),
+            (transport, _) => Ok(transport),
+        }
+    }
+
+    /// The same connection, encrypted, where `secret` is given. The other side has made it.
+    ///
+    /// # Errors
+    /// The other side does not prove the secret. It is told nothing.
+    pub async fn admitted(
+        self,
+        peer: SocketAddr,
+        secret: Option<&Secret>,
+        limits: &HandshakeLimits,
+    ) -> Result<Self, Refused> {
+        match (self, secret) {
+            (Self::Plain(stream), Some(secret)) => {
+                let sealed = admit(stream, peer, secret, limits).await;
+                sealed.map(Self::Sealed)
+            }
+            (transport, _) => Ok(transport),
+        }
+    }
+
     /// The other side's address.
     ///
     /// # Errors
@@ -64,6 +104,7 @@ impl Transport {
     pub fn peer(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Plain(stream) => stream.peer_addr(),
+            Self::Sealed(stream) => stream.tcp().peer_addr(),
             #[cfg(fuzzing)]
             Self::Memory(_) => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -75,6 +116,13 @@ impl Transport {
             Self::Plain(stream) => {
                 let (read, write) = stream.into_split();
                 (TransportReader::Plain(read), TransportWriter::Plain(write))
+            }
+            Self::Sealed(stream) => {
+                let (read, write) = stream.split();
+                (
+                    TransportReader::Sealed(read),
+                    TransportWriter::Sealed(write),
+                )
             }
             #[cfg(fuzzing)]
             Self::Memory(stream) => {
@@ -96,6 +144,7 @@ impl AsyncRead for TransportReader {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(half) => Pin::new(half).poll_read(context, room),
+            Self::Sealed(half) => Pin::new(half).poll_read(context, room),
             #[cfg(fuzzing)]
             Self::Memory(half) => Pin::new(half).poll_read(context, room),
         }
@@ -110,6 +159,7 @@ impl TransportWriter {
     pub async fn ready(&self) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.writable().await,
+            Self::Sealed(half) => half.ready().await,
             #[cfg(fuzzing)]
             Self::Memory(half) => {
                 half.ready().await;
@@ -126,6 +176,7 @@ impl TransportWriter {
     pub fn try_write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(half) => half.try_write_vectored(parts),
+            Self::Sealed(half) => half.try_write(parts),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.try_write(parts),
         }
@@ -138,6 +189,7 @@ impl TransportWriter {
     pub async fn write_all(&mut self, bytes: &mut impl Buf) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.write_all_buf(bytes).await,
+            Self::Sealed(half) => half.write_all(bytes).await,
             #[cfg(fuzzing)]
             Self::Memory(half) => half.write_all(bytes).await,
         }
@@ -150,6 +202,7 @@ impl TransportWriter {
     pub async fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(half) => half.shutdown().await,
+            Self::Sealed(half) => half.finish().await,
             #[cfg(fuzzing)]
             Self::Memory(half) => half.finish().await,
         }

@@ -79,7 +79,10 @@ pub async fn connect_first(
 /// # Errors
 /// The connection failed.
 pub async fn introduce(stream: TcpStream, options: &ReceiveOptions) -> io::Result<Connection> {
-    introduce_over(Transport::plain(stream), options).await
+    let proved = Transport::plain(stream)
+        .proved(options.secret.as_ref())
+        .await;
+    introduce_over(proved.map_err(io::Error::other)?, options).await
 }
 
 pub(in crate::net) async fn introduce_over(
@@ -88,7 +91,7 @@ pub(in crate::net) async fn introduce_over(
 ) -> io::Result<Connection> {
     let peer = transport.peer().ok();
     let (reader, mut writer) = transport.split();
-    if matches!(options.dialect, None | Some(Dialect::Native)) {
+    if options.is_native() {
         say_hello(&mut writer, options).await?;
     }
     Ok(Connection::new(

@@ -19,6 +19,7 @@ use crate::net::farewell::farewell;
 use crate::net::listener::Listener;
 use crate::net::log_throttle::{LogLimit, LogThrottle, LogThrottleBy};
 use crate::net::message_reader::ReadError;
+use crate::net::secure::HandshakeLimits;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, ByeCode, Control, Dialect, Head, WireError};
 
@@ -47,6 +48,7 @@ impl SenderListener {
         let (arrived, arrivals) = mpsc::channel(1);
         let reception = Arc::new(Reception {
             options,
+            handshakes: HandshakeLimits::default(),
             seat: Arc::new(Semaphore::new(1)),
             arrived,
             turned_away: Mutex::new(None),
@@ -80,6 +82,8 @@ impl Drop for SenderListener {
 /// The common state of all connections of one listening receiver.
 struct Reception {
     options: ReceiveOptions,
+    /// The connections that have not proved the key or code yet.
+    handshakes: HandshakeLimits,
     /// The one place for a sender.
     seat: Arc<Semaphore>,
     arrived: mpsc::Sender<Connection>,
@@ -138,6 +142,15 @@ async fn receive(
     reception: Arc<Reception>,
 ) {
     let options = &reception.options;
+    let admitted = tokio::select! {
+        // A connection from another network takes the place of one that is silent.
+        () = arrival.displaced() => return,
+        admitted = transport.admitted(peer, options.secret.as_ref(), &reception.handshakes) => admitted,
+    };
+    let transport = match admitted {
+        Ok(transport) => transport,
+        Err(e) => return reception.log_stranger(peer, format!("is no sender: {e}")),
+    };
     let (read, mut writer) = transport.split();
     let mut reader = reader_of(read, options);
     let heard = tokio::select! {

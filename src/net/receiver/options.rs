@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::net::secure::Secret;
 use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat, MAX_LATENCY};
 
 /// How long to wait for one address of a host.
@@ -10,6 +11,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The options of a connection to a sender.
 #[derive(Clone, Debug)]
 pub struct ReceiveOptions {
+    /// The key or code that both sides prove. With it the connection is encrypted, and in vidchat's own
+    /// protocol.
+    pub secret: Option<Secret>,
     /// The dialect of the sender; `None` where its first bytes tell.
     pub dialect: Option<Dialect>,
     /// The caps of bare frames, which the wire does not carry.
@@ -31,6 +35,7 @@ pub struct ReceiveOptions {
 impl Default for ReceiveOptions {
     fn default() -> Self {
         Self {
+            secret: None,
             dialect: None,
             bare_caps: None,
             bare_length: LengthFormat::default(),
@@ -40,5 +45,12 @@ impl Default for ReceiveOptions {
             max_latency: MAX_LATENCY,
             connect_limit: CONNECT_LIMIT,
         }
+    }
+}
+
+impl ReceiveOptions {
+    /// Whether a hello is said: in every dialect but those of others, and on every encrypted connection.
+    pub(in crate::net) fn is_native(&self) -> bool {
+        self.secret.is_some() || matches!(self.dialect, None | Some(Dialect::Native))
     }
 }

@@ -36,6 +36,18 @@ pub(in crate::net) async fn attend(
     arrival: Arrival,
     service: Arc<Service>,
 ) {
+    let secret = service.options().secret.as_ref();
+    let admitted = tokio::select! {
+        // A stranger is told nothing.
+        () = arrival.displaced() => Err(DisconnectReason::Displaced),
+        admitted = transport.admitted(peer, secret, service.handshakes()) => {
+            admitted.map_err(DisconnectReason::from)
+        }
+    };
+    let transport = match admitted {
+        Ok(transport) => transport,
+        Err(reason) => return log_stranger(peer, &reason, &service),
+    };
     let (read, mut writer) = transport.split();
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
     let displaced = arrival.displaced();
@@ -52,7 +64,12 @@ pub(in crate::net) async fn attend(
             DisconnectReason::Displaced
         }
     };
-    let times = service.note_stranger(peer.ip(), &reason);
+    log_stranger(peer, &reason, &service);
+}
+
+/// Logs a connection that ended before it watched. One that repeats is logged less and less often.
+fn log_stranger(peer: SocketAddr, reason: &DisconnectReason, service: &Service) {
+    let times = service.note_stranger(peer.ip(), reason);
     match times.and_then(|times| Some((times, service.log(Line::Stranger)?))) {
         Some((times, more)) => {
             info!("viewer {peer}: left before it watched: {reason}{times}{more}");
@@ -92,6 +109,8 @@ async fn handler<'a>(
 ) -> Result<Handler<'a>, DisconnectReason> {
     let options = service.options();
     match (options.dialect, &options.tutorial) {
+        // The viewer has proved the key or code, as only our own do.
+        _ if options.secret.is_some() => {}
         (Some(Dialect::Bare), _) => return Ok(Handler::Bare),
         (Some(Dialect::Pickle), Some(bgr)) => return Ok(Handler::Pickle(bgr)),
         // Without frames for the tutorial's programs, the dialect need not be guessed.

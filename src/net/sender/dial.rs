@@ -158,6 +158,12 @@ async fn greeted(
     let transport = Transport::plain(connected.map_err(DialError::Connect)?);
     let peer = transport.peer().map_err(ConnectError::Greeting);
     let peer = peer.map_err(DialError::Connect)?;
+    let secret = service.options().secret.as_ref();
+    let proved = transport
+        .proved(secret)
+        .await
+        .map_err(DisconnectReason::from);
+    let transport = proved.map_err(DialError::Answer)?;
     let (reader, writer) = transport.split();
     let mut receiver = Receiver {
         reader: MessageReader::new(reader, wire::CONTROL_LIMIT),
@@ -165,7 +171,7 @@ async fn greeted(
         peer: plain(peer),
         admitted: None,
     };
-    if matches!(service.options().dialect, None | Some(Dialect::Native)) {
+    if secret.is_some() || matches!(service.options().dialect, None | Some(Dialect::Native)) {
         let admitted = receiver.greet(service).await.map_err(DialError::Answer)?;
         receiver.admitted = Some(admitted);
     }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::viewer_link::Removal;
 use crate::failure::describe;
 use crate::net::message_reader::ReadError;
+use crate::net::secure::{Refused, Unsafe};
 use crate::wire::text::quote;
 use crate::wire::{Bye, ByeCode, WireError};
 
@@ -27,6 +28,12 @@ pub enum DisconnectReason {
     /// It is not a viewer. These are its first bytes.
     #[error("not a viewer, its first bytes are {}", quote(.0))]
     Foreign(Vec<u8>),
+    /// It did not prove the key or code of this sender.
+    #[error(transparent)]
+    Unproven(#[from] Refused),
+    /// It does not have the key or code of this sender, which has made the connection.
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
     /// It broke the protocol.
     #[error("refused, it sent {0}")]
     Refused(#[source] WireError),

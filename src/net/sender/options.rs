@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::hub::Hub;
+use crate::net::secure::Secret;
 use crate::wire::{Dialect, LengthFormat};
 
 /// The options of a sender for its viewers.
@@ -11,6 +12,9 @@ use crate::wire::{Dialect, LengthFormat};
 pub struct ServerOptions {
     /// How many viewers may watch at once.
     pub max_viewers: usize,
+    /// The key or code that every viewer has to prove. With it all connections are encrypted, and in
+    /// vidchat's own protocol; `None` where everybody may watch.
+    pub secret: Option<Secret>,
     /// The dialect of all viewers; `None` where each of them chooses.
     pub dialect: Option<Dialect>,
     /// How the lengths before pickles and bare frames are written.
@@ -32,6 +36,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             max_viewers: 250,
+            secret: None,
             dialect: None,
             length: LengthFormat::default(),
             tutorial: None,

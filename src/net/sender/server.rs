@@ -1,6 +1,7 @@
 //! Accepts viewers up to the number of seats, and closes all connections at the end.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,9 +84,10 @@ pub async fn serve(
             );
         }
         if let Some(arrival) = arrival
-            && matches!(options.dialect, None | Some(Dialect::Native))
+            && (options.secret.is_some() || matches!(options.dialect, None | Some(Dialect::Native)))
         {
-            tasks.spawn(turn_away(transport, watching, arrival));
+            let service = Arc::clone(&service);
+            tasks.spawn(turn_away(transport, peer, watching, arrival, service));
         }
     };
     let watching = service.viewers().count();
@@ -101,14 +103,27 @@ pub async fn serve(
     tasks.shutdown().await;
 }
 
-/// Tells a viewer that no seat is free.
-async fn turn_away(transport: Transport, watching: usize, arrival: Arrival) {
-    let (read, mut writer) = transport.split();
-    let mut reader = MessageReader::new(read, CONTROL_LIMIT);
-    let full = DisconnectReason::Full(watching);
+/// Tells a viewer that no seat is free. A stranger without the key or code is told nothing.
+async fn turn_away(
+    transport: Transport,
+    peer: SocketAddr,
+    watching: usize,
+    arrival: Arrival,
+    service: Arc<Service>,
+) {
+    let telling = async {
+        let secret = service.options().secret.as_ref();
+        let admitted = transport.admitted(peer, secret, service.handshakes()).await;
+        if let Ok(transport) = admitted {
+            let (read, mut writer) = transport.split();
+            let mut reader = MessageReader::new(read, CONTROL_LIMIT);
+            let full = DisconnectReason::Full(watching);
+            native::turn_away(&full, &mut reader, &mut writer).await;
+        }
+    };
     tokio::select! {
         () = arrival.displaced() => {}
-        () = native::turn_away(&full, &mut reader, &mut writer) => {}
+        () = telling => {}
     }
 }
 

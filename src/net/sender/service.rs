@@ -14,6 +14,7 @@ use super::viewers::Viewers;
 use crate::net::arrivals::Arrivals;
 use crate::net::hub::Hub;
 use crate::net::log_throttle::{LogLimit, LogThrottleBy, More, Times};
+use crate::net::secure::HandshakeLimits;
 use crate::wire::Bye;
 
 /// The common state of all connections of one sender.
@@ -22,6 +23,7 @@ pub struct Service {
     directory: Directory,
     viewers: Arc<Viewers>,
     arrivals: Arc<Arrivals>,
+    handshakes: HandshakeLimits,
     pinned: PinnedFrames,
     options: ServerOptions,
     ending: OnceLock<Bye>,
@@ -51,6 +53,7 @@ impl Service {
             directory,
             viewers: Arc::default(),
             arrivals: Arc::default(),
+            handshakes: HandshakeLimits::default(),
             pinned: PinnedFrames::default(),
             options,
             ending: OnceLock::new(),
@@ -72,6 +75,11 @@ impl Service {
     /// The connections that do not watch yet.
     pub(in crate::net) fn arrivals(&self) -> &Arc<Arrivals> {
         &self.arrivals
+    }
+
+    /// The connections that have not proved the key or code yet.
+    pub(in crate::net) fn handshakes(&self) -> &HandshakeLimits {
+        &self.handshakes
     }
 
     /// The frames that slow viewers hold.

@@ -5,6 +5,7 @@ pub mod bad_senders_cli;
 pub mod bad_viewers;
 pub mod bytes;
 pub mod dialled;
+pub mod encrypted;
 pub mod large_frames;
 pub mod late_hello;
 pub mod loopback;

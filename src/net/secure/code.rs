@@ -1,0 +1,244 @@
+//! A code that one person tells the other: a number and two words, such as `4-maple-otter`.
+//!
+//! The number says who is meant, where several wait. It is no secret. The words are: 16 bits, of which a
+//! stranger has three guesses.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::words::{COUNT, FIRST, SECOND};
+use crate::failure::Invalid;
+
+/// The largest number.
+const NUMBERS: u8 = 99;
+
+/// A number and two words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    number: u8,
+    first: u8,
+    second: u8,
+}
+
+impl Code {
+    /// A new code. Each pair of words is as likely as any other.
+    pub fn random() -> Self {
+        let random = SystemRandom::new();
+        loop {
+            let mut bytes = [0; 3];
+            random
+                .fill(&mut bytes)
+                .expect("the system has random numbers, or no connection could be encrypted");
+            let [number, first, second] = bytes;
+            // A byte above the last whole round of numbers is drawn again.
+            if number < NUMBERS * 2 {
+                let number = number % NUMBERS + 1;
+                return Self {
+                    number,
+                    first,
+                    second,
+                };
+            }
+        }
+    }
+
+    /// The number, which is no secret.
+    pub fn number(self) -> u8 {
+        self.number
+    }
+}
+
+/// The code as it is printed and typed.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = (
+            FIRST[usize::from(self.first)],
+            SECOND[usize::from(self.second)],
+        );
+        write!(f, "{}-{}-{}", self.number, words.0, words.1)
+    }
+}
+
+/// Without the words, for the log.
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Code({}-..)", self.number)
+    }
+}
+
+impl FromStr for Code {
+    type Err = Invalid;
+
+    /// Reads a code as a person types it: in any case, with spaces, hyphens, dots, commas or underscores
+    /// between its parts.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let between = |c: char| c.is_whitespace() || "-–—_.,".contains(c);
+        let text = text.to_lowercase();
+        let parts: Vec<&str> = text
+            .split(between)
+            .filter(|part| !part.is_empty())
+            .collect();
+        let [number, first, second] = parts[..] else {
+            return Err(Invalid::new("a code has a number and two words")
+                .hint("type it as it is printed on the other machine, such as 4-maple-otter"));
+        };
+        let number = number.parse().ok().filter(|n| (1..=NUMBERS).contains(n));
+        let Some(number) = number else {
+            return Err(Invalid::new(format!(
+                "a code begins with a number from 1 to {NUMBERS}"
+            )));
+        };
+        match (place(&FIRST, first), place(&SECOND, second)) {
+            (Some(first), Some(second)) => Ok(Self {
+                number,
+                first,
+                second,
+            }),
+            (None, _) if place(&SECOND, first).is_some() && place(&FIRST, second).is_some() => {
+                Err(Invalid::new("the two words are in the wrong order")
+                    .instead(format!("{number}-{second}-{first}")))
+            }
+            (None, _) => Err(unknown(&FIRST, first)),
+            (_, None) => Err(unknown(&SECOND, second)),
+        }
+    }
+}
+
+/// The place of a word in its list.
+fn place(list: &[&str; COUNT], word: &str) -> Option<u8> {
+    let place = list.iter().position(|known| *known == word)?;
+    u8::try_from(place).ok()
+}
+
+/// No code has such a word. The hint is the one that begins in the same way.
+fn unknown(list: &[&str; COUNT], word: &str) -> Invalid {
+    let invalid = Invalid::new(format!("no code has the word {:?}", shown(word)));
+    let start: String = word.chars().take(3).collect();
+    let near = list.iter().find(|known| known.starts_with(&start));
+    match near {
+        Some(near) if start.len() >= 3 => invalid.hint(format!("is it {near:?}?")),
+        _ => invalid.hint("listen again: each word is an English one of four to nine letters"),
+    }
+}
+
+/// The beginning of a word, since it goes into an error.
+fn shown(word: &str) -> String {
+    word.chars().take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_as_it_is_printed() {
+        for number in 1..=NUMBERS {
+            for word in 0..=u8::MAX {
+                let code = Code {
+                    number,
+                    first: word,
+                    second: word.wrapping_add(number),
+                };
+                assert_eq!(code.to_string().parse(), Ok(code));
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_as_people_type_it() {
+        let code: Code = "4-maple-otter".parse().unwrap();
+        for typed in [
+            "4 maple otter",
+            "  4-Maple-Otter\n",
+            "4 - MAPLE - OTTER",
+            "04.maple.otter",
+            "4_maple__otter",
+            "4, maple, otter.",
+            "4–maple–otter",
+        ] {
+            assert_eq!(typed.parse(), Ok(code), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_cannot_be_says_why() {
+        for (typed, why) in [
+            ("", "a code has a number and two words"),
+            ("4-maple", "a code has a number and two words"),
+            ("4-maple-otter-otter", "a code has a number and two words"),
+            ("0-maple-otter", "a code begins with a number from 1 to 99"),
+            (
+                "100-maple-otter",
+                "a code begins with a number from 1 to 99",
+            ),
+            ("maple-otter-4", "a code begins with a number from 1 to 99"),
+            ("4-otter-maple", "the two words are in the wrong order"),
+            ("4-mapel-otter", "no code has the word \"mapel\""),
+            ("4-maple-ottre", "no code has the word \"ottre\""),
+            ("4-é-otter", "no code has the word \"é\""),
+        ] {
+            let error = typed.parse::<Code>().unwrap_err();
+            assert_eq!(error.to_string(), why, "{typed:?}");
+        }
+        let near = "4-mapel-otter".parse::<Code>().unwrap_err();
+        assert_eq!(near, unknown(&FIRST, "mapel"));
+        assert!(
+            format!("{near:?}").contains("is it \\\"maple\\\"?"),
+            "{near:?}"
+        );
+    }
+
+    #[test]
+    fn the_words_can_be_told_apart() {
+        let all: HashSet<&str> = FIRST.into_iter().chain(SECOND).collect();
+        assert_eq!(all.len(), 2 * COUNT, "no word is in both lists");
+        for list in [FIRST, SECOND] {
+            let starts: HashSet<&str> = list.iter().map(|word| &word[..3]).collect();
+            assert_eq!(starts.len(), COUNT, "three letters tell a word");
+            for (index, word) in list.iter().enumerate() {
+                assert!((4..=9).contains(&word.len()), "{word}");
+                assert!(word.bytes().all(|byte| byte.is_ascii_lowercase()), "{word}");
+                for other in &list[..index] {
+                    assert!(distance(word, other) >= 3, "{word} and {other}");
+                }
+            }
+        }
+    }
+
+    /// How many letters have to be changed, added or left out to make one word of the other.
+    fn distance(a: &str, b: &str) -> usize {
+        let mut row: Vec<usize> = (0..=b.len()).collect();
+        for (i, x) in a.bytes().enumerate() {
+            let mut before = std::mem::replace(&mut row[0], i + 1);
+            for (j, y) in b.bytes().enumerate() {
+                let replaced = before + usize::from(x != y);
+                before = row[j + 1];
+                row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
+            }
+        }
+        row[b.len()]
+    }
+
+    #[test]
+    fn random_codes_use_all_words_and_numbers() {
+        let mut seen = (HashSet::new(), HashSet::new(), HashSet::new());
+        for _ in 0..10_000 {
+            let code = Code::random();
+            seen.0.insert(code.number);
+            seen.1.insert(code.first);
+            seen.2.insert(code.second);
+        }
+        assert_eq!(seen.0, (1..=NUMBERS).collect());
+        assert_eq!((seen.1.len(), seen.2.len()), (COUNT, COUNT));
+    }
+
+    #[test]
+    fn the_log_never_has_the_words() {
+        let code: Code = "4-maple-otter".parse().unwrap();
+        assert_eq!(format!("{code:?}"), "Code(4-..)");
+    }
+}

@@ -1,0 +1,29 @@
+//! Encrypted connections: who may connect, the handshake that proves it, and what is sealed after it.
+//! docs/security.md says what this protects against, and from which documents each part comes.
+
+mod admission;
+pub mod code;
+pub mod guesses;
+pub mod handshake;
+#[cfg(test)]
+mod handshake_tests;
+pub mod key;
+mod limits;
+mod noise;
+mod passphrase;
+mod psk;
+mod record;
+mod sealed;
+#[cfg(test)]
+mod sealed_tests;
+mod secret;
+mod words;
+
+pub use admission::{Refused, Unsafe, admit, prove};
+pub use code::Code;
+pub use guesses::Uses;
+pub use key::{Key, KeyText};
+pub use limits::{HANDSHAKE_LIMIT, HandshakeLimits};
+pub use noise::Suite;
+pub use sealed::{SealedReader, SealedStream, SealedWriter};
+pub use secret::Secret;

@@ -1,0 +1,384 @@
+//! An encrypted connection over TCP: the half that reads and the half that writes.
+//!
+//! A newer frame may replace a frame until the first byte of that has left. So nothing is sealed before
+//! the socket can take it, as a sealed record cannot be taken back: its number is used up. The unsent end
+//! of a record is kept, and leaves before anything else.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::coop;
+
+use super::handshake::Channel;
+use super::noise::Unreadable;
+use super::record::{LENGTH_BYTES, Opener, PLAIN_LIMIT, RECORD_LIMIT, Sealer};
+
+/// The least and the most bytes that are sealed for one write. It grows while the socket takes all of
+/// them, so a fast viewer's frame leaves in one write, and a slow viewer holds little memory.
+const LEAST_BATCH: usize = PLAIN_LIMIT;
+const MOST_BATCH: usize = 8 * PLAIN_LIMIT;
+/// The first and the largest size of the memory for records that were read. It doubles when it was full.
+const FIRST_READ: usize = 4 * 1024;
+const MOST_READ: usize = 2 * RECORD_LIMIT;
+
+thread_local! {
+    /// The records of one write. All connections of a thread use the same memory, which stays in the
+    /// processor's cache.
+    static SEALED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A TCP connection after the handshake.
+#[derive(Debug)]
+pub struct SealedStream {
+    stream: TcpStream,
+    channel: Channel,
+}
+
+impl SealedStream {
+    /// The connection over which `channel` was agreed on.
+    pub fn new(stream: TcpStream, channel: Channel) -> Self {
+        Self { stream, channel }
+    }
+
+    /// The connection below.
+    pub fn tcp(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Both halves, each with an owner of its own.
+    pub fn split(self) -> (SealedReader<OwnedReadHalf>, SealedWriter) {
+        let (read, write) = self.stream.into_split();
+        let opener = Opener::new(self.channel.receiving);
+        let sealer = Sealer::new(self.channel.sending, Instant::now());
+        (
+            SealedReader::new(read, opener),
+            SealedWriter::new(write, sealer),
+        )
+    }
+}
+
+/// Reads and opens the records of the other side.
+#[derive(Debug)]
+pub struct SealedReader<R> {
+    stream: R,
+    opener: Opener,
+    /// Bytes that were read: those from `start` to `end` were not opened yet.
+    records: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Opened bytes that the caller had no room for, from `plain_start` on.
+    plain: Vec<u8>,
+    plain_start: usize,
+}
+
+impl<R> SealedReader<R> {
+    pub(super) fn new(stream: R, opener: Opener) -> Self {
+        Self {
+            stream,
+            opener,
+            records: Vec::new(),
+            start: 0,
+            end: 0,
+            plain: Vec::new(),
+            plain_start: 0,
+        }
+    }
+
+    /// Opens the next record, if all of it is there. It goes straight into `room` where that is long
+    /// enough. Returns whether there was one.
+    fn open(&mut self, room: &mut ReadBuf<'_>) -> io::Result<bool> {
+        let read = &self.records[self.start..self.end];
+        let record = Opener::length(read).and_then(|length| read.get(..length));
+        let Some(record) = record else {
+            return Ok(false);
+        };
+        let sealed = record.len() - LENGTH_BYTES;
+        if room.remaining() >= sealed {
+            let out = room.initialize_unfilled_to(sealed);
+            let count = self.opener.open(record, out).map_err(altered)?;
+            room.advance(count);
+        } else {
+            self.plain.resize(sealed, 0);
+            self.plain_start = 0;
+            let opened = self.opener.open(record, &mut self.plain);
+            self.plain.truncate(opened.unwrap_or_default());
+            opened.map_err(altered)?;
+        }
+        self.start += record.len();
+        Ok(true)
+    }
+
+    /// Gives the caller what was opened before. Returns whether there was anything.
+    fn give(&mut self, room: &mut ReadBuf<'_>) -> bool {
+        let left = &self.plain[self.plain_start..];
+        let count = left.len().min(room.remaining());
+        room.put_slice(&left[..count]);
+        self.plain_start += count;
+        count > 0
+    }
+
+    /// Makes room behind the bytes that were read, for a whole record at least.
+    fn make_room(&mut self) {
+        let was_full = self.end == self.records.len();
+        self.records.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        let needed = Opener::length(&self.records[..self.end]).unwrap_or(LENGTH_BYTES);
+        let size = match was_full {
+            true => (2 * self.records.len()).clamp(FIRST_READ, MOST_READ),
+            false => self.records.len(),
+        };
+        self.records.resize(size.max(needed), 0);
+    }
+}
+
+#[cfg(test)]
+impl<R> SealedReader<R> {
+    /// The memory that it holds, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.records.capacity() + self.kept()
+    }
+
+    /// The memory for opened bytes that the caller has no room for, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.plain.capacity()
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for SealedReader<R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = room.filled().len();
+        loop {
+            // Whatever was opened before an error is whole, and goes first.
+            if this.give(room) || room.filled().len() > before || room.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            // A new key opens to nothing.
+            if this.open(room)? {
+                continue;
+            }
+            this.make_room();
+            let mut space = ReadBuf::new(&mut this.records[this.end..]);
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut space))?;
+            match space.filled().len() {
+                0 if this.end == 0 => return Poll::Ready(Ok(())),
+                0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                count => this.end += count,
+            }
+        }
+    }
+}
+
+/// Seals and writes what this side sends.
+#[derive(Debug)]
+pub struct SealedWriter {
+    out: OwnedWriteHalf,
+    sealer: Sealer,
+    /// Sealed bytes that the socket has not taken, from `sent` on.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// Bytes that were sealed but not yet counted as written: the caller passes them again.
+    owed: usize,
+    /// The most bytes to seal for the next write.
+    batch: usize,
+}
+
+impl SealedWriter {
+    pub(super) fn new(out: OwnedWriteHalf, sealer: Sealer) -> Self {
+        Self {
+            out,
+            sealer,
+            unsent: Vec::new(),
+            sent: 0,
+            owed: 0,
+            batch: LEAST_BATCH,
+        }
+    }
+
+    /// Waits until the connection can be written to. A write may still find no room.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn ready(&self) -> io::Result<()> {
+        self.out.writable().await
+    }
+
+    /// Writes as much of `parts` as there is room for now. Returns the number of bytes written. All of
+    /// them count as written only when the socket has taken all that was sealed. A caller that has begun
+    /// goes on with the rest, as it has to over plain TCP.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is no room and none of these bytes was sealed, or the connection failed.
+    pub fn try_write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send_unsent()?;
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let mut done = self.owed.min(total);
+        self.owed -= done;
+        while done < total {
+            match self.check_room() {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && done > 0 => break,
+                Err(e) => return Err(e),
+            }
+            let mut rest = Parts { parts, done };
+            let (sealed, is_sent) = self.seal_and_send(&mut rest)?;
+            done += sealed;
+            if !is_sent {
+                self.owed = 1;
+                return Ok(done - 1);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes all of `bytes`, however long that takes.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn write_all(&mut self, bytes: &mut impl Buf) -> io::Result<()> {
+        let owed = self.owed.min(bytes.remaining());
+        bytes.advance(owed);
+        self.owed -= owed;
+        loop {
+            self.write_unsent().await?;
+            if !bytes.has_remaining() {
+                return Ok(());
+            }
+            coop::consume_budget().await;
+            match self.check_room() {
+                Ok(()) => drop(self.seal_and_send(bytes)?),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.out.writable().await?,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Ends the outgoing stream. The other half still reads.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.write_unsent().await?;
+        self.out.shutdown().await
+    }
+
+    /// Seals bytes for one write, and writes them. Returns their number before they were sealed, and
+    /// whether the socket has taken all of them. The rest of them is kept.
+    fn seal_and_send(&mut self, bytes: &mut impl Buf) -> io::Result<(usize, bool)> {
+        SEALED.with_borrow_mut(|sealed| {
+            sealed.clear();
+            let (mut count, now) = (0, Instant::now());
+            // Each part begins a record: so the head of a frame is one, and the frame itself is opened
+            // straight into its place.
+            while bytes.has_remaining() && count < self.batch {
+                let part = bytes.chunk();
+                let part = &part[..part.len().min(PLAIN_LIMIT)];
+                self.sealer.seal(part, now, sealed).map_err(altered)?;
+                count += part.len();
+                bytes.advance(part.len());
+            }
+            let sent = match self.out.try_write(sealed) {
+                Ok(sent) => sent,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(e) => return Err(e),
+            };
+            let is_sent = sent == sealed.len();
+            if is_sent {
+                self.batch = (2 * self.batch).min(MOST_BATCH);
+            } else {
+                self.unsent.extend_from_slice(&sealed[sent..]);
+                self.batch = LEAST_BATCH;
+            }
+            Ok((count, is_sent))
+        })
+    }
+
+    /// Writes what was sealed before.
+    fn send_unsent(&mut self) -> io::Result<()> {
+        while self.sent < self.unsent.len() {
+            self.sent += self.out.try_write(&self.unsent[self.sent..])?;
+        }
+        // Most connections never have any, so no memory is kept for the next time.
+        (self.unsent, self.sent) = (Vec::new(), 0);
+        Ok(())
+    }
+
+    async fn write_unsent(&mut self) -> io::Result<()> {
+        loop {
+            match self.send_unsent() {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.out.writable().await?,
+                sent => return sent,
+            }
+        }
+    }
+
+    /// Whether the socket takes a byte now. The runtime knows that only from the last write.
+    #[cfg(unix)]
+    fn check_room(&self) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stream: &TcpStream = self.out.as_ref();
+        stream.try_io(tokio::io::Interest::WRITABLE, || {
+            let mut sockets = [PollFd::new(stream, PollFlags::OUT)];
+            let now = Timespec::default();
+            match poll(&mut sockets, Some(&now)) {
+                Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+                // A failed connection reports the failure when it is written to.
+                Ok(_) => Ok(()),
+                Err(e) => Err(e.into()),
+            }
+        })
+    }
+
+    /// There is no cheap question for it, so the first record is sealed when the last write had room.
+    #[cfg(not(unix))]
+    fn check_room(&self) -> io::Result<()> {
+        let stream: &TcpStream = self.out.as_ref();
+        stream.try_io(tokio::io::Interest::WRITABLE, || Ok(()))
+    }
+}
+
+/// The parts of a message from a place on.
+struct Parts<'a> {
+    parts: &'a [IoSlice<'a>],
+    done: usize,
+}
+
+impl Buf for Parts<'_> {
+    fn remaining(&self) -> usize {
+        let total: usize = self.parts.iter().map(|part| part.len()).sum();
+        total - self.done
+    }
+
+    fn chunk(&self) -> &[u8] {
+        let mut done = self.done;
+        for part in self.parts {
+            match part.get(done..) {
+                Some([]) | None => done -= part.len(),
+                Some(rest) => return rest,
+            }
+        }
+        &[]
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.done += count;
+    }
+}
+
+fn altered(_: Unreadable) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the encrypted bytes were altered on their way",
+    )
+}
