@@ -21,6 +21,7 @@ use std::io;
 use spake2::{Ed25519Group, Identity, Password, Spake2};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use zeroize::Zeroizing;
 
 use super::code::Code;
 use super::guesses::{Attempt, Wrong};
@@ -142,6 +143,7 @@ where
                 false => DialError::Io(e),
             })?;
             let shared = spake.finish(&theirs).map_err(|_| DialError::Unproven)?;
+            let shared = Zeroizing::new(shared);
             let psk = psk_of(&shared);
             let mut noise = Handshake::first(suite, &psk, &prologue(&[&opening, &theirs]));
             let guess = Guess::begin(secret, attempt);
@@ -158,7 +160,7 @@ where
                     Wrong::Over => DialError::DeadCode,
                 });
             }
-            match guess.right(again(&psk, &noise)) {
+            match guess.right(again(&shared, &noise)) {
                 true => Ok(channel(noise)),
                 false => Err(DialError::DeadCode),
             }
@@ -237,6 +239,7 @@ where
     let (spake, message) =
         Spake2::<Ed25519Group>::start_b(&password(attempt.code()), &dials(), &waits());
     let shared = spake.finish(&theirs).map_err(|_| AcceptError::NoCode)?;
+    let shared = Zeroizing::new(shared);
     write(stream, &message).await.map_err(AcceptError::Io)?;
     let psk = psk_of(&shared);
     let said = prologue(&[&opening, &[number], &theirs, &message]);
@@ -250,7 +253,7 @@ where
         });
     }
     let answer = noise.write();
-    if !secret.right(attempt, again(&psk, &noise)) {
+    if !secret.right(attempt, again(&shared, &noise)) {
         return Err(AcceptError::DeadCode);
     }
     write(stream, &answer).await.map_err(AcceptError::Io)?;
@@ -302,8 +305,8 @@ fn psk_of(shared: &[u8]) -> Psk {
 }
 
 /// The key with which the same two sides connect again.
-fn again(psk: &Psk, noise: &Handshake) -> Psk {
-    Psk::derive(&noise.hash(), psk.bytes(), b"vidchat connects again 1")
+fn again(shared: &[u8], noise: &Handshake) -> Psk {
+    Psk::derive(&noise.hash(), shared, b"vidchat connects again 1")
 }
 
 async fn read<const N: usize>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; N]> {

@@ -3,11 +3,14 @@
 
 mod admission;
 pub mod code;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod guesses;
 pub mod handshake;
 #[cfg(test)]
 mod handshake_tests;
 pub mod key;
+mod key_file;
 mod limits;
 mod noise;
 mod passphrase;
@@ -17,12 +20,15 @@ mod sealed;
 #[cfg(test)]
 mod sealed_tests;
 mod secret;
+#[cfg(test)]
+mod speed_tests;
 mod words;
 
 pub use admission::{Refused, Unsafe, admit, prove};
 pub use code::Code;
 pub use guesses::Uses;
 pub use key::{Key, KeyText};
+pub use key_file::{read_key_file, write_key_file};
 pub use limits::{HANDSHAKE_LIMIT, HandshakeLimits};
 pub use noise::Suite;
 pub use sealed::{SealedReader, SealedStream, SealedWriter};

@@ -59,7 +59,7 @@ const STAIRCASES: &[(&str, &[&[&str]])] = &[
             &["gst"],
         ],
     ),
-    ("net", &[&["sender", "receiver"], &["hub"]]),
+    ("net", &[&["sender", "receiver"], &["hub", "secure"]]),
     ("commands", &[&["demo"], &["send"], &["recv"]]),
 ];
 
