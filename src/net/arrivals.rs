@@ -33,20 +33,33 @@ impl Arrivals {
     pub fn begin(self: &Arc<Self>, subnet: Subnet, limit: usize) -> Option<Arrival> {
         let mut waiting = self.0.lock();
         if waiting.len() >= limit {
-            let subnets = waiting.iter().map(|waiting| waiting.subnet);
-            let most = displaceable(subnets, subnet)?;
-            let oldest = waiting.iter().position(|waiting| waiting.subnet == most)?;
+            let oldest = oldest_of_most(&waiting, subnet)?;
             waiting.remove(oldest).displaced.notify_one();
         }
+        Some(self.add(&mut waiting, subnet))
+    }
+
+    /// As [`Self::begin`], but a connection always finds a place: where no network has more than its own,
+    /// that of the oldest of all. It is for a step that an honest peer ends at once.
+    pub fn begin_always(self: &Arc<Self>, subnet: Subnet, limit: usize) -> Arrival {
+        let mut waiting = self.0.lock();
+        if waiting.len() >= limit {
+            let oldest = oldest_of_most(&waiting, subnet).unwrap_or(0);
+            waiting.remove(oldest).displaced.notify_one();
+        }
+        self.add(&mut waiting, subnet)
+    }
+
+    fn add(self: &Arc<Self>, waiting: &mut Vec<Waiting>, subnet: Subnet) -> Arrival {
         let displaced = Arc::new(Notify::new());
         waiting.push(Waiting {
             subnet,
             displaced: Arc::clone(&displaced),
         });
-        Some(Arrival {
+        Arrival {
             arrivals: Arc::clone(self),
             displaced,
-        })
+        }
     }
 
     /// The number of connections of this network that were not let in yet.
@@ -72,6 +85,12 @@ impl Drop for Arrival {
         let mut waiting = self.arrivals.0.lock();
         waiting.retain(|waiting| !Arc::ptr_eq(&waiting.displaced, &self.displaced));
     }
+}
+
+/// The place of the oldest connection from the network that has most, if `newcomer` may have it.
+fn oldest_of_most(waiting: &[Waiting], newcomer: Subnet) -> Option<usize> {
+    let most = displaceable(waiting.iter().map(|waiting| waiting.subnet), newcomer)?;
+    waiting.iter().position(|waiting| waiting.subnet == most)
 }
 
 /// The network with the most of `places`, if it would still have as many as `newcomer` after giving

@@ -31,7 +31,7 @@ pub enum Refused {
     #[error("closed at once, as its network has failed too often")]
     Pause,
     /// There are too many unfinished handshakes.
-    #[error("closed at once, as too many others have not proved the key or code")]
+    #[error("closed, as too many others have not proved the key or code")]
     Crowd,
 }
 

@@ -120,13 +120,13 @@ where
             let mut noise = Handshake::first(suite, &psk, &prologue(&[&opening]));
             let first = [&opening[..], &noise.write()].concat();
             write(stream, &first).await.map_err(DialError::Io)?;
-            let answer = read(stream).await.map_err(|e| match is_end(&e) {
-                // A waiting side that has started anew knows no earlier peers.
-                true => {
-                    secret.forget(&psk);
-                    DialError::OtherKey
+            let answer = read(stream).await.map_err(|e| {
+                if !is_end(&e) {
+                    return DialError::Io(e);
                 }
-                false => DialError::Io(e),
+                // A waiting side that has started anew knows no earlier peers.
+                secret.forget(&psk);
+                DialError::OtherKey
             })?;
             noise.read(&answer).map_err(|_| DialError::Unproven)?;
             Ok(channel(noise))
@@ -138,9 +138,12 @@ where
             let number = code.number();
             let opening = [&MAGIC[..], &[kind(suite, true), number], &message].concat();
             write(stream, &opening).await.map_err(DialError::Io)?;
-            let theirs: [u8; SPAKE_BYTES] = read(stream).await.map_err(|e| match is_end(&e) {
-                true => DialError::NoSuchCode(number),
-                false => DialError::Io(e),
+            let theirs: [u8; SPAKE_BYTES] = read(stream).await.map_err(|e| {
+                if is_end(&e) {
+                    DialError::NoSuchCode(number)
+                } else {
+                    DialError::Io(e)
+                }
             })?;
             let shared = spake.finish(&theirs).map_err(|_| DialError::Unproven)?;
             let shared = Zeroizing::new(shared);
@@ -160,9 +163,10 @@ where
                     Wrong::Over => DialError::DeadCode,
                 });
             }
-            match guess.right(again(&shared, &noise)) {
-                true => Ok(channel(noise)),
-                false => Err(DialError::DeadCode),
+            if guess.right(again(&shared, &noise)) {
+                Ok(channel(noise))
+            } else {
+                Err(DialError::DeadCode)
             }
         }
     }

@@ -236,47 +236,47 @@ async fn no_byte_of_a_handshake_can_be_altered_left_out_or_repeated() {
         (Suite::ChaChaPoly, false),
         (Suite::AesGcm, true),
     ] {
-        {
-            let (there, back) = match has_code {
-                false => (KEY_OPENING, 48),
-                true => (CODE_OPENING + 48, 33 + 48),
-            };
-            for place in 0..there + back {
-                for change in [
-                    |place: usize, byte: u8| vec![byte ^ 1 << (place % 8)],
-                    |_, _| vec![],
-                    |_, byte| vec![byte, byte],
-                ] {
-                    let key = key();
-                    let (dials, waits) = match has_code {
-                        false => (key.clone(), key),
-                        true => same_code(Uses::Many),
-                    };
-                    let at = |wanted: Option<usize>| {
-                        move |now: usize, byte: u8| match wanted {
-                            Some(place) if place == now => change(now, byte),
-                            _ => vec![byte],
-                        }
-                    };
-                    let (dialled, accepted, ..) = between(
-                        (&dials, &waits),
-                        suite,
-                        at((place < there).then_some(place)),
-                        at(place.checked_sub(there)),
-                    )
-                    .await;
-                    let what = format!("{suite:?}, code {has_code}, byte {place}");
-                    match (dialled, accepted) {
-                        // A last byte that is repeated is the first one of a record.
-                        (Ok(mut dialled), Ok(mut accepted)) => {
-                            let is_last = place + 1 == there || place + 1 == there + back;
-                            assert!(is_last, "{what}");
-                            assert!(understand(&mut dialled, &mut accepted), "{what}");
-                        }
-                        // The waiting side cannot know whether its last message arrives.
-                        (Err(_), _) => {}
-                        (Ok(_), Err(_)) => panic!("{what}: the dialling side believes it"),
+        let (there, back) = if has_code {
+            (CODE_OPENING + 48, 33 + 48)
+        } else {
+            (KEY_OPENING, 48)
+        };
+        for place in 0..there + back {
+            for change in [
+                |place: usize, byte: u8| vec![byte ^ 1 << (place % 8)],
+                |_, _| vec![],
+                |_, byte| vec![byte, byte],
+            ] {
+                let key = key();
+                let (dials, waits) = if has_code {
+                    same_code(Uses::Many)
+                } else {
+                    (key.clone(), key)
+                };
+                let at = |wanted: Option<usize>| {
+                    move |now: usize, byte: u8| match wanted {
+                        Some(place) if place == now => change(now, byte),
+                        _ => vec![byte],
                     }
+                };
+                let (dialled, accepted, ..) = between(
+                    (&dials, &waits),
+                    suite,
+                    at((place < there).then_some(place)),
+                    at(place.checked_sub(there)),
+                )
+                .await;
+                let what = format!("{suite:?}, code {has_code}, byte {place}");
+                match (dialled, accepted) {
+                    // A last byte that is repeated is the first one of a record.
+                    (Ok(mut dialled), Ok(mut accepted)) => {
+                        let is_last = place + 1 == there || place + 1 == there + back;
+                        assert!(is_last, "{what}");
+                        assert!(understand(&mut dialled, &mut accepted), "{what}");
+                    }
+                    // The waiting side cannot know whether its last message arrives.
+                    (Err(_), _) => {}
+                    (Ok(_), Err(_)) => panic!("{what}: the dialling side believes it"),
                 }
             }
         }
@@ -332,9 +332,10 @@ async fn a_recorded_connection_cannot_be_repeated() {
 async fn two_connections_cannot_be_swapped() {
     for has_code in [false, true] {
         let key = key();
-        let (dials, waits) = match has_code {
-            false => (key.clone(), key),
-            true => same_code(Uses::Many),
+        let (dials, waits) = if has_code {
+            same_code(Uses::Many)
+        } else {
+            (key.clone(), key)
         };
         let [near, far] = [(); 2].map(|()| [duplex(1024), duplex(1024)]);
         let [(d0, n0), (d1, n1)] = near;

@@ -47,13 +47,13 @@ struct Failed {
 pub enum Refusal {
     /// Its network has failed too often of late.
     Pause,
-    /// There are too many unfinished handshakes, of its own network or of all together.
+    /// Its network has too many unfinished handshakes.
     Crowd,
 }
 
 impl HandshakeLimits {
-    /// Begins a handshake. It ends when the arrival is dropped. Where there are too many, one from
-    /// another network may take the place of the oldest.
+    /// Begins a handshake. It ends when the arrival is dropped. Where there are too many, it takes the place
+    /// of the oldest: an honest one is over after a round trip.
     pub(in crate::net) fn begin(&self, peer: IpAddr, now: Instant) -> Result<Arrival, Refusal> {
         let subnet = Subnet::from(peer);
         if self.failures.lock().pauses(subnet, now) {
@@ -62,7 +62,7 @@ impl HandshakeLimits {
         if self.unfinished.count(subnet) >= OF_ONE {
             return Err(Refusal::Crowd);
         }
-        self.unfinished.begin(subnet, OF_ALL).ok_or(Refusal::Crowd)
+        Ok(self.unfinished.begin_always(subnet, OF_ALL))
     }
 
     /// Notes a handshake that came to nothing.
@@ -136,6 +136,18 @@ mod tests {
         assert!(newcomer.is_ok(), "in the place of the one that has four");
         open.truncate(1);
         assert!(limits.begin(address(0), now).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_addresses_keeps_no_newcomer_out() {
+        let (limits, now) = (HandshakeLimits::default(), Instant::now());
+        let crowd: Vec<_> = (0..OF_ALL as u32)
+            .map(|number| limits.begin(address(number), now).unwrap())
+            .collect();
+        let newcomer = limits.begin(address(99), now);
+        assert!(newcomer.is_ok());
+        // The oldest one has lost its place.
+        crowd[0].displaced().await;
     }
 
     #[test]

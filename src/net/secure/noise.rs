@@ -101,9 +101,12 @@ impl Handshake {
         let builder = Builder::new(suite.params()).psk(0, psk.bytes());
         let state = builder
             .and_then(|builder| builder.prologue(prologue))
-            .and_then(|builder| match is_first {
-                true => builder.build_initiator(),
-                false => builder.build_responder(),
+            .and_then(|builder| {
+                if is_first {
+                    builder.build_initiator()
+                } else {
+                    builder.build_responder()
+                }
             });
         let state = state.expect("the pattern needs one key at place 0, and a prologue");
         Self { state, suite }
@@ -113,7 +116,7 @@ impl Handshake {
     pub fn write(&mut self) -> [u8; HANDSHAKE_BYTES] {
         let mut message = [0; HANDSHAKE_BYTES];
         let written = self.state.write_message(&[], &mut message);
-        let count = written.expect("it is this side's turn, and the message has room");
+        let count = written.expect("it is this side's turn, and the system has random numbers");
         assert_eq!(count, HANDSHAKE_BYTES, "a message of this pattern");
         message
     }
@@ -137,9 +140,10 @@ impl Handshake {
             cipher: self.suite.cipher(key),
             count: 0,
         };
-        match is_first {
-            true => (half(&first), half(&second)),
-            false => (half(&second), half(&first)),
+        if is_first {
+            (half(&first), half(&second))
+        } else {
+            (half(&second), half(&first))
         }
     }
 

@@ -194,7 +194,8 @@ mod tests {
             };
             (0..4).map(&mut record).collect()
         };
-        let changes: [(&str, fn(&mut Vec<Vec<u8>>), usize); 5] = [
+        type Change = fn(&mut Vec<Vec<u8>>);
+        let changes: [(&str, Change, usize); 5] = [
             ("cut", |records| records[2].truncate(50), 2),
             ("dropped", |records| drop(records.remove(1)), 1),
             (

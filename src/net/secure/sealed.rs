@@ -130,9 +130,10 @@ impl<R> SealedReader<R> {
         self.records.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         let needed = Opener::length(&self.records[..self.end]).unwrap_or(LENGTH_BYTES);
-        let size = match was_full {
-            true => (2 * self.records.len()).clamp(FIRST_READ, MOST_READ),
-            false => self.records.len(),
+        let size = if was_full {
+            (2 * self.records.len()).clamp(FIRST_READ, MOST_READ)
+        } else {
+            self.records.len()
         };
         self.records.resize(size.max(needed), 0);
     }

@@ -13,7 +13,7 @@ use super::noise::Suite;
 use super::record::{LENGTH_BYTES, Opener, PLAIN_LIMIT, RECORD_LIMIT, Sealer};
 use super::sealed::{SealedReader, SealedStream, SealedWriter};
 
-/// Two ends of a TCP connection whose buffers are small.
+/// Two ends of a TCP connection that takes little at once.
 async fn sockets() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -22,7 +22,6 @@ async fn sockets() -> (TcpStream, TcpStream) {
     for stream in [&near, &far] {
         let socket = socket2::SockRef::from(stream);
         socket.set_send_buffer_size(16 * 1024).unwrap();
-        socket.set_recv_buffer_size(16 * 1024).unwrap();
     }
     (near, far)
 }
