@@ -186,14 +186,26 @@ async fn the_side_that_dials_gives_its_code_three_times_to_a_wrong_one() {
     assert_eq!(said, b"");
 }
 
-/// It may answer nothing after it has the proof: that is a guess too.
+/// It may answer nothing after it has the proof, and keep the connection open: that is a guess too.
 #[tokio::test(start_paused = true)]
 async fn a_silent_wrong_side_has_no_more_guesses() {
     let (dials, waits) = same_code(Uses::Many);
     for _ in 0..3 {
-        let silent = |place: usize, byte| if place < 33 { vec![byte] } else { vec![] };
-        let (dialled, ..) = between((&dials, &waits), Suite::AesGcm, unchanged, silent).await;
-        assert!(dialled.is_err());
+        let ((near, mut between), (mut there, far)) = (duplex(1024), duplex(1024));
+        let silent = async {
+            let (mut opening, mut answer) = ([0; CODE_OPENING], [0; 33]);
+            between.read_exact(&mut opening).await.unwrap();
+            there.write_all(&opening).await.unwrap();
+            there.read_exact(&mut answer).await.unwrap();
+            between.write_all(&answer).await.unwrap();
+            between.read_exact(&mut [0; 48]).await.unwrap();
+        };
+        let (dialled, ..) = tokio::join!(
+            dialling(near, dials.clone(), Suite::AesGcm),
+            accepting(far, waits.clone()),
+            silent,
+        );
+        assert!(matches!(dialled, Err(None)), "it has waited");
     }
     assert!(dials.is_dead());
 }

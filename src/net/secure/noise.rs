@@ -255,6 +255,15 @@ mod tests {
     }
 
     #[test]
+    fn both_sides_have_to_have_seen_the_same_before() {
+        for suite in Suite::ALL {
+            let mut first = Handshake::first(suite, &psk(), b"one");
+            let mut second = Handshake::second(suite, &psk(), b"other");
+            assert_eq!(second.read(&first.write()), Err(Unproven));
+        }
+    }
+
+    #[test]
     fn no_number_is_used_twice() {
         let mut half = Half {
             cipher: Suite::AesGcm.cipher(&[7; 32]),
