@@ -1,7 +1,7 @@
 //! The window of the pipelines that show video: it shows a canvas, or names the window of a sink of
 //! its own.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -168,12 +168,7 @@ impl Window {
             },
         );
         let own = Arc::new(opened.map_err(cannot_open)?);
-        let shown: Weak<window::Window> = Arc::downgrade(&own);
-        self.canvas.on_change(move || {
-            if let Some(own) = shown.upgrade() {
-                own.redraw();
-            }
-        });
+        self.canvas.on_change(&own, |own| own.redraw());
         own.redraw();
         tracing::debug!("window: open on {desktop:?}");
         self.shared.lock().own = Some(own);

@@ -4,6 +4,7 @@
 mod drawing;
 pub mod half_blocks;
 pub mod kitty;
+pub mod labels;
 mod pace;
 pub mod palette;
 pub mod sixel;
@@ -107,8 +108,8 @@ impl Terminal {
     fn open(canvas: &Canvas, title: &str) -> Outcome<Self> {
         check()?;
         let slot = Arc::new(Slot::default());
-        let (drawn, again, changed) = (Arc::clone(&slot), Arc::clone(&slot), Arc::clone(&slot));
-        canvas.on_change(move || changed.draw());
+        let (drawn, again) = (Arc::clone(&slot), Arc::clone(&slot));
+        canvas.on_change(&slot, Slot::draw);
         let (keyed, title) = (canvas.clone(), title.to_owned());
         let screen = AlternateScreen::enter(
             move |anew| again.wake(anew),
