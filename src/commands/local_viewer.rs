@@ -34,6 +34,8 @@ pub struct LocalViewer {
 
 enum Command {
     Cover(String),
+    Blank(String),
+    Title(String),
     Replace(PipelineFile),
     /// Show the rest of the stream and end. A pipeline that takes no frames yet has this long.
     Finish(Duration),
@@ -72,6 +74,17 @@ impl LocalViewer {
     /// Covers the picture with `text` until the next frame.
     pub fn cover(&self, text: &str) {
         self.tell(Command::Cover(text.to_owned()));
+    }
+
+    /// Forgets the last frame and shows `text` alone, until the next frame. Call it when the hub gets
+    /// no frame any more.
+    pub fn blank(&self, text: &str) {
+        self.tell(Command::Blank(text.to_owned()));
+    }
+
+    /// Changes the window's title.
+    pub fn set_title(&self, title: &str) {
+        self.tell(Command::Title(title.to_owned()));
     }
 
     /// Changes to another pipeline. [`PlayerEvent::Replaced`] or [`PlayerEvent::Kept`] gives the
@@ -139,6 +152,8 @@ impl Watcher {
                 },
                 command = self.commands.recv() => match command {
                     Some(Command::Cover(text)) => self.player.cover(&text),
+                    Some(Command::Blank(text)) => self.player.blank(&text),
+                    Some(Command::Title(title)) => self.player.set_title(&title),
                     Some(Command::Replace(file)) => self.player.replace(file),
                     Some(Command::Finish(limit)) if self.hub.has_ended() => {
                         self.give_up_at = Some(Instant::now() + limit);

@@ -29,6 +29,7 @@ pub(super) enum Command {
     ),
     Redraw(u64),
     Natural(u64, (u32, u32)),
+    Title(u64, String),
     Close(u64),
     /// Ends the event loop.
     #[cfg(target_os = "macos")]
@@ -220,6 +221,11 @@ impl ApplicationHandler<Command> for Windows {
             Command::Natural(id, natural) => {
                 if let Some(window) = self.open.get_mut(&id) {
                     window.set_natural(natural);
+                }
+            }
+            Command::Title(id, title) => {
+                if let Some(window) = self.open.get_mut(&id) {
+                    window.set_title(title);
                 }
             }
             Command::Close(id) => {

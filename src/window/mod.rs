@@ -64,6 +64,11 @@ impl Window {
         self.tell(Command::Natural(self.id, natural));
     }
 
+    /// Changes the title.
+    pub fn set_title(&self, title: &str) {
+        self.tell(Command::Title(self.id, title.to_owned()));
+    }
+
     fn tell(&self, command: Command) {
         // Where the event loop has ended, that has been told.
         let _ = self.loop_.send(command);

@@ -285,6 +285,9 @@ impl<'a> VideoDisplay<'a> {
                 if let Some(more) = self.limits.name.note(now) {
                     info!("sender {target}: connected to {from:?}{more}");
                 }
+                if let Some(viewer) = &self.viewer {
+                    viewer.set_title(&title(&from));
+                }
                 self.sender = from;
             }
             return;
@@ -294,7 +297,7 @@ impl<'a> VideoDisplay<'a> {
         let options = LocalViewerOptions {
             player: PlayerOptions {
                 values: self.options.values.clone(),
-                title: format!("RECEIVING VIDEO from {from}"),
+                title: title(&from),
                 enough: self.options.frames,
                 shown: Arc::clone(&self.shown),
                 seen: Some(Arc::new(move |header: &FrameHeader| meter.shown(header))),
@@ -345,6 +348,11 @@ impl<'a> VideoDisplay<'a> {
         }
         self.outage = None;
     }
+}
+
+/// The title of the window for frames of a sender of this name.
+fn title(sender: &str) -> String {
+    format!("RECEIVING VIDEO from {sender}")
 }
 
 /// How long no frame is shown before a stream is frozen, for the frames a second that its caps

@@ -72,7 +72,8 @@ pub fn lines(text: &str, width: usize) -> Vec<String> {
             let space = rest[..=width].iter().rposition(|c| *c == ' ');
             let end = space.filter(|end| *end > 0).unwrap_or(width);
             let after = rest[end..].iter().take_while(|c| **c == ' ').count();
-            wrapped.push(rest[..end].iter().collect());
+            let line: String = rest[..end].iter().collect();
+            wrapped.push(line.trim_end_matches(' ').to_owned());
             rest.drain(..end + after);
         }
         wrapped.push(rest.into_iter().collect());
@@ -93,6 +94,7 @@ mod tests {
             ("a reconnecting", 8, &["a", "reconnec", "ting"]),
             ("q  quit\nf  full", 8, &["q  quit", "f  full"]),
             ("q   a b", 5, &["q   a", "b"]),
+            ("q   a", 3, &["q", "a"]),
             ("(3\u{a0}s)", 3, &["(3\u{a0}", "s)"]),
             ("  x", 1, &["", "x"]),
             ("", 3, &[]),
@@ -128,7 +130,7 @@ mod tests {
                 "anna",
                 [
                     "............",
-                    ".... anna ..",
+                    "... anna ...",
                     "............",
                     "............",
                 ],
@@ -139,7 +141,7 @@ mod tests {
                 [
                     "............",
                     "............",
-                    ".... anna ..",
+                    "... anna ...",
                     "............",
                 ],
             ),
@@ -169,7 +171,7 @@ mod tests {
                 [
                     "............",
                     "............",
-                    "... ??é ....",
+                    ".... ??é ...",
                     "............",
                 ],
             ),
