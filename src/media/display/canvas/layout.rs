@@ -17,8 +17,10 @@ pub enum Layout {
 const SMALL: usize = 5;
 /// The distance of a small seat from the edge, and of two of them.
 const MARGIN: usize = 8;
-/// It is no more than this part of the canvas' width, as in a terminal of blocks.
+/// It is no more than this part of the canvas' width, as in a terminal of blocks, but for the frame
+/// around the seat and one pixel.
 const MARGIN_PART: usize = 40;
+const LEAST_MARGIN: usize = 2;
 
 impl Layout {
     /// The room for each of `count` seats on `whole`.
@@ -54,7 +56,7 @@ fn leading(whole: Rect, seat: usize) -> Rect {
     }
     let width = whole.width / SMALL;
     let height = width * 3 / 4;
-    let margin = MARGIN.min(whole.width / MARGIN_PART);
+    let margin = MARGIN.min((whole.width / MARGIN_PART).max(LEAST_MARGIN));
     let below = (seat - 1) * (height + margin);
     let edge = |size: usize, taken: usize| size.saturating_sub(taken + margin);
     Rect {
