@@ -80,8 +80,10 @@ pub(super) struct PlaybackPipeline {
     place: String,
     pipeline: gst::Pipeline,
     feed: Arc<AppsrcFeed>,
-    /// The display of its frames, which it keeps open.
+    /// The display of its frames, until the stage keeps it open.
     shown: Option<Shown>,
+    /// Its sink opens a window of its own, if any.
+    is_foreign: bool,
     stage: Stage,
     seat: Arc<Seat>,
     progress: Progress,
@@ -121,11 +123,12 @@ impl PlaybackPipeline {
         }
         let place = file.place(None);
         bus::listen(&pipeline, place.clone(), stage, decoder, Arc::clone(&tell));
-        let opened = Self {
+        let mut opened = Self {
             text,
             place,
             pipeline,
             feed: Arc::new(feed),
+            is_foreign: shown.is_none(),
             shown,
             stage: stage.clone(),
             seat: Arc::clone(seat),
@@ -207,7 +210,7 @@ impl PlaybackPipeline {
     }
 
     /// Goes on after its trial, with frames of the caps that it was tried with.
-    pub fn take_over(&self, context: &Context, caps: &Caps) {
+    pub fn take_over(&mut self, context: &Context, caps: &Caps) {
         context
             .freeze_frame
             .attach(&self.pipeline, caps.display_size());
@@ -217,7 +220,7 @@ impl PlaybackPipeline {
 
     /// The title has changed.
     pub fn rename(&self) {
-        if self.shown.is_none() {
+        if self.is_foreign {
             self.stage.name(&self.pipeline);
         }
     }
@@ -254,8 +257,8 @@ impl PlaybackPipeline {
     }
 
     /// The display of its frames stays from here on until another pipeline has one.
-    fn keep_display(&self) {
-        self.stage.keep(&self.seat, self.shown.clone());
+    fn keep_display(&mut self) {
+        self.stage.keep(&self.seat, self.shown.take());
     }
 
     /// Counts the frames that it shows from here on.

@@ -483,7 +483,7 @@ impl PlayerThread {
 
     /// The candidate takes over.
     fn accept(&mut self) {
-        let Some(candidate) = self.candidate.take() else {
+        let Some(mut candidate) = self.candidate.take() else {
             return;
         };
         self.retire();

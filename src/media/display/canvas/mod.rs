@@ -8,7 +8,7 @@
 //! display's own memory, in the size in which it is shown.
 
 mod layout;
-pub mod painter;
+pub(crate) mod painter;
 pub(super) mod scaler;
 mod typesetter;
 
