@@ -360,3 +360,28 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_loss_is_told_once_and_the_kind_of_display_is_known_from_either_report() {
+        let (events, heard) = mpsc::channel();
+        let stage = Stage::new(StageOptions {
+            title: String::new(),
+            keys: Vec::new(),
+            on_event: Arc::new(move |event| drop(events.send(event))),
+        });
+        stage.0.state.lock().draws_on_x11 = true;
+        stage.0.lose(None, "the event loop has ended".into());
+        assert!(!stage.is_stuck());
+        stage.0.lose(Some(Display::X11), "gone".into());
+        stage.0.lose(None, "gone".into());
+        assert!(stage.is_stuck() && stage.loss().load(Relaxed));
+        let told: Vec<_> = heard.try_iter().collect();
+        assert_eq!(told, [StageEvent::Lost("the event loop has ended".into())]);
+    }
+}
