@@ -38,7 +38,7 @@ pub async fn choose(offers: Offers, port: Option<u16>) -> Outcome<Choice> {
             let asked = spawn_blocking(move || ask(&found)).await;
             Ok(asked.ok().flatten().map_or(Choice::Quit, Choice::One))
         }
-        count => Err(several(offers, &found, count)),
+        _ => Err(several(offers, &found)),
     }
 }
 
@@ -85,14 +85,64 @@ fn read<'f>(answer: &str, found: &'f [Found]) -> Answer<'f> {
     }
 }
 
-fn several(offers: Offers, found: &[Found], count: usize) -> Failure {
-    let command = match offers {
-        Offers::Any | Offers::Video => "vidchat recv",
-        Offers::Call => "vidchat call",
+fn several(offers: Offers, found: &[Found]) -> Failure {
+    let (whom, command) = match offers {
+        Offers::Any | Offers::Video => ("a sender", "vidchat recv"),
+        Offers::Call => ("whom to call", "vidchat call"),
     };
     let name = found.first().map(|one| one.name.as_str());
-    Failure::usage(format!("found {count} on this network, and takes one"))
-        .cause("there is no terminal to ask in")
+    Failure::usage(format!("cannot choose {whom}"))
+        .cause(format!(
+            "{} are on this network, and there is no terminal to ask in",
+            found.len()
+        ))
         .found(list(found).iter().map(|line| line.trim_end()))
         .hint(format!("{command} {}", name.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::discovery::What;
+
+    fn found(name: &str) -> Found {
+        Found::of(name, What::Send, "192.168.1.7:10050".parse().unwrap())
+    }
+
+    #[test]
+    fn a_person_answers_with_a_number_or_a_name() {
+        let all = [found("anna"), found("desk")];
+        for (answer, meant) in [
+            ("1", Answer::One(&all[0])),
+            ("2", Answer::One(&all[1])),
+            ("desk", Answer::One(&all[1])),
+            ("q", Answer::Nobody),
+            ("Q", Answer::Nobody),
+            ("0", Answer::Unknown),
+            ("3", Answer::Unknown),
+            ("-1", Answer::Unknown),
+            ("99999999999999999999999", Answer::Unknown),
+            ("", Answer::Unknown),
+            ("anne", Answer::Unknown),
+        ] {
+            assert_eq!(read(answer, &all), meant, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_several_are_listed_with_a_command_for_one() {
+        let all = [found("anna"), found("wall-camera")];
+        assert_eq!(
+            several(Offers::Video, &all).to_string(),
+            "error: cannot choose a sender: 2 are on this network, and there is no terminal to ask \
+             in\n  anna         send  192.168.1.7\n  wall-camera  send  192.168.1.7\n\
+             hint: vidchat recv anna"
+        );
+        let call = several(Offers::Call, &all).to_string();
+        assert!(
+            call.starts_with("error: cannot choose whom to call: "),
+            "{call}"
+        );
+        assert!(call.ends_with("hint: vidchat call anna"), "{call}");
+    }
 }

@@ -70,6 +70,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
         max_latency: args.max_latency,
         ..ReceiveOptions::default()
     };
+    // GStreamer starts while the sender is looked for and connected to.
+    let mut prepared = spawn_blocking(move || {
+        media::init()?;
+        file(name.as_deref(), args.display)
+    });
     let (place, connector) = match sender(args.target, args.listen, args.port).await? {
         Sender::At(sender) => (
             SenderPlace::Target(sender.target().clone()),
@@ -89,11 +94,6 @@ pub async fn run(args: RecvArgs) -> Outcome {
         }
     };
     let stats = StatsWriter::open(&args.stats)?;
-    // GStreamer starts while the connection is made.
-    let mut prepared = spawn_blocking(move || {
-        media::init()?;
-        file(name.as_deref(), args.display)
-    });
     let no_connection = |e| match &place {
         SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
         SenderPlace::Listening(_) => Failure::start("cannot listen").cause(e),

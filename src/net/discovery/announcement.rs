@@ -111,8 +111,8 @@ struct Service {
 }
 
 impl Service {
-    fn start(announced: &Announced) -> Result<Self, mdns_sd::Error> {
-        let daemon = daemon(announced.bound).map_err(|e| mdns_sd::Error::Msg(e.to_string()))?;
+    fn start(announced: &Announced) -> anyhow::Result<Self> {
+        let daemon = daemon(announced.bound)?;
         let host = format!("vidchat-{:08x}.local.", fastrand::u32(..));
         let version = wire::VERSION.to_string();
         let text = [
@@ -195,8 +195,8 @@ impl Service {
 fn log_announced(wanted: &str, name: &str) {
     let name = shown(name);
     if name == wanted {
-        info!("announcement: vidchat finds this machine by the name {name}");
+        info!("announcement: vidchat find lists this machine as {name}");
     } else {
-        info!("announcement: vidchat finds this machine by the name {name}, as {wanted} is taken");
+        info!("announcement: vidchat find lists this machine as {name}: {wanted} is taken");
     }
 }

@@ -1,12 +1,11 @@
 //! Looks for programs that are announced on the local network, for a second or so.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use if_addrs::Interface;
-use mdns_sd::{MDNS_PORT, Receiver, ServiceDaemon, ServiceEvent};
-use socket2::{Domain, Socket, Type};
+use mdns_sd::{Receiver, ServiceDaemon, ServiceEvent};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
@@ -41,7 +40,6 @@ enum News {
 
 impl Browse {
     fn start() -> io::Result<Self> {
-        check_port()?;
         let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
         let daemon = daemon(everywhere)?;
         let events = daemon.browse(SERVICE).map_err(io::Error::other)?;
@@ -152,15 +150,6 @@ impl List {
         });
         self.0
     }
-}
-
-/// Whether this program may listen where everybody listens to multicast DNS: the daemon does not say.
-fn check_port() -> io::Result<()> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-    socket.set_reuse_address(true)?;
-    #[cfg(unix)]
-    socket.set_reuse_port(true)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)).into())
 }
 
 #[cfg(test)]

@@ -80,6 +80,18 @@ impl Found {
         })
     }
 
+    /// A program for tests.
+    #[cfg(test)]
+    pub(crate) fn of(name: &str, what: What, socket: SocketAddr) -> Self {
+        let place = Place { socket, zone: None };
+        Self {
+            name: name.to_owned(),
+            what,
+            places: vec![place],
+            instance: name.to_owned(),
+        }
+    }
+
     /// Whether it is announced as `name`, in large or small letters.
     pub fn is_named(&self, name: &str) -> bool {
         same(&self.name, name) || self.is_exactly(name)

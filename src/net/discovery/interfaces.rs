@@ -5,10 +5,11 @@
 //! looked for there.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use if_addrs::{IfAddr, Interface};
-use mdns_sd::{IfKind, IfPredicate, ServiceDaemon};
+use mdns_sd::{IfKind, IfPredicate, MDNS_PORT, ServiceDaemon};
+use socket2::{Domain, Socket, Type};
 
 /// How the names of virtual interfaces begin, in small letters, on Linux, macOS and Windows.
 const VIRTUAL: [&str; 29] = [
@@ -104,8 +105,9 @@ pub(super) fn leads_to(interface: &Interface, address: Ipv4Addr) -> bool {
 /// follow the changes of this machine's addresses.
 ///
 /// # Errors
-/// The system has no thread or no file descriptor for it.
+/// Another program has the port for itself, or the system has no room for it.
 pub(super) fn daemon(bound: IpAddr) -> io::Result<ServiceDaemon> {
+    check_port()?;
     let daemon = ServiceDaemon::new().map_err(io::Error::other)?;
     let on = IfPredicate::new(move |interface| is_announced(interface, bound));
     let off = IfPredicate::new(move |interface| !is_announced(interface, bound));
@@ -115,6 +117,15 @@ pub(super) fn daemon(bound: IpAddr) -> io::Result<ServiceDaemon> {
         .and_then(|()| daemon.enable_interface(IfKind::Predicate(on)))
         .map_err(io::Error::other)?;
     Ok(daemon)
+}
+
+/// Whether this program may listen where everybody listens to multicast DNS: the daemon does not say.
+fn check_port() -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)).into())
 }
 
 #[cfg(test)]
