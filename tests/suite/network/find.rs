@@ -429,7 +429,7 @@ fn a_sender_is_looked_up_again_when_the_connection_is_lost() {
     for host in [sender, lan.host(1)] {
         host.ip("-6 addr flush dev lan");
     }
-    let mut sending = announced(sender, &["--name", "wall", "--port", "10050"]);
+    let mut sending = announced(sender, &["--name", "wall"]);
     for args in [&["recv"][..], &["recv", "wall"]] {
         let mut receiver = in_one_try(|| {
             let mut command = vidchat();
