@@ -1,13 +1,13 @@
 //! Senders that are found on the local network: between machines on a switch. As root, on Linux.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use mdns_sd::{ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{ServiceDaemon, ServiceInfo};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -91,53 +91,79 @@ fn a_sender_is_found_by_its_name_its_addresses_and_what_it_does() {
     });
 }
 
+/// A `vidchat send` on a machine that has this name.
+fn send_as(host: &Host, name: &str, args: &[&str]) -> Running {
+    let program = vidchat();
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--uts",
+            "sh",
+            "-c",
+            "hostname \"$1\"; shift; exec \"$@\"",
+            "-",
+        ])
+        .args([name.as_ref(), program.get_program()])
+        .args(["send", "--pipeline", "test", "--no-preview"])
+        .args(args);
+    Running::start(&mut host.command(&command))
+}
+
 #[test]
 fn the_name_is_by_itself_that_of_the_machine() {
     let Some(lan) = Lan::start(1) else { return };
-    let mut command = Command::new("unshare");
-    let program = vidchat();
-    command.args([
-        "--uts",
-        "sh",
-        "-c",
-        "hostname \"$1\"; shift; exec \"$@\"",
-        "-",
-    ]);
-    command
-        .args(["anna-laptop.example.org"])
-        .arg(program.get_program());
-    command.args(["send", "--pipeline", "test", "--no-preview"]);
-    let mut sender = Running::start(&mut lan.host(0).command(&command));
+    let mut sender = send_as(lan.host(0), "anna-laptop.example.org", &[]);
     let line = sender.line_with(LISTED);
     assert!(line.ends_with(" as anna-laptop"), "{line}");
 }
 
+/// What is said to everybody on a network.
+fn everything_said(host: &Host) -> UdpSocket {
+    let own: Ipv4Addr = host.address.parse().unwrap();
+    let group = Ipv4Addr::new(224, 0, 0, 251);
+    host.namespace.run(|| {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket
+            .bind(&SocketAddr::from((group, 5353)).into())
+            .unwrap();
+        socket.join_multicast_v4(&group, &own).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.into()
+    })
+}
+
+fn has(message: &[u8], part: &[u8]) -> bool {
+    message.windows(part.len()).any(|window| window == part)
+}
+
 #[test]
-fn a_sender_that_ends_says_goodbye() {
+fn a_sender_that_ends_says_goodbye_and_the_name_of_the_machine_is_never_said() {
     let Some(lan) = Lan::start(2) else { return };
-    let sender = announced(lan.host(0), &["--name", "wall"]);
-    let daemon = lan.host(1).namespace.run(|| ServiceDaemon::new().unwrap());
-    let events = daemon.browse(SERVICE).unwrap();
-    // Without a goodbye, it would be known for more than an hour.
+    let ear = everything_said(lan.host(1));
+    let sender = send_as(lan.host(0), "anna", &["--name", "wall"]);
+    let pointer = [&dns_name(&VIDCHAT)[..], &PTR.to_be_bytes(), &[0, 1]].concat();
+    let goodbye = [&pointer[..], &[0; 4]].concat();
     let mut sender = Some(sender);
-    loop {
-        match events.recv_timeout(PATIENCE).expect("there is news") {
-            ServiceEvent::ServiceResolved(_) => {
-                if let Some(sender) = sender.take() {
-                    sender.signal("INT");
-                    assert_eq!(sender.wait().code(), 0);
-                }
-            }
-            ServiceEvent::ServiceRemoved(_, fullname) => {
-                assert_eq!(fullname, format!("wall.{SERVICE}"));
-                break;
-            }
-            _ => {}
+    let mut said = Vec::new();
+    while !said.iter().any(|message: &Vec<u8>| has(message, &goodbye)) {
+        let mut message = [0; 9000];
+        let length = ear.recv(&mut message).expect("more is said");
+        said.push(message[..length].to_vec());
+        // It is announced.
+        if has(&message[..length], &pointer)
+            && has(&message[..length], b"vidchat-")
+            && let Some(sender) = sender.take()
+        {
+            sender.signal("INT");
+            assert_eq!(sender.wait().code(), 0);
         }
     }
-    let ended = on(lan.host(1), &["find"]);
-    assert_eq!(ended.code(), 1, "{ended:?}");
-    daemon.shutdown().unwrap();
+    assert!(sender.is_none(), "goodbye comes last");
+    let named = said.iter().find(|message| has(message, b"anna"));
+    assert_eq!(named, None, "the machine's own name");
+    assert_eq!(on(lan.host(1), &["find"]).code(), 1);
 }
 
 #[test]
@@ -482,11 +508,11 @@ fn the_name_of_the_machine_stays_its_own_beside_avahi() {
     let Some((_folder, mut avahi)) = avahi(lan.host(0)) else {
         return;
     };
-    let sender = announced(lan.host(0), &["--name", "anna"]);
-    let port = port(&sender);
+    let mut sender = send_as(lan.host(0), "anna", &[]);
+    sender.line_with(&format!("{LISTED}anna"));
     in_one_try(|| {
         let addresses = addresses(lan.host(1), "anna")?;
-        assert_eq!(addresses[0], format!("10.79.0.1:{port}"));
+        assert_eq!(addresses[0], "10.79.0.1:10050");
         Ok(())
     });
     sender.signal("INT");
@@ -516,6 +542,7 @@ fn record(name: &[&[u8]], kind: u16, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+const VIDCHAT: [&[u8]; 3] = [b"_vidchat", b"_tcp", b"local"];
 const A: u16 = 1;
 const PTR: u16 = 12;
 const TXT: u16 = 16;
@@ -540,12 +567,11 @@ fn message(records: &[Vec<u8>]) -> Vec<u8> {
 
 /// The announcement of a sender that is not there.
 fn fake(instance: &[u8]) -> Vec<u8> {
-    let service: [&[u8]; 3] = [b"_vidchat", b"_tcp", b"local"];
-    let full = [&[instance][..], &service].concat();
+    let full = [&[instance][..], &VIDCHAT].concat();
     let host: [&[u8]; 2] = [b"fake", b"local"];
     let target = [&[0, 0, 0, 0, 0, 9][..], &dns_name(&host)].concat();
     message(&[
-        record(&service, PTR, &dns_name(&full)),
+        record(&VIDCHAT, PTR, &dns_name(&full)),
         record(&full, SRV, &target),
         record(&full, TXT, b"\x09txtvers=1\x09what=send"),
         record(&host, A, &[10, 79, 0, 250]),
