@@ -54,7 +54,8 @@ pub const MAX_FRAME: Number<u64> = Number {
 
 /// Live video from one machine to another.
 ///
-/// On the machine with the camera: vidchat send. On the other: vidchat recv HOST.
+/// On the machine with the camera: vidchat send. On another one of its network: vidchat recv.
+/// From elsewhere: vidchat recv HOST.
 /// To try it on this machine alone: vidchat demo.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_STATUS)]
@@ -129,10 +130,10 @@ Examples:
   vidchat find --json                       a JSON object for each
   vidchat recv anna-laptop                  one of them by its name
 
-It asks by multicast DNS, which some networks and firewalls do not let through. Everybody who is
-listed has announced that: vidchat send --no-announce does not.
+It asks by multicast DNS, which some networks and firewalls do not let through. A sender is listed
+unless it was started with --no-announce. The exit status is 1 where nobody is found.
 
-Exit status: 0 if somebody was found, 1 if nobody was, 2 wrong usage.";
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:

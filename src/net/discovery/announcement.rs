@@ -1,7 +1,7 @@
 //! Announces this program on the local network, until it ends.
 //!
-//! The announcement has a host name of its own. Under the machine's name, the daemon of the desktop,
-//! such as Avahi, would take the machine for another one and rename it.
+//! The announcement has a host name of its own. Under the machine's name, the daemon of the
+//! desktop, such as Avahi, would take the machine for another one and rename it.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -5,8 +5,8 @@
 
 use crate::failure::Invalid;
 
-/// The most bytes of a name of ours. DNS takes 63, and another one gets a number behind it where the
-/// name is taken.
+/// The most bytes of a name of ours. DNS takes 63, and a name that is taken gets a number behind
+/// it.
 const OWN_LIMIT: usize = 56;
 /// The most characters of a name that are shown.
 const SHOWN_LIMIT: usize = 63;
