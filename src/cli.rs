@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Invalid;
 use crate::limits::{self, Number};
+use crate::net::discovery::name;
 use crate::net::{DEFAULT_PORT, Target, address};
 use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat};
 
@@ -53,7 +54,8 @@ pub const MAX_FRAME: Number<u64> = Number {
 
 /// Live video from one machine to another.
 ///
-/// On the machine with the camera: vidchat send. On the other: vidchat recv HOST.
+/// On the machine with the camera: vidchat send. On another one of its network: vidchat recv.
+/// From elsewhere: vidchat recv HOST.
 /// To try it on this machine alone: vidchat demo.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_STATUS)]
@@ -74,6 +76,9 @@ pub enum Command {
     /// Show the video of a sender.
     #[command(after_long_help = RECV_EXAMPLES)]
     Recv(RecvArgs),
+    /// List who is on this network.
+    #[command(after_long_help = FIND_EXAMPLES)]
+    Find(FindArgs),
     /// Send and receive a test picture on this machine, over real TCP.
     #[command(after_long_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -91,6 +96,8 @@ Examples:
   vidchat send --device 2 --width 640 --fps 15
   vidchat send --pipeline ./mine.gst --watch   and each time the file is saved
   vidchat send --bind 127.0.0.1             only for this machine
+  vidchat send --name wall-camera           as vidchat find lists it
+  vidchat send --no-announce                vidchat find does not list it
   vidchat send --to 192.168.1.7             to a vidchat recv --listen there
   vidchat send --to 192.168.1.7:8485 --wire pickle-jpeg --length '>L'
                                             to a Python program of the tutorial's family there
@@ -102,6 +109,8 @@ Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.
 
 const RECV_EXAMPLES: &str = "\
 Examples:
+  vidchat recv                              the sender on this network, or one of several
+  vidchat recv anna-laptop                  one that vidchat find lists
   vidchat recv 192.168.1.7                  in a window, or in the terminal without a display
   vidchat recv desk.local:10051             another port
   vidchat recv desk --display terminal      in the terminal
@@ -111,6 +120,18 @@ Examples:
 
 When the connection is lost it connects again, for ever. q in the window or in the terminal,
 Ctrl-C, or closing the window ends it.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const FIND_EXAMPLES: &str = "\
+Examples:
+  vidchat find                              names, what runs there, and addresses
+  vidchat find -v                           listens for two seconds instead of one
+  vidchat find --json                       a JSON object for each
+  vidchat recv anna-laptop                  one of them by its name
+
+It asks by multicast DNS, which some networks and firewalls do not let through. A sender is listed
+unless it was started with --no-announce. The exit status is 1 where nobody is found.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
@@ -174,7 +195,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Connect to a receiver that runs vidchat recv --listen, instead of listening here.
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers"])]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers", "name", "no_announce"])]
     pub to: Option<Target>,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
@@ -188,6 +209,12 @@ pub struct SendArgs {
     #[arg(long, value_name = "COUNT", default_value_t = VIEWERS.usual,
           allow_negative_numbers = true, value_parser = number(&VIEWERS))]
     pub max_viewers: usize,
+    /// The name under which vidchat find lists this sender [default: the machine's].
+    #[arg(long, value_name = "NAME", conflicts_with = "no_announce", value_parser = name::read)]
+    pub name: Option<String>,
+    /// Do not announce this sender on the local network.
+    #[arg(long)]
+    pub no_announce: bool,
     /// Show the sent picture here too, or fail where there is no display.
     #[arg(long, conflicts_with = "no_preview")]
     pub preview: bool,
@@ -264,19 +291,16 @@ pub enum Display {
 #[derive(Debug, Args)]
 pub struct RecvArgs {
     /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
-    /// 10050.
-    #[arg(
-        value_name = "HOST[:PORT]",
-        required_unless_present = "listen",
-        conflicts_with = "listen"
-    )]
+    /// 10050; or a name that vidchat find lists. Without it, a sender on this network is taken.
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "listen")]
     pub target: Option<Target>,
     /// Wait for a sender that runs vidchat send --to, instead of connecting to one.
     #[arg(long)]
     pub listen: bool,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "target", value_parser = address::own)]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "target", requires = "listen",
+          value_parser = address::own)]
     pub bind: Option<IpAddr>,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
@@ -284,10 +308,9 @@ pub struct RecvArgs {
     #[arg(long, requires = "pipeline")]
     pub watch: bool,
     /// The sender's port, where HOST does not name one; with --listen, the port to listen at, where
-    /// 0 takes any that is free.
-    #[arg(long, default_value_t = DEFAULT_PORT, allow_negative_numbers = true,
-          value_parser = number(&OWN_PORT))]
-    pub port: u16,
+    /// 0 takes any that is free [default: 10050].
+    #[arg(long, allow_negative_numbers = true, value_parser = number(&OWN_PORT))]
+    pub port: Option<u16>,
     /// Stop after so many frames.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
           value_parser = number(&FRAMES))]
@@ -318,6 +341,14 @@ pub struct RecvArgs {
     pub no_reconnect: bool,
     #[command(flatten)]
     pub stats: StatsArgs,
+}
+
+/// Flags of `vidchat find`.
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// Print a JSON object for each, a line each.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `vidchat demo`.

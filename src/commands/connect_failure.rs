@@ -13,21 +13,26 @@ pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> F
     let failure = Failure::start(format!("cannot connect to \"{target}\""));
     match error {
         ConnectError::Unreached(tried) => match tried.iter().max_by_key(|(_, e)| informative(e)) {
-            Some((_, e)) => unreached(failure, target, program, e).found(tries(host, tried)),
-            None => unknown(failure, program),
+            Some((address, e)) => {
+                unreached(failure, target, address.port(), program, e).found(tries(host, tried))
+            }
+            None => unknown(failure, target, program),
         },
         // The resolver's words differ from system to system.
-        ConnectError::Lookup(_) => unknown(failure, program),
+        ConnectError::Lookup(_) => unknown(failure, target, program),
         ConnectError::Greeting(e) => failure
             .cause(describe(e))
             .hint(format!("{program} on {host:?} prints what to type here")),
     }
 }
 
-fn unknown(failure: Failure, program: &str) -> Failure {
-    failure
-        .cause("no machine of that name was found")
-        .hint(format!("{program} prints its addresses: type one of those"))
+fn unknown(failure: Failure, target: &Target, program: &str) -> Failure {
+    let failure = failure.cause("no machine of that name was found");
+    if target.may_be_announced() {
+        failure.hint("vidchat find lists who is on this network, by name and address")
+    } else {
+        failure.hint(format!("{program} prints its addresses: type one of those"))
+    }
 }
 
 /// A rank of what the error of one address tells of the host. A refusal ranks highest: a machine is
@@ -40,8 +45,14 @@ fn informative(error: &io::Error) -> u8 {
     }
 }
 
-fn unreached(failure: Failure, target: &Target, program: &str, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
+fn unreached(
+    failure: Failure,
+    target: &Target,
+    port: u16,
+    program: &str,
+    error: &io::Error,
+) -> Failure {
+    let (host, _) = target.parts();
     match error.kind() {
         io::ErrorKind::ConnectionRefused => failure
             .cause(format!("nothing listens at port {port} there"))

@@ -49,7 +49,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let receiving = receiving(&target, shown, args.frames);
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
-        let connector = Connector::dial(&target, &receiving.play);
+        let connector = Connector::dial(target.into(), &receiving.play);
         let first = connector.first().await;
         let connection = first.map_err(|e| cannot(e.to_string()))?;
         let quit = async move { quit.asked().await };
@@ -94,6 +94,7 @@ fn sending(file: PipelineFile, values: Values, preview: bool) -> SendOptions {
         keep_open: false,
         stats: None,
         watch: None,
+        announced_as: None,
     }
 }
 

@@ -4,6 +4,7 @@
 mod connect_failure;
 pub mod demo;
 pub mod file_watch;
+pub mod find;
 mod host_name;
 pub mod invitation;
 mod link_chain;
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => recv::run(args).await,
+        Command::Find(args) => find::run(args, cli.verbose).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Pipelines(args) => pipelines::run(args),
     }

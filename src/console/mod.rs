@@ -22,6 +22,7 @@ mod kept_lines;
 mod keys;
 mod log;
 mod output;
+mod question;
 mod reader;
 mod screen;
 mod status;
@@ -32,5 +33,6 @@ pub use self::log::log;
 pub use self::output::{
     Ending, can_draw, flush, is_dumb, knows_escapes, line, output, output_line, printed, write_line,
 };
+pub use self::question::{ask, can_ask};
 pub use self::screen::{AlternateScreen, Area, restore, settle, suspend, waits_for_terminal};
 pub use self::status::{GAP, status};

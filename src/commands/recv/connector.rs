@@ -7,14 +7,14 @@ use tokio::time::sleep;
 use crate::net::backoff::{self, Backoff};
 use crate::net::reach::ConnectError;
 use crate::net::receiver::{ReceiveOptions, SenderListener};
-use crate::net::{self, Connection, Target, TcpListener};
+use crate::net::{self, Connection, Peer, Target, TcpListener};
 
 /// A source of connections to a sender.
 pub enum Connector {
     /// The receiver connects to a sender that listens.
     Dial {
         /// The sender.
-        target: Target,
+        sender: Peer,
         /// The options of each connection.
         options: ReceiveOptions,
     },
@@ -25,7 +25,7 @@ pub enum Connector {
 /// Where the sender is, for the log and the picture.
 #[derive(Clone, Debug)]
 pub enum SenderPlace {
-    /// At this target, as the person typed it.
+    /// At this target, as the person typed it or would type it.
     Target(Target),
     /// Anywhere: it connects to this address.
     Listening(SocketAddr),
@@ -59,10 +59,10 @@ impl SenderPlace {
 }
 
 impl Connector {
-    /// Connects to `target`.
-    pub fn dial(target: &Target, options: &ReceiveOptions) -> Self {
+    /// Connects to `sender`.
+    pub fn dial(sender: Peer, options: &ReceiveOptions) -> Self {
         Self::Dial {
-            target: target.clone(),
+            sender,
             options: options.clone(),
         }
     }
@@ -79,7 +79,7 @@ impl Connector {
     /// No address of the sender answers, or it has none.
     pub async fn first(&self) -> Result<Option<Connection>, ConnectError> {
         match self {
-            Self::Dial { target, options } => net::connect_first(target, options).await.map(Some),
+            Self::Dial { sender, options } => net::connect_first(sender, options).await.map(Some),
             Self::Listen(_) => Ok(None),
         }
     }
@@ -87,8 +87,8 @@ impl Connector {
     /// The next connection, however long it takes. The pauses of `backoff` are only for connecting
     /// from this side.
     pub async fn next(&mut self, mut backoff: Backoff) -> Connection {
-        let (target, options) = match self {
-            Self::Dial { target, options } => (target, options),
+        let (sender, options) = match self {
+            Self::Dial { sender, options } => (sender, options),
             Self::Listen(listener) => return listener.accept().await,
         };
         let options = ReceiveOptions {
@@ -97,7 +97,7 @@ impl Connector {
         };
         loop {
             sleep(backoff.pause()).await;
-            if let Ok(connection) = net::connect(target, &options).await {
+            if let Ok(connection) = net::connect(sender, &options).await {
                 return connection;
             }
         }

@@ -21,13 +21,15 @@ use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile};
+use crate::net::discovery::Offers;
 use crate::net::receiver::ReceiveOptions;
-use crate::net::{DEFAULT_PORT, Target};
+use crate::net::{DEFAULT_PORT, Peer, Target};
 
 use self::connector::{Connector, SenderPlace};
 use self::options::RecvOptions;
 use super::connect_failure::cannot_connect;
 use super::file_watch::FileWatch;
+use super::find::{self, Choice};
 use super::host_name::host_name;
 use super::invitation::{invitation, listen};
 use super::quit::Quit;
@@ -68,14 +70,20 @@ pub async fn run(args: RecvArgs) -> Outcome {
         max_latency: args.max_latency,
         ..ReceiveOptions::default()
     };
-    let (place, connector) = match args.target {
-        Some(target) => {
-            let target = target_at(target, args.port)?;
-            let connector = Connector::dial(&target, &play);
-            (SenderPlace::Target(target), connector)
-        }
-        None => {
-            let socket = listen(args.bind, args.port, "vidchat recv --listen")?;
+    // GStreamer starts while the sender is looked for and connected to.
+    let mut prepared = spawn_blocking(move || {
+        media::init()?;
+        file(name.as_deref(), args.display)
+    });
+    let (place, connector) = match sender(args.target, args.listen, args.port).await? {
+        Sender::At(sender) => (
+            SenderPlace::Target(sender.target().clone()),
+            Connector::dial(sender, &play),
+        ),
+        Sender::NotWanted => return Ok(()),
+        Sender::ToCome => {
+            let port = args.port.unwrap_or(DEFAULT_PORT);
+            let socket = listen(args.bind, port, "vidchat recv --listen")?;
             let bound = socket
                 .local_addr()
                 .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
@@ -86,11 +94,6 @@ pub async fn run(args: RecvArgs) -> Outcome {
         }
     };
     let stats = StatsWriter::open(&args.stats)?;
-    // GStreamer starts while the connection is made.
-    let mut prepared = spawn_blocking(move || {
-        media::init()?;
-        file(name.as_deref(), args.display)
-    });
     let no_connection = |e| match &place {
         SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
         SenderPlace::Listening(_) => Failure::start("cannot listen").cause(e),
@@ -136,15 +139,37 @@ pub async fn run(args: RecvArgs) -> Outcome {
     .await
 }
 
-/// The sender at `target`, or at `port` where the target names none.
-fn target_at(target: Target, port: u16) -> Outcome<Target> {
-    if port == 0 {
-        let (flag, value) = ("--port", port.to_string());
+/// The sender that was asked for.
+enum Sender {
+    /// This one.
+    At(Peer),
+    /// One that connects to this receiver.
+    ToCome,
+    /// None of those on the network.
+    NotWanted,
+}
+
+/// The sender at `target`, at `port` where the target names none, or one of those on the network
+/// where there is no target.
+async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Outcome<Sender> {
+    if listens {
+        return Ok(Sender::ToCome);
+    }
+    if port == Some(0) {
+        let (flag, value) = ("--port", "0");
         return Err(Failure::usage(format!("{flag} {value:?} is not valid"))
             .cause("it takes a whole number from 1 to 65535")
             .hint(format!("--port {DEFAULT_PORT}")));
     }
-    Ok(target.with_port(port))
+    if let Some(mut target) = target {
+        target.port = target.port.or(port);
+        return Ok(Sender::At(Peer::typed(target, Offers::Video)));
+    }
+    match find::choose(Offers::Video, port).await? {
+        Choice::One(found) => Ok(Sender::At(Peer::chosen(&found, Offers::Video))),
+        Choice::Nobody(failure) => Err(failure),
+        Choice::Quit => Ok(Sender::NotWanted),
+    }
 }
 
 /// The receiving pipeline that was asked for, or the one that fits this machine.

@@ -21,6 +21,7 @@ use crate::cli::SendArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media;
+use crate::net::discovery::{Announced, Announcement, What};
 use crate::net::sender::ServerOptions;
 use crate::net::sender::dial::{self, DialError, Receiver};
 use crate::net::sender::disconnect::DisconnectReason;
@@ -95,6 +96,8 @@ pub async fn serve(
     };
     let Started { server, place } = started.inspect_err(|_| hub.end("the sender did not start"))?;
     let preview = options.preview;
+    let announced_as = options.announced_as.take();
+    let mut announcement = None;
     let mut broadcast = Broadcast::new(&service, options, converter);
     let ending = match broadcast.open_preview(preview) {
         Ok(()) => {
@@ -102,6 +105,7 @@ pub async fn serve(
                 if banner == Banner::OtherMachine {
                     console::line(&place.banner(service.options(), &hub));
                 }
+                announcement = place.announce(announced_as);
             };
             broadcast.run(quit, invite).await
         }
@@ -109,7 +113,12 @@ pub async fn serve(
     };
     // Viewers are told before the source is closed, which may take a while.
     let _ = stop.send(goodbye(&ending));
-    let _ = timeout(CLOSING, server).await;
+    let unannounced = async {
+        if let Some(announcement) = announcement {
+            announcement.end().await;
+        }
+    };
+    let _ = tokio::join!(timeout(CLOSING, server), unannounced);
     broadcast.close().await;
     ending.map(drop)
 }
@@ -127,6 +136,19 @@ enum Place {
 }
 
 impl Place {
+    /// Announces a sender that listens, where it has a `name` for that.
+    fn announce(&self, name: Option<String>) -> Option<Announcement> {
+        let Self::Bound(address) = self else {
+            return None;
+        };
+        Some(Announcement::start(Announced {
+            name: name?,
+            what: What::Send,
+            port: address.port(),
+            bound: address.ip(),
+        }))
+    }
+
     /// The command for the other machine, or the receiver that the frames go to.
     fn banner(&self, options: &ServerOptions, hub: &Hub) -> String {
         match self {

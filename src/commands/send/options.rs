@@ -10,6 +10,7 @@ use crate::commands::stats_writer::StatsWriter;
 use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::catalog;
 use crate::media::{Direction, PipelineFile, Values};
+use crate::net::discovery::name;
 use crate::net::sender::ServerOptions;
 use crate::wire::Dialect;
 
@@ -28,6 +29,8 @@ pub struct SendOptions {
     pub keep_open: bool,
     /// Where statistics go.
     pub stats: Option<StatsWriter>,
+    /// The name under which the sender is announced on the local network, if it is.
+    pub announced_as: Option<String>,
     /// Watches the pipeline file: the source changes over to it when it is saved.
     pub watch: Option<FileWatch>,
 }
@@ -45,8 +48,8 @@ impl SendOptions {
             .cause("vidchat's own protocol has lengths of one kind")
             .hint("leave --length out, or give --wire pickle"));
         }
-        let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
-        let file = catalog::find(Direction::Send, name)?;
+        let pipeline = args.pipeline.pipeline.as_deref().unwrap_or("camera");
+        let file = catalog::find(Direction::Send, pipeline)?;
         let mut values = settings::values(args.pipeline.settings);
         let short = [
             ("width", args.width.map(|width| width.to_string())),
@@ -71,7 +74,12 @@ impl SendOptions {
         values.check(&file)?;
         let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
         let max_latency = args.max_latency.unwrap_or(Duration::MAX);
+        let announced_as = (!args.no_announce).then(|| match args.name {
+            Some(name) => name,
+            None => name::of_machine(&host_name()),
+        });
         Ok(Self {
+            announced_as,
             watch,
             file,
             values,

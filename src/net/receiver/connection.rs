@@ -11,8 +11,8 @@ use super::control_writer::ControlWriter;
 use super::keepalive::{ActivityReader, PeerActivity};
 use super::options::ReceiveOptions;
 use crate::clock::MonoNanos;
-use crate::net::address::Target;
 use crate::net::message_reader::MessageReader;
+use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Control, Dialect, Hello};
@@ -45,15 +45,12 @@ pub(super) enum Opening {
     Greeted(Hello),
 }
 
-/// Connects to the first address of `target` that answers, and says hello.
+/// Connects to the first address of `peer` that answers, and says hello.
 ///
 /// # Errors
 /// No address answers, or the connection failed at once.
-pub async fn connect(
-    target: &Target,
-    options: &ReceiveOptions,
-) -> Result<Connection, ConnectError> {
-    let stream = reach(target, options.connect_limit).await?;
+pub async fn connect(peer: &Peer, options: &ReceiveOptions) -> Result<Connection, ConnectError> {
+    let stream = reach(peer, options.connect_limit).await?;
     let introduced = introduce(stream, options).await;
     introduced.map_err(ConnectError::Greeting)
 }
@@ -64,13 +61,13 @@ pub async fn connect(
 /// # Errors
 /// No address answers, or the connection failed at once.
 pub async fn connect_first(
-    target: &Target,
+    peer: &Peer,
     options: &ReceiveOptions,
 ) -> Result<Connection, ConnectError> {
-    let stream = reach_first(target, options.connect_limit).await?;
+    let stream = reach_first(peer, options.connect_limit).await?;
     let introduced = introduce(stream, options).await;
     let mut connection = introduced.map_err(ConnectError::Greeting)?;
-    connection.awaited = Some(target.to_string());
+    connection.awaited = Some(peer.target().to_string());
     Ok(connection)
 }
 

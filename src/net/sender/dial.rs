@@ -21,6 +21,7 @@ use crate::net::address::{Target, plain};
 use crate::net::backoff::{self, Backoff};
 use crate::net::log_throttle::Losses;
 use crate::net::message_reader::MessageReader;
+use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Bye, Control, Dialect, Hello, WireError};
@@ -54,7 +55,8 @@ pub enum DialError {
 /// # Errors
 /// No address answers, or no receiver does.
 pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialError> {
-    greeted(reach_first(target, CONNECT_LIMIT).await, service).await
+    let receiver = Peer::from(target.clone());
+    greeted(reach_first(&receiver, CONNECT_LIMIT).await, service).await
 }
 
 /// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
@@ -84,6 +86,7 @@ async fn keep_sending(
     first: Result<Receiver, DisconnectReason>,
     service: &Service,
 ) {
+    let receiver = Peer::from(target.clone());
     let mut dialled = first.map_err(DialError::Answer);
     let mut backoff = Backoff::after_failure();
     let mut lost: Option<Instant> = None;
@@ -91,7 +94,7 @@ async fn keep_sending(
     let mut refusal = None;
     loop {
         match dialled {
-            Ok(receiver) => {
+            Ok(connected) => {
                 match lost.map(|lost| lost.elapsed().as_secs_f32()) {
                     Some(seconds) if losses.back(Instant::now().into_std()) => {
                         info!("receiver {target}: connected again after {seconds:.1} s");
@@ -103,7 +106,7 @@ async fn keep_sending(
                 }
                 let began = Instant::now();
                 let reason = tokio::select! {
-                    reason = receiver.serve(service) => reason,
+                    reason = connected.serve(service) => reason,
                     never = log_steady(target, &mut losses) => match never {},
                 };
                 if service.has_ended() {
@@ -135,7 +138,7 @@ async fn keep_sending(
             }
         }
         sleep(backoff.pause()).await;
-        dialled = greeted(reach(target, backoff::CONNECT_LIMIT).await, service).await;
+        dialled = greeted(reach(&receiver, backoff::CONNECT_LIMIT).await, service).await;
     }
 }
 

@@ -251,6 +251,7 @@ async fn a_sender_that_was_stopped_leaves_no_task_and_no_thread() {
         keep_open: false,
         stats: None,
         watch: None,
+        announced_as: None,
     };
     let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0).expect("there is a port");
     let address = listener.local_addr().expect("it is bound");

@@ -110,6 +110,7 @@ fn watch(address: &str, shape: impl Fn(Command, Command) -> (Command, Command)) 
     sending
         .args([
             "send",
+            "--no-announce",
             "--no-preview",
             "--wire",
             "native",
@@ -314,8 +315,14 @@ fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
 /// The ages of a codec's frames in each of some seconds, and their mean once they have settled.
 fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     let mut send = vidchat();
-    send.args(["send", "--no-preview", "--pipeline", "test-h264"])
-        .args(["--bind", Link::SENDER, "--port", "0"]);
+    send.args([
+        "send",
+        "--no-announce",
+        "--no-preview",
+        "--pipeline",
+        "test-h264",
+    ])
+    .args(["--bind", Link::SENDER, "--port", "0"]);
     let sender = Sender::start_as(&mut link.sender_command(&send));
     let mut recv = vidchat();
     let target = format!("{}:{}", Link::SENDER, sender.port);
