@@ -6,6 +6,7 @@ pub mod age_histogram;
 mod arrivals;
 pub mod backoff;
 pub mod bit_rate;
+pub mod call;
 pub mod discovery;
 mod farewell;
 #[cfg(fuzzing)]

@@ -157,6 +157,19 @@ impl Stage {
         }
     }
 
+    /// Has the desktop point at the window, where there is one.
+    pub fn attract(&self) {
+        let window = self.0.state.lock().window.upgrade();
+        if let Some(window) = window {
+            window.attract();
+        }
+    }
+
+    /// Handles a key that was pressed elsewhere, such as in the terminal beside the window.
+    pub fn press(&self, typed: char) {
+        self.0.press(typed, &[]);
+    }
+
     /// Prepares for a new pipeline, whose frames measure `natural` pixels. Those for the canvas go to
     /// `seat`, and the display is opened where there is none. `None` where no frame goes to the canvas.
     ///

@@ -4,6 +4,7 @@ pub mod bad_senders;
 pub mod bad_senders_cli;
 pub mod bad_viewers;
 pub mod bytes;
+pub mod calls;
 pub mod dialled;
 pub mod large_frames;
 pub mod late_hello;

@@ -72,6 +72,12 @@ struct Arrangement {
     is_covered: bool,
 }
 
+impl Default for Painter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Painter {
     /// One that has drawn nothing yet.
     pub fn new() -> Self {
