@@ -132,10 +132,13 @@ impl Watcher {
                 update = next(&mut self.subscription, is_ready), if has_answered => match update {
                     Update::Caps(caps) => self.player.set_caps(&caps),
                     Update::Frame(frame) => self.player.show(&frame.header, frame.data),
-                    Update::Lost(reason) if self.covers_losses => {
-                        self.player.cover(&format!("camera lost: {reason}"));
+                    Update::Lost(loss) if self.covers_losses && loss.off => {
+                        self.player.blank(&loss.reason);
                     }
-                    Update::Lost(_) => {}
+                    Update::Lost(loss) if self.covers_losses => {
+                        self.player.cover(&format!("camera lost: {}", loss.reason));
+                    }
+                    Update::Lost(_) | Update::Participants(_) => {}
                     Update::End(_) => break,
                 },
                 () = self.player.progress(), if !is_ready => {}

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
 use crate::net::backoff::{self, Backoff};
@@ -20,6 +21,15 @@ pub enum Connector {
     },
     /// Senders connect to the receiver, one after another.
     Listen(SenderListener),
+    /// The other side of a call makes each connection.
+    Handed(HandedConnections),
+}
+
+/// The connections of one sender, of which the newest counts.
+pub struct HandedConnections {
+    handed: UnboundedReceiver<Connection>,
+    /// One that came while another was in use.
+    next: Option<Connection>,
 }
 
 /// Where the sender is, for the log and the picture.
@@ -29,6 +39,11 @@ pub enum SenderPlace {
     Target(Target),
     /// Anywhere: it connects to this address.
     Listening(SocketAddr),
+    /// The other side of a call.
+    Party {
+        /// Its name, or its address where it has none.
+        name: String,
+    },
 }
 
 impl SenderPlace {
@@ -36,6 +51,7 @@ impl SenderPlace {
     pub fn label(&self, connection: Option<&Connection>) -> String {
         match self {
             Self::Target(target) => target.to_string(),
+            Self::Party { name } => name.clone(),
             Self::Listening(bound) => match connection.and_then(Connection::peer) {
                 Some(peer) => peer.ip().to_string(),
                 None => bound.to_string(),
@@ -49,6 +65,7 @@ impl SenderPlace {
         match self {
             Self::Target(target) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
             Self::Listening(_) => format!("waiting for a sender ({seconds}\u{a0}s)"),
+            Self::Party { name } => format!("reconnecting to {name} ({seconds}\u{a0}s)"),
         }
     }
 
@@ -72,6 +89,11 @@ impl Connector {
         Self::Listen(SenderListener::spawn(socket, options.clone()))
     }
 
+    /// Takes the connections that come out of `handed`.
+    pub fn handed(handed: UnboundedReceiver<Connection>) -> Self {
+        Self::Handed(HandedConnections { handed, next: None })
+    }
+
     /// The first connection. A receiver that listens returns `None`, and waits for it in
     /// [`Connector::next`].
     ///
@@ -80,7 +102,7 @@ impl Connector {
     pub async fn first(&self) -> Result<Option<Connection>, ConnectError> {
         match self {
             Self::Dial { sender, options } => net::connect_first(sender, options).await.map(Some),
-            Self::Listen(_) => Ok(None),
+            Self::Listen(_) | Self::Handed(_) => Ok(None),
         }
     }
 
@@ -90,6 +112,7 @@ impl Connector {
         let (sender, options) = match self {
             Self::Dial { sender, options } => (sender, options),
             Self::Listen(listener) => return listener.accept().await,
+            Self::Handed(handed) => return handed.next().await,
         };
         let options = ReceiveOptions {
             connect_limit: backoff::CONNECT_LIMIT,
@@ -100,6 +123,31 @@ impl Connector {
             if let Ok(connection) = net::connect(sender, &options).await {
                 return connection;
             }
+        }
+    }
+
+    /// Completes when the sender has made another connection, so that the one before is of no use
+    /// any more. [`Connector::next`] gives it. The wait may be cancelled without losing anything.
+    pub async fn superseded(&mut self) {
+        match self {
+            Self::Handed(handed) => {
+                let next = handed.next().await;
+                handed.next = Some(next);
+            }
+            Self::Dial { .. } | Self::Listen(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl HandedConnections {
+    async fn next(&mut self) -> Connection {
+        if let Some(next) = self.next.take() {
+            return next;
+        }
+        match self.handed.recv().await {
+            Some(connection) => connection,
+            // The call ends by itself.
+            None => std::future::pending().await,
         }
     }
 }

@@ -96,7 +96,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     let stats = StatsWriter::open(&args.stats)?;
     let no_connection = |e| match &place {
         SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
-        SenderPlace::Listening(_) => Failure::start("cannot listen").cause(e),
+        _ => Failure::start("cannot listen").cause(e),
     };
     let mut connection = connector.first().await.map_err(no_connection)?;
     let in_time = timeout(PREPARATION, &mut prepared).await;
@@ -122,6 +122,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
         play,
         frames: args.frames,
         reconnect: !args.no_reconnect,
+        give_up: None,
+        has_status_line: true,
+        seat: None,
+        participants: None,
+        forward: None,
         stats,
     };
     if let SenderPlace::Listening(bound) = options.place {
@@ -137,6 +142,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         quit.asked().await;
     })
     .await
+    .map_err(Failure::from)
 }
 
 /// The sender that was asked for.
@@ -165,7 +171,7 @@ async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Out
         target.port = target.port.or(port);
         return Ok(Sender::At(Peer::typed(target, Offers::Video)));
     }
-    match find::choose(Offers::Video, port).await? {
+    match find::choose(Offers::Video, port, &[]).await? {
         Choice::One(found) => Ok(Sender::At(Peer::chosen(&found, Offers::Video))),
         Choice::Nobody(failure) => Err(failure),
         Choice::Quit => Ok(Sender::NotWanted),
