@@ -56,7 +56,7 @@ pub async fn run(args: DemoArgs) -> Outcome {
         let ending = session::run(connection, connector, receiving, quit).await;
         // The sender ends when this is dropped.
         drop(stop);
-        ending
+        ending.map_err(Failure::from)
     };
     let sender = send::serve(
         Destination::Listener(listener),
@@ -93,6 +93,7 @@ fn sending(file: PipelineFile, values: Values, preview: bool) -> SendOptions {
         preview: Some(preview),
         keep_open: false,
         stats: None,
+        camera: None,
         watch: None,
         announced_as: None,
     }
@@ -107,6 +108,11 @@ fn receiving(target: &Target, file: PipelineFile, frames: Option<u64>) -> RecvOp
         frames,
         // The demo ends with its sender.
         reconnect: false,
+        give_up: None,
+        has_status_line: true,
+        seat: None,
+        participants: None,
+        forward: None,
         stats: None,
         watch: None,
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod bitrate;
 pub(crate) mod broadcast;
+pub(crate) mod camera_switch;
 pub(crate) mod key_budget;
 pub(crate) mod options;
 pub(crate) mod pace_control;
@@ -25,7 +26,7 @@ use crate::net::discovery::{Announced, Announcement, What};
 use crate::net::sender::ServerOptions;
 use crate::net::sender::dial::{self, DialError, Receiver};
 use crate::net::sender::disconnect::DisconnectReason;
-use crate::net::{self, Hub, Service, Target, TcpListener};
+use crate::net::{self, Hub, Peer, Service, Target, TcpListener};
 use crate::wire::{Bye, ByeCode, Dialect, LengthFormat};
 
 pub use self::options::SendOptions;
@@ -198,7 +199,7 @@ async fn start(
         }
         Destination::Receiver(target) => {
             let first = reach(&target, &service).await?;
-            let to = target.clone();
+            let to = Peer::from(target.clone());
             Started {
                 server: tokio::spawn(
                     async move { dial::serve(&to, first, service, stopped).await },
@@ -210,12 +211,12 @@ async fn start(
 }
 
 /// The receiver at `target`, or its refusal where it is busy and worth another try.
-async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DisconnectReason>> {
-    match dial::dial(target, service).await {
+async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DialError>> {
+    match dial::dial(&Peer::from(target.clone()), service).await {
         Ok(receiver) => Ok(Ok(receiver)),
         Err(DialError::Connect(e)) => Err(cannot_connect(target, "vidchat recv --listen", &e)),
         Err(DialError::Answer(DisconnectReason::Bye(bye))) if bye.code == Some(ByeCode::Busy) => {
-            Ok(Err(DisconnectReason::Bye(bye)))
+            Ok(Err(DialError::Answer(DisconnectReason::Bye(bye))))
         }
         Err(DialError::Answer(reason)) => {
             let (host, _) = target.parts();

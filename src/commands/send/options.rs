@@ -14,6 +14,7 @@ use crate::net::discovery::name;
 use crate::net::sender::ServerOptions;
 use crate::wire::Dialect;
 
+use super::camera_switch::CameraSwitch;
 use super::tutorial_frames::PickleContent;
 
 /// The options of a sender.
@@ -31,6 +32,8 @@ pub struct SendOptions {
     pub stats: Option<StatsWriter>,
     /// The name under which the sender is announced on the local network, if it is.
     pub announced_as: Option<String>,
+    /// In a call: whether the camera is to be on.
+    pub camera: Option<CameraSwitch>,
     /// Watches the pipeline file: the source changes over to it when it is saved.
     pub watch: Option<FileWatch>,
 }
@@ -50,27 +53,14 @@ impl SendOptions {
         }
         let pipeline = args.pipeline.pipeline.as_deref().unwrap_or("camera");
         let file = catalog::find(Direction::Send, pipeline)?;
-        let mut values = settings::values(args.pipeline.settings);
-        let short = [
-            ("width", args.width.map(|width| width.to_string())),
-            ("fps", args.fps.map(|fps| fps.to_string())),
-            ("device", args.device),
-        ];
-        for (name, value) in short {
-            if let Some(value) = value {
-                if let Some(other) = values.get(name)
-                    && *other != value
-                {
-                    return Err(Failure::usage(format!(
-                        "--{name} {value} and --set {name}={other} contradict each other"
-                    ))
-                    .hint(format!(
-                        "leave one of them out, such as --set {name}={other}"
-                    )));
-                }
-                values.set(name, value);
-            }
-        }
+        let values = settings::with_short(
+            settings::values(args.pipeline.settings),
+            [
+                ("width", args.width.map(|width| width.to_string())),
+                ("fps", args.fps.map(|fps| fps.to_string())),
+                ("device", args.device),
+            ],
+        )?;
         values.check(&file)?;
         let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
         let max_latency = args.max_latency.unwrap_or(Duration::MAX);
@@ -102,6 +92,7 @@ impl SendOptions {
             },
             keep_open: args.keep_open,
             stats: StatsWriter::open(&args.stats)?,
+            camera: None,
         })
     }
 }
