@@ -54,9 +54,9 @@ pub const MAX_FRAME: Number<u64> = Number {
 
 /// Live video from one machine to another.
 ///
-/// On the machine with the camera: vidchat send. On another one of its network: vidchat recv.
-/// From elsewhere: vidchat recv HOST.
-/// To try it on this machine alone: vidchat demo.
+/// To see each other: vidchat call on both machines. To see a camera: vidchat send on its machine,
+/// vidchat recv on another one of its network, vidchat recv HOST from elsewhere. To try it on this
+/// machine alone: vidchat demo.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_STATUS)]
 pub struct Cli {
@@ -70,6 +70,9 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See each other: wait for a call, or call another machine.
+    #[command(after_long_help = CALL_EXAMPLES)]
+    Call(CallArgs),
     /// Send this machine's camera to everybody who connects.
     #[command(after_long_help = SEND_EXAMPLES)]
     Send(SendArgs),
@@ -132,6 +135,19 @@ Examples:
 
 It asks by multicast DNS, which some networks and firewalls do not let through. A sender is listed
 unless it was started with --no-announce. The exit status is 1 where nobody is found.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  vidchat call                              calls who waits on this network, or else waits
+  vidchat call 192.168.1.7                  calls the vidchat call that waits there
+  vidchat call desk --pipeline screen-h264  shows this machine's screen instead of the camera
+  vidchat call --room                       up to eight: the others call this machine
+  vidchat call --answer always              answers by itself, as for a camera in another room
+
+Keys: q ends it, s hides oneself, m mirrors, c turns the camera off and on, f full screen,
+p saves a picture, ? shows them all. Nothing is sent before the other side has answered.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
@@ -349,6 +365,79 @@ pub struct FindArgs {
     /// Print a JSON object for each, a line each.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `vidchat call`.
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The machine to call, on which vidchat call waits: a name or an address, with :PORT where it
+    /// is not 10050. Without it, one that waits on this network is called; where there is none,
+    /// this machine waits.
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "room")]
+    pub target: Option<Target>,
+    /// Let up to eight see each other: the others call this machine.
+    #[arg(long)]
+    pub room: bool,
+    /// Whether to answer those who call.
+    #[arg(long, value_enum, default_value_t)]
+    pub answer: AnswerChoice,
+    /// Answer everybody who calls, without asking: as --answer always.
+    #[arg(long, conflicts_with = "answer")]
+    pub open: bool,
+    /// Begin without the camera. The key c turns it on.
+    #[arg(long)]
+    pub no_camera: bool,
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// Width of one's own picture in pixels; the height follows [default: 640].
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
+          value_parser = number(&limits::WIDTH))]
+    pub width: Option<u32>,
+    /// Frames a second, at the most [default: 30].
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true,
+          value_parser = number(&limits::FPS))]
+    pub fps: Option<u32>,
+    /// Which camera: its device, its number or a part of its name.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Change over to the pipeline file when it is saved.
+    #[arg(long, requires = "pipeline")]
+    pub watch: bool,
+    /// Where to show the call.
+    #[arg(long, value_enum, default_value_t)]
+    pub display: Display,
+    /// This machine's name for the others, under which vidchat find lists it [default: its own].
+    #[arg(long, value_name = "NAME", value_parser = name::read)]
+    pub name: Option<String>,
+    /// Do not announce on the local network that this machine waits for a call.
+    #[arg(long)]
+    pub no_announce: bool,
+    /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
+    /// all of them].
+    #[arg(long, value_name = "ADDRESS", value_parser = address::own)]
+    pub bind: Option<IpAddr>,
+    /// The port to listen at, where 0 takes any that is free; and the port of HOST, where it does
+    /// not name one [default: 10050].
+    #[arg(long, allow_negative_numbers = true, value_parser = number(&OWN_PORT))]
+    pub port: Option<u16>,
+    /// How old a frame may be on the screen: older ones are left out. A time such as 200ms or 1s.
+    #[arg(long, value_name = "TIME", default_value = "200ms", allow_hyphen_values = true,
+          value_parser = limits::latency)]
+    pub max_latency: Duration,
+    #[command(flatten)]
+    pub stats: StatsArgs,
+}
+
+/// Whether calls are answered, as a flag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswerChoice {
+    /// Ask here, for half a minute. Where nobody can be asked: never.
+    #[default]
+    Ask,
+    /// Everybody, at once.
+    Always,
+    /// Nobody.
+    Never,
 }
 
 /// Flags of `vidchat demo`.

@@ -1,6 +1,7 @@
 //! The subcommands, each with a `run` that ties a media end to a net end, and the parts that they
 //! share.
 
+pub mod call;
 mod connect_failure;
 pub mod demo;
 pub mod file_watch;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => recv::run(args).await,
         Command::Find(args) => find::run(args, cli.verbose).await,
+        Command::Call(args) => call::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Pipelines(args) => pipelines::run(args),
     }

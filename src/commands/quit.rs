@@ -57,6 +57,11 @@ impl Quit {
         })
     }
 
+    /// Whether the person can type keys here.
+    pub fn has_keyboard(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Completes when the program is to end. The wait may be cancelled without losing anything.
     pub async fn asked(&mut self) {
         while self.next_request().await != Request::Quit {}

@@ -31,7 +31,8 @@ pub use self::answers::{Abilities, Taken, no_colour};
 pub use self::keys::{Key, Keyboard, way_out, way_out_line};
 pub use self::log::log;
 pub use self::output::{
-    Ending, can_draw, flush, is_dumb, knows_escapes, line, output, output_line, printed, write_line,
+    Ending, bell, can_draw, flush, is_dumb, knows_escapes, line, output, output_line, printed,
+    write_line,
 };
 pub use self::question::{ask, can_ask};
 pub use self::screen::{AlternateScreen, Area, restore, settle, suspend, waits_for_terminal};

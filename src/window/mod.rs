@@ -69,6 +69,11 @@ impl Window {
         self.tell(Command::Title(self.id, title.to_owned()));
     }
 
+    /// Has the desktop point at the window, as it does where something waits for the person.
+    pub fn attract(&self) {
+        self.tell(Command::Attract(self.id));
+    }
+
     fn tell(&self, command: Command) {
         // Where the event loop has ended, that has been told.
         let _ = self.loop_.send(command);

@@ -9,7 +9,7 @@ use winit::dpi::PhysicalSize;
 use winit::event::{ElementState, KeyEvent, Modifiers, WindowEvent as WinitEvent};
 use winit::event_loop::{ActiveEventLoop, OwnedDisplayHandle};
 use winit::keyboard::{Key, NamedKey, PhysicalKey};
-use winit::window::{Fullscreen, Window, WindowAttributes, WindowId};
+use winit::window::{Fullscreen, UserAttentionType, Window, WindowAttributes, WindowId};
 
 use super::options::{Content, OpenError, Options, WindowEvent};
 use super::{icon, size};
@@ -151,6 +151,12 @@ impl OpenWindow {
     pub fn set_title(&mut self, title: String) {
         self.title = title;
         self.show_title();
+    }
+
+    /// Has the desktop point at the window.
+    pub fn attract(&self) {
+        let attention = UserAttentionType::Critical;
+        self.window.request_user_attention(Some(attention));
     }
 
     fn show_title(&self) {

@@ -1,10 +1,13 @@
 //! Takes one of the programs on the local network, where a command was given none: the only one, or
 //! the one that the person chooses.
 
+use std::net::SocketAddr;
+
 use tokio::task::spawn_blocking;
 
+use super::listing::{list, places};
 use super::nobody::nobody;
-use super::{list, places};
+
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::net::discovery::{Found, LISTEN, Offers, collect};
@@ -19,11 +22,12 @@ pub enum Choice {
     Quit,
 }
 
-/// Looks for programs of the kind `offers`, at `port` if one is given, and takes one.
+/// Looks for programs of the kind `offers`, at `port` if one is given, and takes one. Where this
+/// program is announced itself, `own` are its addresses.
 ///
 /// # Errors
 /// There are several, and no person to be asked.
-pub async fn choose(offers: Offers, port: Option<u16>) -> Outcome<Choice> {
+pub async fn choose(offers: Offers, port: Option<u16>, own: &[SocketAddr]) -> Outcome<Choice> {
     let mut found = match collect(offers, LISTEN).await {
         Ok(found) => found,
         Err(e) => return Ok(Choice::Nobody(nobody(offers, LISTEN, Some(e)))),
@@ -31,6 +35,8 @@ pub async fn choose(offers: Offers, port: Option<u16>) -> Outcome<Choice> {
     if let Some(port) = port {
         found.retain(|one| one.places.iter().any(|place| place.socket.port() == port));
     }
+    let is_own = |one: &Found| one.sockets().iter().any(|socket| own.contains(socket));
+    found.retain(|one| !is_own(one));
     match found.len() {
         0 => Ok(Choice::Nobody(nobody(offers, LISTEN, None))),
         1 => Ok(found.pop().map_or(Choice::Quit, taken)),

@@ -59,8 +59,8 @@ const STAIRCASES: &[(&str, &[&[&str]])] = &[
             &["gst"],
         ],
     ),
-    ("net", &[&["sender", "receiver"], &["hub"]]),
-    ("commands", &[&["demo"], &["send"], &["recv"]]),
+    ("net", &[&["call"], &["sender", "receiver"], &["hub"]]),
+    ("commands", &[&["call", "demo"], &["send"], &["recv"]]),
 ];
 
 /// Which file imports which: paths from `src` on, such as `net/hub/mod.rs`.
