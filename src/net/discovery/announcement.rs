@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mdns_sd::{DaemonEvent, DaemonStatus, Receiver, ServiceDaemon, ServiceInfo};
+use mdns_sd::{DaemonEvent, Receiver, ServiceDaemon, ServiceInfo};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The most records of others that the daemon may keep. It keeps some of what it hears, for as long
 /// as a stranger says. A network has a few hundred.
 const RECORDS: i64 = 5000;
+/// How long the daemon may take to answer. One that is flooded reads before it does anything else.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How long nothing is announced after a flood of such records.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -172,12 +174,15 @@ impl Service {
         }
     }
 
-    /// How many records of others the daemon keeps.
+    /// How many records of others the daemon keeps. One that does not answer keeps too many.
     async fn records(&self) -> i64 {
         let Ok(counters) = self.daemon.get_metrics() else {
             return 0;
         };
-        let counters = counters.recv_async().await.unwrap_or_default();
+        let Ok(counters) = timeout(ANSWER, counters.recv_async()).await else {
+            return i64::MAX;
+        };
+        let counters = counters.unwrap_or_default();
         let kept = counters
             .iter()
             .filter(|(name, _)| name.starts_with("cached-"));
@@ -187,7 +192,7 @@ impl Service {
     /// Says goodbye.
     async fn end(self) {
         if let Ok(ended) = self.daemon.shutdown() {
-            let _: Result<DaemonStatus, _> = ended.recv_async().await;
+            let _ = timeout(ANSWER, ended.recv_async()).await;
         }
     }
 }

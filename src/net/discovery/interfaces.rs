@@ -119,7 +119,8 @@ pub(super) fn daemon(bound: IpAddr) -> io::Result<ServiceDaemon> {
     Ok(daemon)
 }
 
-/// Whether this program may listen where everybody listens to multicast DNS: the daemon does not say.
+/// Whether this program may listen where everybody listens to multicast DNS. The daemon does not
+/// say.
 fn check_port() -> io::Result<()> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
