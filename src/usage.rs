@@ -182,8 +182,9 @@ impl<'c> Typed<'c> {
     fn unknown_command(&self, error: &clap::Error) -> Option<Failure> {
         let word = text(error, ContextKind::InvalidSubcommand)?;
         let hint = match error.get(ContextKind::SuggestedSubcommand) {
+            // The one that is most alike comes last.
             Some(ContextValue::Strings(like)) if !like.is_empty() => {
-                format!("{} {}", self.name(), like.first()?)
+                format!("{} {}", self.name(), like.last()?)
             }
             _ => self.help(),
         };

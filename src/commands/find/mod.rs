@@ -1,12 +1,14 @@
 //! `vidchat find`: who is on the local network. `choice` takes one of them for other commands.
 
 pub mod choice;
+pub(crate) mod listing;
 pub(crate) mod nobody;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+use self::listing::list;
 use self::nobody::nobody;
 use crate::cli::FindArgs;
 use crate::console;
@@ -38,26 +40,6 @@ pub async fn run(args: FindArgs, verbose: u8) -> Outcome {
         console::line(&format!("To watch a sender: vidchat recv {}", sender.name));
     }
     Ok(())
-}
-
-/// A line for each program: its name, the command that runs there, its addresses.
-pub(crate) fn list(found: &[Found]) -> Vec<String> {
-    let wide = |name: &str| name.chars().count();
-    let width = found.iter().map(|one| wide(&one.name)).max().unwrap_or(0);
-    let line = |one: &Found| {
-        let gap = " ".repeat(width - wide(&one.name));
-        format!("{}{gap}  {}  {}\n", one.name, one.what.word(), places(one))
-    };
-    found.iter().map(line).collect()
-}
-
-/// The addresses of a program, as they are typed. Those of one interface alone are left out where
-/// there are others.
-pub(crate) fn places(one: &Found) -> String {
-    let (local, wide): (Vec<_>, Vec<_>) = one.places.iter().partition(|place| place.is_local());
-    let shown = if wide.is_empty() { local } else { wide };
-    let shown = shown.iter().map(|place| place.target().to_string());
-    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// One program, for other programs.
