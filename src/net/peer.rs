@@ -11,11 +11,15 @@ use tokio::time::timeout;
 
 use super::address::Target;
 use super::discovery::browse::lookup;
-use super::discovery::{Found, Offers};
+use super::discovery::{Found, LISTEN, Offers};
 
 /// How long the system alone is asked for the addresses of a name. Where it takes longer, it often
 /// does not know the name in the end.
 const HEAD_START: Duration = Duration::from_millis(300);
+
+/// How long a program that was lost is looked for, before it is tried where it was. The next try
+/// looks for it again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The peer to connect to.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ enum Way {
     /// Such a program is announced under that name.
     Network {
         offers: Offers,
+        /// The name as it is announced.
+        instance: String,
         /// Where it was before.
         known: Vec<SocketAddr>,
     },
@@ -57,11 +63,12 @@ impl Peer {
             host: found.name.clone(),
             port: None,
         };
-        let known = found.sockets();
-        Self {
-            target,
-            way: Way::Network { offers, known },
-        }
+        let way = Way::Network {
+            offers,
+            instance: found.instance().to_owned(),
+            known: found.sockets(),
+        };
+        Self { target, way }
     }
 
     /// The peer as a person types it.
@@ -79,14 +86,17 @@ impl Peer {
     /// # Errors
     /// Nobody knows the name.
     pub(super) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let port = self.target.port;
-        let announced = |offers| lookup(&self.target.host, port, offers);
         match &self.way {
             Way::System => self.of_system().await,
             Way::SystemOrNetwork(offers) => {
-                known_to_either(self.of_system(), announced(*offers)).await
+                let Target { host, port } = &self.target;
+                known_to_either(self.of_system(), lookup(host, *port, *offers, LISTEN)).await
             }
-            Way::Network { offers, known } => Ok(match announced(*offers).await {
+            Way::Network {
+                offers,
+                instance,
+                known,
+            } => Ok(match lookup(instance, None, *offers, AGAIN).await {
                 none if none.is_empty() => known.clone(),
                 found => found,
             }),

@@ -7,7 +7,6 @@ use tokio::task::spawn_blocking;
 
 use super::listing::{list, places};
 use super::nobody::nobody;
-
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::net::discovery::{Found, LISTEN, Offers, collect};

@@ -1,7 +1,7 @@
 //! `vidchat find`: who is on the local network. `choice` takes one of them for other commands.
 
 pub mod choice;
-mod listing;
+pub(crate) mod listing;
 pub(crate) mod nobody;
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ pub enum Connector {
     /// The receiver connects to a sender that listens.
     Dial {
         /// The sender.
-        sender: Peer,
+        sender: Box<Peer>,
         /// The options of each connection.
         options: ReceiveOptions,
     },
@@ -79,7 +79,7 @@ impl Connector {
     /// Connects to `sender`.
     pub fn dial(sender: Peer, options: &ReceiveOptions) -> Self {
         Self::Dial {
-            sender,
+            sender: Box::new(sender),
             options: options.clone(),
         }
     }

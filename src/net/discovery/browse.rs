@@ -92,9 +92,14 @@ pub async fn collect(offers: Offers, time: Duration) -> io::Result<Vec<Found>> {
     Ok(found.sorted())
 }
 
-/// The addresses of the program that is announced as `name`, at `port` if one is given. It is empty
-/// where there is none.
-pub async fn lookup(name: &str, port: Option<u16>, offers: Offers) -> Vec<SocketAddr> {
+/// The addresses of the program that is announced as `name`, at `port` if one is given. The list is
+/// empty where there is none within `time`.
+pub async fn lookup(
+    name: &str,
+    port: Option<u16>,
+    offers: Offers,
+    time: Duration,
+) -> Vec<SocketAddr> {
     let mut browse = match Browse::start() {
         Ok(browse) => browse,
         Err(e) => {
@@ -102,7 +107,7 @@ pub async fn lookup(name: &str, port: Option<u16>, offers: Offers) -> Vec<Socket
             return Vec::new();
         }
     };
-    let mut until = Instant::now() + LISTEN;
+    let mut until = Instant::now() + time;
     let mut best: Option<Found> = None;
     while let Ok(Some(news)) = timeout_at(until, browse.next()).await {
         let News::Found(found) = news else { continue };

@@ -102,6 +102,11 @@ impl Found {
         same(&self.instance, name)
     }
 
+    /// Its name as it is announced, by which it can be looked up again.
+    pub(in crate::net) fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// Whether this is its full name in DNS.
     pub(super) fn has_full_name(&self, fullname: &str) -> bool {
         instance_of(fullname).is_some_and(|instance| self.is_exactly(instance))

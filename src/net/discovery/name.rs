@@ -24,8 +24,14 @@ pub fn shown(name: &str) -> String {
     let shown: String = shown.trim_matches('-').chars().take(SHOWN_LIMIT).collect();
     match shown.trim_end_matches('-') {
         "" => "unnamed".to_owned(),
+        shown if is_something_else(shown) => format!("vidchat-{shown}"),
         shown => shown.to_owned(),
     }
+}
+
+/// Whether a word that is typed as a host is no name: a port, or this machine itself.
+fn is_something_else(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_digit()) || word.eq_ignore_ascii_case("localhost")
 }
 
 /// The name under which the machine `host` is announced.
@@ -60,9 +66,9 @@ pub fn read(text: &str) -> Result<String, Invalid> {
         let cause = format!("a name has {OWN_LIMIT} bytes at most");
         return Err(Invalid::new(cause).instead(of_machine(text)));
     }
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        let cause = "a number is taken for a port";
-        return Err(Invalid::new(cause).instead(format!("desk{text}")));
+    if is_something_else(text) {
+        let cause = "behind vidchat recv, it would be a port or this machine itself";
+        return Err(Invalid::new(cause).instead(of_machine(text)));
     }
     let shown = shown(text);
     if shown != text {
@@ -88,6 +94,8 @@ mod tests {
             ("de\x1b[2Jsk\r\n\u{202e}x", "de-2Jsk-x"),
             ("--a--b__c--", "a-b__c"),
             ("", "unnamed"),
+            ("localhost", "vidchat-localhost"),
+            ("10050", "vidchat-10050"),
             ("\x07 \u{200b}", "unnamed"),
         ] {
             assert_eq!(shown(name), as_shown, "{name:?}");
@@ -123,6 +131,7 @@ mod tests {
             "-desk",
             "a--b",
             "10050",
+            "localhost",
             &long,
         ] {
             assert!(read(name).is_err(), "{name:?}");
