@@ -9,6 +9,7 @@ pub mod lan;
 pub mod listening_receiver;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
+pub mod party;
 pub mod peers;
 pub mod played_sender;
 pub mod player;
