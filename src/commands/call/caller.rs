@@ -102,9 +102,15 @@ async fn settle(
                     Ok(answered) => return Ok(Settled::Answered(Box::new(answered))),
                     Err(error) => error,
                 };
+                // The hello may have come at the same moment as the end.
+                while let Ok(progress) = told.try_recv() {
+                    if let Progress::Greeted(theirs) = progress {
+                        called = Some(theirs.party);
+                    }
+                }
                 let gave_way = matches!(&error, CallError::Bye(bye) if bye.code == Some(ByeCode::Glare));
                 if let (true, Some(called), Some(reception)) = (gave_way, called, reception)
-                    && let Ok(call) = timeout(GLARE_LIMIT, call_of(called, reception)).await
+                    && let Ok(call) = timeout(GLARE_LIMIT, call_of(called, waiting, reception)).await
                 {
                     return Ok(Settled::Theirs(Box::new(call)));
                 }
@@ -142,10 +148,19 @@ fn glare(call: IncomingCall, called: Token, own: &CallTicket) -> Option<Incoming
     None
 }
 
-/// The next call of this party. Others hear that this side is busy.
-async fn call_of(party: Token, reception: &mut Reception) -> IncomingCall {
+/// The call of this party: among those that wait, or the next one. Others hear that this side is
+/// busy.
+async fn call_of(
+    party: Token,
+    waiting: Vec<IncomingCall>,
+    reception: &mut Reception,
+) -> IncomingCall {
+    let mut waiting = waiting.into_iter();
     loop {
-        let call = reception.next().await;
+        let call = match waiting.next() {
+            Some(call) => call,
+            None => reception.next().await,
+        };
         if call.ticket().party == party {
             return call;
         }
@@ -172,7 +187,7 @@ fn explain(target: &Target, error: &CallError) -> Failure {
     let failure = Failure::start(format!("no call with \"{target}\"")).cause(&bye.reason);
     match bye.code {
         Some(ByeCode::Busy) => failure.hint("try again in a while"),
-        Some(ByeCode::Role) => failure.hint(format!("start vidchat call on {host:?}")),
+        Some(ByeCode::Role) => failure.hint(format!("vidchat send --to {target} sends to it")),
         _ => failure,
     }
 }
