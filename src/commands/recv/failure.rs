@@ -61,7 +61,7 @@ fn explain(
         ReceiveError::Sink(failure) => failure.with_status(status),
         ReceiveError::Bye(ref bye) => {
             Failure::new(status, format!("the video from \"{target}\" ended"))
-                .hint(after(bye, host, options.reconnect))
+                .hint(after(bye, target, host, options.reconnect))
                 .cause(&bye.reason)
         }
         ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::NoFirstBytes(_) => {
@@ -100,14 +100,14 @@ fn explain(
 }
 
 /// The hint after a sender's goodbye.
-fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
+fn after(bye: &Bye, target: &str, host: &str, reconnect: bool) -> String {
     match bye.code {
         Some(ByeCode::Full) => {
             format!("vidchat send --max-viewers 500 on {host:?} has room for more")
         }
         Some(ByeCode::Failed) => format!("look at what vidchat send says on {host:?}"),
         Some(ByeCode::Role) => format!("vidchat send --to sends to a receiver such as {host:?}"),
-        Some(ByeCode::Call) => format!("vidchat call {host} calls it"),
+        Some(ByeCode::Call) => format!("vidchat call {target} calls it"),
         _ if !bye.done && !reconnect => {
             "without --no-reconnect, vidchat recv waits until it is back".into()
         }

@@ -220,7 +220,10 @@ async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, D
         }
         Err(DialError::Answer(reason)) => {
             let (host, _) = target.parts();
-            let hint = match reason {
+            let hint = match &reason {
+                DisconnectReason::Bye(bye) if bye.code == Some(ByeCode::Call) => {
+                    format!("vidchat call {target} calls it")
+                }
                 DisconnectReason::Silent(_) => format!(
                     "start vidchat recv --listen on {host:?}; a program of the Python tutorial \
                      takes --wire pickle"
