@@ -1,3 +1,8 @@
 //! Calls with the real program: who is seen where, who is asked, what is lost and comes back.
 
+mod answering;
+mod endings;
+mod missing_cameras;
+mod recovery;
+mod room;
 mod two_parties;

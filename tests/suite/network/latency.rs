@@ -60,7 +60,7 @@ fn seconds(time: SystemTime) -> f64 {
 }
 
 /// Has a program live in another time. Its steady clock stays as it is, as with any machine.
-fn in_time(command: &mut Command, time: &str) {
+pub fn in_time(command: &mut Command, time: &str) {
     command
         .env(
             "LD_PRELOAD",
@@ -71,7 +71,7 @@ fn in_time(command: &mut Command, time: &str) {
         .env("DONT_FAKE_MONOTONIC", "1");
 }
 
-fn has_faketime() -> bool {
+pub fn has_faketime() -> bool {
     let has = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1").exists();
     if !has {
         skipped("faketime is not installed");

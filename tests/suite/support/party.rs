@@ -7,14 +7,15 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::cli::statistics::Stats;
+use crate::network::latency::in_time;
 use crate::support::x_display::{Screen, Shot, is_near};
 use crate::support::{Ended, Running, Xvfb, vidchat};
 
-/// Colours of the test pattern.
 pub const WHITE: [u8; 3] = [255, 255, 255];
 pub const BLUE: [u8; 3] = [0, 0, 255];
 pub const RED: [u8; 3] = [255, 0, 0];
-pub const GREEN: [u8; 3] = [0, 255, 0];
+/// Any red that is darker, as in a freeze frame.
+pub const DARK_RED: [u8; 3] = [64, 20, 20];
 /// A place without a frame.
 pub const FIELD: [u8; 3] = [0x1c, 0x20, 0x24];
 
@@ -24,10 +25,10 @@ const HEIGHT: u16 = 480;
 /// Oneself: a fifth of the width, and 8 pixels from the corner.
 const CORNER: [u16; 4] = [504, 376, 128, 96];
 
-/// `vidchat call` on a port of its own, for this machine alone.
-pub fn call() -> Command {
+/// `vidchat call` for this machine alone, on this port, or with 0 on one of its own.
+pub fn call(port: u16) -> Command {
     let mut command = vidchat();
-    command.args(["call", "--bind", "127.0.0.1", "--port", "0"]);
+    command.args(["call", "--bind", "127.0.0.1", "--port", &port.to_string()]);
     command
 }
 
@@ -40,6 +41,7 @@ pub fn pattern(pattern: &str) -> Vec<String> {
 }
 
 /// How a party is started.
+#[derive(Default)]
 pub struct PartyOptions<'a> {
     pub name: &'a str,
     /// Where to call; `None` where it waits.
@@ -48,6 +50,24 @@ pub struct PartyOptions<'a> {
     pub arguments: Vec<String>,
     /// Its window is here.
     pub display: Option<&'a Xvfb>,
+    /// Where it listens, or 0 for any port.
+    pub port: u16,
+    /// By how many seconds its clock is ahead; it needs faketime.
+    pub ahead: Option<u32>,
+}
+
+/// A sending pipeline of one colour that moves nowhere, without a clock: small, at 10 frames a second.
+pub const PLAIN: &str = "videotestsrc is-live=true pattern=solid-color foreground-color=${colour} \
+    ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 ! appsink name=frames";
+
+/// The file of [`PLAIN`] within a party's folder.
+const PLAIN_FILE: &str = "./plain.gst";
+
+/// The arguments of a source of one colour.
+pub fn plain([red, green, blue]: [u8; 3]) -> Vec<String> {
+    let set = format!("colour=0xff{red:02x}{green:02x}{blue:02x}");
+    let words = ["--pipeline", PLAIN_FILE, "--set", &set];
+    words.map(str::to_owned).to_vec()
 }
 
 /// A running `vidchat call`. It is ended when dropped.
@@ -63,7 +83,11 @@ impl Party {
     /// Starts one, and waits until it listens or calls.
     pub fn start(options: PartyOptions<'_>) -> Self {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-        let mut command = call();
+        std::fs::write(folder.path().join(PLAIN_FILE), PLAIN).expect("the folder can be written");
+        let mut command = call(options.port);
+        if let Some(seconds) = options.ahead {
+            in_time(&mut command, &format!("+{seconds}s"));
+        }
         command
             .args(options.target)
             .args(["--name", options.name])
@@ -95,9 +119,8 @@ impl Party {
         let always = ["--answer", "always"].map(str::to_owned);
         Self::start(PartyOptions {
             name,
-            target: None,
             arguments: arguments.into_iter().chain(always).collect(),
-            display: None,
+            ..PartyOptions::default()
         })
     }
 
@@ -107,7 +130,7 @@ impl Party {
             name,
             target: Some(target),
             arguments,
-            display: None,
+            ..PartyOptions::default()
         })
     }
 
@@ -193,6 +216,15 @@ impl PartyWindow {
         });
     }
 
+    /// Waits until oneself in the corner looks different so many times.
+    pub fn moves(&self, times: usize) {
+        let mut seen = Vec::new();
+        for _ in 0..times {
+            self.shows("another frame of oneself", |shot| shot.small() != seen);
+            seen = CallShot(&self.screen.shot(self.id).expect("it stays")).small();
+        }
+    }
+
     /// Presses a key; `false`, said aloud, where that cannot be done.
     pub fn press(&self, key: &str) -> bool {
         self.screen.press(self.id, key)
@@ -216,6 +248,20 @@ impl CallShot<'_> {
         is_near(self.0.pixel(x + 5, row), left) && is_near(self.0.pixel(x + width - 6, row), right)
     }
 
+    /// The pixels of the small frame's upper part.
+    fn small(&self) -> Vec<[u8; 3]> {
+        let [x, y, width, height] = CORNER;
+        let pixels = (x..x + width).flat_map(|x| (y..y + height / 3).map(move |y| (x, y)));
+        pixels.map(|(x, y)| self.0.pixel(x, y)).collect()
+    }
+
+    /// Whether the large frame is of a darker red.
+    pub fn is_dark_red(&self) -> bool {
+        [8, WIDTH - 8]
+            .iter()
+            .all(|x| is_dark_red(self.0.pixel(*x, 60)))
+    }
+
     /// Whether the frames fill a grid of so many columns and rows with these colours, row by row.
     /// The last row is in the middle.
     pub fn is_grid(&self, columns: u16, rows: &[&[[u8; 3]]]) -> bool {
@@ -226,7 +272,10 @@ impl CallShot<'_> {
                 // Away from the name below and the clock in the middle.
                 let x = left + column * width + width / 2;
                 let y = row * height + height / 2 - (width * 3 / 4).min(height) / 3;
-                is_near(self.0.pixel(x, y), *colour)
+                match colour {
+                    &DARK_RED => is_dark_red(self.0.pixel(x, y)),
+                    colour => is_near(self.0.pixel(x, y), *colour),
+                }
             })
         })
     }
@@ -238,4 +287,8 @@ impl CallShot<'_> {
             .filter(|(x, y)| self.0.pixel(*x, *y) == WHITE)
             .count()
     }
+}
+
+fn is_dark_red([red, green, blue]: [u8; 3]) -> bool {
+    (40..200).contains(&red) && green < 40 && blue < 40
 }
