@@ -389,7 +389,7 @@ pub struct CallArgs {
     pub no_camera: bool,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
-    /// Width of one's own picture in pixels; the height follows [default: 640].
+    /// Width of one's own picture in pixels; the height follows [default: 640 for a camera].
     #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
           value_parser = number(&limits::WIDTH))]
     pub width: Option<u32>,

@@ -20,7 +20,7 @@ use crate::wire::{CallTicket, Dialect, Token};
 
 /// The codecs of a call, the best first. Behind them there is raw video, which every side takes.
 const CODECS: [&str; 2] = ["h264", "jpeg"];
-/// The width of a call's frames, unless a person asks for another.
+/// The width of a camera's frames in a call, unless a person asks for another.
 const WIDTH: u32 = 640;
 
 /// The options of a call.
@@ -179,7 +179,9 @@ impl CallOptions {
             let placeholders = file.placeholders().unwrap_or_default();
             placeholders.iter().any(|known| known.name == name)
         };
-        if values.get("width").is_none() && takes("width") {
+        // A screen has text to be read, and a test picture has a height of its own.
+        let is_camera = file.name.starts_with("camera");
+        if is_camera && values.get("width").is_none() && takes("width") {
             values.set("width", WIDTH.to_string());
         }
         let watch = watch.then(|| FileWatch::open(&file)).transpose()?;

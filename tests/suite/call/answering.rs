@@ -1,12 +1,14 @@
 //! Whether a call is answered: the person is asked in the terminal or in a window, or the options
 //! decide. Until then no camera is opened at either side.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 
 use crate::display::terminal::Terminal;
 use crate::media::source_loss::Feed;
 use crate::support::fault_proxy::{Fault, Proxy};
-use crate::support::party::{Party, PartyOptions, PartyWindow, RED, call, pattern, port_in};
+use crate::support::party::{
+    Party, PartyOptions, PartyWindow, RED, call, is_closed, pattern, port_in,
+};
 use crate::support::player::until;
 use crate::support::x_display::Screen;
 use crate::support::{Ended, Running, Sender, Xvfb, run, vidchat};
@@ -103,11 +105,6 @@ fn without_a_terminal_a_window_asks() {
         shot.is_large([RED, RED]) && shot.letters(QUESTION) == 0
     });
     ben.sees("anna");
-}
-
-/// Whether nobody listens at this port, as the pipeline of an open source would.
-fn is_closed(port: u16) -> bool {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 #[test]

@@ -43,6 +43,31 @@ fn a_caller_who_ends_the_call_at_once_ends_it_for_both() {
 }
 
 #[test]
+fn a_display_that_is_lost_ends_the_call_and_the_other_hears_why() {
+    let Some(display) = Xvfb::start() else { return };
+    let anna = Party::start(PartyOptions {
+        name: "anna",
+        arguments: [pattern("smpte"), vec!["--open".into()]].concat(),
+        display: Some(&display),
+        ..PartyOptions::default()
+    });
+    let ben = Party::calling("ben", &anna.target(), pattern("red"));
+    ben.sees("anna");
+    anna.sees("ben");
+    display.signal("KILL");
+    let ended = anna.process.wait();
+    assert_eq!(ended.code(), 3, "{ended:?}");
+    assert!(
+        ended.stderr.contains("error: lost the display: "),
+        "{ended:?}"
+    );
+    let ended = ben.process.wait();
+    assert_eq!(ended.code(), 3, "{ended:?}");
+    let error = "error: the call with \"anna\" ended: lost the display";
+    assert!(ended.stderr.contains(error), "{ended:?}");
+}
+
+#[test]
 fn a_party_that_is_killed_freezes_and_is_given_up_after_a_minute_by_either_side() {
     let Some(display) = Xvfb::start() else { return };
     // One call for each side that stays.

@@ -3,7 +3,7 @@
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _};
 
-use crate::support::party::{FIELD, Party, PartyOptions, PartyWindow, pattern};
+use crate::support::party::{FIELD, Party, PartyOptions, PartyWindow, WHITE, pattern};
 use crate::support::{Xvfb, written_pipeline};
 
 /// Where the reason stands while there is no frame.
@@ -44,9 +44,10 @@ fn a_party_without_a_camera_is_told_of_and_watches() {
 
 #[test]
 fn a_screen_is_seen_and_is_not_mirrored_for_its_owner() {
-    let Some(display) = Xvfb::start() else { return };
-    let anna = Party::answering("anna", pattern("smpte"));
-    // All of the screen has one colour, which nothing else in the call has.
+    let (Some(display), Some(other)) = (Xvfb::start(), Xvfb::start()) else {
+        return;
+    };
+    // The window of the call is at the left of the screen. At the right there is this colour.
     let colour = [200, 120, 40];
     let (connection, number) = x11rb::connect(Some(&display.display)).expect("Xvfb answers");
     let root = connection.setup().roots[number].root;
@@ -55,29 +56,22 @@ fn a_screen_is_seen_and_is_not_mirrored_for_its_owner() {
     painted.unwrap().check().expect("the root takes a colour");
     let cleared = connection.clear_area(false, root, 0, 0, 0, 0);
     cleared.unwrap().check().expect("the root can be cleared");
-    let Some(other) = Xvfb::start() else { return };
-    let ben = Party::start(PartyOptions {
+    let anna = Party::start(PartyOptions {
+        name: "anna",
+        arguments: [pattern("white"), vec!["--open".into()]].concat(),
+        display: Some(&other),
+        ..PartyOptions::default()
+    });
+    let _ben = Party::start(PartyOptions {
         name: "ben",
         target: Some(&anna.target()),
         arguments: ["--pipeline", "screen"].map(str::to_owned).to_vec(),
         display: Some(&display),
         ..PartyOptions::default()
     });
-    anna.sees("ben");
-    ben.sees("anna");
-    anna.quit();
-    ben.ends_well();
-    // And with a window to see it in.
-    let anna = Party::start(PartyOptions {
-        name: "anna",
-        arguments: [pattern("smpte"), vec!["--open".into()]].concat(),
-        display: Some(&other),
-        ..PartyOptions::default()
+    let [annas, bens] = [&other, &display].map(PartyWindow::on);
+    bens.shows("its own screen as it is", |shot| {
+        shot.is_large([WHITE; 2]) && shot.is_small([WHITE, colour])
     });
-    let mut command = crate::support::party::call(0);
-    command.args([&anna.target(), "--display", "none", "--pipeline", "screen"]);
-    command.env("DISPLAY", &display.display);
-    let _ben = crate::support::Running::start(&mut command);
-    let window = PartyWindow::on(&other);
-    window.shows("the screen", |shot| shot.is_large([colour; 2]));
+    annas.shows("the screen of ben", |shot| shot.is_large([WHITE, colour]));
 }

@@ -2,6 +2,8 @@
 
 mod answering;
 mod endings;
+#[cfg(target_os = "linux")]
+mod finding;
 mod missing_cameras;
 mod recovery;
 mod room;

@@ -3,7 +3,7 @@
 use crate::display::terminal::Terminal;
 use crate::network::latency::has_faketime;
 use crate::support::party::{
-    BLUE, DARK_RED, Party, PartyOptions, PartyWindow, RED, WHITE, call, plain,
+    BLUE, DARK_RED, Party, PartyOptions, PartyWindow, RED, WHITE, call, plain, port_in,
 };
 use crate::support::{Xvfb, in_one_try, run};
 
@@ -143,6 +143,47 @@ fn eight_see_each_other_and_the_ninth_hears_that_the_room_is_full() {
     anna.quit();
     for other in others.into_iter().chain([late]) {
         other.ends_well();
+    }
+}
+
+#[test]
+fn the_host_is_asked_about_each_who_comes() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    terminal.enter(
+        "\"$VIDCHAT\" call --room --bind 127.0.0.1 --port 0 --name anna --pipeline test \
+         --display none; echo status $?",
+    );
+    let invitation = |t: &Terminal| {
+        let mut lines = t.lines().into_iter();
+        lines.find(|line| line.trim().starts_with("vidchat call 127.0.0.1:"))
+    };
+    terminal.until("invitation", |t| invitation(t).is_some());
+    let port = port_in(&invitation(&terminal).expect("it was there"));
+    let target = format!("127.0.0.1:{port}");
+    let asks = |name: &str| {
+        let party = Party::calling(name, &target, plain(RED));
+        let question = format!("{name} (127.0.0.1) is calling. Answer? [Y/n]");
+        terminal.until("question", |t| t.has_line(&question));
+        party
+    };
+    let ben = asks("ben");
+    terminal.press("y");
+    ben.sees("anna");
+    let cleo = asks("cleo").process;
+    terminal.press("n");
+    let ended = cleo.wait();
+    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert!(ended.stderr.contains(": declined"), "{ended:?}");
+    let dan = asks("dan");
+    terminal.press("Enter");
+    dan.sees("ben");
+    ben.sees("dan");
+    terminal.press("q");
+    terminal.until("end", |t| t.has_line("status 0"));
+    for party in [ben, dan] {
+        party.ends_well();
     }
 }
 

@@ -4,12 +4,13 @@
 use std::fs;
 
 use crate::display::terminal::Terminal;
-use crate::support::Xvfb;
+use crate::media::source_loss::Feed;
 use crate::support::party::{
-    BLUE, FIELD, Party, PartyOptions, PartyWindow, RED, WHITE, pattern, port_in,
+    BLUE, FIELD, Party, PartyOptions, PartyWindow, RED, WHITE, is_closed, pattern, port_in,
 };
 use crate::support::terminal_pixels::is_near;
 use crate::support::x_display::{Screen, Shot, WindowManager};
+use crate::support::{Xvfb, written_pipeline};
 
 /// The bars at rest from left to right, and in a mirror.
 const BARS: [[u8; 3]; 2] = [WHITE, BLUE];
@@ -127,6 +128,58 @@ fn a_key_turns_the_camera_off_for_both_and_on_again() {
     call.annas.press("c");
     call.shows_both();
     call.ben.sees("anna");
+}
+
+#[test]
+fn a_camera_that_is_turned_off_is_closed() {
+    let Some(display) = Xvfb::start() else { return };
+    let feed = Feed::start();
+    let (_folder, path) = written_pipeline(&feed.pipeline(""));
+    let mut anna = Party::start(PartyOptions {
+        name: "anna",
+        arguments: ["--pipeline", &path, "--open"].map(str::to_owned).to_vec(),
+        display: Some(&display),
+        ..PartyOptions::default()
+    });
+    let ben = Party::calling("ben", &anna.target(), pattern("red"));
+    ben.sees("anna");
+    assert!(!is_closed(feed.port));
+    let window = PartyWindow::on(&display);
+    window.shows("ben", |shot| shot.is_large(ALL_RED));
+    if !window.press("c") {
+        return;
+    }
+    anna.process.line_with("source: closed");
+    assert!(is_closed(feed.port));
+    window.press("c");
+    ben.sees("anna");
+    assert!(!is_closed(feed.port));
+}
+
+#[test]
+fn a_key_or_closing_the_window_ends_the_call_for_both() {
+    for is_key in [true, false] {
+        let Some(call) = Call::start() else { return };
+        if !is_key {
+            call.annas.screen.close(call.annas.id);
+        } else if !call.annas.press("q") {
+            return;
+        }
+        call.anna.ends_well();
+        let ended = call.ben.ends_well();
+        assert!(
+            ended.stderr.contains("anna has ended the call."),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_test_picture_keeps_its_shape_in_a_call() {
+    let test = ["--pipeline", "test"].map(str::to_owned);
+    let anna = Party::answering("anna", test.to_vec());
+    let ben = Party::calling("ben", &anna.target(), test.to_vec());
+    assert_eq!(ben.sees("anna")["form"], "320x240 I420");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A party of a call: `vidchat call` as a process, with a window on an X display of its own or
 //! without any display.
 
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -188,6 +189,11 @@ pub fn port_in(line: &str) -> u16 {
     let port = line.trim().rsplit(':').next();
     port.and_then(|port| port.parse().ok())
         .unwrap_or_else(|| panic!("no port in {line:?}"))
+}
+
+/// Whether nobody listens at this port of UDP, as an open source does whose pipeline is a feed.
+pub fn is_closed(port: u16) -> bool {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// The window of a party, of a known size.
