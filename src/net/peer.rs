@@ -35,6 +35,8 @@ enum Way {
     System,
     /// The system knows them, or such a program is announced under that name.
     SystemOrNetwork(Offers),
+    /// It is at this address.
+    Settled(SocketAddr),
     /// Such a program is announced under that name.
     Network {
         offers: Offers,
@@ -71,6 +73,18 @@ impl Peer {
         Self { target, way }
     }
 
+    /// The same peer, which has answered at `address` and stays there. Whoever is in a call is no
+    /// longer announced, so nobody could look it up again.
+    pub fn settled_at(&self, address: SocketAddr) -> Self {
+        match self.way {
+            Way::System | Way::Settled(_) => self.clone(),
+            Way::SystemOrNetwork(_) | Way::Network { .. } => Self {
+                target: self.target.clone(),
+                way: Way::Settled(address),
+            },
+        }
+    }
+
     /// The peer as a person types it.
     pub fn target(&self) -> &Target {
         &self.target
@@ -78,7 +92,7 @@ impl Peer {
 
     /// Whether it is looked for on the local network too.
     pub fn may_be_announced(&self) -> bool {
-        !matches!(self.way, Way::System)
+        !matches!(self.way, Way::System | Way::Settled(_))
     }
 
     /// Its addresses, in the order in which they are to be tried.
@@ -88,6 +102,7 @@ impl Peer {
     pub(super) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         match &self.way {
             Way::System => self.of_system().await,
+            Way::Settled(address) => Ok(vec![*address]),
             Way::SystemOrNetwork(offers) => {
                 let Target { host, port } = &self.target;
                 known_to_either(self.of_system(), lookup(host, *port, *offers, LISTEN)).await

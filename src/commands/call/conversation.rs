@@ -115,6 +115,10 @@ impl<'o> Conversation<'o> {
             name,
             decodes,
         } = answered;
+        let peer = &match connection.peer() {
+            Some(address) => peer.settled_at(address),
+            None => peer.clone(),
+        };
         let line = Line {
             peer: peer.clone(),
             ticket: ticket.clone(),
@@ -350,6 +354,12 @@ impl<'o> Conversation<'o> {
     /// A party is on the canvas from now on.
     fn enter(&mut self, token: Token, party: Party) {
         info!("call: {} is here", party.name);
+        if self.stage.canvas().layout() == Layout::Leading {
+            self.stage
+                .set_title(&format!("vidchat call with {}", party.name));
+        } else {
+            self.stage.set_title("vidchat call: a room");
+        }
         self.parties.insert(token, party);
         self.order.push(token);
         // Oneself comes last.
@@ -411,9 +421,9 @@ impl<'o> Conversation<'o> {
             participants: self.order.iter().filter_map(named).collect(),
         });
         let others = self.parties.len();
-        if others > 0 {
+        if others > 1 {
             info!(
-                "call: {} in the room; this machine sends {} streams",
+                "call: {} are in the room, so this machine sends {} streams",
                 others + 1,
                 others * others
             );

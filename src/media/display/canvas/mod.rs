@@ -122,6 +122,11 @@ impl Canvas {
         }
     }
 
+    /// The arrangement of the seats.
+    pub fn layout(&self) -> Layout {
+        self.0.state.lock().layout
+    }
+
     /// Arranges the seats in this way from here on.
     pub fn arrange(&self, layout: Layout) {
         self.0.change(|state| state.layout = layout);
