@@ -381,8 +381,9 @@ pub struct CallArgs {
     /// Whether to answer those who call.
     #[arg(long, value_enum, default_value_t)]
     pub answer: AnswerChoice,
-    /// Answer everybody who calls, without asking: as --answer always.
-    #[arg(long, conflicts_with = "answer")]
+    /// Leave the call open to everybody who reaches this machine. Calls are open for now without it
+    /// too.
+    #[arg(long)]
     pub open: bool,
     /// Begin without the camera. The key c turns it on.
     #[arg(long)]

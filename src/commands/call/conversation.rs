@@ -1,12 +1,12 @@
 //! A call while it goes on: the parties, oneself, the keys, and the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::options::CallOptions;
@@ -25,7 +25,7 @@ use crate::net::call::dial::Answered;
 use crate::net::call::{IncomingCall, Reception};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::dial;
-use crate::net::{Hub, Peer};
+use crate::net::{BitRate, Hub, Peer};
 use crate::wire::control::PARTICIPANTS_LIMIT;
 use crate::wire::{Bye, ByeCode, CallTicket, Participant, Participants, Token};
 
@@ -36,6 +36,8 @@ const GIVE_UP: Duration = Duration::from_secs(60);
 const GIVE_UP_IN_ROOM: Duration = Duration::from_secs(30);
 /// How long the parts of a call may take to end.
 const CLOSING: Duration = Duration::from_secs(3);
+/// How long it is measured what the host of a room sends.
+const MEASURED: Duration = Duration::from_secs(4);
 /// The first size of the window, for two and for a room.
 const NATURAL: (u32, u32) = (640, 480);
 const NATURAL_OF_ROOM: (u32, u32) = (1280, 960);
@@ -54,6 +56,15 @@ pub struct Conversation<'o> {
     participants: UnboundedReceiver<Participants>,
     /// Somebody who wants to come into the room.
     ring: Option<Ring>,
+    /// When it is said what this host sends, after somebody has come or left.
+    upstream: Option<Upstream>,
+}
+
+/// What the host of a room sends, measured for a while.
+struct Upstream {
+    began: Instant,
+    /// The bytes that each connection had been sent by then.
+    before: HashMap<u64, u64>,
 }
 
 /// This side's part in a call.
@@ -202,6 +213,7 @@ impl<'o> Conversation<'o> {
             tell_participants,
             participants,
             ring: None,
+            upstream: None,
         })
     }
 
@@ -253,6 +265,11 @@ impl<'o> Conversation<'o> {
                 Some(Ok((party, ended))) = self.tasks.join_next() => {
                     if let Some(ending) = self.ended(party, ended) {
                         return ending;
+                    }
+                }
+                () = or_never(self.upstream.as_ref().map(Upstream::is_measured)) => {
+                    if let Some(upstream) = self.upstream.take() {
+                        self.say_upstream(&upstream);
                     }
                 }
                 failed = self.own.failed() => {
@@ -408,7 +425,7 @@ impl<'o> Conversation<'o> {
     }
 
     /// Tells everybody in one's room who is there.
-    fn tell(&self) {
+    fn tell(&mut self) {
         if !matches!(self.role, Role::Host) {
             return;
         }
@@ -420,14 +437,36 @@ impl<'o> Conversation<'o> {
         self.own.hub().set_participants(Participants {
             participants: self.order.iter().filter_map(named).collect(),
         });
+        self.upstream = (self.parties.len() > 1).then(|| Upstream {
+            began: Instant::now(),
+            before: self.sent(),
+        });
+    }
+
+    /// The bytes that each connection over which others watch here was sent.
+    fn sent(&self) -> HashMap<u64, u64> {
+        let viewers = self.own.service().viewers().list().into_iter();
+        viewers
+            .map(|link| (link.id, link.progress().bytes))
+            .collect()
+    }
+
+    /// Says what the host sends: a stream of each party to each other one.
+    fn say_upstream(&self, upstream: &Upstream) {
         let others = self.parties.len();
-        if others > 1 {
-            info!(
-                "call: {} are in the room, so this machine sends {} streams",
-                others + 1,
-                others * others
-            );
-        }
+        let sent = self.sent().into_iter();
+        let sent = sent.map(|(id, bytes)| {
+            let before = upstream.before.get(&id).copied().unwrap_or_default();
+            bytes.saturating_sub(before)
+        });
+        let seconds = upstream.began.elapsed().as_secs_f64();
+        let rate = BitRate::from_bytes(sent.sum::<u64>() as f64 / seconds);
+        info!(
+            "call: {} are in the room, so this machine sends {} streams, {:.1} Mbit/s in all",
+            others + 1,
+            others * others,
+            rate.kbit() / 1e3
+        );
     }
 
     /// Follows who is in the room whose host was called.
@@ -464,5 +503,12 @@ impl<'o> Conversation<'o> {
             );
             self.enter(*party, spawned);
         }
+    }
+}
+
+impl Upstream {
+    /// Completes when it has been measured for long enough.
+    async fn is_measured(&self) {
+        sleep_until(self.began + MEASURED).await;
     }
 }

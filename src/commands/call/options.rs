@@ -106,11 +106,7 @@ impl CallOptions {
                 name.unwrap_or_else(|| name::of_machine(&host_name()))
             }),
             is_room: args.room,
-            answer: if args.open {
-                AnswerChoice::Always
-            } else {
-                args.answer
-            },
+            answer: args.answer,
             has_camera: !args.no_camera,
             bind: args.bind,
             port: args.port,

@@ -210,7 +210,10 @@ fn a_third_caller_hears_busy_and_is_shown_to_those_in_the_call() {
     let Some(terminal) = Terminal::start() else {
         return;
     };
-    let target = waits_in(&terminal, "--pipeline test --open --display terminal");
+    let target = waits_in(
+        &terminal,
+        "--pipeline test --answer always --display terminal",
+    );
     let ben = Party::calling("ben", &target, pattern("red"));
     ben.sees("anna");
     let mut third = call(0);
@@ -220,10 +223,10 @@ fn a_third_caller_hears_busy_and_is_shown_to_those_in_the_call() {
         let third = Running::start(third.args(["--answer", "never"]));
         is_turned_away(&third.wait(), &target, "busy");
         let mut lines = terminal.lines().into_iter();
-        match lines.any(|line| line.contains("cleo (127.0.0.1) is calling")) {
-            true => Ok(()),
-            false => Err(terminal.lines().join("\n")),
-        }
+        let is_shown = lines.any(|line| line.contains("cleo (127.0.0.1) is calling"));
+        is_shown
+            .then_some(())
+            .ok_or_else(|| terminal.lines().join("\n"))
     });
     // The call goes on.
     ben.sees("anna");

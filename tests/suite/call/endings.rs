@@ -1,7 +1,7 @@
 //! The end of a call: by a person on either side, and of a party that is killed.
 
 use crate::support::Xvfb;
-use crate::support::party::{Party, PartyOptions, PartyWindow, RED, pattern};
+use crate::support::party::{Party, PartyOptions, PartyWindow, RED, always, pattern};
 
 /// Anna, who has answered ben, and ben.
 fn two() -> (Party, Party) {
@@ -47,7 +47,7 @@ fn a_display_that_is_lost_ends_the_call_and_the_other_hears_why() {
     let Some(display) = Xvfb::start() else { return };
     let anna = Party::start(PartyOptions {
         name: "anna",
-        arguments: [pattern("smpte"), vec!["--open".into()]].concat(),
+        arguments: [pattern("smpte"), always()].concat(),
         display: Some(&display),
         ..PartyOptions::default()
     });

@@ -3,7 +3,7 @@
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _};
 
-use crate::support::party::{FIELD, Party, PartyOptions, PartyWindow, WHITE, pattern};
+use crate::support::party::{FIELD, Party, PartyOptions, PartyWindow, WHITE, always, pattern};
 use crate::support::{Xvfb, written_pipeline};
 
 /// Where the reason stands while there is no frame.
@@ -19,7 +19,7 @@ fn a_party_without_a_camera_is_told_of_and_watches() {
         let Some(display) = Xvfb::start() else { return };
         let mut anna = Party::start(PartyOptions {
             name: "anna",
-            arguments: [pattern("smpte"), vec!["--open".into()]].concat(),
+            arguments: [pattern("smpte"), always()].concat(),
             display: Some(&display),
             ..PartyOptions::default()
         });
@@ -58,7 +58,7 @@ fn a_screen_is_seen_and_is_not_mirrored_for_its_owner() {
     cleared.unwrap().check().expect("the root can be cleared");
     let anna = Party::start(PartyOptions {
         name: "anna",
-        arguments: [pattern("white"), vec!["--open".into()]].concat(),
+        arguments: [pattern("white"), always()].concat(),
         display: Some(&other),
         ..PartyOptions::default()
     });

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::media::source_loss::Feed;
 use crate::support::fault_proxy::{Fault, Proxy};
-use crate::support::party::{Party, PartyOptions, PartyWindow, RED, pattern, plain};
+use crate::support::party::{Party, PartyOptions, PartyWindow, RED, always, pattern, plain};
 use crate::support::{Xvfb, in_one_try, written_pipeline};
 
 /// The upper edge of a window, where the question is.
@@ -116,7 +116,7 @@ fn beside_a_party_that_is_stopped_oneself_moves_on_and_the_call_goes_on_after_it
     });
     let anna = Party::start(PartyOptions {
         name: "anna",
-        arguments: moving.chain(["--open".to_owned()]).collect(),
+        arguments: moving.chain(always()).collect(),
         display: Some(&display),
         ..PartyOptions::default()
     });
@@ -155,10 +155,11 @@ fn a_party_that_is_stopped_makes_no_frame_of_the_others_older() {
         in_one_try(|| {
             let line = party.sees(name);
             // One frame is 100 ms.
-            match median_age(&line) < before + 100.0 && line["shown"].as_u64() > Some(5) {
-                true => Ok(()),
-                false => Err(format!("{before} ms before, then {line}")),
-            }
+            let is_young = median_age(&line) < before + 100.0;
+            let goes_on = is_young && line["shown"].as_u64() > Some(5);
+            goes_on
+                .then_some(())
+                .ok_or_else(|| format!("{before} ms before, then {line}"))
         });
     }
     ben.process.signal("CONT");

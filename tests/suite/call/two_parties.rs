@@ -6,7 +6,7 @@ use std::fs;
 use crate::display::terminal::Terminal;
 use crate::media::source_loss::Feed;
 use crate::support::party::{
-    BLUE, FIELD, Party, PartyOptions, PartyWindow, RED, WHITE, is_closed, pattern, port_in,
+    BLUE, FIELD, Party, PartyOptions, PartyWindow, RED, WHITE, always, is_closed, pattern, port_in,
 };
 use crate::support::terminal_pixels::is_near;
 use crate::support::x_display::{Screen, Shot, WindowManager};
@@ -38,7 +38,7 @@ impl Call {
         let displays = [Xvfb::start()?, Xvfb::start()?];
         let anna = Party::start(PartyOptions {
             name: "anna",
-            arguments: [pattern("smpte"), vec!["--open".into()]].concat(),
+            arguments: [pattern("smpte"), always()].concat(),
             display: Some(&displays[0]),
             ..PartyOptions::default()
         });
@@ -137,7 +137,9 @@ fn a_camera_that_is_turned_off_is_closed() {
     let (_folder, path) = written_pipeline(&feed.pipeline(""));
     let mut anna = Party::start(PartyOptions {
         name: "anna",
-        arguments: ["--pipeline", &path, "--open"].map(str::to_owned).to_vec(),
+        arguments: ["--pipeline", &path, "--answer", "always"]
+            .map(str::to_owned)
+            .to_vec(),
         display: Some(&display),
         ..PartyOptions::default()
     });
@@ -211,7 +213,7 @@ fn a_key_fills_the_screen_with_the_call_and_gives_it_back() {
     screen.wait_for_manager();
     let anna = Party::start(PartyOptions {
         name: "anna",
-        arguments: [pattern("smpte"), vec!["--open".into()]].concat(),
+        arguments: [pattern("smpte"), always()].concat(),
         display: Some(&display),
         ..PartyOptions::default()
     });
@@ -246,7 +248,8 @@ fn in_a_terminal_both_are_seen_and_the_keys_are_the_same() {
         return;
     };
     terminal.enter(
-        "cd \"$FOLDER\"; clear; \"$VIDCHAT\" call --bind 127.0.0.1 --port 0 --name anna --open \
+        "cd \"$FOLDER\"; clear; \"$VIDCHAT\" call --bind 127.0.0.1 --port 0 --name anna \
+         --answer always \
          --pipeline test --set speed=0 --width 320 --fps 15; echo status $?",
     );
     let invitation = |t: &Terminal| {

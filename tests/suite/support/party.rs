@@ -41,6 +41,11 @@ pub fn pattern(pattern: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// The arguments that answer everybody.
+pub fn always() -> Vec<String> {
+    ["--answer", "always"].map(str::to_owned).to_vec()
+}
+
 /// How a party is started.
 #[derive(Default)]
 pub struct PartyOptions<'a> {
@@ -117,7 +122,7 @@ impl Party {
 
     /// One that waits, answers everybody and shows nothing.
     pub fn answering(name: &str, arguments: Vec<String>) -> Self {
-        let always = ["--answer", "always"].map(str::to_owned);
+        let always = always();
         Self::start(PartyOptions {
             name,
             arguments: arguments.into_iter().chain(always).collect(),
