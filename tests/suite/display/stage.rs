@@ -1,5 +1,6 @@
 //! Several players on one stage: one window or one terminal, which may be open before there is a frame.
 
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -101,10 +102,15 @@ fn two_players_share_a_window_that_was_open_before_them() {
             screen.wait_for(window, "a dark corner", |shot| {
                 corner(shot).iter().all(|c| (16..60).contains(&c[0]))
             });
-            small.show_bytes(2, halves(320, 240));
+            let number = Cell::new(2);
+            let small = RefCell::new(small);
             screen.wait_for(window, "the camera again", |shot| {
+                // The player takes frames only once it has carried out what was asked before.
+                let number = number.replace(number.get() + 1);
+                small.borrow_mut().show_bytes(number, halves(320, 240));
                 corner(shot) == [LIGHT, DARK]
             });
+            let mut small = small.into_inner();
             let errors = (
                 large.heard.try_recv().is_err(),
                 small.heard.try_recv().is_err(),
