@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Invalid;
 use crate::limits::{self, Number};
+use crate::net::discovery::name;
+use crate::net::secure::Code;
 use crate::net::{DEFAULT_PORT, Target, address};
 use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat};
 
@@ -53,8 +55,9 @@ pub const MAX_FRAME: Number<u64> = Number {
 
 /// Live video from one machine to another.
 ///
-/// On the machine with the camera: vidchat send. On the other: vidchat recv HOST.
-/// To try it on this machine alone: vidchat demo.
+/// To see each other: vidchat call on both machines. To see a camera: vidchat send on its machine,
+/// vidchat recv on another one of its network, vidchat recv HOST from elsewhere. To try it on this
+/// machine alone: vidchat demo.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_STATUS)]
 pub struct Cli {
@@ -68,12 +71,21 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See each other: wait for a call, or call another machine.
+    #[command(after_long_help = CALL_EXAMPLES)]
+    Call(CallArgs),
     /// Send this machine's camera to everybody who connects.
     #[command(after_long_help = SEND_EXAMPLES)]
     Send(SendArgs),
     /// Show the video of a sender.
     #[command(after_long_help = RECV_EXAMPLES)]
     Recv(RecvArgs),
+    /// List who is on this network.
+    #[command(after_long_help = FIND_EXAMPLES)]
+    Find(FindArgs),
+    /// Make a key, with which machines know each other.
+    #[command(after_long_help = KEY_EXAMPLES)]
+    Key(KeyCommandArgs),
     /// Send and receive a test picture on this machine, over real TCP.
     #[command(after_long_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -91,6 +103,8 @@ Examples:
   vidchat send --device 2 --width 640 --fps 15
   vidchat send --pipeline ./mine.gst --watch   and each time the file is saved
   vidchat send --bind 127.0.0.1             only for this machine
+  vidchat send --name wall-camera           as vidchat find lists it
+  vidchat send --no-announce                vidchat find does not list it
   vidchat send --to 192.168.1.7             to a vidchat recv --listen there
   vidchat send --to 192.168.1.7:8485 --wire pickle-jpeg --length '>L'
                                             to a Python program of the tutorial's family there
@@ -102,6 +116,8 @@ Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.
 
 const RECV_EXAMPLES: &str = "\
 Examples:
+  vidchat recv                              the sender on this network, or one of several
+  vidchat recv anna-laptop                  one that vidchat find lists
   vidchat recv 192.168.1.7                  in a window, or in the terminal without a display
   vidchat recv desk.local:10051             another port
   vidchat recv desk --display terminal      in the terminal
@@ -111,6 +127,42 @@ Examples:
 
 When the connection is lost it connects again, for ever. q in the window or in the terminal,
 Ctrl-C, or closing the window ends it.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const FIND_EXAMPLES: &str = "\
+Examples:
+  vidchat find                              names, what runs there, and addresses
+  vidchat find -v                           listens for two seconds instead of one
+  vidchat find --json                       a JSON object for each
+  vidchat recv anna-laptop                  one of them by its name
+
+It asks by multicast DNS, which some networks and firewalls do not let through. A sender is listed
+unless it was started with --no-announce. The exit status is 1 where nobody is found.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  vidchat call                              calls who waits on this network, or else waits
+  vidchat call 192.168.1.7                  calls the vidchat call that waits there
+  vidchat call desk --pipeline screen-h264  shows this machine's screen instead of the camera
+  vidchat call --room                       up to eight: the others call this machine
+  vidchat call --answer always              answers by itself, as for a camera in another room
+
+Keys: q ends it, s hides oneself, m mirrors, c turns the camera off and on, f full screen,
+p saves a picture, ? shows them all. Nothing is sent before the other side has answered.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const KEY_EXAMPLES: &str = "\
+Examples:
+  vidchat key --out camera.key              a new key, in a file that nobody else can read
+  vidchat send --key-file camera.key        nobody without it can watch, or read along
+  vidchat recv desk --key-file camera.key   the same file on the other machine
+
+Without --out the key is printed, to be read aloud and typed. A file with the line
+\"passphrase: \" and a long passphrase behind it is a key file too.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
@@ -137,6 +189,15 @@ pub struct PipelineArgs {
     /// Fill a placeholder of the pipeline; may be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
+}
+
+/// The flags that let in nobody but those with the same key.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// Encrypt everything, and connect with nobody but those who have the key in this file too.
+    /// vidchat key makes one. The variable VIDCHAT_KEY may hold a key in place of a file.
+    #[arg(long, value_name = "PATH")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// The flags for statistics, for other programs.
@@ -174,7 +235,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Connect to a receiver that runs vidchat recv --listen, instead of listening here.
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers"])]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers", "name", "no_announce"])]
     pub to: Option<Target>,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
@@ -188,6 +249,12 @@ pub struct SendArgs {
     #[arg(long, value_name = "COUNT", default_value_t = VIEWERS.usual,
           allow_negative_numbers = true, value_parser = number(&VIEWERS))]
     pub max_viewers: usize,
+    /// The name under which vidchat find lists this sender [default: the machine's].
+    #[arg(long, value_name = "NAME", conflicts_with = "no_announce", value_parser = name::read)]
+    pub name: Option<String>,
+    /// Do not announce this sender on the local network.
+    #[arg(long)]
+    pub no_announce: bool,
     /// Show the sent picture here too, or fail where there is no display.
     #[arg(long, conflicts_with = "no_preview")]
     pub preview: bool,
@@ -214,6 +281,12 @@ pub struct SendArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true,
           value_parser = limits::latency)]
     pub max_latency: Option<Duration>,
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// Encrypt everything, and let in nobody but those who type a code, which is printed; or the code
+    /// that the receiver of --to prints.
+    #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with = "key_file")]
+    pub code: Option<Option<Code>>,
     #[command(flatten)]
     pub stats: StatsArgs,
 }
@@ -264,19 +337,16 @@ pub enum Display {
 #[derive(Debug, Args)]
 pub struct RecvArgs {
     /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
-    /// 10050.
-    #[arg(
-        value_name = "HOST[:PORT]",
-        required_unless_present = "listen",
-        conflicts_with = "listen"
-    )]
+    /// 10050; or a name that vidchat find lists. Without it, a sender on this network is taken.
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "listen")]
     pub target: Option<Target>,
     /// Wait for a sender that runs vidchat send --to, instead of connecting to one.
     #[arg(long)]
     pub listen: bool,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
     /// all of them].
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "target", value_parser = address::own)]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "target", requires = "listen",
+          value_parser = address::own)]
     pub bind: Option<IpAddr>,
     #[command(flatten)]
     pub pipeline: PipelineArgs,
@@ -284,10 +354,9 @@ pub struct RecvArgs {
     #[arg(long, requires = "pipeline")]
     pub watch: bool,
     /// The sender's port, where HOST does not name one; with --listen, the port to listen at, where
-    /// 0 takes any that is free.
-    #[arg(long, default_value_t = DEFAULT_PORT, allow_negative_numbers = true,
-          value_parser = number(&OWN_PORT))]
-    pub port: u16,
+    /// 0 takes any that is free [default: 10050].
+    #[arg(long, allow_negative_numbers = true, value_parser = number(&OWN_PORT))]
+    pub port: Option<u16>,
     /// Stop after so many frames.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true,
           value_parser = number(&FRAMES))]
@@ -317,7 +386,109 @@ pub struct RecvArgs {
     #[arg(long)]
     pub no_reconnect: bool,
     #[command(flatten)]
+    pub key: KeyArgs,
+    /// The code that the sender prints; or, with --listen, let in nobody but a sender that is given
+    /// a code, which is printed.
+    #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with = "key_file")]
+    pub code: Option<Option<Code>>,
+    #[command(flatten)]
     pub stats: StatsArgs,
+}
+
+/// Flags of `vidchat find`.
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// Print a JSON object for each, a line each.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `vidchat call`.
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The machine to call, on which vidchat call waits: a name or an address, with :PORT where it
+    /// is not 10050. Without it, one that waits on this network is called; where there is none,
+    /// this machine waits.
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "room")]
+    pub target: Option<Target>,
+    /// Let up to eight see each other: the others call this machine.
+    #[arg(long)]
+    pub room: bool,
+    /// Whether to answer those who call.
+    #[arg(long, value_enum, default_value_t)]
+    pub answer: AnswerChoice,
+    /// Leave the call open to everybody who reaches this machine. Calls are open for now without it
+    /// too.
+    #[arg(long)]
+    pub open: bool,
+    /// Begin without the camera. The key c turns it on.
+    #[arg(long)]
+    pub no_camera: bool,
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// Width of one's own picture in pixels; the height follows [default: 640 for a camera].
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
+          value_parser = number(&limits::WIDTH))]
+    pub width: Option<u32>,
+    /// Frames a second, at the most [default: 30].
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true,
+          value_parser = number(&limits::FPS))]
+    pub fps: Option<u32>,
+    /// Which camera: its device, its number or a part of its name.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Change over to the pipeline file when it is saved.
+    #[arg(long, requires = "pipeline")]
+    pub watch: bool,
+    /// Where to show the call.
+    #[arg(long, value_enum, default_value_t)]
+    pub display: Display,
+    /// This machine's name for the others, under which vidchat find lists it [default: its own].
+    #[arg(long, value_name = "NAME", value_parser = name::read)]
+    pub name: Option<String>,
+    /// Do not announce on the local network that this machine waits for a call.
+    #[arg(long)]
+    pub no_announce: bool,
+    /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
+    /// all of them].
+    #[arg(long, value_name = "ADDRESS", value_parser = address::own)]
+    pub bind: Option<IpAddr>,
+    /// The port to listen at, where 0 takes any that is free; and the port of HOST, where it does
+    /// not name one [default: 10050].
+    #[arg(long, allow_negative_numbers = true, value_parser = number(&OWN_PORT))]
+    pub port: Option<u16>,
+    /// How old a frame may be on the screen: older ones are left out. A time such as 200ms or 1s.
+    #[arg(long, value_name = "TIME", default_value = "200ms", allow_hyphen_values = true,
+          value_parser = limits::latency)]
+    pub max_latency: Duration,
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// Encrypt everything, and let in nobody but those who type a code, which is printed; or the code
+    /// that HOST prints.
+    #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with_all = ["key_file", "open"])]
+    pub code: Option<Option<Code>>,
+    #[command(flatten)]
+    pub stats: StatsArgs,
+}
+
+/// Whether calls are answered, as a flag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswerChoice {
+    /// Ask here, for half a minute. Where nobody can be asked: never.
+    #[default]
+    Ask,
+    /// Everybody, at once.
+    Always,
+    /// Nobody.
+    Never,
+}
+
+/// Flags of `vidchat key`.
+#[derive(Debug, Args)]
+pub struct KeyCommandArgs {
+    /// Write the key to this file, which must not be there yet, instead of printing it.
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `vidchat demo`.

@@ -29,6 +29,11 @@ impl WallNanos {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The time `age` before this one.
+    pub fn before(self, age: Duration) -> Self {
+        Self(self.0.saturating_sub(nanoseconds(age)))
+    }
+
     /// Seconds since 1970.
     pub fn as_secs_f64(self) -> f64 {
         Duration::from_nanos(self.0).as_secs_f64()

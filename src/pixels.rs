@@ -111,6 +111,30 @@ impl<'a> Pixels<'a> {
         }
     }
 
+    /// Gives the outermost pixels of a part one colour.
+    pub fn outline(&mut self, part: Rect, colour: Pixel) {
+        if part.is_empty() {
+            return;
+        }
+        let (right, below) = (part.x + part.width - 1, part.y + part.height - 1);
+        for line in [
+            Rect { height: 1, ..part },
+            Rect {
+                y: below,
+                height: 1,
+                ..part
+            },
+            Rect { width: 1, ..part },
+            Rect {
+                x: right,
+                width: 1,
+                ..part
+            },
+        ] {
+            self.fill(line, colour);
+        }
+    }
+
     /// Mixes `colour` into one pixel: 0 leaves it, 255 replaces it.
     pub fn mix(&mut self, x: usize, y: usize, colour: Pixel, strength: u8) {
         if x < self.width
@@ -180,6 +204,20 @@ impl Rect {
             y: self.y + margin.min(self.height / 2),
             width: self.width.saturating_sub(2 * margin),
             height: self.height.saturating_sub(2 * margin),
+        }
+    }
+
+    /// This part with a pixel more on each side; none where it has none.
+    pub fn outset(self) -> Self {
+        if self.is_empty() {
+            return self;
+        }
+        let (left, above) = (self.x.min(1), self.y.min(1));
+        Self {
+            x: self.x - left,
+            y: self.y - above,
+            width: self.width + left + 1,
+            height: self.height + above + 1,
         }
     }
 
@@ -261,6 +299,20 @@ mod tests {
         let mut target = Pixels::new(4, 3, &mut pixels).unwrap();
         target.fill_around(rect(1, 1, 2, 1), 0);
         assert_eq!(pixels, [0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn an_outline_is_one_pixel_wide() {
+        let mut pixels = [1; 12];
+        let mut target = Pixels::new(4, 3, &mut pixels).unwrap();
+        target.outline(rect(0, 0, 3, 3), 5);
+        assert_eq!(pixels, [5, 5, 5, 1, 5, 1, 5, 1, 5, 5, 5, 1]);
+        let mut target = Pixels::new(4, 3, &mut pixels).unwrap();
+        target.outline(rect(1, 1, 0, 3), 7);
+        target.outline(rect(2, 1, 1, 1).outset(), 8);
+        assert_eq!(pixels, [5, 8, 8, 8, 5, 8, 5, 8, 5, 8, 8, 8]);
+        assert_eq!(rect(0, 0, 2, 2).outset(), rect(0, 0, 3, 3));
+        assert_eq!(rect(3, 3, 0, 2).outset(), rect(3, 3, 0, 2));
     }
 
     #[test]

@@ -10,11 +10,22 @@ use crate::failure::{Failure, Invalid};
 use crate::net::Target;
 
 /// Arguments that exclude others, and the reason.
-const CONFLICTS: [(&str, &[&str], &str); 5] = [
+const CONFLICTS: [(&str, &[&str], &str); 6] = [
     (
         "--to",
-        &["--bind", "--port", "--max-viewers"],
+        &[
+            "--bind",
+            "--port",
+            "--max-viewers",
+            "--name",
+            "--no-announce",
+        ],
         "with --to the sender connects, and listens nowhere",
+    ),
+    (
+        "--no-announce",
+        &["--name"],
+        "a name is for the announcement",
     ),
     (
         "--preview",
@@ -41,9 +52,9 @@ const CONFLICTS: [(&str, &[&str], &str); 5] = [
 /// Arguments that a command may need, the reason, and the hint.
 const REQUIRED: [(&str, &str, &str); 4] = [
     (
-        "HOST",
-        "vidchat recv connects to a sender, or waits for one with --listen",
-        "vidchat send prints on the other machine what to type here",
+        "--listen",
+        "only a receiver with --listen has an address of its own",
+        "vidchat recv --listen",
     ),
     (
         "--pipeline",
@@ -171,8 +182,9 @@ impl<'c> Typed<'c> {
     fn unknown_command(&self, error: &clap::Error) -> Option<Failure> {
         let word = text(error, ContextKind::InvalidSubcommand)?;
         let hint = match error.get(ContextKind::SuggestedSubcommand) {
+            // The most alike is the last one.
             Some(ContextValue::Strings(like)) if !like.is_empty() => {
-                format!("{} {}", self.name(), like.first()?)
+                format!("{} {}", self.name(), like.last()?)
             }
             _ => self.help(),
         };

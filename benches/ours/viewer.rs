@@ -10,7 +10,7 @@ use vidchat::failure::Failure;
 use vidchat::frame::FrameHeader;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::{self, Sink, StreamStats, TcpStream};
-use vidchat::wire::Caps;
+use vidchat::wire::{Caps, Loss};
 
 use crate::yardstick::meter::{self, Clock};
 use crate::yardstick::process::{Process, Talks};
@@ -135,7 +135,7 @@ impl Sink for Counter {
         Ok(std::mem::take(&mut self.spare))
     }
 
-    fn lost(&mut self, _reason: &str) {}
+    fn lost(&mut self, _loss: &Loss) {}
 
     fn frame(&mut self, header: &FrameHeader, buffer: Vec<u8>) -> Result<(), Failure> {
         self.spare = buffer;

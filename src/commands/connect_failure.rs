@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use crate::failure::{Failure, describe};
 use crate::net::Target;
 use crate::net::reach::ConnectError;
+use crate::net::secure::Unsafe;
 
 /// The failure of a connection to `target`, where `program` should listen.
 pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> Failure {
@@ -13,21 +14,33 @@ pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> F
     let failure = Failure::start(format!("cannot connect to \"{target}\""));
     match error {
         ConnectError::Unreached(tried) => match tried.iter().max_by_key(|(_, e)| informative(e)) {
-            Some((_, e)) => unreached(failure, target, program, e).found(tries(host, tried)),
-            None => unknown(failure, program),
+            Some((address, e)) => {
+                unreached(failure, target, address.port(), program, e).found(tries(host, tried))
+            }
+            None => unknown(failure, target, program),
         },
         // The resolver's words differ from system to system.
-        ConnectError::Lookup(_) => unknown(failure, program),
+        ConnectError::Lookup(_) => unknown(failure, target, program),
+        // The other side has another key or code, or none.
+        ConnectError::Greeting(e) if e.get_ref().is_some_and(|e| e.is::<Unsafe>()) => {
+            let cause = e.get_ref().map(ToString::to_string).unwrap_or_default();
+            failure.cause(cause).hint(format!(
+                "compare the key or the code with that of {program} on {host:?}"
+            ))
+        }
         ConnectError::Greeting(e) => failure
             .cause(describe(e))
             .hint(format!("{program} on {host:?} prints what to type here")),
     }
 }
 
-fn unknown(failure: Failure, program: &str) -> Failure {
-    failure
-        .cause("no machine of that name was found")
-        .hint(format!("{program} prints its addresses: type one of those"))
+fn unknown(failure: Failure, target: &Target, program: &str) -> Failure {
+    let failure = failure.cause("no machine of that name was found");
+    if target.may_be_announced() {
+        failure.hint("vidchat find lists who is on this network, by name and address")
+    } else {
+        failure.hint(format!("{program} prints its addresses: type one of those"))
+    }
 }
 
 /// A rank of what the error of one address tells of the host. A refusal ranks highest: a machine is
@@ -40,8 +53,14 @@ fn informative(error: &io::Error) -> u8 {
     }
 }
 
-fn unreached(failure: Failure, target: &Target, program: &str, error: &io::Error) -> Failure {
-    let (host, port) = target.parts();
+fn unreached(
+    failure: Failure,
+    target: &Target,
+    port: u16,
+    program: &str,
+    error: &io::Error,
+) -> Failure {
+    let (host, _) = target.parts();
     match error.kind() {
         io::ErrorKind::ConnectionRefused => failure
             .cause(format!("nothing listens at port {port} there"))

@@ -49,14 +49,14 @@ pub async fn run(args: DemoArgs) -> Outcome {
     let receiving = receiving(&target, shown, args.frames);
     let (stop, stopped) = oneshot::channel::<()>();
     let receiver = async move {
-        let connector = Connector::dial(&target, &receiving.play);
+        let connector = Connector::dial(target.into(), &receiving.play);
         let first = connector.first().await;
         let connection = first.map_err(|e| cannot(e.to_string()))?;
         let quit = async move { quit.asked().await };
         let ending = session::run(connection, connector, receiving, quit).await;
         // The sender ends when this is dropped.
         drop(stop);
-        ending
+        ending.map_err(Failure::from)
     };
     let sender = send::serve(
         Destination::Listener(listener),
@@ -93,7 +93,9 @@ fn sending(file: PipelineFile, values: Values, preview: bool) -> SendOptions {
         preview: Some(preview),
         keep_open: false,
         stats: None,
+        camera: None,
         watch: None,
+        announced_as: None,
     }
 }
 
@@ -106,6 +108,11 @@ fn receiving(target: &Target, file: PipelineFile, frames: Option<u64>) -> RecvOp
         frames,
         // The demo ends with its sender.
         reconnect: false,
+        give_up: None,
+        has_status_line: true,
+        seat: None,
+        participants: None,
+        forward: None,
         stats: None,
         watch: None,
     }

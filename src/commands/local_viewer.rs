@@ -34,6 +34,8 @@ pub struct LocalViewer {
 
 enum Command {
     Cover(String),
+    Blank(String),
+    Title(String),
     Replace(PipelineFile),
     /// Show the rest of the stream and end. A pipeline that takes no frames yet has this long.
     Finish(Duration),
@@ -72,6 +74,17 @@ impl LocalViewer {
     /// Covers the picture with `text` until the next frame.
     pub fn cover(&self, text: &str) {
         self.tell(Command::Cover(text.to_owned()));
+    }
+
+    /// Forgets the last frame and shows `text` alone, until the next frame. Call it when the hub gets
+    /// no frame any more.
+    pub fn blank(&self, text: &str) {
+        self.tell(Command::Blank(text.to_owned()));
+    }
+
+    /// Changes the window's title.
+    pub fn set_title(&self, title: &str) {
+        self.tell(Command::Title(title.to_owned()));
     }
 
     /// Changes to another pipeline. [`PlayerEvent::Replaced`] or [`PlayerEvent::Kept`] gives the
@@ -119,10 +132,13 @@ impl Watcher {
                 update = next(&mut self.subscription, is_ready), if has_answered => match update {
                     Update::Caps(caps) => self.player.set_caps(&caps),
                     Update::Frame(frame) => self.player.show(&frame.header, frame.data),
-                    Update::Lost(reason) if self.covers_losses => {
-                        self.player.cover(&format!("camera lost: {reason}"));
+                    Update::Lost(loss) if self.covers_losses && loss.off => {
+                        self.player.blank(&loss.reason);
                     }
-                    Update::Lost(_) => {}
+                    Update::Lost(loss) if self.covers_losses => {
+                        self.player.cover(&format!("camera lost: {}", loss.reason));
+                    }
+                    Update::Lost(_) | Update::Participants(_) => {}
                     Update::End(_) => break,
                 },
                 () = self.player.progress(), if !is_ready => {}
@@ -139,6 +155,8 @@ impl Watcher {
                 },
                 command = self.commands.recv() => match command {
                     Some(Command::Cover(text)) => self.player.cover(&text),
+                    Some(Command::Blank(text)) => self.player.blank(&text),
+                    Some(Command::Title(title)) => self.player.set_title(&title),
                     Some(Command::Replace(file)) => self.player.replace(file),
                     Some(Command::Finish(limit)) if self.hub.has_ended() => {
                         self.give_up_at = Some(Instant::now() + limit);

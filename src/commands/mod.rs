@@ -1,9 +1,11 @@
 //! The subcommands, each with a `run` that ties a media end to a net end, and the parts that they
 //! share.
 
+pub mod call;
 mod connect_failure;
 pub mod demo;
 pub mod file_watch;
+pub mod find;
 mod host_name;
 pub mod invitation;
 mod link_chain;
@@ -12,6 +14,7 @@ mod or_never;
 pub mod pipelines;
 pub mod quit;
 pub mod recv;
+mod secrets;
 pub mod send;
 mod settings;
 mod stats_writer;
@@ -26,6 +29,9 @@ pub async fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => recv::run(args).await,
+        Command::Find(args) => find::run(args, cli.verbose).await,
+        Command::Call(args) => call::run(args).await,
+        Command::Key(args) => secrets::run(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Pipelines(args) => pipelines::run(args),
     }

@@ -1,4 +1,4 @@
-//! Requests of the person at this machine to end or to suspend the program.
+//! Requests of the person at this machine: to end or to suspend the program, and other keys.
 
 use std::future::pending;
 use std::time::Duration;
@@ -12,7 +12,17 @@ use crate::failure::{Failure, Outcome};
 /// terminal.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Waits for q, Ctrl-C or a signal to stop. Dropping it gives the keyboard back.
+/// A request of the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// To end the program.
+    Quit,
+    /// A key that types this character, which no picture in the terminal has taken. Letters are lower
+    /// case; Enter is `\n`, and Esc is `\u{1b}`.
+    Key(char),
+}
+
+/// Waits for q, Ctrl-C or a signal to stop, and hears other keys. Dropping it gives the keyboard back.
 pub struct Quit {
     keys: Option<Keyboard>,
     looks: Interval,
@@ -23,6 +33,7 @@ pub struct Quit {
 /// A request to the program.
 enum Asked {
     Quit,
+    Key(char),
     /// By a signal: to stop until a signal continues it.
     Stop,
     /// By a key: the same for all programs of this job.
@@ -46,11 +57,22 @@ impl Quit {
         })
     }
 
+    /// Whether the person can type keys here.
+    pub fn has_keyboard(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Completes when the program is to end. The wait may be cancelled without losing anything.
     pub async fn asked(&mut self) {
+        while self.next_request().await != Request::Quit {}
+    }
+
+    /// The next request. The wait may be cancelled without losing anything.
+    pub async fn next_request(&mut self) -> Request {
         loop {
             match self.next().await {
-                Asked::Quit => return,
+                Asked::Quit => return Request::Quit,
+                Asked::Key(typed) => return Request::Key(typed),
                 Asked::Nothing => {}
                 Asked::Look => self.settle(false),
                 Asked::GoOn => {
@@ -90,6 +112,7 @@ impl Quit {
                 Some(keys) => match keys.next().await {
                     Key::Quit => Asked::Quit,
                     Key::Suspend => Asked::StopJob,
+                    Key::Typed(typed) => Asked::Key(typed),
                     Key::Other => Asked::Nothing,
                 },
                 None => pending().await,

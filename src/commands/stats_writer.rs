@@ -19,7 +19,7 @@ use crate::failure::{Failure, Outcome, describe};
 const BACKLOG: usize = 16;
 
 /// Where statistics go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StatsWriter(SyncSender<String>);
 
 impl StatsWriter {

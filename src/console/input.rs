@@ -82,8 +82,17 @@ impl Parser {
         self.place != Place::Ground || !self.text.is_empty()
     }
 
+    /// Forgets what has no end yet, as nothing came for a while. An Esc alone was a key.
+    pub(super) fn time_out(&mut self) -> Vec<Input> {
+        if self.place == Place::Escape {
+            self.key(KeyCode::Esc, KeyModifiers::NONE);
+        }
+        self.give_up();
+        std::mem::take(&mut self.found)
+    }
+
     /// Forgets what has no end yet.
-    pub(super) fn give_up(&mut self) {
+    fn give_up(&mut self) {
         self.go(Place::Ground);
     }
 
@@ -370,11 +379,20 @@ mod tests {
         assert_eq!(parser.parse(b"\x03"), [control('c')]);
         assert_eq!(parser.parse(b"q"), [key(KeyCode::Char('q'))]);
         parser.parse(b"\x1bP+r");
-        parser.give_up();
+        assert_eq!(parser.time_out(), []);
         assert_eq!(parser.parse(b"q"), [key(KeyCode::Char('q'))]);
         let endless = [b"\x1b]".to_vec(), vec![b'x'; LONGEST + 1]].concat();
         parser.parse(&endless);
         assert_eq!(parser.parse(b"q"), [key(KeyCode::Char('q'))]);
+    }
+
+    #[test]
+    fn an_escape_after_which_nothing_comes_is_the_key() {
+        let mut parser = Parser::default();
+        assert_eq!(parser.parse(b"\x1b"), []);
+        assert!(parser.is_unfinished());
+        assert_eq!(parser.time_out(), [key(KeyCode::Esc)]);
+        assert!(!parser.is_unfinished());
     }
 
     proptest! {

@@ -21,7 +21,10 @@ pub enum Key {
     Quit,
     /// Ctrl-Z.
     Suspend,
-    /// Another key.
+    /// Another key that types this character, which no picture in the terminal has taken. Letters
+    /// are lower case; Enter is `\n`, and Esc is `\u{1b}`.
+    Typed(char),
+    /// A key that the picture has taken, or that types nothing.
     Other,
 }
 
@@ -69,30 +72,28 @@ impl Keyboard {
             KeyCode::Char('q' | 'Q') if !control => Key::Quit,
             KeyCode::Char('c' | 'd') if control => Key::Quit,
             KeyCode::Char('z') if control => Key::Suspend,
-            KeyCode::Char(typed) if !control => {
-                press(typed);
-                Key::Other
-            }
-            KeyCode::Esc => {
-                press('\u{1b}');
-                Key::Other
-            }
+            KeyCode::Char(typed) if !control => press(typed),
+            KeyCode::Enter => press('\n'),
+            KeyCode::Esc => press('\u{1b}'),
             _ => Key::Other,
         }
     }
 }
 
 /// Gives a key to the picture that covers the terminal, if there is one.
-fn press(typed: char) {
+fn press(typed: char) -> Key {
+    let Some(typed) = typed.to_lowercase().next() else {
+        return Key::Other;
+    };
     let state = lock();
     let painted = state.screen.clone().filter(|_| state.covered);
     // The lock is released, since the key may have something printed.
     drop(state);
-    if let Some(painted) = painted {
-        typed
-            .to_lowercase()
-            .for_each(|typed| (painted.press)(typed));
-    }
+    let Some(painted) = painted else {
+        return Key::Typed(typed);
+    };
+    (painted.press)(typed);
+    Key::Other
 }
 
 /// Gives the keyboard back, when nothing reads from it any more.

@@ -22,6 +22,7 @@ mod kept_lines;
 mod keys;
 mod log;
 mod output;
+mod question;
 mod reader;
 mod screen;
 mod status;
@@ -30,7 +31,9 @@ pub use self::answers::{Abilities, Taken, no_colour};
 pub use self::keys::{Key, Keyboard, way_out, way_out_line};
 pub use self::log::log;
 pub use self::output::{
-    Ending, can_draw, flush, is_dumb, knows_escapes, line, output, output_line, printed, write_line,
+    Ending, bell, can_draw, flush, is_dumb, knows_escapes, line, output, output_line, printed,
+    write_line,
 };
+pub use self::question::{ask, can_ask};
 pub use self::screen::{AlternateScreen, Area, restore, settle, suspend, waits_for_terminal};
 pub use self::status::{GAP, status};

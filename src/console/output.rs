@@ -79,6 +79,13 @@ enum Output {
     Mark(SyncSender<()>),
 }
 
+/// Rings the terminal's bell, if there is a terminal.
+pub fn bell() {
+    if io::stderr().is_terminal() && !is_dumb() {
+        write(b"\x07");
+    }
+}
+
 /// Prints one or more lines.
 pub fn line(text: &str) {
     let mut state = lock();

@@ -23,7 +23,7 @@ mod unix {
     /// How long the thread may take to stop reading.
     const CLOSING: Duration = Duration::from_secs(1);
 
-    /// A sequence that has no end by then has none: a person has pressed Esc.
+    /// A sequence that has no end by then has none. An Esc alone is the key of a person.
     const UNFINISHED: Timespec = Timespec {
         tv_sec: 1,
         tv_nsec: 0,
@@ -77,6 +77,15 @@ mod unix {
         let keyboard = io::stdin();
         let mut parser = Parser::default();
         let mut bytes = [0; 1024];
+        let pass_on = |inputs: Vec<Input>| {
+            for input in inputs {
+                match input {
+                    Input::Answer(answer) => answers::hear(answer),
+                    // More keys than that were pasted.
+                    Input::Key(key) => drop(found.try_send(key)),
+                }
+            }
+        };
         loop {
             let mut ready = [
                 PollFd::new(&keyboard, PollFlags::IN),
@@ -84,7 +93,7 @@ mod unix {
             ];
             let limit = parser.is_unfinished().then_some(&UNFINISHED);
             match poll(&mut ready, limit) {
-                Ok(0) => parser.give_up(),
+                Ok(0) => pass_on(parser.time_out()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return,
             }
@@ -100,13 +109,7 @@ mod unix {
                 Err(Errno::INTR | Errno::AGAIN) => continue,
                 Err(_) => return,
             };
-            for input in parser.parse(&bytes[..count]) {
-                match input {
-                    Input::Answer(answer) => answers::hear(answer),
-                    // More keys than that were pasted.
-                    Input::Key(key) => drop(found.try_send(key)),
-                }
-            }
+            pass_on(parser.parse(&bytes[..count]));
         }
     }
 }

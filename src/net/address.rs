@@ -27,6 +27,12 @@ impl Target {
         self
     }
 
+    /// Whether the host may be the name of a program that is announced on the local network. Such a
+    /// name has no dots.
+    pub fn may_be_announced(&self) -> bool {
+        !self.host.contains(['.', ':']) && self.host != "localhost"
+    }
+
     /// Host and port for the system's resolver.
     pub fn parts(&self) -> (&str, u16) {
         (&self.host, self.port.unwrap_or(DEFAULT_PORT))

@@ -51,6 +51,16 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
+    /// The same reader on top of another stream, which `wrap` makes of this one.
+    pub fn wrap<S>(self, limit: u64, wrap: impl FnOnce(R) -> S) -> MessageReader<S> {
+        MessageReader {
+            stream: wrap(self.stream),
+            head: self.head,
+            limit,
+            prefix: self.prefix,
+        }
+    }
+
     /// The dialect that the peer speaks, without consuming anything. The lengths of its messages
     /// are read in the format of the first from here on.
     ///

@@ -6,6 +6,8 @@ pub mod age_histogram;
 mod arrivals;
 pub mod backoff;
 pub mod bit_rate;
+pub mod call;
+pub mod discovery;
 mod farewell;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -17,6 +19,7 @@ pub mod log_throttle;
 #[cfg(fuzzing)]
 mod memory_writer;
 pub mod message_reader;
+pub mod peer;
 pub mod reach;
 pub mod receiver;
 pub mod secure;
@@ -29,6 +32,7 @@ pub use address::Target;
 pub use bit_rate::BitRate;
 pub use hub::{Hub, Subscription, Update};
 pub use log_throttle::Losses;
+pub use peer::Peer;
 pub use receiver::connection::{Connection, connect, connect_first, introduce};
 pub use receiver::session::play;
 pub use receiver::sink::Sink;

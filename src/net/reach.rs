@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::address::Target;
+use super::peer::Peer;
 use crate::failure::describe;
 
 /// How long an address is tried alone before the next one is tried too. RFC 8305 recommends this
@@ -43,12 +43,12 @@ fn listed(tried: &[(SocketAddr, io::Error)]) -> String {
     tried.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
-/// Connects to the first address of `target` that answers. Each address has `limit` for it.
+/// Connects to the first address of `peer` that answers. Each address has `limit` for it.
 ///
 /// # Errors
 /// The name has no address, or none of its addresses answers.
-pub(super) async fn reach(target: &Target, limit: Duration) -> Result<TcpStream, ConnectError> {
-    reach_one_of(target, limit, &OnceLock::new()).await
+pub(super) async fn reach(peer: &Peer, limit: Duration) -> Result<TcpStream, ConnectError> {
+    reach_one_of(peer.addresses(), limit, &OnceLock::new()).await
 }
 
 /// As [`reach`], for the first connection of a command, for which a person waits: the log says when
@@ -56,15 +56,13 @@ pub(super) async fn reach(target: &Target, limit: Duration) -> Result<TcpStream,
 ///
 /// # Errors
 /// The name has no address, or none of its addresses answers.
-pub(super) async fn reach_first(
-    target: &Target,
-    limit: Duration,
-) -> Result<TcpStream, ConnectError> {
+pub(super) async fn reach_first(peer: &Peer, limit: Duration) -> Result<TcpStream, ConnectError> {
     let tried = OnceLock::new();
-    let mut reaching = pin!(reach_one_of(target, limit, &tried));
+    let mut reaching = pin!(reach_one_of(peer.first_addresses(), limit, &tried));
     if let Ok(reached) = timeout(QUIET, &mut reaching).await {
         return reached;
     }
+    let target = peer.target();
     match tried.get() {
         // The person has typed it.
         Some(addresses) if either(addresses) == target.to_string() => {
@@ -79,14 +77,13 @@ pub(super) async fn reach_first(
     reaching.await
 }
 
-/// Connects to one of the addresses of `target`, which are put into `tried` when they are known.
+/// Connects to one of `addresses`, which are put into `tried` when they are known.
 async fn reach_one_of(
-    target: &Target,
+    addresses: impl Future<Output = io::Result<Vec<SocketAddr>>>,
     limit: Duration,
     tried: &OnceLock<Vec<SocketAddr>>,
 ) -> Result<TcpStream, ConnectError> {
-    let found = tokio::net::lookup_host(target.parts()).await;
-    let addresses = in_turns(found.map_err(ConnectError::Lookup)?);
+    let addresses = addresses.await.map_err(ConnectError::Lookup)?;
     let addresses = tried.get_or_init(|| addresses);
     first_of(addresses, limit)
         .await
@@ -99,27 +96,6 @@ fn either(addresses: &[SocketAddr]) -> String {
     match words.split_last() {
         Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
         _ => words.concat(),
-    }
-}
-
-/// Addresses of both families in turn, in the resolver's order, starting with its first.
-fn in_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let mut all: Vec<SocketAddr> = Vec::new();
-    for address in found {
-        if !all.contains(&address) {
-            all.push(address);
-        }
-    }
-    let v6_first = all.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = all.into_iter().partition(|a| a.is_ipv6() == v6_first);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut turns = Vec::new();
-    loop {
-        let pair = [first.next(), second.next()];
-        if pair == [None, None] {
-            return turns;
-        }
-        turns.extend(pair.into_iter().flatten());
     }
 }
 
@@ -201,27 +177,6 @@ mod tests {
     /// A port where nothing listens.
     fn refused() -> SocketAddr {
         socket(&TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
-    }
-
-    #[test]
-    fn both_kinds_of_address_are_tried_in_turns() {
-        let all = |texts: &[&str]| -> Vec<SocketAddr> {
-            texts.iter().map(|text| text.parse().unwrap()).collect()
-        };
-        for (found, turns) in [
-            (&[][..], &[][..]),
-            (&["1.1.1.1:1"], &["1.1.1.1:1"]),
-            (
-                &["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "1.1.1.2:1"],
-                &["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"],
-            ),
-            (
-                &["1.1.1.1:1", "1.1.1.1:1", "1.1.1.2:1", "[::1]:1"],
-                &["1.1.1.1:1", "[::1]:1", "1.1.1.2:1"],
-            ),
-        ] {
-            assert_eq!(in_turns(all(found).into_iter()), all(turns), "{found:?}");
-        }
     }
 
     #[tokio::test]

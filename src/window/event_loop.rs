@@ -29,6 +29,9 @@ pub(super) enum Command {
     ),
     Redraw(u64),
     Natural(u64, (u32, u32)),
+    Title(u64, String),
+    /// The person is to look at the window.
+    Attract(u64),
     Close(u64),
     /// Ends the event loop.
     #[cfg(target_os = "macos")]
@@ -220,6 +223,16 @@ impl ApplicationHandler<Command> for Windows {
             Command::Natural(id, natural) => {
                 if let Some(window) = self.open.get_mut(&id) {
                     window.set_natural(natural);
+                }
+            }
+            Command::Attract(id) => {
+                if let Some(window) = self.open.get(&id) {
+                    window.attract();
+                }
+            }
+            Command::Title(id, title) => {
+                if let Some(window) = self.open.get_mut(&id) {
+                    window.set_title(title);
                 }
             }
             Command::Close(id) => {

@@ -64,6 +64,16 @@ impl Window {
         self.tell(Command::Natural(self.id, natural));
     }
 
+    /// Changes the title.
+    pub fn set_title(&self, title: &str) {
+        self.tell(Command::Title(self.id, title.to_owned()));
+    }
+
+    /// Has the desktop point at the window, as it does where something waits for the person.
+    pub fn attract(&self) {
+        self.tell(Command::Attract(self.id));
+    }
+
     fn tell(&self, command: Command) {
         // Where the event loop has ended, that has been told.
         let _ = self.loop_.send(command);

@@ -9,7 +9,7 @@ use winit::dpi::PhysicalSize;
 use winit::event::{ElementState, KeyEvent, Modifiers, WindowEvent as WinitEvent};
 use winit::event_loop::{ActiveEventLoop, OwnedDisplayHandle};
 use winit::keyboard::{Key, NamedKey, PhysicalKey};
-use winit::window::{Fullscreen, Window, WindowAttributes, WindowId};
+use winit::window::{Fullscreen, UserAttentionType, Window, WindowAttributes, WindowId};
 
 use super::options::{Content, OpenError, Options, WindowEvent};
 use super::{icon, size};
@@ -148,6 +148,22 @@ impl OpenWindow {
         }
     }
 
+    pub fn set_title(&mut self, title: String) {
+        self.title = title;
+        self.show_title();
+    }
+
+    /// Has the desktop point at the window.
+    pub fn attract(&self) {
+        let attention = UserAttentionType::Critical;
+        self.window.request_user_attention(Some(attention));
+    }
+
+    fn show_title(&self) {
+        self.window
+            .set_title(&format!("{}{}", self.title, self.note));
+    }
+
     pub fn handle(&mut self, event: WinitEvent) {
         match event {
             WinitEvent::CloseRequested | WinitEvent::Destroyed => self.tell(WindowEvent::Closed),
@@ -183,6 +199,8 @@ impl OpenWindow {
         let typed = match &key.logical_key {
             Key::Character(text) => text.chars().next(),
             Key::Named(NamedKey::Escape) => Some('\u{1b}'),
+            Key::Named(NamedKey::Enter) => Some('\n'),
+            Key::Named(NamedKey::Space) => Some(' '),
             _ => None,
         };
         let Some(typed) = typed.and_then(|c| c.to_lowercase().next()) else {
@@ -249,7 +267,7 @@ impl OpenWindow {
         }
         let note = self.content.note();
         if std::mem::replace(&mut self.note, note) != note {
-            self.window.set_title(&format!("{}{note}", self.title));
+            self.show_title();
         }
     }
 

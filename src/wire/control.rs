@@ -5,12 +5,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::{printable, printable_name, printable_reason};
+use super::token::Token;
 use super::{PREFIX_BYTES, WireError};
 
 /// The longest reason from a peer, or description of a fault in its message, in characters.
 pub const REASON_LIMIT: usize = 200;
 /// The longest name from a peer, in characters.
 pub const NAME_LIMIT: usize = 64;
+/// The most parties of a room beside its host.
+pub const PARTICIPANTS_LIMIT: usize = 7;
 /// The most names of streams that are taken from a peer.
 const STREAMS_LIMIT: usize = 32;
 
@@ -37,7 +40,13 @@ pub enum Control {
     /// Once a second: the frames that a viewer has shown.
     Report(Report),
     /// No frames come from the source, for this reason. The next frame ends this.
-    Lost { reason: String },
+    Lost(Loss),
+    /// From a side that is called: the person there is asked. It comes again each second.
+    Ringing,
+    /// From a side that is called: the person there has answered. Frames may follow.
+    Answer,
+    /// From the host of a room: who is there, whenever that changes.
+    Participants(Participants),
     /// The sending side is about to close the connection, for this reason.
     Bye(Bye),
     /// A message type of a later version.
@@ -69,6 +78,50 @@ pub struct Hello {
     /// From a viewer: the name of the stream that it asks for; `None` for the sender's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
+    /// In a call: which one, and the party that this side is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallTicket>,
+    /// In a call: the codecs that this side decodes, such as `h264`. Raw frames need none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decodes: Vec<String>,
+}
+
+/// What ties the connections of one call together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTicket {
+    /// The call. It is secret: with it a party comes back without being asked again.
+    pub id: Token,
+    /// The party that this side is, for as long as its program runs.
+    pub party: Token,
+    /// From a host: the call is a room, in which there may be more than two.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub room: bool,
+}
+
+/// Why no frames come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The reason in words, for a person.
+    pub reason: String,
+    /// A person has switched the camera off, or has none: nothing is wrong.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub off: bool,
+}
+
+/// The parties of a room beside its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participants {
+    /// In the order in which they came.
+    pub participants: Vec<Participant>,
+}
+
+/// A party of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// The party, and the name of the stream with its frames.
+    pub party: Token,
+    /// Its machine's name.
+    pub name: String,
 }
 
 /// Why a connection is about to be closed.
@@ -107,6 +160,18 @@ pub enum ByeCode {
     Stream,
     /// Both sides are senders, or both are receivers.
     Role,
+    /// The person who is called does not want to talk.
+    Declined,
+    /// Nobody answered the call.
+    Unanswered,
+    /// Both sides call each other, and the other call goes on.
+    Glare,
+    /// A person has ended the call.
+    Over,
+    /// Only calls are taken here.
+    Call,
+    /// No such call goes on here, or not any more.
+    NoCall,
     /// A code of a later version.
     #[serde(untagged)]
     Unknown(String),
@@ -210,6 +275,41 @@ impl From<String> for Bye {
     }
 }
 
+impl Loss {
+    /// The frames have stopped for this reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            off: false,
+        }
+    }
+
+    /// A person has switched the camera off, or has none.
+    pub fn off(reason: impl Into<String>) -> Self {
+        Self {
+            off: true,
+            ..Self::new(reason)
+        }
+    }
+
+    /// The same loss, with a reason that is fit to be shown.
+    pub fn printable(mut self) -> Self {
+        self.reason = printable_reason(&self.reason, REASON_LIMIT);
+        self
+    }
+}
+
+impl Participants {
+    /// The same parties, no more than a room holds, with names that are fit to be shown.
+    pub fn printable(mut self) -> Self {
+        self.participants.truncate(PARTICIPANTS_LIMIT);
+        for participant in &mut self.participants {
+            participant.name = printable_name(&participant.name, NAME_LIMIT);
+        }
+        self
+    }
+}
+
 impl Control {
     /// A goodbye without a code.
     pub fn bye(reason: impl Into<String>) -> Self {
@@ -260,6 +360,12 @@ mod tests {
                 caps: Some("image/jpeg".into()),
                 sends: true,
                 stream: Some("screen".into()),
+                call: Some(CallTicket {
+                    id: Token(7),
+                    party: Token(u128::MAX),
+                    room: true,
+                }),
+                decodes: vec!["h264".into()],
             }),
             Control::Ping { sent: 1 << 60 },
             Control::Pong(Pong {
@@ -281,9 +387,18 @@ mod tests {
                 rtt_ms: Some(1.5),
                 ..Report::default()
             }),
-            Control::Lost {
+            Control::Lost(Loss {
                 reason: "it was unplugged".into(),
-            },
+                off: false,
+            }),
+            Control::Ringing,
+            Control::Answer,
+            Control::Participants(Participants {
+                participants: vec![Participant {
+                    party: Token(1),
+                    name: "desk".into(),
+                }],
+            }),
             Control::Caps {
                 caps: "video/x-raw".into(),
             },
@@ -322,6 +437,12 @@ mod tests {
             ("left", ByeCode::Left),
             ("stream", ByeCode::Stream),
             ("role", ByeCode::Role),
+            ("declined", ByeCode::Declined),
+            ("unanswered", ByeCode::Unanswered),
+            ("glare", ByeCode::Glare),
+            ("over", ByeCode::Over),
+            ("call", ByeCode::Call),
+            ("nocall", ByeCode::NoCall),
             ("Full", ByeCode::Unknown("Full".into())),
             ("password", ByeCode::Unknown("password".into())),
             ("", ByeCode::Unknown(String::new())),

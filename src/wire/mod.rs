@@ -12,13 +12,18 @@ pub mod head;
 pub mod length;
 pub mod pickle;
 pub mod text;
+pub mod token;
 
 pub use caps::Caps;
-pub use control::{Ack, AgesMs, Bye, ByeCode, Control, Hello, Pong, Report};
+pub use control::{
+    Ack, AgesMs, Bye, ByeCode, CallTicket, Control, Hello, Loss, Participant, Participants, Pong,
+    Report,
+};
 pub use dialect::Dialect;
 pub use error::WireError;
 pub use head::{Head, HeadBuffer};
 pub use length::LengthFormat;
+pub use token::Token;
 
 use std::time::Duration;
 

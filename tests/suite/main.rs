@@ -1,5 +1,6 @@
 //! The tests of the whole program, in one binary: one module for each thing that it promises.
 
+mod call;
 mod cli;
 mod display;
 mod house;

@@ -2,33 +2,48 @@
 
 use std::net::SocketAddr;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
 use crate::net::backoff::{self, Backoff};
 use crate::net::reach::ConnectError;
 use crate::net::receiver::{ReceiveOptions, SenderListener};
-use crate::net::{self, Connection, Target, TcpListener};
+use crate::net::{self, Connection, Peer, Target, TcpListener};
 
 /// A source of connections to a sender.
 pub enum Connector {
     /// The receiver connects to a sender that listens.
     Dial {
         /// The sender.
-        target: Target,
+        sender: Box<Peer>,
         /// The options of each connection.
         options: ReceiveOptions,
     },
     /// Senders connect to the receiver, one after another.
     Listen(SenderListener),
+    /// The other side of a call makes each connection.
+    Handed(HandedConnections),
+}
+
+/// The connections of one sender, of which the newest counts.
+pub struct HandedConnections {
+    handed: UnboundedReceiver<Connection>,
+    /// One that came while another was in use.
+    next: Option<Connection>,
 }
 
 /// Where the sender is, for the log and the picture.
 #[derive(Clone, Debug)]
 pub enum SenderPlace {
-    /// At this target, as the person typed it.
+    /// At this target, as the person typed it or would type it.
     Target(Target),
     /// Anywhere: it connects to this address.
     Listening(SocketAddr),
+    /// The other side of a call.
+    Party {
+        /// Its name, or its address where it has none.
+        name: String,
+    },
 }
 
 impl SenderPlace {
@@ -36,6 +51,7 @@ impl SenderPlace {
     pub fn label(&self, connection: Option<&Connection>) -> String {
         match self {
             Self::Target(target) => target.to_string(),
+            Self::Party { name } => name.clone(),
             Self::Listening(bound) => match connection.and_then(Connection::peer) {
                 Some(peer) => peer.ip().to_string(),
                 None => bound.to_string(),
@@ -49,6 +65,7 @@ impl SenderPlace {
         match self {
             Self::Target(target) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
             Self::Listening(_) => format!("waiting for a sender ({seconds}\u{a0}s)"),
+            Self::Party { name } => format!("reconnecting to {name} ({seconds}\u{a0}s)"),
         }
     }
 
@@ -59,10 +76,10 @@ impl SenderPlace {
 }
 
 impl Connector {
-    /// Connects to `target`.
-    pub fn dial(target: &Target, options: &ReceiveOptions) -> Self {
+    /// Connects to `sender`.
+    pub fn dial(sender: Peer, options: &ReceiveOptions) -> Self {
         Self::Dial {
-            target: target.clone(),
+            sender: Box::new(sender),
             options: options.clone(),
         }
     }
@@ -72,6 +89,11 @@ impl Connector {
         Self::Listen(SenderListener::spawn(socket, options.clone()))
     }
 
+    /// Takes the connections that come out of `handed`.
+    pub fn handed(handed: UnboundedReceiver<Connection>) -> Self {
+        Self::Handed(HandedConnections { handed, next: None })
+    }
+
     /// The first connection. A receiver that listens returns `None`, and waits for it in
     /// [`Connector::next`].
     ///
@@ -79,17 +101,18 @@ impl Connector {
     /// No address of the sender answers, or it has none.
     pub async fn first(&self) -> Result<Option<Connection>, ConnectError> {
         match self {
-            Self::Dial { target, options } => net::connect_first(target, options).await.map(Some),
-            Self::Listen(_) => Ok(None),
+            Self::Dial { sender, options } => net::connect_first(sender, options).await.map(Some),
+            Self::Listen(_) | Self::Handed(_) => Ok(None),
         }
     }
 
     /// The next connection, however long it takes. The pauses of `backoff` are only for connecting
     /// from this side.
     pub async fn next(&mut self, mut backoff: Backoff) -> Connection {
-        let (target, options) = match self {
-            Self::Dial { target, options } => (target, options),
+        let (sender, options) = match self {
+            Self::Dial { sender, options } => (sender, options),
             Self::Listen(listener) => return listener.accept().await,
+            Self::Handed(handed) => return handed.next().await,
         };
         let options = ReceiveOptions {
             connect_limit: backoff::CONNECT_LIMIT,
@@ -97,9 +120,34 @@ impl Connector {
         };
         loop {
             sleep(backoff.pause()).await;
-            if let Ok(connection) = net::connect(target, &options).await {
+            if let Ok(connection) = net::connect(sender, &options).await {
                 return connection;
             }
+        }
+    }
+
+    /// Completes when the sender has made another connection, so that the one before is of no use
+    /// any more. [`Connector::next`] gives it. The wait may be cancelled without losing anything.
+    pub async fn superseded(&mut self) {
+        match self {
+            Self::Handed(handed) => {
+                let next = handed.next().await;
+                handed.next = Some(next);
+            }
+            Self::Dial { .. } | Self::Listen(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl HandedConnections {
+    async fn next(&mut self) -> Connection {
+        if let Some(next) = self.next.take() {
+            return next;
+        }
+        match self.handed.recv().await {
+            Some(connection) => connection,
+            // The call ends by itself.
+            None => std::future::pending().await,
         }
     }
 }

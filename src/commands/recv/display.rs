@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use super::connector::SenderPlace;
 use super::options::RecvOptions;
 use crate::commands::local_viewer::{LocalViewer, LocalViewerOptions};
 use crate::frame::FrameHeader;
 use crate::media::PipelineFile;
+use crate::media::display::stage::Place;
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
 use crate::net::log_throttle::LogLimit;
 use crate::net::{Hub, Losses, StreamStats};
-use crate::wire::Caps;
+use crate::wire::{Caps, Loss};
 
 /// A stream is frozen when no frame was shown for this long, and for this many usual frame
 /// intervals.
@@ -33,6 +35,8 @@ pub enum Outage {
     Reconnecting(String),
     /// The sender reported that its source gives no frames, with the reason.
     CameraLost(String),
+    /// A person at the sender has switched the camera off, or has none.
+    CameraOff(String),
 }
 
 /// How far the display may fall behind the newest frame of an inter-coded stream before it skips
@@ -204,6 +208,7 @@ impl<'a> VideoDisplay<'a> {
             return Some(match outage {
                 Outage::Reconnecting(_) => self.options.place.outage(seconds),
                 Outage::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
+                Outage::CameraOff(reason) => reason.clone(),
             });
         }
         let connected = self.connected.map(|connected| connected.elapsed());
@@ -218,6 +223,7 @@ impl<'a> VideoDisplay<'a> {
         match &self.outage {
             Some((Outage::Reconnecting(_), _)) => "reconnecting",
             Some((Outage::CameraLost(_), _)) => "camera lost",
+            Some((Outage::CameraOff(_), _)) => "camera off",
             None if self.problem().is_some() => "frozen",
             None => "live",
         }
@@ -226,9 +232,12 @@ impl<'a> VideoDisplay<'a> {
     /// Why the stream is not live, for other programs.
     pub fn reason(&self) -> Option<String> {
         match &self.outage {
-            Some((Outage::Reconnecting(reason) | Outage::CameraLost(reason), _)) => {
-                Some(reason.clone())
-            }
+            Some((
+                Outage::Reconnecting(reason)
+                | Outage::CameraLost(reason)
+                | Outage::CameraOff(reason),
+                _,
+            )) => Some(reason.clone()),
             None => self.problem(),
         }
     }
@@ -244,7 +253,10 @@ impl<'a> VideoDisplay<'a> {
         self.refreshed = Some(Instant::now());
         // The next live frame uncovers it.
         if let (Some(viewer), Some(text)) = (&self.viewer, &problem) {
-            viewer.cover(text);
+            match &self.outage {
+                Some((Outage::CameraOff(_), _)) => viewer.blank(text),
+                _ => viewer.cover(text),
+            }
         }
         self.covered = problem;
     }
@@ -266,9 +278,11 @@ impl<'a> VideoDisplay<'a> {
     pub fn hello(&mut self, name: &str) {
         let target = &self.label;
         let now = Instant::now();
-        let from = match name {
-            "" => target.clone(),
-            name => name.to_owned(),
+        let from = match (&self.options.place, name) {
+            // In a room, the host says hello for all.
+            (SenderPlace::Party { name }, _) => name.clone(),
+            (_, "") => target.clone(),
+            (_, name) => name.to_owned(),
         };
         if self.greeted() {
             // The sender counts as back only after its hello. The window stays open.
@@ -285,6 +299,9 @@ impl<'a> VideoDisplay<'a> {
                 if let Some(more) = self.limits.name.note(now) {
                     info!("sender {target}: connected to {from:?}{more}");
                 }
+                if let Some(viewer) = &self.viewer {
+                    viewer.set_title(&title(&from));
+                }
                 self.sender = from;
             }
             return;
@@ -294,11 +311,12 @@ impl<'a> VideoDisplay<'a> {
         let options = LocalViewerOptions {
             player: PlayerOptions {
                 values: self.options.values.clone(),
-                title: format!("RECEIVING VIDEO from {from}"),
+                title: title(&from),
                 enough: self.options.frames,
                 shown: Arc::clone(&self.shown),
                 seen: Some(Arc::new(move |header: &FrameHeader| meter.shown(header))),
                 replaceable: self.replaceable,
+                place: self.options.seat.clone(),
                 ..PlayerOptions::new(self.file.clone())
             },
             max_latency: Some(MAX_LATENCY),
@@ -308,6 +326,18 @@ impl<'a> VideoDisplay<'a> {
         self.sender = from;
         let events = self.events.clone();
         self.viewer = Some(LocalViewer::spawn(&self.hub, options, events));
+    }
+
+    /// Writes the sender's name and the age of its frames onto the picture, where others are shown
+    /// beside it.
+    pub fn name_seat(&self, age: Option<Duration>) {
+        if let Some(Place { seat, .. }) = &self.options.seat {
+            let name = &self.sender;
+            match age.filter(|_| self.outage.is_none()) {
+                Some(age) => seat.set_name(&format!("{name}  {} ms", age.as_millis())),
+                None => seat.set_name(name),
+            }
+        }
     }
 
     /// The frames have these caps from now on.
@@ -321,15 +351,21 @@ impl<'a> VideoDisplay<'a> {
     }
 
     /// The sender's source gives no frames, for this reason.
-    pub fn lost(&mut self, reason: &str) {
-        let sender = &self.label;
+    pub fn lost(&mut self, loss: &Loss) {
+        let (sender, reason) = (&self.label, &loss.reason);
         let now = Instant::now();
+        if loss.off {
+            if let Some(more) = self.limits.lost.note(now) {
+                info!("sender {sender}: {reason}{more}");
+            }
+            return self.enter(Outage::CameraOff(reason.clone()));
+        }
         let times = self.camera.lost(reason, now);
         match times.and_then(|times| Some((times, self.limits.lost.note(now)?))) {
             Some((times, more)) => warn!("sender {sender}: camera lost: {reason}{times}{more}"),
             None => debug!("sender {sender}: camera lost: {reason}"),
         }
-        self.enter(Outage::CameraLost(reason.to_owned()));
+        self.enter(Outage::CameraLost(reason.clone()));
     }
 
     /// A frame has arrived.
@@ -345,6 +381,11 @@ impl<'a> VideoDisplay<'a> {
         }
         self.outage = None;
     }
+}
+
+/// The title of the window for frames of a sender of this name.
+fn title(sender: &str) -> String {
+    format!("RECEIVING VIDEO from {sender}")
 }
 
 /// How long no frame is shown before a stream is frozen, for the frames a second that its caps

@@ -1,5 +1,7 @@
 //! The failures of a receiver, each with its hint.
 
+use std::time::Duration;
+
 use super::connector::SenderPlace;
 use super::options::RecvOptions;
 use crate::cli::MAX_FRAME;
@@ -25,6 +27,17 @@ pub fn lost(
     }
 }
 
+/// The failure where the other side of a call has not come back within `limit`.
+pub fn gone(sender: &str, limit: Duration) -> Failure {
+    let cause = format!("it has not come back for {} s", limit.as_secs());
+    the_call_with(sender, Status::Lost).cause(cause)
+}
+
+/// The failure of the call with the party of this name.
+fn the_call_with(name: &str, status: Status) -> Failure {
+    Failure::new(status, format!("the call with \"{name}\" ended")).hint("vidchat call calls again")
+}
+
 fn explain(
     options: &RecvOptions,
     target: &str,
@@ -33,16 +46,22 @@ fn explain(
     error: ReceiveError,
 ) -> Failure {
     let status = if started { Status::Lost } else { Status::Start };
+    if let SenderPlace::Party { name } = &options.place {
+        return match error {
+            ReceiveError::Sink(failure) => failure.with_status(status),
+            error => the_call_with(name, status).cause(error),
+        };
+    }
     let host = match &options.place {
         SenderPlace::Target(target) => target.parts().0,
-        SenderPlace::Listening(_) => target,
+        SenderPlace::Listening(_) | SenderPlace::Party { .. } => target,
     };
     let ask_there = format!("vidchat send on {host:?} prints what to type here");
     match error {
         ReceiveError::Sink(failure) => failure.with_status(status),
         ReceiveError::Bye(ref bye) => {
             Failure::new(status, format!("the video from \"{target}\" ended"))
-                .hint(after(bye, host, options.reconnect))
+                .hint(after(bye, target, host, options.reconnect))
                 .cause(&bye.reason)
         }
         ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::NoFirstBytes(_) => {
@@ -81,13 +100,14 @@ fn explain(
 }
 
 /// The hint after a sender's goodbye.
-fn after(bye: &Bye, host: &str, reconnect: bool) -> String {
+fn after(bye: &Bye, target: &str, host: &str, reconnect: bool) -> String {
     match bye.code {
         Some(ByeCode::Full) => {
             format!("vidchat send --max-viewers 500 on {host:?} has room for more")
         }
         Some(ByeCode::Failed) => format!("look at what vidchat send says on {host:?}"),
         Some(ByeCode::Role) => format!("vidchat send --to sends to a receiver such as {host:?}"),
+        Some(ByeCode::Call) => format!("vidchat call {target} calls it"),
         _ if !bye.done && !reconnect => {
             "without --no-reconnect, vidchat recv waits until it is back".into()
         }

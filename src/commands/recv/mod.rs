@@ -21,16 +21,20 @@ use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile};
+use crate::net::discovery::Offers;
 use crate::net::receiver::ReceiveOptions;
-use crate::net::{DEFAULT_PORT, Target};
+use crate::net::secure::Uses;
+use crate::net::{DEFAULT_PORT, Peer, Target};
 
 use self::connector::{Connector, SenderPlace};
 use self::options::RecvOptions;
 use super::connect_failure::cannot_connect;
 use super::file_watch::FileWatch;
+use super::find::{self, Choice};
 use super::host_name::host_name;
 use super::invitation::{invitation, listen};
 use super::quit::Quit;
+use super::secrets::{self, CodeOf};
 use super::settings;
 use super::stats_writer::StatsWriter;
 
@@ -59,7 +63,15 @@ pub async fn run(args: RecvArgs) -> Outcome {
     if name.is_some() || matches!(args.display, Display::Terminal | Display::None) {
         values.check(&file(name.as_deref(), args.display)?)?;
     }
+    let code_of = if args.listen {
+        CodeOf::Here(Uses::Many)
+    } else {
+        CodeOf::There
+    };
+    let secret = secrets::secret(&args.key, args.code, code_of)?;
+    secrets::check_dialect(secret.as_ref(), args.wire)?;
     let play = ReceiveOptions {
+        secret,
         dialect: args.wire.dialect(),
         bare_caps: args.caps,
         bare_length: args.length.unwrap_or_default(),
@@ -68,14 +80,20 @@ pub async fn run(args: RecvArgs) -> Outcome {
         max_latency: args.max_latency,
         ..ReceiveOptions::default()
     };
-    let (place, connector) = match args.target {
-        Some(target) => {
-            let target = target_at(target, args.port)?;
-            let connector = Connector::dial(&target, &play);
-            (SenderPlace::Target(target), connector)
-        }
-        None => {
-            let socket = listen(args.bind, args.port, "vidchat recv --listen")?;
+    // GStreamer starts while the sender is looked for and connected to.
+    let mut prepared = spawn_blocking(move || {
+        media::init()?;
+        file(name.as_deref(), args.display)
+    });
+    let (place, connector) = match sender(args.target, args.listen, args.port).await? {
+        Sender::At(sender) => (
+            SenderPlace::Target(sender.target().clone()),
+            Connector::dial(sender, &play),
+        ),
+        Sender::NotWanted => return Ok(()),
+        Sender::ToCome => {
+            let port = args.port.unwrap_or(DEFAULT_PORT);
+            let socket = listen(args.bind, port, "vidchat recv --listen")?;
             let bound = socket
                 .local_addr()
                 .map_err(|e| Failure::start("cannot listen").cause(describe(&e)))?;
@@ -86,14 +104,9 @@ pub async fn run(args: RecvArgs) -> Outcome {
         }
     };
     let stats = StatsWriter::open(&args.stats)?;
-    // GStreamer starts while the connection is made.
-    let mut prepared = spawn_blocking(move || {
-        media::init()?;
-        file(name.as_deref(), args.display)
-    });
     let no_connection = |e| match &place {
         SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
-        SenderPlace::Listening(_) => Failure::start("cannot listen").cause(e),
+        _ => Failure::start("cannot listen").cause(e),
     };
     let mut connection = connector.first().await.map_err(no_connection)?;
     let in_time = timeout(PREPARATION, &mut prepared).await;
@@ -119,32 +132,71 @@ pub async fn run(args: RecvArgs) -> Outcome {
         play,
         frames: args.frames,
         reconnect: !args.no_reconnect,
+        give_up: None,
+        has_status_line: true,
+        seat: None,
+        participants: None,
+        forward: None,
         stats,
     };
-    if let SenderPlace::Listening(bound) = options.place {
-        console::line(&invitation(
-            "vidchat send --to",
-            "vidchat recv --listen",
-            bound,
-            "",
-        ));
-    }
+    let bound = match options.place {
+        SenderPlace::Listening(bound) => Some(bound),
+        _ => None,
+    };
+    let secret = options.play.secret.clone().filter(|_| bound.is_some());
+    let invite = || {
+        if let Some(bound) = bound {
+            let flags = secrets::flags(secret.as_ref());
+            console::line(&invitation(
+                "vidchat send --to",
+                "vidchat recv --listen",
+                bound,
+                &flags,
+            ));
+        }
+    };
+    invite();
     let mut quit = Quit::listen()?;
-    session::run(connection, connector, options, async move {
+    let watching = session::run(connection, connector, options, async move {
         quit.asked().await;
-    })
-    .await
+    });
+    tokio::select! {
+        ending = watching => ending.map_err(Failure::from),
+        never = secrets::keep_code(secret.as_ref(), invite) => match never {},
+    }
 }
 
-/// The sender at `target`, or at `port` where the target names none.
-fn target_at(target: Target, port: u16) -> Outcome<Target> {
-    if port == 0 {
-        let (flag, value) = ("--port", port.to_string());
+/// The sender that was asked for.
+enum Sender {
+    /// This one.
+    At(Peer),
+    /// One that connects to this receiver.
+    ToCome,
+    /// None of those on the network.
+    NotWanted,
+}
+
+/// The sender at `target`, at `port` where the target names none, or one of those on the network
+/// where there is no target.
+async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Outcome<Sender> {
+    if listens {
+        return Ok(Sender::ToCome);
+    }
+    if port == Some(0) {
+        let (flag, value) = ("--port", "0");
         return Err(Failure::usage(format!("{flag} {value:?} is not valid"))
             .cause("it takes a whole number from 1 to 65535")
             .hint(format!("--port {DEFAULT_PORT}")));
     }
-    Ok(target.with_port(port))
+    if let Some(mut target) = target {
+        target.port = target.port.or(port);
+        return Ok(Sender::At(Peer::typed(target, Offers::Video)));
+    }
+    match find::choose(Offers::Video, port, &[]).await? {
+        Choice::One(found) => Ok(Sender::At(Peer::chosen(&found, Offers::Video))),
+        Choice::Nobody(failure) => Err(failure),
+        Choice::Quit => Ok(Sender::NotWanted),
+    }
 }
 
 /// The receiving pipeline that was asked for, or the one that fits this machine.

@@ -5,16 +5,20 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use tokio::sync::mpsc::UnboundedSender;
 use tracing::debug;
 
+use crate::clock::WallNanos;
 use crate::failure::Outcome;
 use crate::frame::{Frame, FrameHeader};
 use crate::media::playback::frame_check::FrameCheck;
 use crate::media::playback::frame_memory::{FrameBuffer, FrameMemory};
-use crate::net::{Hub, Sink};
-use crate::wire::Caps;
+use crate::net::{Hub, Sink, StreamStats};
+use crate::wire::{Caps, Loss, Participants};
 
 use super::display::VideoDisplay;
+use super::options::RecvOptions;
 
 /// The distance to the previous frame where it is not known. A decoder takes it for a gap.
 const GAP: u32 = 2;
@@ -27,6 +31,15 @@ pub struct Publisher<'s, 'a> {
     memory: FrameMemory,
     check: FrameCheck,
     numbering: Numbering,
+    forward: Option<Forward>,
+    participants: Option<UnboundedSender<Participants>>,
+}
+
+/// The frames once more, for the other parties of a room. The times in them are those of this
+/// machine's clock, since the others know no other.
+struct Forward {
+    hub: Arc<Hub>,
+    meter: Arc<StreamStats>,
 }
 
 /// Numbers the frames that are published. Each connection has its own numbers, and those of a hub
@@ -39,14 +52,24 @@ struct Numbering {
 }
 
 impl<'s, 'a> Publisher<'s, 'a> {
-    /// Publishes to `hub`, and reports to `display`.
-    pub fn new(hub: &Arc<Hub>, display: &'s RefCell<VideoDisplay<'a>>) -> Self {
+    /// Publishes to `hub`, reports to `display`, and does beside that what `options` say.
+    pub fn new(
+        hub: &Arc<Hub>,
+        display: &'s RefCell<VideoDisplay<'a>>,
+        options: &RecvOptions,
+        meter: &Arc<StreamStats>,
+    ) -> Self {
         Self {
             hub: Arc::clone(hub),
             display,
             memory: FrameMemory::default(),
             check: FrameCheck::default(),
             numbering: Numbering::default(),
+            forward: options.forward.as_ref().map(|hub| Forward {
+                hub: Arc::clone(hub),
+                meter: Arc::clone(meter),
+            }),
+            participants: options.participants.clone(),
         }
     }
 
@@ -68,6 +91,9 @@ impl Sink for Publisher<'_, '_> {
             self.memory.set_caps(caps)?;
             self.check.set_caps(caps);
             self.hub.announce(caps.clone());
+            if let Some(forward) = &self.forward {
+                forward.hub.announce(caps.clone());
+            }
         }
         self.display.borrow_mut().caps(caps);
         Ok(())
@@ -77,9 +103,12 @@ impl Sink for Publisher<'_, '_> {
         self.memory.room(length)
     }
 
-    fn lost(&mut self, reason: &str) {
-        self.hub.lose(reason);
-        self.display.borrow_mut().lost(reason);
+    fn lost(&mut self, loss: &Loss) {
+        self.hub.lose(loss.clone());
+        if let Some(forward) = &self.forward {
+            forward.hub.lose(loss.clone());
+        }
+        self.display.borrow_mut().lost(loss);
     }
 
     fn frame(&mut self, header: &FrameHeader, buffer: FrameBuffer) -> Outcome {
@@ -94,8 +123,34 @@ impl Sink for Publisher<'_, '_> {
             return Ok(());
         }
         self.display.borrow_mut().frame();
+        if let Some(forward) = &self.forward {
+            forward.publish(&header, data.clone());
+        }
         self.hub.publish(Frame { header, data });
         Ok(())
+    }
+
+    fn participants(&mut self, participants: Participants) {
+        if let Some(told) = &self.participants {
+            // The call may be ending.
+            let _ = told.send(participants);
+        }
+    }
+}
+
+impl Forward {
+    /// Passes a frame on. The first ones are left out, until the sender's clock is known.
+    fn publish(&self, header: &FrameHeader, data: Bytes) {
+        let captured_at = match self.meter.age(header) {
+            Some(age) => WallNanos::now().before(age).0,
+            None if header.captured_at == 0 => 0,
+            None => return,
+        };
+        let header = FrameHeader {
+            captured_at,
+            ..*header
+        };
+        self.hub.publish(Frame { header, data });
     }
 }
 

@@ -3,12 +3,13 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use super::connector::Connector;
@@ -18,14 +19,37 @@ use super::options::RecvOptions;
 use super::publisher::Publisher;
 use super::status::{StatusReporter, TICK};
 use crate::commands::file_watch;
-use crate::failure::{Failure, Outcome};
+use crate::commands::or_never::or_never;
+use crate::failure::Failure;
 use crate::media::playback::events::PlayerEvent;
 use crate::net::backoff::Backoff;
 use crate::net::receiver::ReceiveError;
 use crate::net::{self, Connection, Hub, StreamStats};
+use crate::wire::{Bye, Loss};
 
 /// How long the last frames wait for a pipeline that is still being built.
 const LAST_FRAMES: Duration = Duration::from_secs(3);
+
+/// Why watching has ended, where no person at this machine has ended it.
+#[derive(Debug)]
+pub struct SessionEnd {
+    /// The failure to be printed.
+    pub failure: Failure,
+    /// The sender's goodbye, where it said one.
+    pub bye: Option<Bye>,
+}
+
+impl From<Failure> for SessionEnd {
+    fn from(failure: Failure) -> Self {
+        Self { failure, bye: None }
+    }
+}
+
+impl From<SessionEnd> for Failure {
+    fn from(end: SessionEnd) -> Self {
+        end.failure
+    }
+}
 
 /// Shows the frames of `connection`, and of the connections that `connector` makes after it. Ends
 /// when `quit` completes, enough frames were shown, or no more can come.
@@ -37,7 +61,7 @@ pub async fn run(
     mut connector: Connector,
     mut options: RecvOptions,
     quit: impl Future<Output = ()>,
-) -> Outcome {
+) -> Result<(), SessionEnd> {
     let (events, mut heard) = mpsc::unbounded_channel();
     let meter = Arc::new(StreamStats::default());
     let mut file_watch = options.watch.take();
@@ -65,7 +89,7 @@ pub async fn run(
                     limit = Duration::ZERO;
                     break Ok(());
                 }
-                failure = &mut receiving => break Err(failure),
+                end = &mut receiving => break Err(end),
                 Some(event) = heard.recv() => match event {
                     PlayerEvent::Quit => {
                         limit = Duration::ZERO;
@@ -80,7 +104,7 @@ pub async fn run(
                         display.borrow_mut().close();
                         let _ = refuse.send(failure);
                     }
-                    PlayerEvent::Failed(failure) => break Err(failure),
+                    PlayerEvent::Failed(failure) => break Err(failure.into()),
                     PlayerEvent::Replaced(place) => {
                         display.borrow_mut().replaced();
                         info!("receiver: changed over to {place}");
@@ -89,6 +113,9 @@ pub async fn run(
                 },
                 // A local viewer needs a key frame, so the sender is asked for one.
                 () = hub.key_wanted() => meter.want_key(),
+                () = or_never(options.forward.as_ref().map(|hub| hub.key_wanted())) => {
+                    meter.want_key();
+                }
                 saved = file_watch::saved(&mut file_watch) => match saved {
                     Ok(file) => display.borrow_mut().replace(file),
                     Err(failure) => log_kept(&failure),
@@ -99,7 +126,7 @@ pub async fn run(
     };
     hub.end(&match &ending {
         Ok(()) => "the receiver was stopped".to_owned(),
-        Err(failure) => failure.summary(),
+        Err(end) => end.failure.summary(),
     });
     let mut display = display.into_inner();
     if meter.traffic.frames.load(Relaxed) == 0 {
@@ -122,7 +149,7 @@ fn log_kept(failure: &Failure) {
 /// The stream of one sender after another, and where it goes.
 struct Watched<'r, 'a> {
     options: &'r RecvOptions,
-    meter: &'r StreamStats,
+    meter: &'r Arc<StreamStats>,
     hub: &'r Arc<Hub>,
     display: &'r RefCell<VideoDisplay<'a>>,
     /// Failures to show the frames of the connection that there is.
@@ -134,7 +161,7 @@ async fn receive(
     first: Option<Connection>,
     connector: &mut Connector,
     watched: Watched<'_, '_>,
-) -> Failure {
+) -> SessionEnd {
     let Watched {
         options,
         meter,
@@ -142,13 +169,16 @@ async fn receive(
         display,
         mut refused,
     } = watched;
-    let mut publisher = Publisher::new(hub, display);
+    let mut publisher = Publisher::new(hub, display, options, meter);
     let mut connection = match first {
         Some(connection) => connection,
         None => {
             let outage = Outage::Reconnecting("no sender has connected".into());
             display.borrow_mut().enter(outage);
-            connector.next(Backoff::after_loss()).await
+            match next(connector, Backoff::after_loss(), options).await {
+                Ok(connection) => connection,
+                Err(failure) => return failure.into(),
+            }
         }
     };
     let mut is_reconnect = false;
@@ -160,6 +190,8 @@ async fn receive(
         publisher.connected();
         let error = tokio::select! {
             error = net::play(connection, &options.play, meter, &mut publisher) => error,
+            // The sender has noticed a loss before this side did.
+            () = connector.superseded() => ReceiveError::Closed,
             Some(failure) = refused.recv() => failure.into(),
         };
         // A connection after a loss that brings no frame does not end the loss.
@@ -170,11 +202,18 @@ async fn receive(
             options.place.is_listening() || (greeted && is_worth_retrying(&error, brought_nothing));
         if !options.reconnect || !goes_on {
             let started = display.borrow().caps.is_some();
-            return failure::lost(options, &sender, greeted, started, error);
+            let bye = match &error {
+                ReceiveError::Bye(bye) => Some(bye.clone()),
+                _ => None,
+            };
+            let failure = failure::lost(options, &sender, greeted, started, error);
+            return SessionEnd { failure, bye };
         }
         // Local viewers take the last frame before it is dropped.
         tokio::task::yield_now().await;
-        hub.lose(&error.to_string());
+        for hub in iter::once(hub).chain(&options.forward) {
+            hub.lose(Loss::new(error.to_string()));
+        }
         // Only the first of several refusals is logged.
         let is_listening = options.place.is_listening();
         let backoff = match (brought_nothing && !is_listening, error) {
@@ -190,9 +229,29 @@ async fn receive(
                 Backoff::after_loss()
             }
         };
-        connection = connector.next(backoff).await;
+        connection = match next(connector, backoff, options).await {
+            Ok(connection) => connection,
+            Err(failure) => return failure.into(),
+        };
         is_reconnect = true;
     }
+}
+
+/// The next connection.
+///
+/// # Errors
+/// It was not made in the time that `options` give.
+async fn next(
+    connector: &mut Connector,
+    backoff: Backoff,
+    options: &RecvOptions,
+) -> Result<Connection, Failure> {
+    let next = connector.next(backoff);
+    let Some(limit) = options.give_up else {
+        return Ok(next.await);
+    };
+    let gone = || failure::gone(&options.place.label(None), limit);
+    timeout(limit, next).await.map_err(|_| gone())
 }
 
 /// Whether another connection may succeed. `brought_nothing` says that this one was made after a

@@ -56,8 +56,13 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
         if self.ticks == 0 {
             self.last = self.meter.close_second();
             self.tell(&display);
+            display.name_seat(self.last.age.map(|age| age.p50));
         }
-        let Some(caps) = &display.caps else {
+        let Some(caps) = display
+            .caps
+            .as_ref()
+            .filter(|_| self.options.has_status_line)
+        else {
             return;
         };
         let text = match display.problem() {

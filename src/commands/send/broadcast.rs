@@ -9,7 +9,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::failure::{Failure, Outcome, Status};
-use crate::frame::Frame;
 use crate::media::capture::events::SourceEvent;
 use crate::media::capture::recording;
 use crate::media::display::sink;
@@ -18,8 +17,9 @@ use crate::media::playback::events::PlayerEvent;
 use crate::media::{FrameSink, Source};
 use crate::net::log_throttle::span;
 use crate::net::{Hub, Losses, Service};
-use crate::wire::{Bye, ByeCode, Caps};
+use crate::wire::{Bye, ByeCode};
 
+use super::camera_switch::{CameraSwitch, Outlet};
 use super::key_budget::KeyBudget;
 use super::options::SendOptions;
 use super::preview::Preview;
@@ -33,6 +33,8 @@ use crate::commands::or_never::or_never;
 const LINGER: Duration = Duration::from_secs(1);
 /// How long the viewers' goodbye and the windows may take at the end.
 pub const CLOSING: Duration = Duration::from_secs(3);
+/// What the others hear where there is no camera.
+const NO_CAMERA: &str = "no camera";
 /// How long the source may take to close, with the files that it writes.
 const SOURCE_CLOSING: Duration = recording::LIMIT.saturating_add(CLOSING);
 
@@ -49,6 +51,8 @@ pub struct Broadcast {
     asked_open: bool,
     keep_open: bool,
     watch: Option<FileWatch>,
+    outlet: Arc<Outlet>,
+    camera: Option<CameraSwitch>,
     /// The source has given a frame at least once.
     opened: bool,
     /// Since when the source gives no frames.
@@ -64,10 +68,11 @@ impl Broadcast {
         let hub = service.directory().default_hub();
         let (events, heard) = mpsc::unbounded_channel();
         let keep_open = options.keep_open || options.file.has(Directive::KeepOpen);
-        let outlet = Arc::clone(hub) as Arc<dyn FrameSink>;
+        let outlet = Arc::new(Outlet::new(hub));
+        let sink = Arc::clone(&outlet) as Arc<dyn FrameSink>;
         Self {
             hub: Arc::clone(hub),
-            source: Source::spawn(options.file, options.values, outlet, events),
+            source: Source::spawn(options.file, options.values, sink, events),
             heard,
             monitor: ViewerMonitor::new(hub, service.viewers(), options.stats),
             preview: None,
@@ -76,6 +81,8 @@ impl Broadcast {
             asked_open: options.keep_open,
             keep_open,
             watch: options.watch,
+            outlet,
+            camera: options.camera,
             opened: false,
             lost_since: None,
             losses: Losses::default(),
@@ -118,7 +125,10 @@ impl Broadcast {
         let mut opened = Some(opened);
         let mut watching = self.hub.watching();
         let mut keys = KeyBudget::default();
-        self.source.open();
+        match &self.camera {
+            Some(camera) if !camera.is_on() => self.outlet.shut(NO_CAMERA),
+            _ => self.source.open(),
+        }
         loop {
             let close_at = self.idle_since.map(|since| since + LINGER);
             let key_at = keys.due(std::time::Instant::now()).map(Instant::from_std);
@@ -134,6 +144,9 @@ impl Broadcast {
                     if is_open && let Some(opened) = opened.take() {
                         opened();
                     }
+                }
+                is_on = or_never(self.camera.as_mut().map(CameraSwitch::turned)) => {
+                    self.turn_camera(is_on);
                 }
                 saved = saved(&mut self.watch) => match saved {
                     Ok(file) => self.source.replace(file),
@@ -189,6 +202,7 @@ impl Broadcast {
                 self.opened = true;
                 self.note_watching(watching);
             }
+            SourceEvent::Closed if self.camera.is_some() => info!("source: closed"),
             SourceEvent::Closed => info!("source: closed, as nobody watches"),
             SourceEvent::Lost(failure) => {
                 let line = failure.line();
@@ -211,18 +225,42 @@ impl Broadcast {
             }
             SourceEvent::Kept(failure) => keep(&failure),
             SourceEvent::Encoding { bitrate } => self.monitor.encodes(bitrate),
+            SourceEvent::Ended if self.camera.is_some() => {
+                self.source.close();
+                self.outlet.shut("the video has ended");
+            }
             SourceEvent::Ended => {
                 // The source is not waited for: it would start again.
                 self.hub.finish();
                 return Some(Ok(Bye::new(ByeCode::Ended, "the video has ended")));
+            }
+            // The others are heard and seen without it.
+            SourceEvent::Failed(failure) if self.camera.is_some() => {
+                warn!("source: none: {}", failure.line());
+                self.outlet.shut(NO_CAMERA);
             }
             SourceEvent::Failed(failure) => return Some(Err(failure.with_status(self.stage()))),
         }
         None
     }
 
+    /// Opens or closes the camera of a call.
+    fn turn_camera(&mut self, is_on: bool) {
+        if is_on {
+            self.outlet.open();
+            self.source.open();
+        } else {
+            self.source.close();
+            self.outlet.shut("camera off");
+        }
+    }
+
     /// Opens the source when it is needed, and notes the time when it is not.
     fn note_watching(&mut self, count: usize) {
+        if self.camera.is_some() {
+            // It is on or off as the person says.
+            return;
+        }
         let needed = count > 0 || self.keep_open || self.previewed.is_some();
         if needed {
             self.idle_since = None;
@@ -254,24 +292,6 @@ impl Broadcast {
             }
         };
         let (_, _) = tokio::join!(timeout(CLOSING, closing), timeout(SOURCE_CLOSING, source));
-    }
-}
-
-impl FrameSink for Hub {
-    fn announce(&self, caps: Caps) {
-        Hub::announce(self, caps);
-    }
-
-    fn publish(&self, frame: Frame) {
-        Hub::publish(self, frame);
-    }
-
-    fn clear(&self) {
-        Hub::clear(self);
-    }
-
-    fn lose(&self, reason: &str) {
-        Hub::lose(self, reason);
     }
 }
 

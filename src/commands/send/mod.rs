@@ -3,6 +3,7 @@
 
 pub(crate) mod bitrate;
 pub(crate) mod broadcast;
+pub(crate) mod camera_switch;
 pub(crate) mod key_budget;
 pub(crate) mod options;
 pub(crate) mod pace_control;
@@ -21,10 +22,11 @@ use crate::cli::SendArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media;
+use crate::net::discovery::{Announced, Announcement, What};
 use crate::net::sender::ServerOptions;
 use crate::net::sender::dial::{self, DialError, Receiver};
 use crate::net::sender::disconnect::DisconnectReason;
-use crate::net::{self, Hub, Service, Target, TcpListener};
+use crate::net::{self, Hub, Peer, Service, Target, TcpListener};
 use crate::wire::{Bye, ByeCode, Dialect, LengthFormat};
 
 pub use self::options::SendOptions;
@@ -35,6 +37,7 @@ use self::tutorial_frames::TutorialFrames;
 use super::connect_failure::cannot_connect;
 use super::invitation::{invitation, listen};
 use super::quit::Quit;
+use super::secrets;
 
 /// The origin of the viewers.
 pub enum Destination {
@@ -95,6 +98,8 @@ pub async fn serve(
     };
     let Started { server, place } = started.inspect_err(|_| hub.end("the sender did not start"))?;
     let preview = options.preview;
+    let announced_as = options.announced_as.take();
+    let mut announcement = None;
     let mut broadcast = Broadcast::new(&service, options, converter);
     let ending = match broadcast.open_preview(preview) {
         Ok(()) => {
@@ -103,13 +108,27 @@ pub async fn serve(
                     console::line(&place.banner(service.options(), &hub));
                 }
             };
-            broadcast.run(quit, invite).await
+            let opened = || {
+                invite();
+                announcement = place.announce(announced_as);
+            };
+            let listens = matches!(place, Place::Bound(_));
+            let secret = service.options().secret.as_ref().filter(|_| listens);
+            tokio::select! {
+                ending = broadcast.run(quit, opened) => ending,
+                never = secrets::keep_code(secret, invite) => match never {},
+            }
         }
         Err(failure) => Err(failure),
     };
     // Viewers are told before the source is closed, which may take a while.
     let _ = stop.send(goodbye(&ending));
-    let _ = timeout(CLOSING, server).await;
+    let unannounced = async {
+        if let Some(announcement) = announcement {
+            announcement.end().await;
+        }
+    };
+    let _ = tokio::join!(timeout(CLOSING, server), unannounced);
     broadcast.close().await;
     ending.map(drop)
 }
@@ -127,6 +146,19 @@ enum Place {
 }
 
 impl Place {
+    /// Announces a sender that listens, where it has a `name` for that.
+    fn announce(&self, name: Option<String>) -> Option<Announcement> {
+        let Self::Bound(address) = self else {
+            return None;
+        };
+        Some(Announcement::start(Announced {
+            name: name?,
+            what: What::Send,
+            port: address.port(),
+            bound: address.ip(),
+        }))
+    }
+
     /// The command for the other machine, or the receiver that the frames go to.
     fn banner(&self, options: &ServerOptions, hub: &Hub) -> String {
         match self {
@@ -134,7 +166,7 @@ impl Place {
                 "vidchat recv",
                 "vidchat send",
                 *address,
-                &flags(options, hub),
+                &(flags(options, hub) + &secrets::flags(options.secret.as_ref())),
             ),
             Self::Receiver(target) => {
                 format!("The receiver is {target}.\n{}", console::way_out_line())
@@ -176,7 +208,7 @@ async fn start(
         }
         Destination::Receiver(target) => {
             let first = reach(&target, &service).await?;
-            let to = target.clone();
+            let to = Peer::from(target.clone());
             Started {
                 server: tokio::spawn(
                     async move { dial::serve(&to, first, service, stopped).await },
@@ -188,16 +220,19 @@ async fn start(
 }
 
 /// The receiver at `target`, or its refusal where it is busy and worth another try.
-async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DisconnectReason>> {
-    match dial::dial(target, service).await {
+async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DialError>> {
+    match dial::dial(&Peer::from(target.clone()), service).await {
         Ok(receiver) => Ok(Ok(receiver)),
         Err(DialError::Connect(e)) => Err(cannot_connect(target, "vidchat recv --listen", &e)),
         Err(DialError::Answer(DisconnectReason::Bye(bye))) if bye.code == Some(ByeCode::Busy) => {
-            Ok(Err(DisconnectReason::Bye(bye)))
+            Ok(Err(DialError::Answer(DisconnectReason::Bye(bye))))
         }
         Err(DialError::Answer(reason)) => {
             let (host, _) = target.parts();
-            let hint = match reason {
+            let hint = match &reason {
+                DisconnectReason::Bye(bye) if bye.code == Some(ByeCode::Call) => {
+                    format!("vidchat call {target} calls it")
+                }
                 DisconnectReason::Silent(_) => format!(
                     "start vidchat recv --listen on {host:?}; a program of the Python tutorial \
                      takes --wire pickle"
@@ -235,7 +270,8 @@ fn with_tutorial(
         (Some(dialect), _) => dialect == Dialect::Pickle,
         // A receiver that is dialled says hello, or is no receiver.
         (None, Destination::Receiver(_)) => false,
-        (None, Destination::Listener(_)) => true,
+        // They cannot prove a key or code.
+        (None, Destination::Listener(_)) => options.secret.is_none(),
     };
     if !wanted {
         return (options, None);

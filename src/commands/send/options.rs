@@ -5,14 +5,18 @@ use std::time::Duration;
 use crate::cli::{SendArgs, WireChoice};
 use crate::commands::file_watch::FileWatch;
 use crate::commands::host_name::host_name;
+use crate::commands::secrets::{self, CodeOf};
 use crate::commands::settings;
 use crate::commands::stats_writer::StatsWriter;
 use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::catalog;
 use crate::media::{Direction, PipelineFile, Values};
+use crate::net::discovery::name;
+use crate::net::secure::Uses;
 use crate::net::sender::ServerOptions;
 use crate::wire::Dialect;
 
+use super::camera_switch::CameraSwitch;
 use super::tutorial_frames::PickleContent;
 
 /// The options of a sender.
@@ -28,6 +32,10 @@ pub struct SendOptions {
     pub keep_open: bool,
     /// Where statistics go.
     pub stats: Option<StatsWriter>,
+    /// The name under which the sender is announced on the local network, if it is.
+    pub announced_as: Option<String>,
+    /// In a call: whether the camera is to be on.
+    pub camera: Option<CameraSwitch>,
     /// Watches the pipeline file: the source changes over to it when it is saved.
     pub watch: Option<FileWatch>,
 }
@@ -45,33 +53,31 @@ impl SendOptions {
             .cause("vidchat's own protocol has lengths of one kind")
             .hint("leave --length out, or give --wire pickle"));
         }
-        let name = args.pipeline.pipeline.as_deref().unwrap_or("camera");
-        let file = catalog::find(Direction::Send, name)?;
-        let mut values = settings::values(args.pipeline.settings);
-        let short = [
-            ("width", args.width.map(|width| width.to_string())),
-            ("fps", args.fps.map(|fps| fps.to_string())),
-            ("device", args.device),
-        ];
-        for (name, value) in short {
-            if let Some(value) = value {
-                if let Some(other) = values.get(name)
-                    && *other != value
-                {
-                    return Err(Failure::usage(format!(
-                        "--{name} {value} and --set {name}={other} contradict each other"
-                    ))
-                    .hint(format!(
-                        "leave one of them out, such as --set {name}={other}"
-                    )));
-                }
-                values.set(name, value);
-            }
-        }
+        let code_of = match args.to {
+            Some(_) => CodeOf::There,
+            None => CodeOf::Here(Uses::Many),
+        };
+        let secret = secrets::secret(&args.key, args.code, code_of)?;
+        secrets::check_dialect(secret.as_ref(), args.wire)?;
+        let pipeline = args.pipeline.pipeline.as_deref().unwrap_or("camera");
+        let file = catalog::find(Direction::Send, pipeline)?;
+        let values = settings::with_short(
+            settings::values(args.pipeline.settings),
+            [
+                ("width", args.width.map(|width| width.to_string())),
+                ("fps", args.fps.map(|fps| fps.to_string())),
+                ("device", args.device),
+            ],
+        )?;
         values.check(&file)?;
         let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
         let max_latency = args.max_latency.unwrap_or(Duration::MAX);
+        let announced_as = (!args.no_announce).then(|| match args.name {
+            Some(name) => name,
+            None => name::of_machine(&host_name()),
+        });
         Ok(Self {
+            announced_as,
             watch,
             file,
             values,
@@ -80,6 +86,7 @@ impl SendOptions {
                 dialect: args.wire.dialect(),
                 length: args.length.unwrap_or_default(),
                 name: host_name(),
+                secret,
                 max_latency,
                 ..ServerOptions::default()
             },
@@ -94,6 +101,7 @@ impl SendOptions {
             },
             keep_open: args.keep_open,
             stats: StatsWriter::open(&args.stats)?,
+            camera: None,
         })
     }
 }

@@ -122,7 +122,7 @@ async fn pass_on(
             Update::Caps(_) => return None,
             Update::Frame(frame) => pickled.publish(frame),
             // The dialect has no message for it.
-            Update::Lost(_) => {}
+            Update::Lost(_) | Update::Participants(_) => {}
             Update::End(_) => return Some(Stop::Ended),
         }
     }

@@ -245,7 +245,7 @@ impl ViewerMonitor {
             });
         }
         self.told = told;
-        let reason = self.hub.lost().map(|reason| reason.to_string());
+        let reason = self.hub.lost().map(|loss| loss.reason.clone());
         stats.write(&Line {
             time: rounded(WallNanos::now().as_secs_f64()),
             state: reason.as_ref().map_or("live", |_| "camera lost"),

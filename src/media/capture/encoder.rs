@@ -4,8 +4,12 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
+use super::placeholders;
 use crate::limits::SHORTEST_SIDE;
 use crate::media::gst::element;
+use crate::media::pipeline::catalog;
+use crate::media::pipeline::file::Direction;
+use crate::media::pipeline::placeholders::Values;
 
 /// The property of each encoder that holds its bit rate, and the bits a second in one of its unit.
 /// Other encoders have no bit rate, or none that can be changed while they run.
@@ -45,6 +49,13 @@ const RATES: [(&str, &str, u32); 34] = [
     ("mfh265enc", "bitrate", 1000),
     ("mfvp9enc", "bitrate", 1000),
 ];
+
+/// Whether an encoder for this codec, such as `h264`, works on this machine.
+pub fn encodes(codec: &str) -> bool {
+    let file = catalog::find(Direction::Send, &format!("test-{codec}"));
+    file.and_then(|file| placeholders::fill(&Values::default(), &file))
+        .is_ok()
+}
 
 /// An encoder in a pipeline.
 #[derive(Clone, Debug)]

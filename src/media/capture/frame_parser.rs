@@ -195,6 +195,7 @@ impl State {
         let (Some(sink), Some(source)) = (sink, source) else {
             return Err("the parser has no ends".into());
         };
+        join_parts(&sink);
         source.link(&end).map_err(|e| e.to_string())?;
         element.sync_state_with_parent().map_err(broken)?;
         pad.link(&sink).map_err(|e| e.to_string())?;
@@ -219,6 +220,25 @@ impl Parser {
         let bin = gst::parse::bin_from_description(&text, true);
         Ok(bin.map_err(|e| e.message().to_owned())?.upcast())
     }
+}
+
+/// Has the parser whose end is `sink` take all parts of a frame for one. It ends a frame before each
+/// buffer that is marked as a discontinuity, and another parser or a depayloader before it may mark
+/// each part of its first frame so. The parts of one frame have one time, or the first alone has it.
+fn join_parts(sink: &gst::Pad) {
+    let last = Mutex::new(None);
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            let mut last = last.lock();
+            let time = buffer.pts();
+            let is_part = last.is_some() && (time.is_none() || time == *last);
+            *last = time.or(*last);
+            if is_part && buffer.flags().contains(gst::BufferFlags::DISCONT) {
+                buffer.make_mut().unset_flags(gst::BufferFlags::DISCONT);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// The parser that frames of these caps need, if they need one.

@@ -21,7 +21,6 @@ use gstreamer_app as gst_app;
 use parking_lot::{Condvar, Mutex};
 
 use super::dimmed_frame::{self, Dimmer};
-use super::window::Window;
 use super::{sink, terminal};
 use crate::media::gst::element;
 
@@ -80,6 +79,8 @@ struct Shared {
     changed: Condvar,
     /// Whether a frame has come from the network since the text was last set.
     live: Arc<AtomicBool>,
+    /// The display went away.
+    is_lost: Arc<AtomicBool>,
 }
 
 /// The frame on the screen.
@@ -118,6 +119,8 @@ struct State {
     caps: Option<PadCaps>,
     /// The size in pixels of a freeze frame where no frame has come yet.
     natural: (u32, u32),
+    /// No frame is kept until a live one comes.
+    is_blank: bool,
 }
 
 struct PadCaps {
@@ -141,11 +144,13 @@ struct Job {
 impl FreezeFrame {
     /// A freeze frame that shows nothing yet. `live` is set with every frame from the network: frames
     /// that came before the text do not end the freeze frame, however late they leave a decoder.
-    pub fn new(live: &Arc<AtomicBool>) -> Self {
+    /// `is_lost` is set when the display went away.
+    pub fn new(live: &Arc<AtomicBool>, is_lost: &Arc<AtomicBool>) -> Self {
         let shared = Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
             live: Arc::clone(live),
+            is_lost: Arc::clone(is_lost),
         };
         Self {
             shared: Arc::new(shared),
@@ -183,42 +188,53 @@ impl FreezeFrame {
     }
 
     /// Shows the frame from before the pipeline, which runs now, until there is a live one.
-    pub fn resume(&mut self, window: &Window) {
+    pub fn resume(&mut self) {
         let mut state = self.shared.state.lock();
         self.shared.redraw(&mut state);
         let is_due = state.task == Task::Draw && state.pad.is_some();
         drop(state);
         if is_due {
-            self.start(window);
+            self.start();
         }
     }
 
     /// Shows the last frame darker and with this text, or changes the text.
-    pub fn freeze(&mut self, text: &str, window: &Window) {
+    pub fn freeze(&mut self, text: &str) {
+        self.freeze_with(text, |_| {});
+    }
+
+    /// Forgets the last frame, and shows the text alone.
+    pub fn blank(&mut self, text: &str) {
+        self.freeze_with(text, |state| {
+            state.newest = None;
+            state.is_blank = true;
+        });
+    }
+
+    fn freeze_with(&mut self, text: &str, change: impl FnOnce(&mut State)) {
         self.shared.live.store(false, Relaxed);
         let mut state = self.shared.state.lock();
+        change(&mut state);
         state.shown = Shown::Frozen(text.to_owned());
         self.shared.redraw(&mut state);
         let has_place = state.pad.is_some();
         drop(state);
         if has_place {
-            self.start(window);
+            self.start();
         }
     }
 
     /// Starts the thread, where it does not run yet.
-    fn start(&mut self, window: &Window) {
+    fn start(&mut self) {
         if self.thread.is_some() {
             return;
         }
         let (end, ended) = mpsc::channel();
-        let (shared, window) = (Arc::clone(&self.shared), window.clone());
+        let shared = Arc::clone(&self.shared);
         let started = std::thread::Builder::new()
             .name("freeze".into())
             .spawn(move || {
-                run(&shared, &window);
-                // The window may close with its last owner, and that comes before the end.
-                drop(window);
+                run(&shared);
                 let _ = end.send(());
             });
         match started {
@@ -265,6 +281,13 @@ impl Shared {
         let caps = caps.map(|caps| caps.caps.clone());
         state.newest = caps.map(|caps| (frame.clone(), caps));
         state.version += 1;
+        if state.is_blank {
+            state.is_blank = !self.live.load(Relaxed);
+        }
+        if state.is_blank {
+            // It was on its way when the frames were blanked.
+            state.newest = None;
+        }
         match state.shown {
             Shown::Live => {}
             Shown::Kept => state.shown = Shown::Live,
@@ -332,11 +355,11 @@ fn entry(sink: &gst::Element) -> Option<gst::Pad> {
     }
 }
 
-fn run(shared: &Shared, window: &Window) {
+fn run(shared: &Shared) {
     let mut dimmer = None;
     while let Ok(job) = shared.next() {
         let Some(job) = job else { continue };
-        if let Err(e) = show(shared, window, &job, &mut dimmer) {
+        if let Err(e) = show(shared, &job, &mut dimmer) {
             tracing::debug!("freeze frame: {e:#}");
             dimmer = None;
         }
@@ -347,12 +370,7 @@ fn run(shared: &Shared, window: &Window) {
 }
 
 /// Draws the frame of a job, and puts it in front of the sink.
-fn show(
-    shared: &Shared,
-    window: &Window,
-    job: &Job,
-    dimmer: &mut Option<Dimmer>,
-) -> anyhow::Result<()> {
+fn show(shared: &Shared, job: &Job, dimmer: &mut Option<Dimmer>) -> anyhow::Result<()> {
     let text = match &job.shown {
         Shown::Live => return Ok(()),
         Shown::Kept => None,
@@ -374,19 +392,13 @@ fn show(
         dimmer.dim(&frame, text.unwrap_or_default())?
     };
     DRAWING.set(true);
-    let put = put(shared, window, job, to, frame);
+    let put = put(shared, job, to, frame);
     DRAWING.set(false);
     put
 }
 
 /// Chains the frame into the pad, unless something newer came meanwhile.
-fn put(
-    shared: &Shared,
-    window: &Window,
-    job: &Job,
-    caps: &gst::Caps,
-    mut frame: gst::Buffer,
-) -> anyhow::Result<()> {
+fn put(shared: &Shared, job: &Job, caps: &gst::Caps, mut frame: gst::Buffer) -> anyhow::Result<()> {
     let inside = frame.make_mut();
     // No sink waits for a frame without a time.
     inside.set_pts(None);
@@ -394,7 +406,7 @@ fn put(
     inside.set_flags(gst::BufferFlags::empty());
     // No live frame passes while this is held.
     let _order = job.pad.stream_lock();
-    if shared.state.lock().version != job.version || window.is_lost() {
+    if shared.state.lock().version != job.version || shared.is_lost.load(Relaxed) {
         return Ok(());
     }
     introduce(&job.pad, caps, job.caps.is_some())?;

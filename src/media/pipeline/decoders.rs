@@ -155,6 +155,29 @@ pub fn decoder(caps: &Caps) -> Outcome<String> {
     }
 }
 
+/// The codecs whose frames are encoded one by one or one after another, with their media types.
+const CODECS: [(&str, &str); 6] = [
+    ("h264", "video/x-h264"),
+    ("h265", "video/x-h265"),
+    ("vp8", "video/x-vp8"),
+    ("vp9", "video/x-vp9"),
+    ("av1", "video/x-av1"),
+    ("jpeg", "image/jpeg"),
+];
+
+/// The codecs that this machine decodes, such as `h264`. Finding out may take a second.
+pub fn decodable() -> Vec<String> {
+    let decodes = |media_type: &str| {
+        let caps = Caps::parse(media_type);
+        caps.is_ok_and(|caps| decoder(&caps).is_ok())
+    };
+    let codecs = CODECS.into_iter();
+    codecs
+        .filter(|(_, media_type)| decodes(media_type))
+        .map(|(codec, _)| codec.to_owned())
+        .collect()
+}
+
 /// Tries the decoders of a media type, the best first. Each is tried when the iterator gets there.
 pub fn probes(media_type: &str) -> impl Iterator<Item = Probe<String>> {
     let chains = chains(media_type).into_iter();

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Failure;
 use crate::frame::FrameHeader;
+use crate::media::bitstream;
 use crate::wire::Caps;
 
 use super::decoder_monitor::DecoderMonitor;
@@ -114,6 +115,7 @@ impl AppsrcFeed {
         if state.delta || decodes {
             let input = GateInput {
                 key: header.key,
+                open: header.key && opens(state.media_type, &buffer),
                 sequence: header.sequence,
                 waiting: self.frames.current_level_buffers(),
                 waiting_bytes: self.frames.current_level_bytes(),
@@ -199,6 +201,16 @@ impl AppsrcFeed {
     }
 }
 
+/// Whether frames that follow the key frame in `buffer` may need some from before it.
+fn opens(media_type: &str, buffer: &gst::BufferRef) -> bool {
+    let frame = buffer.map_readable();
+    frame.is_ok_and(|frame| bitstream::has_open_group(media_type, &frame))
+}
+
 #[cfg(test)]
 #[path = "appsrc_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "open_group_tests.rs"]
+mod open_group_tests;

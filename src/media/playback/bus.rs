@@ -6,7 +6,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use crate::failure::{Failure, Status};
-use crate::media::display::window::Window;
+use crate::media::display::stage::Stage;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::pipeline::build;
@@ -37,18 +37,19 @@ pub(super) enum PipelineEvent {
 /// Receives the events of a pipeline, on any thread. It must not block.
 pub(super) type Tell = Arc<dyn Fn(PipelineEvent) + Send + Sync>;
 
-/// Passes on the messages of `pipeline`, whose file is at `place`. A sink that asks for a window
-/// gets `window`.
+/// Passes on the messages of `pipeline`, whose file is at `place`. The display
+/// of a sink with a window of its own is watched for `stage`.
 pub(super) fn listen(
     pipeline: &gst::Pipeline,
     place: String,
-    window: Window,
+    stage: &Stage,
     decoder: Arc<DecoderMonitor>,
     tell: Tell,
 ) {
     let Some(bus) = pipeline.bus() else {
         return;
     };
+    let watch = stage.bus_watch();
     // Nothing reads the bus, so every message is dropped here.
     bus.set_sync_handler(move |_, message| {
         if decoder.hears(message) {
@@ -59,7 +60,7 @@ pub(super) fn listen(
         }
         match message.view() {
             gst::MessageView::Element(_) | gst::MessageView::HaveContext(_) => {
-                window.prepare(message);
+                watch(message);
             }
             gst::MessageView::Eos(_) => tell(PipelineEvent::Ended),
             gst::MessageView::Error(error) => tell(judge(&place, message, error)),

@@ -22,7 +22,7 @@ pub(super) struct DecoderMonitor {
     kind: Option<String>,
     /// Where its frames come out.
     output: glib::WeakRef<gst::Pad>,
-    /// Frames that it gave.
+    /// Frames that it gave, without corrupted ones.
     decoded: AtomicU64,
     /// It needs a key frame.
     key: AtomicBool,
@@ -68,7 +68,7 @@ impl DecoderMonitor {
         self.kind.as_deref()
     }
 
-    /// How many frames it gave.
+    /// How many frames it gave, without corrupted ones.
     pub fn decoded(&self) -> u64 {
         self.decoded.load(Relaxed)
     }
@@ -162,13 +162,16 @@ impl DecoderMonitor {
             if seen.too_large.load(Relaxed) {
                 return gst::PadProbeReturn::Drop;
             }
-            seen.decoded.fetch_add(1, Relaxed);
-            if info
+            let is_corrupted = info
                 .buffer()
-                .is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::CORRUPTED))
-            {
+                .is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::CORRUPTED));
+            if is_corrupted {
+                // It is grey or damaged, since the decoder lacked frames or bytes for it.
                 seen.key.store(true, Relaxed);
+                // Not `Drop`: see frame_counter.rs.
+                return gst::PadProbeReturn::Handled;
             }
+            seen.decoded.fetch_add(1, Relaxed);
             gst::PadProbeReturn::Ok
         });
         let seen = Arc::clone(self);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::failure::Failure;
+use crate::media::display::stage::Place;
 use crate::media::frame_sink::FrameSink;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
@@ -13,7 +14,7 @@ use super::frame_tracker::OnShown;
 /// An event of a player.
 #[derive(Debug)]
 pub enum PlayerEvent {
-    /// The person pressed q in the window or closed it.
+    /// The person pressed q in the player's own window or closed it.
     Quit,
     /// As many frames as were asked for have been shown.
     Enough,
@@ -36,8 +37,11 @@ pub struct PlayerOptions {
     pub file: PipelineFile,
     /// Values for its placeholders.
     pub values: Values,
-    /// The window's title.
+    /// The title of the player's own window.
     pub title: String,
+    /// The place of the frames on a stage that the player shares with others, whose owner hears of
+    /// keys and of a lost display. `None` for a window or terminal of the player's own.
+    pub place: Option<Place>,
     /// The number of frames after which the player says [`PlayerEvent::Enough`].
     pub enough: Option<u64>,
     /// Counts the frames that are shown.
@@ -59,6 +63,7 @@ impl PlayerOptions {
             file,
             values: Values::default(),
             title: String::new(),
+            place: None,
             enough: None,
             shown: Arc::default(),
             seen: None,

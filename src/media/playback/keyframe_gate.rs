@@ -42,6 +42,8 @@ pub struct KeyframeGate {
 pub struct GateInput {
     /// The frame can be decoded by itself.
     pub key: bool,
+    /// Frames that follow a key frame and are shown before it may need frames from before it.
+    pub open: bool,
     /// The frame's number, counted at the source.
     pub sequence: u32,
     /// Frames that wait in front of the decoder.
@@ -118,10 +120,13 @@ impl KeyframeGate {
         if input.key {
             self.wanted = false;
         }
+        // A decoder leaves out what it cannot decode after this key frame only where it begins with
+        // it. One that goes on shows grey frames, and frames from before the gap too late.
+        let begins_anew = self.closed && input.open && input.decoded > Some(0);
         self.closed = false;
         self.unanswered += 1;
         self.came.push_back(input.now);
-        if std::mem::take(&mut self.stale) {
+        if std::mem::take(&mut self.stale) || begins_anew {
             Admission::Flush
         } else {
             Admission::Decode
@@ -170,6 +175,7 @@ mod tests {
         fn new() -> Self {
             let state = GateInput {
                 key: false,
+                open: false,
                 sequence: 0,
                 waiting: 0,
                 waiting_bytes: 0,
@@ -230,6 +236,23 @@ mod tests {
         assert_eq!(frames.next(|s| s.key = true), (Admission::Decode, false));
         let skipped_to_key = |s: &mut GateInput| (s.key, s.sequence) = (true, s.sequence + 9);
         assert_eq!(frames.next(skipped_to_key), (Admission::Decode, false));
+    }
+
+    #[test]
+    fn a_decoder_is_emptied_after_a_gap_whose_key_frame_has_frames_shown_before_it() {
+        let open = |s: &mut GateInput| (s.key, s.open) = (true, true);
+        let mut frames = Frames::new();
+        assert_eq!(frames.next(open).0, Admission::Decode, "it is the first");
+        assert_eq!(frames.next(open).0, Admission::Decode, "none is missing");
+        assert_eq!(frames.next(|s| s.sequence += 1).0, Admission::Drop);
+        assert_eq!(frames.next(open), (Admission::Flush, false));
+        assert_eq!(frames.next(open).0, Admission::Decode);
+        let after_gap = |s: &mut GateInput| (s.key, s.open, s.sequence) = (true, true, 9);
+        assert_eq!(frames.next(after_gap).0, Admission::Flush);
+        let without_decoder = |s: &mut GateInput| {
+            (s.key, s.open, s.sequence, s.decoded) = (true, true, 19, None);
+        };
+        assert_eq!(frames.next(without_decoder).0, Admission::Decode);
     }
 
     #[test]

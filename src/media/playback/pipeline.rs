@@ -9,11 +9,10 @@ use gstreamer_app as gst_app;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Outcome;
-use crate::media::display::canvas::{Canvas, Seat};
+use crate::media::display::canvas::Seat;
 use crate::media::display::freeze_frame::FreezeFrame;
-use crate::media::display::sink;
-use crate::media::display::terminal::{self, Terminal};
-use crate::media::display::window::Window;
+use crate::media::display::stage::{Shown, Stage};
+use crate::media::display::{sink, terminal};
 use crate::media::frame_sink::FrameSink;
 use crate::media::gst::stop;
 use crate::media::pipeline::file::PipelineFile;
@@ -32,9 +31,8 @@ use super::transcode;
 pub(super) struct Context {
     /// The player's owner.
     pub events: UnboundedSender<PlayerEvent>,
-    pub window: Window,
-    /// What the window or the terminal shows.
-    pub canvas: Canvas,
+    /// The canvas with the window or the terminal that shows it.
+    pub stage: Stage,
     /// The place of the frames on the canvas.
     pub seat: Arc<Seat>,
     /// Stands for the canvas where the pipeline's own sink opens a window.
@@ -60,8 +58,8 @@ pub(super) struct Plan<'a> {
 
 /// The purpose of a pipeline that is opened.
 pub(super) enum Purpose {
-    /// To show the frames from here on. A terminal that shows something already is kept.
-    Show(Option<Terminal>),
+    /// To show the frames from here on.
+    Show,
     /// To see whether it works, beside the one that shows the frames.
     Trial,
 }
@@ -82,8 +80,11 @@ pub(super) struct PlaybackPipeline {
     place: String,
     pipeline: gst::Pipeline,
     feed: Arc<AppsrcFeed>,
-    terminal: Option<Terminal>,
-    window: Window,
+    /// The display of its frames, until the stage keeps it open.
+    shown: Option<Shown>,
+    /// Its sink opens a window of its own, if any.
+    is_foreign: bool,
+    stage: Stage,
     seat: Arc<Seat>,
     progress: Progress,
     /// It was stopped, perhaps before the thread "start" came to its change of state.
@@ -111,39 +112,25 @@ impl PlaybackPipeline {
         // Before anything else goes down the pipeline.
         feed.set_caps(caps, gst_caps);
         let size = caps.display_size();
-        let (is_trial, terminal) = match purpose {
-            Purpose::Show(terminal) => {
-                context.freeze_frame.attach(&pipeline, size);
-                (false, terminal)
-            }
-            Purpose::Trial => (true, None),
-        };
-        let (canvas, seat) = (&context.canvas, &context.seat);
-        let terminal = Terminal::of(&pipeline, terminal, canvas, seat, context.window.title())?;
-        if terminal.is_some() {
-            seat.set_shape(size);
-        } else {
-            context.window.attach(&pipeline, seat, size)?;
+        let is_trial = matches!(purpose, Purpose::Trial);
+        if !is_trial {
+            context.freeze_frame.attach(&pipeline, size);
         }
+        let (stage, seat) = (&context.stage, &context.seat);
+        let shown = stage.attach(&pipeline, seat, size)?;
         if let Some(frame_sink) = &context.taken {
             transcode::attach(&pipeline, frame_sink);
         }
         let place = file.place(None);
-        let window = context.window.clone();
-        bus::listen(
-            &pipeline,
-            place.clone(),
-            window.clone(),
-            decoder,
-            Arc::clone(&tell),
-        );
-        let opened = Self {
+        bus::listen(&pipeline, place.clone(), stage, decoder, Arc::clone(&tell));
+        let mut opened = Self {
             text,
             place,
             pipeline,
             feed: Arc::new(feed),
-            terminal,
-            window,
+            is_foreign: shown.is_none(),
+            shown,
+            stage: stage.clone(),
             seat: Arc::clone(seat),
             progress: Progress::Starting,
             stopped: Arc::default(),
@@ -152,6 +139,7 @@ impl PlaybackPipeline {
         if is_trial {
             opened.watch_first_frame();
         } else {
+            opened.keep_display();
             opened.count(context);
         }
         Ok(opened)
@@ -217,16 +205,24 @@ impl PlaybackPipeline {
 
     /// Prepares for frames of these caps, for which its text is the same.
     pub fn set_caps(&self, caps: &Caps, gst_caps: &gst::Caps) {
-        self.window.resize(&self.seat, caps.display_size());
+        self.stage.resize(&self.seat, caps.display_size());
         self.feed.set_caps(caps, gst_caps);
     }
 
     /// Goes on after its trial, with frames of the caps that it was tried with.
-    pub fn take_over(&self, context: &Context, caps: &Caps) {
+    pub fn take_over(&mut self, context: &Context, caps: &Caps) {
         context
             .freeze_frame
             .attach(&self.pipeline, caps.display_size());
+        self.keep_display();
         self.count(context);
+    }
+
+    /// The title has changed.
+    pub fn rename(&self) {
+        if self.is_foreign {
+            self.stage.name(&self.pipeline);
+        }
     }
 
     /// Empties the decoder, which begins anew with `buffer`: on a thread of its own, as it may
@@ -246,12 +242,7 @@ impl PlaybackPipeline {
     /// Asks it to bring the frames that it has to their end. False where it does not, and so will
     /// not say [`PipelineEvent::Ended`].
     pub fn end(&self) -> bool {
-        self.is_running() && !self.window.is_lost() && self.feed.end()
-    }
-
-    /// Stops it, and gives the terminal to the next one with the frame that it shows.
-    pub fn into_terminal(mut self) -> Option<Terminal> {
-        self.terminal.take()
+        self.is_running() && !self.stage.loss().load(SeqCst) && self.feed.end()
     }
 
     /// Whether a pipeline of `text` would end in the same place, such as the window, the terminal
@@ -263,6 +254,11 @@ impl PlaybackPipeline {
         let taken = ends(&self.pipeline);
         let other = build::build(file, text)?;
         Ok(ends(&other).iter().any(|end| taken.contains(end)))
+    }
+
+    /// The display of its frames stays from here on until another pipeline has one.
+    fn keep_display(&mut self) {
+        self.stage.keep(&self.seat, self.shown.take());
     }
 
     /// Counts the frames that it shows from here on.
@@ -290,7 +286,7 @@ impl PlaybackPipeline {
 
 impl Drop for PlaybackPipeline {
     fn drop(&mut self) {
-        if self.window.is_stuck() {
+        if self.stage.is_stuck() {
             // A thread that speaks to a lost X display waits for ever, so this pipeline is never
             // stopped nor freed.
             return std::mem::forget(self.pipeline.clone());

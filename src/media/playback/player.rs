@@ -16,9 +16,8 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::frame::FrameHeader;
-use crate::media::display::canvas::Canvas;
 use crate::media::display::freeze_frame::FreezeFrame;
-use crate::media::display::window::{Window, WindowAction};
+use crate::media::display::stage::{Place, Stage, StageEvent, StageOptions};
 use crate::media::gst::thread_room::no_thread;
 use crate::media::pipeline::file::PipelineFile;
 use crate::wire::Caps;
@@ -46,25 +45,23 @@ pub struct Player {
     /// See [`crate::media::display::canvas::Seat::live`].
     live: Arc<AtomicBool>,
     /// The display went away.
-    display_lost: Arc<AtomicBool>,
+    is_lost: Arc<AtomicBool>,
 }
 
 impl Player {
     /// Starts the thread. The pipeline is opened when the caps are known.
     pub fn spawn(options: PlayerOptions, events: UnboundedSender<PlayerEvent>) -> Self {
-        let canvas = Canvas::default();
-        let seat = Arc::new(canvas.seat());
-        let live = Arc::clone(seat.live());
-        let display_lost = Arc::<AtomicBool>::default();
-        let window = window(&options.title, &canvas, &display_lost, &events);
+        let is_own = options.place.is_none();
+        let place = options.place;
+        let Place { stage, seat } = place.unwrap_or_else(|| own_place(options.title, &events));
+        let (live, is_lost) = (Arc::clone(seat.live()), Arc::clone(stage.loss()));
         let tracker = options.seen.map(FrameTracker::new);
         let sample = options.replaceable.then(Arc::<Sample>::default);
         let context = Context {
             events,
-            window,
-            canvas,
+            stage: stage.clone(),
             seat,
-            freeze_frame: FreezeFrame::new(&live),
+            freeze_frame: FreezeFrame::new(&live, &is_lost),
             tracker: tracker.clone(),
             shown: options.shown,
             enough: options.enough,
@@ -86,6 +83,10 @@ impl Player {
             .name("player".into())
             .spawn(move || {
                 thread.run();
+                if is_own {
+                    // A pipeline that was left behind does not keep it open.
+                    stage.close();
+                }
                 drop(end);
             });
         if let Err(e) = spawned {
@@ -99,7 +100,7 @@ impl Player {
             tracker,
             sample,
             live,
-            display_lost,
+            is_lost,
         }
     }
 
@@ -142,7 +143,7 @@ impl Player {
             } if *answered == self.asked => Arc::clone(feed),
             _ => return,
         };
-        if self.display_lost.load(Relaxed) {
+        if self.is_lost.load(Relaxed) {
             return;
         }
         let mut buffer = gst::Buffer::from_slice(frame);
@@ -171,6 +172,18 @@ impl Player {
     pub fn cover(&mut self, text: &str) {
         let ticket = self.ask();
         self.tell(Input::Cover(ticket, text.to_owned()));
+    }
+
+    /// Forgets the last frame and shows `text` alone, until the next frame comes: nothing that was
+    /// seen stays to be seen. Call it when no frame comes any more.
+    pub fn blank(&mut self, text: &str) {
+        let ticket = self.ask();
+        self.tell(Input::Blank(ticket, text.to_owned()));
+    }
+
+    /// Changes the window's title.
+    pub fn set_title(&self, title: &str) {
+        self.tell(Input::Title(title.to_owned()));
     }
 
     /// Changes to another pipeline, within a second or so: [`PlayerEvent::Replaced`] or
@@ -204,22 +217,25 @@ impl Drop for Player {
     }
 }
 
-/// A window whose actions become events.
-fn window(
-    title: &str,
-    canvas: &Canvas,
-    display_lost: &Arc<AtomicBool>,
-    events: &UnboundedSender<PlayerEvent>,
-) -> Window {
-    let (lost, events) = (Arc::clone(display_lost), events.clone());
-    Window::new(title, canvas, move |action| match action {
-        WindowAction::Quit => {
-            let _ = events.send(PlayerEvent::Quit);
-        }
-        WindowAction::Lost(reason) => {
-            lost.store(true, Relaxed);
-            let failure = Failure::lost("lost the display").cause(reason);
-            let _ = events.send(PlayerEvent::Failed(failure));
-        }
-    })
+/// A place on a stage of the player's own, whose events become those of the player.
+fn own_place(title: String, events: &UnboundedSender<PlayerEvent>) -> Place {
+    let events = events.clone();
+    let on_event = move |event| {
+        // The owner may have ended.
+        let _ = match event {
+            StageEvent::Quit => events.send(PlayerEvent::Quit),
+            StageEvent::Lost(reason) => {
+                let failure = Failure::lost("lost the display").cause(reason);
+                events.send(PlayerEvent::Failed(failure))
+            }
+            StageEvent::Key(_) => Ok(()),
+        };
+    };
+    let stage = Stage::new(StageOptions {
+        title,
+        keys: Vec::new(),
+        on_event: Arc::new(on_event),
+    });
+    let seat = Arc::new(stage.canvas().seat());
+    Place { stage, seat }
 }

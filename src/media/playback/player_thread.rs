@@ -14,7 +14,7 @@ use gstreamer as gst;
 use tokio::sync::watch;
 
 use crate::failure::{Failure, Outcome, Status};
-use crate::media::display::terminal::Terminal;
+use crate::media::display::stage::StageEvent;
 use crate::media::gst::{caps, stop};
 use crate::media::pipeline::build;
 use crate::media::pipeline::file::PipelineFile;
@@ -41,6 +41,10 @@ pub(super) enum Input {
     Caps(u64, Caps),
     /// Freezes the last frame with this text on it.
     Cover(u64, String),
+    /// Forgets the last frame, and shows this text alone.
+    Blank(u64, String),
+    /// Says where the frames are from.
+    Title(String),
     /// The decoder has to be emptied before this frame.
     Flush(u64, gst::Buffer),
     /// Another pipeline is to take over.
@@ -156,8 +160,14 @@ impl PlayerThread {
                 }
                 Some(Input::Cover(ticket, text)) => {
                     self.answered = ticket;
-                    self.cover(&text);
+                    self.context.seat.freeze(&text);
+                    self.context.freeze_frame.freeze(&text);
                 }
+                Some(Input::Blank(ticket, text)) => {
+                    self.answered = ticket;
+                    self.blank(&text);
+                }
+                Some(Input::Title(title)) => self.set_title(&title),
                 Some(Input::Flush(ticket, buffer)) => {
                     self.answered = ticket;
                     self.flush(buffer);
@@ -234,10 +244,8 @@ impl PlayerThread {
                 current.pipeline.set_caps(&caps, &gst_caps);
             }
             _ => {
-                // The terminal stays, as the window does, with the frame that it shows.
-                let old = self.current.take();
-                let terminal = old.and_then(|old| old.pipeline.into_terminal());
-                self.open(text, &caps, &gst_caps, terminal)?;
+                self.current = None;
+                self.open(text, &caps, &gst_caps)?;
             }
         }
         self.caps = Some(caps);
@@ -248,13 +256,7 @@ impl PlayerThread {
     }
 
     /// Opens the pipeline of `self.file`, which shows the frames from here on.
-    fn open(
-        &mut self,
-        text: String,
-        caps: &Caps,
-        gst_caps: &gst::Caps,
-        terminal: Option<Terminal>,
-    ) -> Outcome {
+    fn open(&mut self, text: String, caps: &Caps, gst_caps: &gst::Caps) -> Outcome {
         let file = self.file.clone();
         let plan = Plan {
             file: &file,
@@ -262,7 +264,7 @@ impl PlayerThread {
             caps,
             gst_caps,
         };
-        let (number, pipeline) = self.build(plan, Purpose::Show(terminal))?;
+        let (number, pipeline) = self.build(plan, Purpose::Show)?;
         self.flushing = false;
         self.resample = false;
         pipeline.set_caps(caps, gst_caps);
@@ -293,15 +295,20 @@ impl PlayerThread {
         }
     }
 
-    fn cover(&mut self, text: &str) {
-        let Context {
-            freeze_frame,
-            window,
-            seat,
-            ..
-        } = &mut self.context;
-        seat.freeze(text);
-        freeze_frame.freeze(text, window);
+    fn blank(&mut self, text: &str) {
+        // No pipeline begins with a frame from before.
+        if let Some(sample) = &self.sample {
+            sample.clear();
+        }
+        self.context.seat.blank(text);
+        self.context.freeze_frame.blank(text);
+    }
+
+    fn set_title(&self, title: &str) {
+        self.context.stage.set_title(title);
+        if let Some(current) = &self.current {
+            current.pipeline.rename();
+        }
     }
 
     fn flush(&mut self, buffer: gst::Buffer) {
@@ -338,7 +345,7 @@ impl PlayerThread {
             }
             PipelineEvent::NoDisplay(failure) => self.say(PlayerEvent::Failed(failure)),
             PipelineEvent::Ended => self.say(PlayerEvent::Ended),
-            PipelineEvent::Closed => self.say(PlayerEvent::Quit),
+            PipelineEvent::Closed => self.context.stage.tell(StageEvent::Quit),
             PipelineEvent::Flushed => self.flushing = false,
             PipelineEvent::FirstFrame | PipelineEvent::Undecodable => {}
         }
@@ -355,12 +362,7 @@ impl PlayerThread {
             show_sample(self.sample.as_deref(), &current.pipeline);
         }
         let place = current.pipeline.place().to_owned();
-        let Context {
-            freeze_frame,
-            window,
-            ..
-        } = &mut self.context;
-        freeze_frame.resume(window);
+        self.context.freeze_frame.resume();
         if std::mem::take(&mut self.announced) {
             self.say(PlayerEvent::Replaced(place));
         }
@@ -406,10 +408,9 @@ impl PlayerThread {
         if !current.pipeline.is_running() {
             // There is nothing that could go on meanwhile, and the old one may hang.
             self.file = file;
-            let old = self.current.take();
-            let terminal = old.and_then(|old| old.pipeline.into_terminal());
+            self.current = None;
             self.announced = true;
-            if let Err(failure) = self.open(text, &caps, &gst_caps, terminal) {
+            if let Err(failure) = self.open(text, &caps, &gst_caps) {
                 self.fail_to_start(failure);
             }
             return Ok(());
@@ -461,7 +462,7 @@ impl PlayerThread {
                 self.keep(failure);
             }
             PipelineEvent::FirstFrame => self.accept(),
-            PipelineEvent::Closed => self.say(PlayerEvent::Quit),
+            PipelineEvent::Closed => self.context.stage.tell(StageEvent::Quit),
             PipelineEvent::Ended | PipelineEvent::Flushed | PipelineEvent::Undecodable => {}
         }
     }
@@ -482,7 +483,7 @@ impl PlayerThread {
 
     /// The candidate takes over.
     fn accept(&mut self) {
-        let Some(candidate) = self.candidate.take() else {
+        let Some(mut candidate) = self.candidate.take() else {
             return;
         };
         self.retire();
@@ -529,7 +530,7 @@ impl PlayerThread {
             .map_err(|e| not_shown(&caps, &e))
             .and_then(|gst_caps| {
                 let text = placeholders::fill(&self.values, &self.file, &caps)?;
-                self.open(text, &caps, &gst_caps, None)
+                self.open(text, &caps, &gst_caps)
             });
         match reopened {
             Ok(()) => self.resample = true,

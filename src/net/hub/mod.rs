@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::frame::Frame;
-use crate::wire::{Caps, MAX_LATENCY};
+use crate::wire::{Caps, Loss, MAX_LATENCY, Participants};
 
 use self::gop::Gop;
 
@@ -34,7 +34,9 @@ struct Scene {
     caps: Option<Arc<Caps>>,
     frames: Gop,
     /// Why no frames come. The next frame clears it.
-    lost: Option<Arc<str>>,
+    lost: Option<Arc<Loss>>,
+    /// The parties of the room whose host sends this stream.
+    participants: Option<Arc<Participants>>,
     ended: Option<Arc<str>>,
     /// Whether nothing can come after the end.
     done: bool,
@@ -59,7 +61,9 @@ pub enum Update {
     /// The newest frame that this subscriber can use.
     Frame(Frame),
     /// No frames come for now, with the reason. The next frame ends this.
-    Lost(Arc<str>),
+    Lost(Arc<Loss>),
+    /// Who is in the room whose host sends this stream.
+    Participants(Arc<Participants>),
     /// The stream has ended, with the reason.
     End(Arc<str>),
 }
@@ -92,11 +96,17 @@ impl Hub {
     }
 
     /// Announces that no frames come for now, and why. The newest frame is dropped, as it is old.
-    pub fn lose(&self, reason: &str) {
+    pub fn lose(&self, loss: Loss) {
         self.scene.send_modify(|scene| {
             scene.frames.clear();
-            scene.lost = Some(reason.into());
+            scene.lost = Some(Arc::new(loss));
         });
+    }
+
+    /// Announces who is in the room whose host sends this stream.
+    pub fn set_participants(&self, participants: Participants) {
+        self.scene
+            .send_modify(|scene| scene.participants = Some(Arc::new(participants)));
     }
 
     /// Drops the newest frame and the reason of a loss, so that a later subscriber gets neither.
@@ -150,7 +160,7 @@ impl Hub {
     }
 
     /// Why no frames come; `None` while they do.
-    pub fn lost(&self) -> Option<Arc<str>> {
+    pub fn lost(&self) -> Option<Arc<Loss>> {
         self.scene.borrow().lost.clone()
     }
 
@@ -162,6 +172,7 @@ impl Hub {
             seen: Seen {
                 caps: None,
                 lost: None,
+                participants: None,
                 last: None,
                 skipped: 0,
                 max_latency: MAX_LATENCY,
@@ -227,7 +238,9 @@ pub struct Subscription {
 struct Seen {
     caps: Option<Arc<Caps>>,
     /// The last loss that this subscriber was given.
-    lost: Option<Arc<str>>,
+    lost: Option<Arc<Loss>>,
+    /// The parties that this subscriber was last told of.
+    participants: Option<Arc<Participants>>,
     /// The number of the frame that was given last.
     last: Option<u32>,
     skipped: u64,
@@ -322,8 +335,17 @@ impl Subscription {
 }
 
 impl Seen {
-    /// New caps, or a loss that this subscriber was not given.
+    /// New caps, a loss or parties that this subscriber was not given.
     fn next_change(&mut self, scene: &Scene) -> Option<Update> {
+        if let Some(now) = &scene.participants
+            && !self
+                .participants
+                .as_ref()
+                .is_some_and(|told| Arc::ptr_eq(told, now))
+        {
+            self.participants = Some(Arc::clone(now));
+            return Some(Update::Participants(Arc::clone(now)));
+        }
         let told = match (&scene.lost, &self.lost) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
             (None, _) => true,

@@ -89,10 +89,10 @@ async fn who_takes_no_frames_hears_of_changes_and_finds_the_newest_frame_later()
         "{change:?}"
     );
     hub.publish(frame(1, true));
-    hub.lose("unplugged");
+    hub.lose(Loss::new("unplugged"));
     let change = viewer.next_change().await;
     assert!(
-        matches!(&change, Update::Lost(why) if &**why == "unplugged"),
+        matches!(&change, Update::Lost(why) if why.reason == "unplugged"),
         "{change:?}"
     );
     hub.publish(frame(2, true));
@@ -215,10 +215,10 @@ fn a_loss_is_told_once_and_to_those_who_come_later() {
     let (hub, mut viewer) = begun();
     hub.publish(frame(0, true));
     assert_eq!(number(now(&mut viewer)), Some((0, false)));
-    hub.lose("unplugged");
+    hub.lose(Loss::new("unplugged"));
     let mut late = hub.subscribe();
     for viewer in [&mut viewer, &mut late] {
-        assert!(matches!(now(viewer), Some(Update::Lost(why)) if &*why == "unplugged"));
+        assert!(matches!(now(viewer), Some(Update::Lost(why)) if why.reason == "unplugged"));
     }
     now(&mut late);
     for viewer in [&mut viewer, &mut late] {
@@ -261,7 +261,7 @@ fn a_frame_wakes_nobody_who_waits_for_the_end_alone() {
     assert!(viewer_ended.as_mut().poll(&mut context).is_pending());
     hub.publish(frame(0, true));
     hub.announce(caps(32));
-    hub.lose("no cable");
+    hub.lose(Loss::new("no cable"));
     assert_eq!(counter.0.load(Ordering::Relaxed), 0);
     hub.end("over");
     assert_eq!(counter.0.load(Ordering::Relaxed), 2);

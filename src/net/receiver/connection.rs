@@ -11,8 +11,8 @@ use super::control_writer::ControlWriter;
 use super::keepalive::{ActivityReader, PeerActivity};
 use super::options::ReceiveOptions;
 use crate::clock::MonoNanos;
-use crate::net::address::Target;
 use crate::net::message_reader::MessageReader;
+use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Control, Dialect, Hello};
@@ -23,10 +23,10 @@ use crate::wire::{self, Control, Dialect, Hello};
 /// for a program of the tutorial.
 #[derive(Debug)]
 pub struct Connection {
-    pub(super) reader: MessageReader<ActivityReader<TransportReader>>,
+    pub(in crate::net) reader: MessageReader<ActivityReader<TransportReader>>,
     pub(super) writer: ControlWriter,
     pub(super) activity: Arc<PeerActivity>,
-    pub(super) opening: Opening,
+    pub(in crate::net) opening: Opening,
     /// The receiver's one place for a sender, held while a sender that connected to us is there.
     pub(super) seat: Option<OwnedSemaphorePermit>,
     /// The target, as the person typed it, where a person waits for the first bytes.
@@ -36,7 +36,7 @@ pub struct Connection {
 
 /// The first message of a sender, as far as it was read.
 #[derive(Debug)]
-pub(super) enum Opening {
+pub(in crate::net) enum Opening {
     /// The first message has yet to be read.
     Unheard,
     /// The first bytes tell this dialect. The message has yet to be read.
@@ -45,15 +45,12 @@ pub(super) enum Opening {
     Greeted(Hello),
 }
 
-/// Connects to the first address of `target` that answers, and says hello.
+/// Connects to the first address of `peer` that answers, and says hello.
 ///
 /// # Errors
 /// No address answers, or the connection failed at once.
-pub async fn connect(
-    target: &Target,
-    options: &ReceiveOptions,
-) -> Result<Connection, ConnectError> {
-    let stream = reach(target, options.connect_limit).await?;
+pub async fn connect(peer: &Peer, options: &ReceiveOptions) -> Result<Connection, ConnectError> {
+    let stream = reach(peer, options.connect_limit).await?;
     let introduced = introduce(stream, options).await;
     introduced.map_err(ConnectError::Greeting)
 }
@@ -64,13 +61,13 @@ pub async fn connect(
 /// # Errors
 /// No address answers, or the connection failed at once.
 pub async fn connect_first(
-    target: &Target,
+    peer: &Peer,
     options: &ReceiveOptions,
 ) -> Result<Connection, ConnectError> {
-    let stream = reach_first(target, options.connect_limit).await?;
+    let stream = reach_first(peer, options.connect_limit).await?;
     let introduced = introduce(stream, options).await;
     let mut connection = introduced.map_err(ConnectError::Greeting)?;
-    connection.awaited = Some(target.to_string());
+    connection.awaited = Some(peer.target().to_string());
     Ok(connection)
 }
 
@@ -120,7 +117,7 @@ pub(super) fn reader_of(stream: TransportReader, options: &ReceiveOptions) -> Se
 
 /// Sends the hello of a viewer. The first ping comes with it, so that its answer has the path to
 /// itself, before any frame.
-pub(super) async fn say_hello(
+pub(in crate::net) async fn say_hello(
     writer: &mut TransportWriter,
     options: &ReceiveOptions,
 ) -> io::Result<()> {
@@ -130,6 +127,8 @@ pub(super) async fn say_hello(
         acks: true,
         max_latency: u32::try_from(options.max_latency.as_millis()).ok(),
         stream: options.stream.clone(),
+        call: options.call.clone(),
+        decodes: options.decodes.clone(),
         ..Hello::default()
     });
     let ping = Control::Ping {
@@ -155,6 +154,24 @@ impl Connection {
             awaited: None,
             peer,
         }
+    }
+
+    /// A connection that was made by a sender whose hello was read by `reader` and answered.
+    pub(in crate::net) fn greeted(
+        reader: MessageReader<TransportReader>,
+        writer: TransportWriter,
+        hello: Hello,
+        peer: SocketAddr,
+        options: &ReceiveOptions,
+    ) -> Self {
+        let activity = Arc::new(PeerActivity::default());
+        let noted = Arc::clone(&activity);
+        let reader = reader.wrap(options.max_frame, |stream| ActivityReader {
+            stream,
+            activity: noted,
+        });
+        let opening = Opening::Greeted(hello);
+        Self::new((reader, activity), writer, opening, Some(peer))
     }
 
     /// The sender's address.

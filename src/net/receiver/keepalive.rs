@@ -75,7 +75,7 @@ impl Keepalive {
 
 /// The time when bytes last came over a connection.
 #[derive(Debug)]
-pub(super) struct PeerActivity {
+pub(in crate::net) struct PeerActivity {
     began: Instant,
     /// When bytes last came, in milliseconds since `began`.
     heard: AtomicU64,
@@ -109,7 +109,7 @@ impl PeerActivity {
 
 /// A stream that notes when bytes come.
 #[derive(Debug)]
-pub(super) struct ActivityReader<R> {
+pub(in crate::net) struct ActivityReader<R> {
     pub stream: R,
     pub activity: Arc<PeerActivity>,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::net::secure::Secret;
-use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat, MAX_LATENCY};
+use crate::wire::{CallTicket, Caps, Dialect, FRAME_LIMIT, LengthFormat, MAX_LATENCY};
 
 /// How long to wait for one address of a host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -22,6 +22,10 @@ pub struct ReceiveOptions {
     pub bare_length: LengthFormat,
     /// The name of the stream to ask for; `None` for the sender's default.
     pub stream: Option<String>,
+    /// The call that the connection is for.
+    pub call: Option<CallTicket>,
+    /// In a call: the codecs that this side decodes.
+    pub decodes: Vec<String>,
     /// The longest frame message, in bytes.
     pub max_frame: u64,
     /// This machine's name, for the sender.
@@ -40,6 +44,8 @@ impl Default for ReceiveOptions {
             bare_caps: None,
             bare_length: LengthFormat::default(),
             stream: None,
+            call: None,
+            decodes: Vec::new(),
             max_frame: FRAME_LIMIT,
             name: String::new(),
             max_latency: MAX_LATENCY,

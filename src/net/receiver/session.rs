@@ -18,9 +18,9 @@ use crate::frame::FrameHeader;
 use crate::net::message_reader::MessageReader;
 use crate::net::reach::QUIET;
 use crate::net::transport::TransportReader;
-use crate::wire::control::{NAME_LIMIT, REASON_LIMIT};
+use crate::wire::control::NAME_LIMIT;
 use crate::wire::length::Length;
-use crate::wire::text::{printable_name, printable_reason};
+use crate::wire::text::printable_name;
 use crate::wire::{Ack, Caps, Control, Dialect, Head, Hello, WireError, pickle};
 
 /// How long a sender may take for its first bytes.
@@ -165,8 +165,9 @@ impl<S: Sink> Session<'_, S> {
                         self.keepalive.activity.answers.store(true, Relaxed);
                         self.stats.pong(pong);
                     }
-                    Control::Lost { reason } => {
-                        self.sink.lost(&printable_reason(&reason, REASON_LIMIT))
+                    Control::Lost(loss) => self.sink.lost(&loss.printable()),
+                    Control::Participants(participants) => {
+                        self.sink.participants(participants.printable());
                     }
                     _ => {}
                 },

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::frame::FrameHeader;
-use crate::wire::Caps;
+use crate::wire::{Caps, Loss, Participants};
 
 /// Takes the frames. All methods are called in the order of the stream.
 pub trait Sink {
@@ -25,7 +25,10 @@ pub trait Sink {
     fn buffer(&mut self, length: usize) -> Result<Self::Buffer, Failure>;
 
     /// No frames come for now. The reason is fit to be shown. The next frame ends this.
-    fn lost(&mut self, reason: &str);
+    fn lost(&mut self, loss: &Loss);
+
+    /// The parties of the room whose host sends this stream, with names that are fit to be shown.
+    fn participants(&mut self, _participants: Participants) {}
 
     /// A whole frame, in memory from [`Sink::buffer`].
     ///

@@ -142,6 +142,11 @@ impl StreamStats {
         }
     }
 
+    /// The age of a frame at this moment; `None` while the sender's clock is not known.
+    pub fn age(&self, header: &FrameHeader) -> Option<Duration> {
+        self.state.lock().age(header, MonoNanos::now())
+    }
+
     /// How long ago a frame last reached the screen; `None` before the first.
     pub fn since_shown(&self) -> Option<Duration> {
         let shown_at = self.state.lock().shown_at?;

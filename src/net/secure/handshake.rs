@@ -54,10 +54,12 @@ pub enum DialError {
     #[error("it answers nothing: it has another key, or takes none")]
     OtherKey,
     /// Nobody there has a code with this number.
-    #[error("it answers nothing: no code with the number {0} is valid there")]
+    #[error(
+        "it answers nothing: it has no code with the number {0}, or is not to be tried for a moment"
+    )]
     NoSuchCode(u8),
     /// The other side has another code. So many tries are left.
-    #[error("the code is wrong ({})", left(*.0))]
+    #[error("the code is wrong")]
     WrongCode(u8),
     /// The code was tried too often, or is used up.
     #[error("the code is dead: ask for a new one")]

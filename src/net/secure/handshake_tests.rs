@@ -151,7 +151,7 @@ async fn three_wrong_codes_are_all_that_a_stranger_has() {
         let (dialled, accepted, ..) =
             between((&dials, &waits), Suite::AesGcm, unchanged, unchanged).await;
         let dialled = dialled.unwrap_err().unwrap();
-        assert_eq!(dialled.to_string(), "the code is wrong (2 more guesses)");
+        assert_eq!(dialled.to_string(), "the code is wrong");
         assert!(matches!(accepted, Err(Some(AcceptError::WrongCode(n))) if n == left));
     }
     timeout(Duration::from_secs(1), waits.code_over())
@@ -259,37 +259,45 @@ async fn no_byte_of_a_handshake_can_be_altered_left_out_or_repeated() {
                 |_, _| vec![],
                 |_, byte| vec![byte, byte],
             ] {
-                let key = key();
-                let (dials, waits) = if has_code {
-                    same_code(Uses::Many)
-                } else {
-                    (key.clone(), key)
-                };
-                let at = |wanted: Option<usize>| {
-                    move |now: usize, byte: u8| match wanted {
-                        Some(place) if place == now => change(now, byte),
-                        _ => vec![byte],
+                let is_last = place + 1 == there || place + 1 == there + back;
+                let mut is_refused = false;
+                // A byte that is repeated before an equal last one is the same as a last one that is
+                // repeated. It is not so three times.
+                for _ in 0..3 {
+                    let key = key();
+                    let (dials, waits) = if has_code {
+                        same_code(Uses::Many)
+                    } else {
+                        (key.clone(), key)
+                    };
+                    let at = |wanted: Option<usize>| {
+                        move |now: usize, byte: u8| match wanted {
+                            Some(place) if place == now => change(now, byte),
+                            _ => vec![byte],
+                        }
+                    };
+                    let (dialled, accepted, ..) = between(
+                        (&dials, &waits),
+                        suite,
+                        at((place < there).then_some(place)),
+                        at(place.checked_sub(there)),
+                    )
+                    .await;
+                    let what = format!("{suite:?}, code {has_code}, byte {place}");
+                    match (dialled, accepted) {
+                        // A last byte that is repeated is the first one of a record.
+                        (Ok(mut dialled), Ok(mut accepted)) => {
+                            assert!(understand(&mut dialled, &mut accepted), "{what}");
+                        }
+                        // The waiting side cannot know whether its last message arrives.
+                        (Err(_), _) => is_refused = true,
+                        (Ok(_), Err(_)) => panic!("{what}: the dialling side believes it"),
                     }
-                };
-                let (dialled, accepted, ..) = between(
-                    (&dials, &waits),
-                    suite,
-                    at((place < there).then_some(place)),
-                    at(place.checked_sub(there)),
-                )
-                .await;
-                let what = format!("{suite:?}, code {has_code}, byte {place}");
-                match (dialled, accepted) {
-                    // A last byte that is repeated is the first one of a record.
-                    (Ok(mut dialled), Ok(mut accepted)) => {
-                        let is_last = place + 1 == there || place + 1 == there + back;
-                        assert!(is_last, "{what}");
-                        assert!(understand(&mut dialled, &mut accepted), "{what}");
+                    if is_refused || is_last {
+                        break;
                     }
-                    // The waiting side cannot know whether its last message arrives.
-                    (Err(_), _) => {}
-                    (Ok(_), Err(_)) => panic!("{what}: the dialling side believes it"),
                 }
+                assert!(is_refused || is_last, "{suite:?}, {has_code}, byte {place}");
             }
         }
     }

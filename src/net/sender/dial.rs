@@ -21,9 +21,10 @@ use crate::net::address::{Target, plain};
 use crate::net::backoff::{self, Backoff};
 use crate::net::log_throttle::Losses;
 use crate::net::message_reader::MessageReader;
+use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
-use crate::wire::{self, Bye, Control, Dialect, Hello, WireError};
+use crate::wire::{self, Bye, ByeCode, Control, Dialect, Hello, WireError};
 
 /// How long to wait for one address of a host, at first.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -48,24 +49,24 @@ pub enum DialError {
     Answer(DisconnectReason),
 }
 
-/// Connects to the first address of `target` that answers, and says hello as a sender, where the
+/// Connects to the first address of `peer` that answers, and says hello as a sender, where the
 /// dialect has a hello.
 ///
 /// # Errors
 /// No address answers, or no receiver does.
-pub async fn dial(target: &Target, service: &Service) -> Result<Receiver, DialError> {
-    greeted(reach_first(target, CONNECT_LIMIT).await, service).await
+pub async fn dial(peer: &Peer, service: &Service) -> Result<Receiver, DialError> {
+    greeted(reach_first(peer, CONNECT_LIMIT).await, service).await
 }
 
-/// Sends to `first`, and after that to every receiver that answers at `target`, until `shutdown`
+/// Sends to `first`, and after that to every receiver that answers at `peer`, until `shutdown`
 /// completes. Its output is the goodbye to the receiver. `first` may be a refusal.
 pub async fn serve(
-    target: &Target,
-    first: Result<Receiver, DisconnectReason>,
+    peer: &Peer,
+    first: Result<Receiver, DialError>,
     service: Arc<Service>,
     shutdown: impl Future<Output = Bye>,
 ) {
-    let sending = keep_sending(target, first, &service);
+    let sending = keep_sending(peer, first, &service);
     tokio::pin!(sending, shutdown);
     let bye = tokio::select! {
         bye = &mut shutdown => bye,
@@ -79,19 +80,16 @@ pub async fn serve(
 }
 
 /// Sends over one connection after another, until the stream ends.
-async fn keep_sending(
-    target: &Target,
-    first: Result<Receiver, DisconnectReason>,
-    service: &Service,
-) {
-    let mut dialled = first.map_err(DialError::Answer);
+async fn keep_sending(peer: &Peer, first: Result<Receiver, DialError>, service: &Service) {
+    let target = peer.target();
+    let mut dialled = first;
     let mut backoff = Backoff::after_failure();
     let mut lost: Option<Instant> = None;
     let mut losses = Losses::default();
     let mut refusal = None;
     loop {
         match dialled {
-            Ok(receiver) => {
+            Ok(connected) => {
                 match lost.map(|lost| lost.elapsed().as_secs_f32()) {
                     Some(seconds) if losses.back(Instant::now().into_std()) => {
                         info!("receiver {target}: connected again after {seconds:.1} s");
@@ -103,17 +101,21 @@ async fn keep_sending(
                 }
                 let began = Instant::now();
                 let reason = tokio::select! {
-                    reason = receiver.serve(service) => reason,
+                    reason = connected.serve(service) => reason,
                     never = log_steady(target, &mut losses) => match never {},
                 };
                 if service.has_ended() {
                     return;
                 }
+                let is_left = matches!(&reason, DisconnectReason::Bye(bye)
+                    if bye.code == Some(ByeCode::Left));
+                // The other side of a call leaves at its end, which the person hears of anyhow.
+                let is_quiet = is_left && service.options().call.is_some();
                 match losses.lost(&reason.to_string(), Instant::now().into_std()) {
-                    Some(times) => {
+                    Some(times) if !is_quiet => {
                         warn!("receiver {target}: lost: {reason}{times}; connecting again");
                     }
-                    None => debug!("receiver {target}: lost: {reason}; connecting again"),
+                    _ => debug!("receiver {target}: lost: {reason}; connecting again"),
                 }
                 (lost, refusal) = (Some(Instant::now()), None);
                 // A receiver that leaves at once each time is tried again only after a pause.
@@ -135,7 +137,7 @@ async fn keep_sending(
             }
         }
         sleep(backoff.pause()).await;
-        dialled = greeted(reach(target, backoff::CONNECT_LIMIT).await, service).await;
+        dialled = greeted(reach(peer, backoff::CONNECT_LIMIT).await, service).await;
     }
 }
 

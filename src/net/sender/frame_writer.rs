@@ -138,7 +138,10 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                     self.caps = Some(caps);
                     message
                 }
-                Next::Update(Update::Lost(reason)) => self.framing.lost(&reason),
+                Next::Update(Update::Lost(loss)) => self.framing.lost(&loss),
+                Next::Update(Update::Participants(participants)) => {
+                    self.framing.participants(&participants)
+                }
                 Next::Update(Update::Frame(frame)) => {
                     let begun = tokio::select! {
                         biased;

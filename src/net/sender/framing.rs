@@ -9,7 +9,7 @@ use crate::frame::Frame;
 use crate::wire::head::{HEAD_BYTES, encode_frame_head};
 use crate::wire::length::LengthBytes;
 use crate::wire::pickle::Envelope;
-use crate::wire::{Caps, Control, Hello, LengthFormat};
+use crate::wire::{Caps, Control, Hello, LengthFormat, Loss, Participants};
 
 /// The layout of a stream in one dialect. [`super::frame_writer`] chooses the frame and its time.
 pub(super) trait Framing {
@@ -25,7 +25,12 @@ pub(super) trait Framing {
     fn caps(&mut self, caps: &Caps) -> Option<Vec<u8>>;
 
     /// The message that no frames come for now, with the reason.
-    fn lost(&mut self, _reason: &str) -> Option<Vec<u8>> {
+    fn lost(&mut self, _loss: &Loss) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The message that tells who is in the room.
+    fn participants(&mut self, _participants: &Participants) -> Option<Vec<u8>> {
         None
     }
 
@@ -58,9 +63,12 @@ impl Framing for NativeFraming {
         Some(Control::Caps { caps }.encode())
     }
 
-    fn lost(&mut self, reason: &str) -> Option<Vec<u8>> {
-        let reason = reason.to_owned();
-        Some(Control::Lost { reason }.encode())
+    fn lost(&mut self, loss: &Loss) -> Option<Vec<u8>> {
+        Some(Control::Lost(loss.clone()).encode())
+    }
+
+    fn participants(&mut self, participants: &Participants) -> Option<Vec<u8>> {
+        Some(Control::Participants(participants.clone()).encode())
     }
 
     fn head(&self, frame: &Frame) -> Self::Head {

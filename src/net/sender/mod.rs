@@ -11,14 +11,14 @@ pub mod disconnect;
 mod frame_writer;
 mod framing;
 mod late_hello;
-mod native;
+pub(in crate::net) mod native;
 pub mod options;
 mod pinned_frames;
 pub mod server;
 pub mod service;
 mod slow_viewer;
 pub mod viewer_link;
-mod viewer_session;
+pub(in crate::net) mod viewer_session;
 pub mod viewers;
 
 pub use directory::Directory;

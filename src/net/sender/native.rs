@@ -53,7 +53,7 @@ pub(super) async fn serve(
 
 /// Sends to a viewer that was let in, reads its messages, and says goodbye. `hello` is our hello,
 /// if it was not sent yet.
-pub(super) async fn converse(
+pub(in crate::net) async fn converse(
     admitted: Admitted,
     hello: Option<Hello>,
     reader: &mut MessageReader<TransportReader>,
@@ -102,6 +102,8 @@ pub(super) fn introduction(service: &Service) -> Hello {
     Hello {
         vidchat: wire::VERSION,
         name: service.options().name.clone(),
+        call: service.options().call.clone(),
+        decodes: service.options().decodes.clone(),
         ..Hello::default()
     }
 }
@@ -136,7 +138,7 @@ pub(super) fn no_hello_reason(
 }
 
 /// Sends the reason to a viewer that is not let in, where there is one to send.
-pub(super) async fn turn_away(
+pub(in crate::net) async fn turn_away(
     reason: &DisconnectReason,
     reader: &mut MessageReader<TransportReader>,
     writer: &mut TransportWriter,

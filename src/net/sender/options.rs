@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::net::hub::Hub;
 use crate::net::secure::Secret;
-use crate::wire::{Dialect, LengthFormat};
+use crate::wire::{CallTicket, Dialect, LengthFormat};
 
 /// The options of a sender for its viewers.
 #[derive(Clone, Debug)]
@@ -22,6 +22,10 @@ pub struct ServerOptions {
     /// The same frames in BGR or JPEG, for the programs of the tutorial; `None` where these are not
     /// served. Its seats show whether any of them watches.
     pub tutorial: Option<Arc<Hub>>,
+    /// The call that the stream is for.
+    pub call: Option<CallTicket>,
+    /// In a call: the codecs that this side decodes.
+    pub decodes: Vec<String>,
     /// This machine's name, for the viewers.
     pub name: String,
     /// How far behind the newest frame a viewer may be at most. A viewer can only ask for less.
@@ -40,6 +44,8 @@ impl Default for ServerOptions {
             dialect: None,
             length: LengthFormat::default(),
             tutorial: None,
+            call: None,
+            decodes: Vec::new(),
             name: String::new(),
             max_latency: Duration::MAX,
             hello_limit: Duration::from_secs(10),

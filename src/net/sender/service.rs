@@ -108,7 +108,7 @@ impl Service {
     }
 
     /// Ends every stream for everybody. Only the first call counts.
-    pub(super) fn end(&self, bye: Bye) {
+    pub fn end(&self, bye: Bye) {
         let reason = &self.ending.get_or_init(|| bye).reason;
         for hub in self.directory.hubs() {
             hub.end(reason);
@@ -126,9 +126,8 @@ impl Service {
     /// The goodbye to a viewer of `hub`, whose stream has ended for `reason`.
     pub(super) fn bye(&self, hub: &Hub, reason: &str) -> Bye {
         let bye = self.ending.get().filter(|bye| bye.reason == reason);
-        Bye {
-            done: hub.is_done(),
-            ..bye.cloned().unwrap_or_else(|| reason.to_owned().into())
-        }
+        let mut bye = bye.cloned().unwrap_or_else(|| reason.to_owned().into());
+        bye.done |= hub.is_done();
+        bye
     }
 }

@@ -22,7 +22,7 @@ pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(3);
 const LEAST_LATENCY: Duration = Duration::from_millis(50);
 
 /// A viewer that has said hello and was let in.
-pub(super) struct Admitted {
+pub(in crate::net) struct Admitted {
     pub session: ViewerSession,
     /// How far behind the newest frame it may be.
     pub max_latency: Duration,
@@ -31,7 +31,7 @@ pub(super) struct Admitted {
 }
 
 /// A viewer that watches.
-pub(super) struct ViewerSession {
+pub(in crate::net) struct ViewerSession {
     hub: Arc<Hub>,
     seat: Seat,
     entry: Entry,

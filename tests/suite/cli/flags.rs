@@ -13,7 +13,13 @@ const TEST: [&str; 3] = ["--pipeline", "test", "--no-preview"];
 /// A sender with the test picture that listens at `address`.
 fn sender_at(address: &[&str], args: &[&str]) -> Sender {
     let mut command = vidchat();
-    Sender::start_as(command.arg("send").args(address).args(TEST).args(args))
+    Sender::start_as(
+        command
+            .args(["send", "--no-announce"])
+            .args(address)
+            .args(TEST)
+            .args(args),
+    )
 }
 
 fn recv(args: &[&str]) -> Ended {

@@ -9,7 +9,7 @@ const STATUSES: &str =
     "Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
 /// Every command with its flags and a line that its examples have.
-const COMMANDS: [(&[&str], &[&str], &str); 4] = [
+const COMMANDS: [(&[&str], &[&str], &str); 5] = [
     (
         &["send"],
         &[
@@ -22,6 +22,8 @@ const COMMANDS: [(&[&str], &[&str], &str); 4] = [
             "--bind <ADDRESS>",
             "--port <PORT>",
             "--max-viewers <COUNT>",
+            "--name <NAME>",
+            "--no-announce",
             "--preview",
             "--no-preview",
             "--keep-open",
@@ -47,6 +49,11 @@ const COMMANDS: [(&[&str], &[&str], &str); 4] = [
             "--max-frame <BYTES>",
         ],
         "  vidchat recv desk --display terminal      in the terminal",
+    ),
+    (
+        &["find"],
+        &["--json"],
+        "  vidchat find --json                       a JSON object for each",
     ),
     (
         &["demo"],

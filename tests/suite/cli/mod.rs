@@ -4,6 +4,7 @@ pub mod errors;
 pub mod flags;
 pub mod help;
 pub mod job_control;
+pub mod keys;
 pub mod missing_plugins;
 pub mod output;
 pub mod pasted_files;

@@ -311,11 +311,11 @@ fn two_flags_that_contradict_each_other() {
 
 #[test]
 fn a_command_or_flag_that_nobody_knows_is_named_with_those_that_there_are() {
-    let commands = "vidchat has send, recv, demo and pipelines";
+    let commands = "vidchat has call, send, recv, find, key, demo and pipelines";
     for (args, said, hint) in [
         (
-            &["call-me"][..],
-            format!("unknown command \"call-me\": {commands}"),
+            &["phone-me"][..],
+            format!("unknown command \"phone-me\": {commands}"),
             "vidchat --help",
         ),
         (
@@ -417,6 +417,16 @@ fn flags_are_checked_together_before_anything_starts() {
             "leave --bind and --max-viewers out",
         ),
         (
+            &["send", "--to", "desk", "--no-announce"],
+            &format!("--to and --no-announce contradict each other: {to}"),
+            "leave --no-announce out",
+        ),
+        (
+            &["send", "--name", "desk", "--no-announce"],
+            "--no-announce and --name contradict each other: a name is for the announcement",
+            "leave --name out",
+        ),
+        (
             &["recv", "desk", "--listen"],
             "--listen and HOST contradict each other: the receiver waits for a sender, or connects \
              to one",
@@ -460,13 +470,13 @@ fn flags_are_checked_together_before_anything_starts() {
         ),
         (
             &["-v"],
-            "COMMAND is missing: vidchat has send, recv, demo and pipelines",
+            "COMMAND is missing: vidchat has call, send, recv, find, key, demo and pipelines",
             "vidchat --help",
         ),
         (
             &["recv", "--bind", "127.0.0.1"],
-            "HOST is missing: vidchat recv connects to a sender, or waits for one with --listen",
-            "vidchat send prints on the other machine what to type here",
+            "--listen is missing: only a receiver with --listen has an address of its own",
+            "vidchat recv --listen",
         ),
         (
             &["recv", "desk", "--wire", "bare"],

@@ -388,3 +388,32 @@ fn a_display_never_shows_a_freeze_frame_after_a_live_one() {
         },
     );
 }
+
+/// Somebody has switched the camera off: the last frame is not to be seen any more.
+#[test]
+fn a_blank_display_shows_the_text_alone_whatever_the_sink() {
+    with_display(
+        "display::freeze_frame::a_blank_display_shows_the_text_alone_whatever_the_sink",
+        |screen| {
+            for pipeline in [
+                "window",
+                "appsrc name=frames ! videoconvert ! ximagesink sync=false",
+            ] {
+                let mut shown = Shown::on(pipeline);
+                shown.measure(320, 240);
+                shown.show(1, 320, 240, LIGHT);
+                let window = screen.any_window();
+                screen.wait_for(window, "live", |shot| is_grey(shot, LIGHT));
+                shown.player.blank("camera off");
+                screen.wait_for(window, "blank", |shot| is_freeze_frame(shot, 0, 40));
+                // Another text brings nothing back.
+                shown.player.cover("reconnecting to desk (1 s)");
+                screen.wait_for(window, "blank again", |shot| is_freeze_frame(shot, 0, 40));
+                shown.show(2, 320, 240, 100);
+                screen.wait_for(window, "live again", |shot| is_grey(shot, 100));
+                drop(shown);
+                until("the end of the window", || screen.titles().is_empty());
+            }
+        },
+    );
+}

@@ -2,6 +2,7 @@
 
 pub mod caps_change;
 pub mod freeze_frame;
+mod stage;
 #[cfg(target_os = "linux")]
 pub mod stuck_terminal;
 pub mod terminal;

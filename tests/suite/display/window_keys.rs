@@ -1,8 +1,8 @@
 //! The keys of a window: its size, the full screen, help, and a picture in a file.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use crate::support::x_display::Screen;
+use crate::support::x_display::{Screen, WindowManager};
 use crate::support::{Running, Xvfb, skipped, vidchat};
 
 const TITLE: &str = "RECEIVING VIDEO from demo";
@@ -97,37 +97,10 @@ fn a_key_saves_the_frame_as_it_came() {
     assert!(blue[0] < 10 && blue[1] < 10 && blue[2] > 245, "{blue:?}");
 }
 
-/// A window manager, which a desktop has.
-struct Manager(Child);
-
-impl Manager {
-    /// `None`, said aloud, where it is not installed.
-    fn start(display: &Xvfb) -> Option<Self> {
-        let started = Command::new("openbox")
-            .args(["--sm-disable", "--config-file", "/dev/null"])
-            .env("DISPLAY", &display.display)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        if started.is_err() {
-            skipped("openbox is not installed");
-        }
-        started.ok().map(Self)
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_key_fills_the_screen_and_gives_it_back() {
     let Some(display) = Xvfb::start() else { return };
-    let Some(_manager) = Manager::start(&display) else {
+    let Some(_manager) = WindowManager::start(&display) else {
         return;
     };
     let (screen, folder) = (Screen::of(&display), tempfile::tempdir().unwrap());

@@ -59,8 +59,11 @@ const STAIRCASES: &[(&str, &[&[&str]])] = &[
             &["gst"],
         ],
     ),
-    ("net", &[&["sender", "receiver"], &["hub", "secure"]]),
-    ("commands", &[&["demo"], &["send"], &["recv"]]),
+    (
+        "net",
+        &[&["call"], &["sender", "receiver"], &["hub", "secure"]],
+    ),
+    ("commands", &[&["call", "demo"], &["send"], &["recv"]]),
 ];
 
 /// Which file imports which: paths from `src` on, such as `net/hub/mod.rs`.

@@ -50,6 +50,7 @@ fn only_net_opens_sockets() {
         "UnixStream",
         "std::net::Tcp",
         "ToSocketAddrs",
+        "mdns_sd",
     ];
     forbid(&words, |source| !source.is_under("net"));
 }

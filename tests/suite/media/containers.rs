@@ -10,6 +10,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use vidchat::frame::FrameHeader;
 use vidchat::media::capture::events::SourceEvent;
+use vidchat::media::pipeline::decoders;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::Caps;
 
@@ -22,7 +23,8 @@ use crate::support::{PATIENCE, run, skipped_in_part};
 const BARS: &str = "videotestsrc num-buffers=60 pattern=smpte75 \
     ! video/x-raw,format=I420,width=320,height=240,framerate=30/1,colorimetry=bt601";
 const H264: &str = "x264enc speed-preset=ultrafast key-int-max=10";
-/// As broadcasters have it: only the first key frame can be told by its type.
+/// As broadcasters have it: only the first key frame can be told by its type. The decoder of libav in
+/// Debian 12 and 13 loses the one that it begins with, and shows nothing before the next.
 const OPEN: &str = "x264enc key-int-max=10 bframes=2 b-adapt=false \
     option-string=open-gop=1:scenecut=0";
 const H265: &str = "x265enc speed-preset=ultrafast key-int-max=10";
@@ -43,8 +45,8 @@ fn make_clip(path: &Path, encoder_and_muxer: &str) -> bool {
     made.code() == 0
 }
 
-/// Frames of one stream as a viewer gets them, with two key frames that have followers.
-async fn two_groups(text: &str) -> Result<(Caps, Vec<(FrameHeader, Vec<u8>)>), String> {
+/// Frames of one stream as a viewer gets them, with three key frames that have followers.
+async fn three_groups(text: &str) -> Result<(Caps, Vec<(FrameHeader, Vec<u8>)>), String> {
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let (source, mut heard) = source(&stage, text);
     let mut viewer = Viewer::join(stage.address).await;
@@ -58,11 +60,11 @@ async fn two_groups(text: &str) -> Result<(Caps, Vec<(FrameHeader, Vec<u8>)>), S
     }
     let mut caps = None;
     let mut frames: Vec<(FrameHeader, Vec<u8>)> = Vec::new();
-    let has_two = |frames: &[(FrameHeader, Vec<u8>)]| {
+    let has_three = |frames: &[(FrameHeader, Vec<u8>)]| {
         let keys = frames.iter().filter(|(header, _)| header.key);
-        keys.count() >= 3
+        keys.count() >= 4
     };
-    while !has_two(&frames) {
+    while !has_three(&frames) {
         match viewer.next().await {
             Seen::Caps(now) => caps = Some(now),
             Seen::Frame(header, data) => frames.push((header, data)),
@@ -74,11 +76,15 @@ async fn two_groups(text: &str) -> Result<(Caps, Vec<(FrameHeader, Vec<u8>)>), S
     Ok((caps.expect("caps come before frames"), frames))
 }
 
-/// The first frame that a plain decoder gives of these, in red, green and blue.
+/// The first frame that a receiver's decoder gives of these, in red, green and blue.
 fn decoded(caps: &Caps, frames: &[(FrameHeader, Vec<u8>)]) -> Option<Vec<u8>> {
-    let text = "appsrc name=in format=time ! decodebin ! videoconvert \
-        ! video/x-raw,format=RGB ! appsink name=out sync=false";
-    let pipeline = gst::parse::launch(text).unwrap();
+    let mut decoders = decoders::probes(caps.media_type());
+    let decode = decoders.find_map(|probe| probe.result.ok()).unwrap();
+    let text = format!(
+        "appsrc name=in format=time ! {decode} ! videoconvert \
+         ! video/x-raw,format=RGB ! appsink name=out sync=false"
+    );
+    let pipeline = gst::parse::launch(&text).unwrap();
     let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
     let input: gst_app::AppSrc = pipeline.by_name("in").unwrap().downcast().unwrap();
     let output: gst_app::AppSink = pipeline.by_name("out").unwrap().downcast().unwrap();
@@ -101,22 +107,22 @@ fn decoded(caps: &Caps, frames: &[(FrameHeader, Vec<u8>)]) -> Option<Vec<u8>> {
     frame
 }
 
-/// A viewer that joins at the second key frame sees the bars.
+/// Viewers that join at the first and at the second key frame see the bars.
 async fn reaches_a_late_viewer(name: &str, text: &str, described: &[&str]) {
-    let (caps, frames) = two_groups(text)
+    let (caps, frames) = three_groups(text)
         .await
         .unwrap_or_else(|e| panic!("{name}: {e}"));
     let shown = caps.to_string();
     for part in described {
         assert!(shown.contains(part), "{name}: no {part} in {shown}");
     }
-    let first = frames.iter().position(|(header, _)| header.key);
-    let mut later = frames.iter().skip(first.unwrap() + 1);
-    let joined = first.unwrap() + 1 + later.position(|(header, _)| header.key).unwrap();
-    let Some(frame) = decoded(&caps, &frames[joined..]) else {
-        panic!("{name}: a late viewer sees nothing of {shown}");
-    };
-    are_bars(&frame).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+    let keys = (0..frames.len()).filter(|at| frames[*at].0.key);
+    for joined in keys.take(2) {
+        let Some(frame) = decoded(&caps, &frames[joined..]) else {
+            panic!("{name}: who joins at frame {joined} sees nothing of {shown}");
+        };
+        are_bars(&frame).unwrap_or_else(|wrong| panic!("{name}, frame {joined}: {wrong}"));
+    }
 }
 
 const NALS: &[&str] = &["stream-format=(string)byte-stream", "alignment=(string)au"];
@@ -265,7 +271,7 @@ async fn codecs_that_cannot_be_sent_are_refused_with_the_reason_and_the_fix() {
         ),
     ] {
         let text = format!("{BARS} ! videoconvert ! {chain} ! appsink name=frames");
-        let said = two_groups(&text).await.expect_err(chain);
+        let said = three_groups(&text).await.expect_err(chain);
         if said.contains("is not installed") {
             skipped_in_part(&said);
             continue;

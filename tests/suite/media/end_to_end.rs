@@ -17,7 +17,7 @@ use vidchat::media::capture::events::SourceEvent;
 use vidchat::media::{self, FrameSink, Source, Values};
 use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub};
-use vidchat::wire::Caps;
+use vidchat::wire::{Caps, Loss};
 
 use crate::media::source_loss::pipeline_file;
 use crate::support::peers::{Seen, Stage, Viewer, within};
@@ -51,7 +51,7 @@ impl FrameSink for Paced {
     }
 
     fn lose(&self, reason: &str) {
-        self.hub.lose(reason);
+        self.hub.lose(Loss::new(reason));
     }
 }
 
@@ -250,7 +250,9 @@ async fn a_sender_that_was_stopped_leaves_no_task_and_no_thread() {
         preview: Some(false),
         keep_open: false,
         stats: None,
+        camera: None,
         watch: None,
+        announced_as: None,
     };
     let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0).expect("there is a port");
     let address = listener.local_addr().expect("it is bound");

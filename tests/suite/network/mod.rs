@@ -2,6 +2,8 @@
 
 pub mod bad_network;
 pub mod dialled;
+#[cfg(target_os = "linux")]
+pub mod find;
 pub mod latency;
 pub mod many_viewers;
 pub mod reconnect;

@@ -15,7 +15,14 @@ fn a_viewer_on_a_thin_link_is_told_of_once_with_the_remedy() {
         return;
     };
     let mut send = vidchat();
-    send.args(["send", "--bind", Link::SENDER, "--port", "0"]);
+    send.args([
+        "send",
+        "--no-announce",
+        "--bind",
+        Link::SENDER,
+        "--port",
+        "0",
+    ]);
     send.args(["--pipeline", "test", "--no-preview"]);
     let mut sender = Sender::start_as(&mut link.sender_command(&send));
     let mut recv = vidchat();
@@ -51,7 +58,14 @@ fn a_silent_stranger_on_the_same_link_leaves_a_viewer_its_bit_rate() {
         return;
     };
     let mut send = vidchat();
-    send.args(["send", "--bind", Link::SENDER, "--port", "0"]);
+    send.args([
+        "send",
+        "--no-announce",
+        "--bind",
+        Link::SENDER,
+        "--port",
+        "0",
+    ]);
     send.args(["--pipeline", "test-h264", "--width", "640"]);
     send.args(["--set", "bitrate=1500", "--no-preview"]);
     let mut sender = Sender::start_as(&mut link.sender_command(&send));

@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions, SenderListener};
 use vidchat::net::sender::ServerOptions;
 use vidchat::net::sender::dial::{self, DialError};
-use vidchat::net::{self, Hub, Service, StreamStats, Target};
+use vidchat::net::{self, Hub, Peer, Service, StreamStats, Target};
 use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::pickle::Envelope;
-use vidchat::wire::{Bye, ByeCode, Caps, Control, Dialect, Hello};
+use vidchat::wire::{Bye, ByeCode, Caps, Control, Dialect, Hello, Loss};
 
 use crate::support::peers::{
     CAPS, Eye, Log, Seen, Stage, Stranger, Viewer, caps, hello, introduction, listener, numbered,
@@ -93,8 +93,8 @@ impl Dialler {
         let target = target(address);
         let first = match dial::dial(&target, &service).await {
             Ok(receiver) => Ok(receiver),
-            Err(DialError::Answer(reason)) => Err(reason),
-            Err(e) => panic!("{e}"),
+            Err(DialError::Connect(e)) => panic!("{e}"),
+            Err(refused) => Err(refused),
         };
         let (stop, stopped) = oneshot::channel();
         let sending = Arc::clone(&service);
@@ -124,11 +124,11 @@ impl Dialler {
     }
 }
 
-fn target(address: SocketAddr) -> Target {
-    Target {
+fn target(address: SocketAddr) -> Peer {
+    Peer::from(Target {
         host: address.ip().to_string(),
         port: Some(address.port()),
-    }
+    })
 }
 
 fn named(name: &str) -> ServerOptions {
@@ -173,7 +173,7 @@ async fn a_sender_that_connects_is_shown_as_one_that_listens() {
     assert_eq!(viewers.len(), 1);
     // It acknowledges, so its path is known.
     assert!(viewers[0].progress().round_trip.is_some());
-    sender.hub.lose("it was unplugged");
+    sender.hub.lose(Loss::new("it was unplugged"));
     assert_eq!(gate.next().await, Seen::Lost("it was unplugged".into()));
     sender.close(Bye::new(ByeCode::Stopped, "good night")).await;
     match gate.lost().await {

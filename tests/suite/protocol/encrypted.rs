@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use vidchat::net::receiver::{ReceiveOptions, SenderListener};
 use vidchat::net::secure::{Code, Key, KeyText, Secret, Uses};
 use vidchat::net::sender::{ServerOptions, dial};
-use vidchat::net::{self, Hub, Service, StreamStats};
+use vidchat::net::{self, Hub, Peer, Service, StreamStats, Target};
 use vidchat::wire::Caps;
 
 use crate::support::fault_proxy::{Fault, Proxy};
@@ -104,7 +104,8 @@ async fn a_sender_that_connects_proves_the_secret_too() {
         let hub = Hub::new();
         hub.announce(caps(CAPS));
         let service = Service::new(Arc::clone(&hub), serving(&sends));
-        let target = address.to_string().parse().expect("it is an address");
+        let target: Target = address.to_string().parse().expect("it is an address");
+        let target = Peer::from(target);
         let sending = async {
             let receiver = dial::dial(&target, &service).await;
             let receiver = receiver.expect("it has the secret");

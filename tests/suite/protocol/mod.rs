@@ -4,6 +4,7 @@ pub mod bad_senders;
 pub mod bad_senders_cli;
 pub mod bad_viewers;
 pub mod bytes;
+pub mod calls;
 pub mod dialled;
 pub mod encrypted;
 pub mod large_frames;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
-use vidchat::wire::{Bye, Control, Hello, Pong};
+use vidchat::wire::{Bye, Control, Hello, Loss, Pong};
 
 use crate::cli::statistics::Stats;
 use crate::support::{PATIENCE, Running, Sender, vidchat};
@@ -104,7 +104,7 @@ fn a_flood_of_losses_or_caps_does_not_fill_the_log() {
     for number in 0..5000 {
         let reason = format!("reason {number}");
         let caps = RAW.replace("16", &(16 + number % 2 * 16).to_string());
-        let mut words = Control::Lost { reason }.encode();
+        let mut words = Control::Lost(Loss::new(reason)).encode();
         words.extend(Control::Caps { caps }.encode());
         stream.write_all(&words).expect("it takes it");
     }

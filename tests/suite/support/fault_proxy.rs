@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// What a long line holds in each direction: the proxy ends TCP, and what it took without bound
@@ -41,6 +43,8 @@ pub struct Fault {
 pub struct Proxy {
     address: SocketAddr,
     stalled: watch::Sender<bool>,
+    /// In the order in which they were made.
+    connections: Arc<Mutex<Vec<AbortHandle>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,6 +62,8 @@ impl Proxy {
         listener.set_nonblocking(true).expect("it is a socket");
         let (stop, stopped) = oneshot::channel();
         let (stalled, is_stalled) = watch::channel(false);
+        let connections = Arc::<Mutex<Vec<AbortHandle>>>::default();
+        let made = Arc::clone(&connections);
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -66,7 +72,7 @@ impl Proxy {
                 .block_on(async {
                     let listener = TcpListener::from_std(listener).expect("it is a socket");
                     tokio::select! {
-                        () = serve(listener, sender, fault, is_stalled) => {}
+                        () = serve(listener, sender, fault, is_stalled, made) => {}
                         _ = stopped => {}
                     }
                 });
@@ -74,6 +80,7 @@ impl Proxy {
         Self {
             address,
             stalled,
+            connections,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -89,6 +96,16 @@ impl Proxy {
     /// arrive.
     pub fn stall(&self, stalled: bool) {
         self.stalled.send_replace(stalled);
+    }
+
+    /// How many connections were made so far.
+    pub fn count(&self) -> usize {
+        self.connections.lock().expect("no panic").len()
+    }
+
+    /// Closes the connection that was made after so many others.
+    pub fn cut(&self, connection: usize) {
+        self.connections.lock().expect("no panic")[connection].abort();
     }
 }
 
@@ -106,6 +123,7 @@ async fn serve(
     sender: SocketAddr,
     fault: Fault,
     mut stalled: watch::Receiver<bool>,
+    made: Arc<Mutex<Vec<AbortHandle>>>,
 ) {
     while let Ok((viewer, _)) = listener.accept().await {
         // Whoever comes meanwhile hears nothing either.
@@ -113,7 +131,8 @@ async fn serve(
             return;
         }
         if let Ok(sender) = connect(sender, fault).await {
-            tokio::spawn(pass(viewer, sender, fault, stalled.clone()));
+            let passing = tokio::spawn(pass(viewer, sender, fault, stalled.clone()));
+            made.lock().expect("no panic").push(passing.abort_handle());
         }
     }
 }

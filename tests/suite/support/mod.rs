@@ -4,7 +4,12 @@ pub mod fault_proxy;
 #[cfg(target_os = "linux")]
 pub mod image_terminal;
 pub mod kept_frames;
+#[cfg(target_os = "linux")]
+pub mod lan;
 pub mod listening_receiver;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
+pub mod party;
 pub mod peers;
 pub mod played_sender;
 pub mod player;
@@ -160,6 +165,14 @@ impl Running {
 
     /// As [`Running::line_with`], with a longer bound.
     pub fn line_within(&mut self, part: &str, patience: Duration) -> String {
+        match self.line_before_end(part, patience) {
+            Some(line) => line,
+            None => panic!("ended without {part:?}: {:#?}", self.seen),
+        }
+    }
+
+    /// As [`Running::line_within`]; `None` where the process ends without such a line.
+    pub fn line_before_end(&mut self, part: &str, patience: Duration) -> Option<String> {
         let until = Instant::now() + patience;
         loop {
             match self
@@ -169,15 +182,13 @@ impl Running {
                 Ok(line) => {
                     self.seen.push(line.clone());
                     if line.contains(part) {
-                        return line;
+                        return Some(line);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     panic!("no {part:?} within {patience:?}, only {:#?}", self.seen)
                 }
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("ended without {part:?}: {:#?}", self.seen)
-                }
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }

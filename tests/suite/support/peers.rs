@@ -17,7 +17,7 @@ use vidchat::frame::{Frame, FrameHeader};
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub, Service, Sink, StreamStats};
-use vidchat::wire::{Bye, Caps, Control, Hello};
+use vidchat::wire::{Bye, Caps, Control, Hello, Loss, Participants};
 
 use crate::support::PATIENCE;
 
@@ -150,6 +150,7 @@ pub enum Seen {
     Frame(FrameHeader, Vec<u8>),
     /// No frames come for now, for this reason.
     Lost(String),
+    Participants(Participants),
 }
 
 /// A sink that passes everything on to the test.
@@ -204,8 +205,12 @@ impl Sink for Eye {
         }
     }
 
-    fn lost(&mut self, reason: &str) {
-        self.note(Seen::Lost(reason.to_owned()));
+    fn lost(&mut self, loss: &Loss) {
+        self.note(Seen::Lost(loss.reason.clone()));
+    }
+
+    fn participants(&mut self, participants: Participants) {
+        self.note(Seen::Participants(participants));
     }
 
     fn frame(&mut self, header: &FrameHeader, buffer: Vec<u8>) -> Result<(), Failure> {

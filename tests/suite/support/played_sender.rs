@@ -1,7 +1,7 @@
 //! A sender that a test plays against a receiver: it greets, sends frames, and answers pings.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
@@ -55,10 +55,21 @@ impl PlayedSender {
         self.greet(caps);
     }
 
+    /// The same under another name, after hanging up.
+    pub fn accept_again_as(&mut self, name: &str, caps: &str) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.stream = self.port.next();
+        self.greet_as(name, caps);
+    }
+
     fn greet(&mut self, caps: &str) {
+        self.greet_as("desk", caps);
+    }
+
+    fn greet_as(&mut self, name: &str, caps: &str) {
         self.say(&Control::Hello(Hello {
             vidchat: 1,
-            name: "desk".into(),
+            name: name.into(),
             caps: Some(caps.into()),
             ..Hello::default()
         }));

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use vidchat::frame::FrameHeader;
+use vidchat::media::display::stage::Place;
 use vidchat::media::pipeline::catalog;
 use vidchat::media::playback::events::{PlayerEvent, PlayerOptions};
 use vidchat::media::{self, Direction, PipelineFile, Player};
@@ -38,6 +39,16 @@ impl Shown {
     }
 
     pub fn titled(pipeline: &str, title: &str) -> Self {
+        Self::with(pipeline, |options| options.title = title.into())
+    }
+
+    /// On a stage that it shares.
+    pub fn at(pipeline: &str, place: Place) -> Self {
+        Self::with(pipeline, |options| options.place = Some(place))
+    }
+
+    /// With these changes of the options.
+    pub fn with(pipeline: &str, change: impl FnOnce(&mut PlayerOptions)) -> Self {
         media::init().unwrap();
         let file = if !pipeline.contains('!') {
             catalog::find(Direction::Recv, pipeline).unwrap()
@@ -47,14 +58,14 @@ impl Shown {
         let (events, heard) = mpsc::unbounded_channel();
         let (count, seen) = (Arc::default(), Arc::<Mutex<Vec<u32>>>::default());
         let told = Arc::clone(&seen);
-        let options = PlayerOptions {
-            title: title.into(),
+        let mut options = PlayerOptions {
             shown: Arc::clone(&count),
             seen: Some(Arc::new(move |h: &FrameHeader| {
                 told.lock().unwrap().push(h.sequence)
             })),
             ..PlayerOptions::new(file)
         };
+        change(&mut options);
         Self {
             player: Player::spawn(options, events),
             count,
@@ -93,6 +104,11 @@ impl Shown {
 
     /// Shows a frame of one grey, and waits until it has reached the sink.
     pub fn show(&mut self, sequence: u32, width: u32, height: u32, level: u8) {
+        self.show_bytes(sequence, vec![level; (width * height) as usize]);
+    }
+
+    /// Shows a frame of these bytes, and waits until it has reached the sink.
+    pub fn show_bytes(&mut self, sequence: u32, frame: Vec<u8>) {
         let header = FrameHeader {
             key: true,
             sequence,
@@ -100,7 +116,6 @@ impl Shown {
         };
         self.is_ready();
         let before = self.count.load(Relaxed);
-        let frame = vec![level; (width * height) as usize];
         self.player.show(&header, frame.into());
         until("the frame at the sink", || {
             self.count.load(Relaxed) > before

@@ -6,12 +6,9 @@
 //! No router on the way tells a sender that.
 
 use std::io;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::process::Command;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
+use crate::support::namespaces::{Namespace, words};
 use crate::support::skipped;
 
 /// What passes at once after a pause. A link that is always full has none of it left.
@@ -23,9 +20,9 @@ const FAR: &str = "10.78.1.254";
 
 /// The link, gone when this is dropped.
 pub struct Link {
-    sender: String,
-    router: String,
-    viewer: String,
+    sender: Namespace,
+    router: Namespace,
+    viewer: Namespace,
     queue: String,
 }
 
@@ -38,20 +35,9 @@ impl Link {
     /// A link of `rate`, such as `10mbit`, and `queue`, such as `latency 50ms` or `limit 1mb`, in
     /// the words of tc. `None`, said aloud, where this machine cannot make one.
     pub fn start(rate: &str, queue: &str) -> Option<Self> {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = |end| {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            format!("vidchat-{end}-{}-{count}", std::process::id())
-        };
-        let link = Self {
-            sender: name("s"),
-            router: name("r"),
-            viewer: name("v"),
-            queue: queue.to_owned(),
-        };
-        // What was made before a failure goes with `link`.
-        match link.make(rate) {
-            Ok(()) => Some(link),
+        // What was made before a failure goes with it.
+        match Self::make(rate, queue) {
+            Ok(link) => Some(link),
             Err(error) => {
                 skipped(&format!("no network namespaces with a slow link: {error}"));
                 None
@@ -59,17 +45,19 @@ impl Link {
         }
     }
 
-    fn make(&self, rate: &str) -> io::Result<()> {
+    fn make(rate: &str, queue: &str) -> io::Result<Self> {
+        let link = Self {
+            sender: Namespace::new("s")?,
+            router: Namespace::new("r")?,
+            viewer: Namespace::new("v")?,
+            queue: queue.to_owned(),
+        };
         let Self {
             sender,
             router,
             viewer,
             ..
-        } = self;
-        for namespace in [sender, router, viewer] {
-            words(&format!("ip netns add {namespace}"))?;
-            words(&format!("ip -n {namespace} link set lo up"))?;
-        }
+        } = &link;
         for (end, device) in [(sender, "near"), (viewer, "line")] {
             words(&format!(
                 "ip link add {device} netns {router} type veth peer name line netns {end}"
@@ -97,7 +85,8 @@ impl Link {
                 "ip -n {namespace} route add default via {gate} congctl cubic"
             ))?;
         }
-        self.qdisc("add", &self.tbf(rate))
+        link.qdisc("add", &link.tbf(rate))?;
+        Ok(link)
     }
 
     /// Another rate from now on; what is queued stays queued.
@@ -108,23 +97,23 @@ impl Link {
 
     /// The command, to be run on the sender's side, without standard input.
     pub fn sender_command(&self, command: &Command) -> Command {
-        inside(&self.sender, command)
+        self.sender.command(command)
     }
 
     /// The command, to be run on the viewer's side, without standard input.
     pub fn viewer_command(&self, command: &Command) -> Command {
-        inside(&self.viewer, command)
+        self.viewer.command(command)
     }
 
     /// Runs `work` on the sender's side, on a thread of its own. Sockets that it makes stay there
     /// when it hands them back.
     pub fn at_sender<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        at(&self.sender, work)
+        self.sender.run(work)
     }
 
     /// As [`Link::at_sender`], on the viewer's side.
     pub fn at_viewer<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        at(&self.viewer, work)
+        self.viewer.run(work)
     }
 
     fn tbf(&self, rate: &str) -> String {
@@ -139,67 +128,11 @@ impl Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        for namespace in [&self.sender, &self.router, &self.viewer] {
-            // Where it was never made, there is nothing to complain of.
-            let _ = words(&format!("ip netns del {namespace}"));
-        }
-    }
-}
-
-/// Runs a command, whose complaint becomes the error.
-fn words(line: &str) -> io::Result<()> {
-    let mut words = line.split_whitespace();
-    let output = Command::new(words.next().unwrap_or_default())
-        .args(words)
-        .stdin(Stdio::null())
-        .output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("{line}: {}", complaint.trim())))
-}
-
-/// `ip` becomes the command that it is given, so the process id is the program's own.
-fn inside(namespace: &str, command: &Command) -> Command {
-    let mut wrapped = Command::new("ip");
-    wrapped
-        .args(["netns", "exec", namespace])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => wrapped.env(name, value),
-            None => wrapped.env_remove(name),
-        };
-    }
-    if let Some(folder) = command.get_current_dir() {
-        wrapped.current_dir(folder);
-    }
-    wrapped
-}
-
-fn at<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> T {
-    let there = std::fs::File::open(format!("/run/netns/{namespace}")).expect("it was made");
-    thread::scope(|scope| {
-        let thread = scope.spawn(move || {
-            use std::os::fd::AsFd;
-            // For this thread alone.
-            move_into_link_name_space(there.as_fd(), Some(LinkNameSpaceType::Network))
-                .expect("root may enter");
-            work()
-        });
-        thread.join().expect("the work does not panic")
-    })
-}
-
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::ops::Range;
+    use std::thread;
     use std::time::{Duration, Instant};
 
     use super::*;

@@ -48,6 +48,11 @@ impl Pixels {
         found
     }
 
+    /// The colour of the upper half of a cell; `None` where the terminal has its own.
+    pub fn cell(&self, x: usize, y: usize) -> Option<Rgb> {
+        self.rows.get(y)?.get(x)?[0]
+    }
+
     /// The colours of a row of cells, each once where it is beside itself.
     pub fn across(&self, y: usize) -> Vec<Rgb> {
         let row = self.rows.get(y).map_or(&[][..], |row| row);
@@ -95,6 +100,6 @@ fn restyle(style: &str, foreground: &mut Option<Rgb>, background: &mut Option<Rg
 }
 
 /// Whether two colours differ by no more than what rounding and saving bytes cost.
-fn is_near(a: Rgb, b: Rgb) -> bool {
+pub fn is_near(a: Rgb, b: Rgb) -> bool {
     a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 12)
 }

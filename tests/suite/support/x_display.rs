@@ -1,6 +1,6 @@
 //! What is on a test's own X display, pixel by pixel, and what a window manager would do there.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use x11rb::connection::Connection;
@@ -275,6 +275,33 @@ impl Shot {
     /// Whether the bars fill the window.
     pub fn shows_bars(&self) -> bool {
         self.shows_bars_at(0, 0, self.width, self.height)
+    }
+}
+
+/// A window manager, which a desktop has.
+pub struct WindowManager(Child);
+
+impl WindowManager {
+    /// `None`, said aloud, where it is not installed.
+    pub fn start(display: &Xvfb) -> Option<Self> {
+        let started = Command::new("openbox")
+            .args(["--sm-disable", "--config-file", "/dev/null"])
+            .env("DISPLAY", &display.display)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        if started.is_err() {
+            skipped("openbox is not installed");
+        }
+        started.ok().map(Self)
+    }
+}
+
+impl Drop for WindowManager {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

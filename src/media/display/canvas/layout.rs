@@ -17,6 +17,10 @@ pub enum Layout {
 const SMALL: usize = 5;
 /// The distance of a small seat from the edge, and of two of them.
 const MARGIN: usize = 8;
+/// It is no more than this part of the canvas' width, as in a terminal of blocks, but for the frame
+/// around the seat and one pixel.
+const MARGIN_PART: usize = 40;
+const LEAST_MARGIN: usize = 2;
 
 impl Layout {
     /// The room for each of `count` seats on `whole`.
@@ -26,6 +30,24 @@ impl Layout {
             Self::Grid => grid(whole, count),
         }
     }
+
+    /// The part of the room of this seat that frames of this shape fill.
+    pub fn part(self, seat: usize, room: Rect, shape: (u32, u32)) -> Rect {
+        let part = room.fit(shape);
+        if !self.is_small(seat) {
+            return part;
+        }
+        Rect {
+            x: room.x + room.width - part.width,
+            y: room.y + room.height - part.height,
+            ..part
+        }
+    }
+
+    /// Whether this seat is on top of another one.
+    pub fn is_small(self, seat: usize) -> bool {
+        self == Self::Leading && seat > 0
+    }
 }
 
 fn leading(whole: Rect, seat: usize) -> Rect {
@@ -34,8 +56,9 @@ fn leading(whole: Rect, seat: usize) -> Rect {
     }
     let width = whole.width / SMALL;
     let height = width * 3 / 4;
-    let below = (seat - 1) * (height + MARGIN);
-    let edge = |size: usize, taken: usize| size.saturating_sub(taken + MARGIN);
+    let margin = MARGIN.min((whole.width / MARGIN_PART).max(LEAST_MARGIN));
+    let below = (seat - 1) * (height + margin);
+    let edge = |size: usize, taken: usize| size.saturating_sub(taken + margin);
     Rect {
         x: whole.x + edge(whole.width, width),
         y: whole.y + edge(whole.height, height + below),
@@ -85,6 +108,17 @@ mod tests {
             places(Layout::Leading, 3)[1..],
             [(504, 376, 128, 96), (504, 272, 128, 96)]
         );
+    }
+
+    #[test]
+    fn a_small_seat_is_in_the_corner_whatever_its_shape() {
+        let room = Layout::Leading.rooms(WHOLE, 2)[1];
+        for (shape, left, top) in [((4, 3), 504, 376), ((16, 9), 504, 400), ((9, 16), 578, 376)] {
+            let part = Layout::Leading.part(1, room, shape);
+            assert_eq!((part.x, part.y), (left, top), "{shape:?}");
+            let end = (part.x + part.width, part.y + part.height);
+            assert_eq!(end, (632, 472), "{shape:?}");
+        }
     }
 
     #[test]

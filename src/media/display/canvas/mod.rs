@@ -8,7 +8,7 @@
 //! display's own memory, in the size in which it is shown.
 
 mod layout;
-pub mod painter;
+pub(crate) mod painter;
 pub(super) mod scaler;
 mod typesetter;
 
@@ -34,8 +34,8 @@ const NOTICE_TIME: Duration = Duration::from_secs(2);
 /// The most characters of a text.
 const TEXT_LIMIT: usize = 200;
 
-/// Called when the picture has changed, on any thread. It must not block.
-pub type OnChange = Box<dyn Fn() + Send + Sync>;
+/// Tells a display that the picture has changed; false where the display is gone.
+type OnChange = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A picture made of the newest frames of several streams.
 #[derive(Clone, Default)]
@@ -44,8 +44,8 @@ pub struct Canvas(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// The display that shows the picture.
-    changed: Mutex<Option<OnChange>>,
+    /// The displays that show the picture.
+    changed: Mutex<Vec<OnChange>>,
 }
 
 #[derive(Default)]
@@ -57,6 +57,8 @@ struct State {
     help: Vec<(String, String)>,
     /// News for the person, and when it has been shown for long enough.
     notice: Option<(String, Instant)>,
+    /// A text at the upper edge that stays.
+    banner: Option<String>,
     /// The number of the next seat.
     next: u64,
 }
@@ -70,6 +72,11 @@ struct SeatState {
     frozen: Option<String>,
     name: String,
     is_mirrored: bool,
+    is_hidden: bool,
+    /// Nothing but the text is shown until a live frame comes.
+    is_blank: bool,
+    /// New seats come before it.
+    stays_last: bool,
 }
 
 /// The newest frame of a stream.
@@ -89,24 +96,35 @@ pub struct Seat {
 }
 
 impl Canvas {
-    /// A seat behind those that there are.
+    /// A seat behind those that there are, and before those that stay last.
     pub fn seat(&self) -> Seat {
         let mut state = self.0.state.lock();
         let id = state.next;
         state.next += 1;
-        state.seats.push(SeatState {
+        let seat = SeatState {
             id,
             shape: (4, 3),
             newest: None,
             frozen: None,
             name: String::new(),
             is_mirrored: false,
-        });
+            is_hidden: false,
+            is_blank: false,
+            stays_last: false,
+        };
+        let last = state.seats.iter().position(|seat| seat.stays_last);
+        let place = last.unwrap_or(state.seats.len());
+        state.seats.insert(place, seat);
         Seat {
             shared: Arc::clone(&self.0),
             id,
             live: Arc::default(),
         }
+    }
+
+    /// The arrangement of the seats.
+    pub fn layout(&self) -> Layout {
+        self.0.state.lock().layout
     }
 
     /// Arranges the seats in this way from here on.
@@ -131,38 +149,64 @@ impl Canvas {
             .change(|state| state.notice = Some((text.to_owned(), until)));
     }
 
+    /// Shows a text at the upper edge until there is another one or none.
+    pub fn set_banner(&self, text: Option<&str>) {
+        let banner = text.map(visible).filter(|text| !text.is_empty());
+        self.0.change(|state| state.banner = banner);
+    }
+
     /// The width and height of the picture as it is best seen; `None` where any will do.
     pub fn shape(&self) -> Option<(u32, u32)> {
         let state = self.0.state.lock();
-        let leading = state.seats.first()?;
+        let leading = state.shown().next()?;
         (state.layout == Layout::Leading).then(|| leading.shape())
     }
 
-    /// The width and height of the newest frame of the leading stream, where they are known.
+    /// The width and height of the newest frame of the leading stream, where they are known and
+    /// there is one that leads.
     pub fn natural(&self) -> Option<(u32, u32)> {
         let state = self.0.state.lock();
-        state.seats.first()?.newest.as_ref()?.shape
+        let leading = (state.layout == Layout::Leading).then(|| state.shown().next());
+        leading??.newest.as_ref()?.shape
     }
 
-    /// Calls `changed` from here on when the picture has changed.
-    pub fn on_change(&self, changed: impl Fn() + Send + Sync + 'static) {
-        *self.0.changed.lock() = Some(Box::new(changed));
+    /// Calls `changed` with `display` when the picture has changed, for as long as there is that
+    /// display. It is called on any thread and must not block.
+    pub fn on_change<T: Send + Sync + 'static>(
+        &self,
+        display: &Arc<T>,
+        changed: impl Fn(&T) + Send + Sync + 'static,
+    ) {
+        let display = Arc::downgrade(display);
+        self.0.changed.lock().push(Box::new(move || {
+            let display = display.upgrade();
+            display.map(|display| changed(&display)).is_some()
+        }));
     }
 
-    /// Whether the leading stream is frozen.
+    /// Whether the leading stream is frozen; in a grid, whether all are.
     pub fn is_frozen(&self) -> bool {
         let state = self.0.state.lock();
-        state
-            .seats
-            .first()
-            .is_some_and(|seat| seat.frozen.is_some())
+        let count = match state.layout {
+            Layout::Leading => 1,
+            Layout::Grid => usize::MAX,
+        };
+        let mut leading = state.shown().take(count).peekable();
+        leading.peek().is_some() && leading.all(|seat| seat.frozen.is_some() && !seat.is_blank)
     }
 
     /// The newest frame of the leading stream, as it came.
     pub fn newest(&self) -> Option<gst::Sample> {
         let state = self.0.state.lock();
-        let newest = state.seats.first()?.newest.as_ref()?;
+        let newest = state.shown().next()?.newest.as_ref()?;
         Some(newest.sample.clone())
+    }
+}
+
+impl State {
+    /// The seats that are shown, the leading one first.
+    fn shown(&self) -> impl Iterator<Item = &SeatState> {
+        self.seats.iter().filter(|seat| !seat.is_hidden)
     }
 }
 
@@ -211,9 +255,47 @@ impl Seat {
     /// Shows the last frame darker and with this text, until a live frame comes.
     pub fn freeze(&self, text: &str) {
         self.live.store(false, Relaxed);
-        let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let visible = visible.take(TEXT_LIMIT).collect();
-        self.change(|seat| seat.frozen = Some(visible));
+        self.change(|seat| seat.frozen = Some(visible(text)));
+    }
+
+    /// Forgets the last frame and shows this text alone, until a live frame comes. Nothing that was
+    /// seen stays to be seen.
+    pub fn blank(&self, text: &str) {
+        self.live.store(false, Relaxed);
+        self.change(|seat| {
+            seat.shape = seat.shape();
+            seat.newest = None;
+            seat.is_blank = true;
+            seat.frozen = Some(visible(text));
+        });
+    }
+
+    /// A hidden seat takes no room: the others are arranged as if it were not there.
+    pub fn set_hidden(&self, is_hidden: bool) {
+        self.change(|seat| seat.is_hidden = is_hidden);
+    }
+
+    /// Goes behind the other seats, and stays behind those that come later.
+    pub fn stay_last(&self) {
+        self.shared.change(|state| {
+            if let Some(place) = state.seats.iter().position(|seat| seat.id == self.id) {
+                let mut seat = state.seats.remove(place);
+                seat.stays_last = true;
+                state.seats.push(seat);
+            }
+        });
+    }
+
+    /// Whether it is the leading one of a canvas that has one.
+    pub fn leads(&self) -> bool {
+        let state = self.shared.state.lock();
+        let leading = state.shown().next();
+        state.layout == Layout::Leading && leading.is_some_and(|seat| seat.id == self.id)
+    }
+
+    /// Whether there are other seats.
+    pub fn has_company(&self) -> bool {
+        self.shared.state.lock().seats.len() > 1
     }
 
     /// The name on the frame; an empty one for none.
@@ -261,12 +343,16 @@ impl Shared {
             let newest = newest.as_ref();
             newest.is_none_or(|newest| now - newest.came > LEADS_FOR)
         };
-        let leader = state.seats.first();
+        let leader = state.shown().next();
         let leads = state.layout == Layout::Grid
             || leader.is_some_and(|leader| leader.id == id || waits(&leader.newest));
         let Some(seat) = state.seats.iter_mut().find(|seat| seat.id == id) else {
             return;
         };
+        if seat.is_blank && !is_live {
+            // It was on its way when the seat was blanked.
+            return;
+        }
         let shape = match &seat.newest {
             Some(before) if before.sample.caps() == sample.caps() => before.shape,
             _ => shape_of(&sample),
@@ -278,9 +364,11 @@ impl Shared {
         });
         if is_live {
             seat.frozen = None;
+            seat.is_blank = false;
         }
+        let is_hidden = seat.is_hidden;
         drop(state);
-        if leads {
+        if leads && !is_hidden {
             self.tell();
         }
     }
@@ -291,10 +379,14 @@ impl Shared {
     }
 
     fn tell(&self) {
-        if let Some(changed) = &*self.changed.lock() {
-            changed();
-        }
+        self.changed.lock().retain(|changed| changed());
     }
+}
+
+/// A text as it may be drawn, whoever it is from.
+fn visible(text: &str) -> String {
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    visible.take(TEXT_LIMIT).collect()
 }
 
 /// Width and height of a frame in square pixels.

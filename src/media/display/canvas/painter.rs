@@ -8,10 +8,14 @@ use gstreamer as gst;
 
 use super::scaler::Scaler;
 use super::typesetter::{Lines, Style, Typesetter};
-use super::{Canvas, SeatState};
+use super::{Canvas, Layout, SeatState};
 use crate::pixels::{BLACK, Pixel, Pixels, Rect};
 
 const WHITE: Pixel = 0xff_ff_ff;
+
+/// A seat without a frame, and its border. Both can be told from the black around.
+const FIELD: Pixel = 0x1c_20_24;
+const BORDER: Pixel = 0x44_4a_50;
 
 /// How black it is behind a text, of 255.
 const SHADE: u8 = 110;
@@ -33,7 +37,9 @@ pub enum Caption {
     Frozen(String, Rect),
     /// A name, for the lower edge of this part.
     Name(String, Rect),
-    /// A piece of news, for the upper edge of the picture.
+    /// A text that stays, for the upper edge of the picture.
+    Banner(String),
+    /// A piece of news, for the upper edge of the picture, below the banner.
     Notice(String),
     /// Keys with their meanings, for the middle of the picture.
     Help(Vec<(String, String)>),
@@ -48,12 +54,28 @@ pub struct Painter {
     since: u32,
 }
 
+/// The content of a canvas at one moment.
+struct Shown {
+    seats: Vec<SeatState>,
+    layout: Layout,
+    help: Vec<(String, String)>,
+    banner: Option<String>,
+    notice: Option<String>,
+}
+
 /// What decides which pixels of a picture are drawn on.
 #[derive(Default, PartialEq, Eq)]
 struct Arrangement {
     size: (usize, usize),
     parts: Vec<Rect>,
-    help: bool,
+    /// Texts are on it that may be larger than the seats.
+    is_covered: bool,
+}
+
+impl Default for Painter {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Painter {
@@ -76,22 +98,32 @@ impl Painter {
         age: u32,
         texts: Texts,
     ) -> Vec<Caption> {
-        let (seats, layout, help, notice) = {
-            let state = canvas.0.state.lock();
-            let seats = state.seats.clone();
-            let notice = state.notice.clone();
-            (seats, state.layout, state.help.clone(), notice)
-        };
-        let notice = notice.filter(|(_, until)| Instant::now() < *until);
+        let Shown {
+            seats,
+            layout,
+            help,
+            banner,
+            notice,
+        } = Shown::on(canvas);
         let rooms = layout.rooms(pixels.whole(), seats.len());
-        let parts = seats.iter().zip(rooms);
-        let parts: Vec<_> = parts.map(|(seat, room)| room.fit(seat.shape())).collect();
-        self.clear(pixels, age, &parts, !help.is_empty());
+        let parts = seats.iter().zip(rooms).enumerate();
+        let parts: Vec<_> = parts
+            .map(|(place, (seat, room))| layout.part(place, room, seat.shape()))
+            .collect();
+        let is_covered = !help.is_empty() || banner.is_some() || notice.is_some();
+        self.clear(pixels, age, &parts, is_covered);
         self.scalers
             .retain(|id, _| seats.iter().any(|seat| seat.id == *id));
         let mut captions = Vec::new();
-        for (seat, part) in seats.iter().zip(parts) {
-            self.paint_seat(seat, pixels, part);
+        let is_alone = seats.len() == 1;
+        for (place, (seat, part)) in seats.iter().zip(parts).enumerate() {
+            if layout.is_small(place) {
+                pixels.outline(part.outset(), BLACK);
+            }
+            self.paint_seat(seat, pixels, part, is_alone);
+            if layout == Layout::Grid && seat.newest.is_none() {
+                pixels.outline(part, BORDER);
+            }
             if let Some(text) = seat.frozen.clone().filter(|text| !text.is_empty()) {
                 captions.push(Caption::Frozen(text, part));
             }
@@ -99,20 +131,27 @@ impl Painter {
                 captions.push(Caption::Name(seat.name.clone(), part));
             }
         }
-        if let Some((text, _)) = notice {
-            captions.push(Caption::Notice(text));
-        }
+        captions.extend(banner.map(Caption::Banner));
+        captions.extend(notice.map(Caption::Notice));
         if !help.is_empty() {
             captions.push(Caption::Help(help));
         }
         if texts == Texts::Left {
             return captions;
         }
+        let mut below = pixels.whole();
         for caption in captions {
             match caption {
                 Caption::Frozen(text, part) => self.write_reason(&text, pixels, part),
                 Caption::Name(name, part) => self.write_name(&name, pixels, part),
-                Caption::Notice(text) => self.write_notice(&text, pixels),
+                Caption::Banner(text) => {
+                    let banner = self.write_above(&text, banner_letters(below), pixels, below);
+                    below.y += banner.height;
+                    below.height -= banner.height;
+                }
+                Caption::Notice(text) => {
+                    self.write_above(&text, small_letters(below), pixels, below);
+                }
                 Caption::Help(help) => self.write_help(&help, pixels),
             }
         }
@@ -120,18 +159,17 @@ impl Painter {
     }
 
     /// Makes the pixels black that no seat is drawn on, where something else may be there.
-    fn clear(&mut self, pixels: &mut Pixels<'_>, age: u32, parts: &[Rect], help: bool) {
+    fn clear(&mut self, pixels: &mut Pixels<'_>, age: u32, parts: &[Rect], is_covered: bool) {
         let arrangement = Arrangement {
             size: (pixels.width(), pixels.height()),
             parts: parts.to_vec(),
-            help,
+            is_covered,
         };
         if self.arrangement != arrangement {
             self.arrangement = arrangement;
             self.since = 0;
         }
-        // Help may be larger than the seats.
-        if age == 0 || age > self.since || help {
+        if age == 0 || age > self.since || is_covered {
             match parts {
                 [part] => pixels.fill_around(*part, BLACK),
                 _ => pixels.fill(pixels.whole(), BLACK),
@@ -140,15 +178,19 @@ impl Painter {
         self.since = self.since.saturating_add(1);
     }
 
-    fn paint_seat(&mut self, seat: &SeatState, pixels: &mut Pixels<'_>, part: Rect) {
-        let scaler = self.scalers.entry(seat.id).or_default();
-        let drawn = match &seat.newest {
-            Some(newest) => draw(scaler, &newest.sample, pixels, part),
-            None => {
-                pixels.fill(part, BLACK);
-                Ok(())
-            }
+    fn paint_seat(
+        &mut self,
+        seat: &SeatState,
+        pixels: &mut Pixels<'_>,
+        part: Rect,
+        is_alone: bool,
+    ) {
+        let Some(newest) = &seat.newest else {
+            let is_plain = is_alone && !seat.is_blank;
+            return pixels.fill(part, if is_plain { BLACK } else { FIELD });
         };
+        let scaler = self.scalers.entry(seat.id).or_default();
+        let drawn = draw(scaler, &newest.sample, pixels, part);
         if let Err(e) = drawn {
             tracing::debug!("canvas: {e:#}");
             pixels.fill(part, BLACK);
@@ -188,24 +230,24 @@ impl Painter {
         );
     }
 
-    /// Writes in the middle of the upper edge.
-    fn write_notice(&mut self, text: &str, pixels: &mut Pixels<'_>) {
-        let whole = pixels.whole();
-        self.write(
-            text,
-            small_letters(whole),
-            pixels,
-            whole,
-            |part, (width, height)| Rect {
-                x: part.x + (part.width - width) / 2,
-                y: part.y,
-                width,
-                height,
-            },
-        );
+    /// Writes in the middle of the upper edge of a part. Returns where.
+    fn write_above(
+        &mut self,
+        text: &str,
+        size: usize,
+        pixels: &mut Pixels<'_>,
+        part: Rect,
+    ) -> Rect {
+        self.write(text, size, pixels, part, |part, (width, height)| Rect {
+            x: part.x + (part.width - width) / 2,
+            y: part.y,
+            width,
+            height,
+        })
     }
 
-    /// Writes at the place that `put` gives a shaded box of this size within the part.
+    /// Writes at the place that `put` gives a shaded box of this size within the part. Returns the
+    /// place.
     fn write(
         &mut self,
         text: &str,
@@ -213,7 +255,7 @@ impl Painter {
         pixels: &mut Pixels<'_>,
         part: Rect,
         put: impl FnOnce(Rect, (usize, usize)) -> Rect,
-    ) {
+    ) -> Rect {
         let margin = size / 3;
         let style = Style {
             size: size as u32,
@@ -225,7 +267,9 @@ impl Painter {
         let height = (lettering.height + margin).min(part.height);
         let place = put(part, (width, height));
         pixels.shade(place, BLACK, SHADE);
-        lettering.draw(pixels, (place.x + margin, place.y + margin / 2), WHITE);
+        let corner = (place.x + margin, place.y + margin / 2);
+        lettering.draw(pixels, corner, place, WHITE);
+        place
     }
 
     /// Writes keys and their meanings in the middle, in two columns.
@@ -252,10 +296,30 @@ impl Painter {
             height,
         };
         pixels.shade(place, BLACK, HELP_SHADE);
-        keys.draw(pixels, (place.x + size, place.y + size), WHITE);
+        keys.draw(pixels, (place.x + size, place.y + size), place, WHITE);
         let beside = place.x + keys.width + 3 * size;
-        meanings.draw(pixels, (beside, place.y + size), WHITE);
+        meanings.draw(pixels, (beside, place.y + size), place, WHITE);
     }
+}
+
+impl Shown {
+    fn on(canvas: &Canvas) -> Self {
+        let state = canvas.0.state.lock();
+        let notice = state.notice.as_ref();
+        let notice = notice.filter(|(_, until)| Instant::now() < *until);
+        Self {
+            seats: state.shown().cloned().collect(),
+            layout: state.layout,
+            help: state.help.clone(),
+            banner: state.banner.clone(),
+            notice: notice.map(|(text, _)| text.clone()),
+        }
+    }
+}
+
+/// The size of letters that are read at once: about thirty-five fit across.
+fn banner_letters(part: Rect) -> usize {
+    (part.height / 15).min(part.width / 22).clamp(9, 32)
 }
 
 /// The size of letters that leave most of a part free.

@@ -208,7 +208,9 @@ fn each_stream_is_in_its_seat_and_none_waits_for_another() {
     small.show(frame("GRAY8", 160, 120, 240));
     let picture = Picture::of(&canvas, 640, 480);
     assert!(picture.is(320, 240, 100) && picture.is(568, 424, 240));
-    assert!(picture.is(503, 424, 100) && picture.is(632, 424, 100));
+    // A dark frame is around it.
+    assert!(picture.is(503, 424, 0) && picture.is(632, 424, 0) && picture.is(568, 375, 0));
+    assert!(picture.is(502, 424, 100) && picture.is(633, 424, 100));
     canvas.arrange(Layout::Grid);
     let picture = Picture::of(&canvas, 640, 240);
     assert!(picture.is(160, 120, 100) && picture.is(480, 120, 240));
@@ -223,8 +225,7 @@ fn a_picture_is_asked_for_when_the_leading_stream_has_a_frame() {
     let canvas = Canvas::default();
     let (large, small) = (canvas.seat(), canvas.seat());
     let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    canvas.on_change(move || {
+    canvas.on_change(&asked, |count| {
         count.fetch_add(1, Relaxed);
     });
     small.show(frame("GRAY8", 16, 12, 1));
@@ -328,4 +329,188 @@ fn no_picture_is_too_small() {
     for (width, height) in [(0, 0), (1, 1), (3, 40), (40, 1), (2, 2)] {
         Picture::by(&mut painter, &canvas, width, height);
     }
+}
+
+#[test]
+fn each_display_is_told_of_a_change_until_it_is_gone() {
+    let canvas = Canvas::default();
+    let seat = canvas.seat();
+    let [first, second] = [(); 2].map(|()| Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+    for display in [&first, &second] {
+        canvas.on_change(display, |count| {
+            count.fetch_add(1, Relaxed);
+        });
+    }
+    seat.show(frame("GRAY8", 16, 12, 1));
+    drop(second);
+    seat.show(frame("GRAY8", 16, 12, 1));
+    assert_eq!(first.load(Relaxed), 2);
+    assert_eq!(canvas.0.changed.lock().len(), 1);
+}
+
+#[test]
+fn a_blank_seat_shows_its_text_alone_until_a_live_frame_comes() {
+    let (canvas, seat) = one(frame("GRAY8", 320, 240, 200));
+    seat.live().store(true, Relaxed);
+    seat.blank("camera off");
+    let blank = |canvas: &Canvas| {
+        let picture = Picture::of(canvas, 320, 240);
+        let field = picture.at(5, 5);
+        assert!(field.iter().all(|l| (16..60).contains(l)), "{field:?}");
+        assert!(picture.letters() > 100, "{}", picture.letters());
+    };
+    blank(&canvas);
+    assert!(!canvas.is_frozen(), "nothing is waited for");
+    assert!(canvas.newest().is_none() && canvas.shape() == Some((320, 240)));
+    // One that was on its way is not seen.
+    seat.show(frame("GRAY8", 320, 240, 190));
+    blank(&canvas);
+    seat.live().store(true, Relaxed);
+    seat.show(frame("GRAY8", 320, 240, 180));
+    let live = Picture::of(&canvas, 320, 240);
+    assert!(live.is(5, 5, 180) && live.letters() == 0);
+}
+
+#[test]
+fn a_seat_without_a_frame_is_told_from_the_black_around() {
+    let canvas = Canvas::default();
+    let (first, second) = (canvas.seat(), canvas.seat());
+    canvas.arrange(Layout::Grid);
+    first.show(frame("GRAY8", 320, 240, 100));
+    second.freeze("waiting for ben");
+    let picture = Picture::of(&canvas, 640, 480);
+    // Of the two, each 320x480, the second is 320x240 in the middle.
+    let (outside, border, field) = (
+        picture.at(480, 118)[0],
+        picture.at(480, 120)[0],
+        picture.at(480, 122)[0],
+    );
+    assert!(outside == 0, "{outside}");
+    assert!(
+        (16..60).contains(&field) && border > field + 20,
+        "{border} {field}"
+    );
+    assert!(picture.at(160, 120)[0] == 100, "no border on a frame");
+    assert!(picture.letters() > 100);
+}
+
+#[test]
+fn a_hidden_seat_takes_no_room_and_does_not_lead() {
+    let canvas = Canvas::default();
+    let (own, other) = (canvas.seat(), canvas.seat());
+    own.show(frame("GRAY8", 160, 120, 240));
+    other.show(frame("GRAY8", 320, 200, 100));
+    own.set_hidden(true);
+    assert_eq!(canvas.shape(), Some((320, 200)));
+    assert_eq!(canvas.natural(), Some((320, 200)));
+    assert!(other.leads() && !own.leads());
+    own.freeze("camera lost");
+    assert!(!canvas.is_frozen());
+    let picture = Picture::of(&canvas, 640, 400);
+    assert!(picture.is(5, 5, 100) && picture.is(568, 350, 100) && picture.letters() == 0);
+    canvas.arrange(Layout::Grid);
+    let picture = Picture::of(&canvas, 640, 400);
+    assert!(picture.is(5, 5, 100) && picture.is(635, 395, 100));
+    assert!(
+        !other.leads() && canvas.natural().is_none(),
+        "none leads in a grid"
+    );
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    canvas.on_change(&asked, |count| {
+        count.fetch_add(1, Relaxed);
+    });
+    own.show(frame("GRAY8", 160, 120, 240));
+    assert_eq!(asked.load(Relaxed), 0, "it is not seen");
+    own.set_hidden(false);
+    assert!(Picture::of(&canvas, 640, 240).at(160, 120)[0] > 50);
+}
+
+#[test]
+fn a_seat_that_stays_last_is_behind_those_that_come_later() {
+    let canvas = Canvas::default();
+    let own = canvas.seat();
+    own.stay_last();
+    own.show(frame("GRAY8", 320, 240, 240));
+    let first = canvas.seat();
+    first.show(frame("GRAY8", 320, 240, 100));
+    assert!(first.leads());
+    let second = canvas.seat();
+    second.show(frame("GRAY8", 320, 240, 150));
+    canvas.arrange(Layout::Grid);
+    let picture = Picture::of(&canvas, 640, 480);
+    let levels = [(160, 120), (480, 120), (320, 360)].map(|(x, y)| picture.at(x, y)[0]);
+    assert_eq!(levels, [100, 150, 240]);
+}
+
+#[test]
+fn a_grid_is_frozen_where_all_of_it_is() {
+    let canvas = Canvas::default();
+    canvas.arrange(Layout::Grid);
+    assert!(!canvas.is_frozen());
+    let (first, second) = (canvas.seat(), canvas.seat());
+    first.freeze("waiting");
+    assert!(!canvas.is_frozen());
+    second.freeze("waiting");
+    assert!(canvas.is_frozen());
+}
+
+#[test]
+fn a_banner_stays_at_the_upper_edge_and_long_ones_are_wrapped() {
+    let (canvas, _seat) = one(frame("GRAY8", 320, 240, 20));
+    let rows = |canvas: &Canvas| {
+        let picture = Picture::of(canvas, 320, 240);
+        let is_lit = |y: &usize| (0..320).any(|x| picture.at(x, *y)[0] > 220);
+        let lit: Vec<_> = (0..240).filter(is_lit).collect();
+        (lit.first().copied(), lit.last().copied().unwrap_or(0))
+    };
+    canvas.set_banner(Some("anna calls"));
+    let (first, one) = rows(&canvas);
+    assert!(first.is_some_and(|y| y < 10) && one < 25, "{first:?} {one}");
+    canvas.set_banner(Some("anna-laptop (192.168.1.7) is calling. Answer? y or n"));
+    let (_, two) = rows(&canvas);
+    assert!(two > one + 10, "{two}");
+    // News is below it.
+    canvas.notify("saved it");
+    let (_, three) = rows(&canvas);
+    assert!(three > two + 5, "{three}");
+    canvas.0.state.lock().notice = None;
+    canvas.set_banner(None);
+    assert_eq!(rows(&canvas), (None, 0));
+}
+
+#[test]
+fn a_text_beside_the_seats_is_cleared_when_it_goes() {
+    let (canvas, _seat) = one(frame("GRAY8", 320, 240, 20));
+    let mut painter = Painter::new();
+    // The frame is in the middle of a high picture.
+    let mut pixels = vec![0; 320 * 600];
+    let mut letters = |age| {
+        let mut target = Pixels::new(320, 600, &mut pixels).unwrap();
+        painter.paint(&canvas, &mut target, age, Texts::Drawn);
+        pixels.iter().filter(|p| **p & 0xff > 100).count()
+    };
+    assert_eq!(letters(0), 0);
+    canvas.set_banner(Some("anna calls"));
+    assert!(letters(1) > 100);
+    canvas.set_banner(Some("b"));
+    assert!(letters(1) < 100, "the longer one is gone");
+    canvas.set_banner(None);
+    assert_eq!(letters(1), 0);
+}
+
+#[test]
+fn a_text_stays_within_its_seat() {
+    let canvas = Canvas::default();
+    let (large, small) = (canvas.seat(), canvas.seat());
+    large.show(frame("GRAY8", 320, 240, 20));
+    small.set_name(&"a long name ".repeat(16));
+    small.freeze(&"a reason of many words ".repeat(8));
+    let picture = Picture::of(&canvas, 320, 240);
+    let lit = (0..240).flat_map(|y| (0..320).map(move |x| (x, y)));
+    let lit: Vec<_> = lit.filter(|(x, y)| picture.at(*x, *y)[0] > 120).collect();
+    assert!(lit.len() > 100);
+    let outside = lit
+        .iter()
+        .find(|(x, y)| *x < 248 || *y < 184 || *x > 312 || *y > 232);
+    assert_eq!(outside, None);
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use cosmic_text::fontdb::{Database, Source};
 use cosmic_text::{Align, Attrs, Buffer, Color, Family, FontSystem, Metrics, Shaping, SwashCache};
 
-use crate::pixels::{Pixel, Pixels};
+use crate::pixels::{Pixel, Pixels, Rect};
 
 const FONT: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -71,11 +71,14 @@ enum SystemFonts {
 }
 
 impl Lettering {
-    /// Draws it in `colour`, its first pixel at (`x`, `y`).
-    pub fn draw(&self, pixels: &mut Pixels<'_>, (x, y): (usize, usize), colour: Pixel) {
-        let rows = self.cover.chunks_exact(self.width.max(1));
-        for (down, row) in rows.enumerate() {
-            for (across, cover) in row.iter().enumerate().filter(|(_, cover)| **cover > 0) {
+    /// Draws it in `colour`, its first pixel at (`x`, `y`). What of it is not in `part` is left out.
+    pub fn draw(&self, pixels: &mut Pixels<'_>, (x, y): (usize, usize), part: Rect, colour: Pixel) {
+        let columns = (part.x + part.width).saturating_sub(x);
+        let rows = (part.y + part.height).saturating_sub(y);
+        let covers = self.cover.chunks_exact(self.width.max(1)).take(rows);
+        for (down, row) in covers.enumerate() {
+            let row = row.iter().take(columns).enumerate();
+            for (across, cover) in row.filter(|(_, cover)| **cover > 0) {
                 pixels.mix(x + across, y + down, colour, *cover);
             }
         }
@@ -291,8 +294,11 @@ mod tests {
         let lettering = typesetter.set("H", style(20, 100));
         let mut pixels = vec![0; 100 * 40];
         let mut target = Pixels::new(100, 40, &mut pixels).unwrap();
-        lettering.draw(&mut target, (50, 10), 0xff_ff_ff);
-        lettering.draw(&mut target, (95, 35), 0xff_ff_ff);
+        let whole = target.whole();
+        lettering.draw(&mut target, (50, 10), whole, 0xff_ff_ff);
+        lettering.draw(&mut target, (95, 35), whole, 0xff_ff_ff);
+        let left = Rect { width: 0, ..whole };
+        lettering.draw(&mut target, (10, 10), left, 0xff_ff_ff);
         let white = |pixels: &[u32], x: usize, y: usize| pixels[y * 100 + x] & 0xff > 200;
         let lit = (0..40).flat_map(|y| (0..100).map(move |x| (x, y)));
         let lit: Vec<_> = lit.filter(|(x, y)| white(&pixels, *x, *y)).collect();

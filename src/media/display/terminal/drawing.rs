@@ -10,6 +10,7 @@ use super::super::canvas::Canvas;
 use super::super::canvas::painter::{Caption, Painter, Texts};
 use super::half_blocks::{self, Blocks, Depth, HOLD, SHOW};
 use super::kitty::{self, Colours, Kitty};
+use super::labels::{Label, Place};
 use super::pace::Pace;
 use super::palette::Palette;
 use super::sixel::{self, Sixel};
@@ -205,8 +206,14 @@ impl Drawing {
             pixels: &self.pixels,
         };
         if let Method::Blocks(blocks) = &mut self.method {
-            let text = text(&captions);
-            let bytes = blocks.draw(&image, text.as_deref(), columns, rows);
+            let whole = Rect {
+                x: 0,
+                y: 0,
+                width: size.0,
+                height: size.1,
+            };
+            let (text, labels) = texts(captions, whole);
+            let bytes = blocks.draw(&image, text.as_deref(), &labels, columns, rows);
             self.out.extend_from_slice(bytes);
         }
         0
@@ -294,13 +301,27 @@ fn middle(area: Area, (width, height): (usize, usize)) -> (usize, usize) {
     )
 }
 
-/// The one text that there is room for: help, else the reason why frames stand still.
-fn text(captions: &[Caption]) -> Option<String> {
-    captions.iter().rev().find_map(|caption| match caption {
-        Caption::Frozen(text, _) | Caption::Notice(text) => Some(text.clone()),
-        Caption::Help(keys) => Some(table(keys)),
-        Caption::Name(..) => None,
-    })
+/// The one text for the middle of the terminal: help, else news, else the reason why the frames that
+/// fill the image stand still. All other texts are labels, which stay on their part of the image.
+fn texts(captions: Vec<Caption>, whole: Rect) -> (Option<String>, Vec<Label>) {
+    let (mut text, mut labels) = (None, Vec::new());
+    let label = |text, part, place| Label { text, part, place };
+    for caption in captions {
+        match caption {
+            Caption::Frozen(reason, part) if fills(part, whole) => text = Some(reason),
+            Caption::Frozen(reason, part) => labels.push(label(reason, part, Place::Middle)),
+            Caption::Name(name, part) => labels.push(label(name, part, Place::Below)),
+            Caption::Banner(banner) => labels.push(label(banner, whole, Place::Above)),
+            Caption::Notice(news) => text = Some(news),
+            Caption::Help(keys) => text = Some(table(&keys)),
+        }
+    }
+    (text, labels)
+}
+
+/// Whether a part is nearly all of an image.
+fn fills(part: Rect, whole: Rect) -> bool {
+    4 * part.width > 3 * whole.width && 4 * part.height > 3 * whole.height
 }
 
 /// Keys and meanings as lines of one length, so that each column stays one where they are centred.
@@ -387,6 +408,40 @@ mod tests {
         for times in sixel::TIMES {
             assert_eq!((width % times, height % times), (0, 0), "{times}");
         }
+    }
+
+    #[test]
+    fn the_texts_of_several_seats_are_each_on_their_own() {
+        let rect = |x, y, width, height| Rect {
+            x,
+            y,
+            width,
+            height,
+        };
+        let (whole, small) = (rect(0, 0, 60, 44), rect(46, 34, 12, 9));
+        let captions = vec![
+            Caption::Frozen("reconnecting".into(), rect(0, 1, 60, 43)),
+            Caption::Name("anna".into(), whole),
+            Caption::Frozen("camera off".into(), small),
+            Caption::Banner("ben is calling".into()),
+        ];
+        let label = |text: &str, part, place| Label {
+            text: text.into(),
+            part,
+            place,
+        };
+        let labels = vec![
+            label("anna", whole, Place::Below),
+            label("camera off", small, Place::Middle),
+            label("ben is calling", whole, Place::Above),
+        ];
+        let text = Some("reconnecting".to_owned());
+        assert_eq!(texts(captions, whole), (text, labels));
+        let help = vec![
+            Caption::Notice("saved".into()),
+            Caption::Help(vec![("q".into(), "quit".into())]),
+        ];
+        assert_eq!(texts(help, whole), (Some("q  quit".into()), Vec::new()));
     }
 
     #[test]

@@ -4,8 +4,11 @@
 //! A terminal takes much less than a camera gives, so only changes are written, as tersely as plain
 //! escape sequences allow.
 
+use std::collections::HashMap;
+
+use super::labels::{Label, lines};
 use super::palette::{xterm, xterm_rgb};
-use crate::pixels::{self, Pixel};
+use crate::pixels::{self, Pixel, Rect};
 
 /// Has the terminal hold the output that follows back until [`SHOW`], where it knows how.
 pub(super) const HOLD: &[u8] = b"\x1b[?2026h";
@@ -113,18 +116,20 @@ impl Blocks {
     }
 
     /// The bytes that have the terminal show `image` in the middle of its first `columns` and
-    /// `rows`, and `text` across its middle; none where it does already. A larger image is shrunk.
+    /// `rows`, with `labels` on it, and `text` across its middle; none where it does already. A larger
+    /// image is shrunk.
     ///
     /// Rows below those stay. The text style is plain afterwards, and the cursor anywhere.
     pub fn draw(
         &mut self,
         image: &Image<'_>,
         text: Option<&str>,
+        labels: &[Label],
         columns: u16,
         rows: u16,
     ) -> &[u8] {
         self.out.clear();
-        self.draw_image(image, columns, rows);
+        self.draw_image(image, labels, columns, rows);
         let width = usize::from(columns).saturating_sub(2);
         if let Some(text) = text.filter(|text| width > 0 && !text.is_empty()) {
             self.write(text, width, (columns.into(), rows.into()));
@@ -132,7 +137,7 @@ impl Blocks {
         &self.out
     }
 
-    fn draw_image(&mut self, image: &Image<'_>, columns: u16, rows: u16) {
+    fn draw_image(&mut self, image: &Image<'_>, labels: &[Label], columns: u16, rows: u16) {
         let Some(layout) = Layout::of(image, columns, rows) else {
             return self.forget();
         };
@@ -147,7 +152,7 @@ impl Blocks {
             move_to(&mut self.out, rows.into(), columns.into());
             self.out.extend_from_slice(CLEAR_UP_TO_HERE);
         }
-        self.draw_cells(image, layout);
+        self.draw_cells(image, layout, &layout.letters(image, labels));
         if self.out.len() == before {
             self.out.clear();
         } else {
@@ -159,16 +164,13 @@ impl Blocks {
     /// Writes `text` in the middle, white on black, in lines of up to `width` characters.
     fn write(&mut self, text: &str, width: usize, (columns, rows): (usize, usize)) {
         self.out.extend_from_slice(HOLD);
-        let letters = text.lines().map(|line| line.chars().collect::<Vec<_>>());
-        let letters: Vec<_> = letters.collect();
-        let lines = letters.iter().flat_map(|line| line.chunks(width));
-        let lines: Vec<_> = lines.take(rows).collect();
+        let mut lines = lines(text, width);
+        lines.truncate(rows);
         let top = (rows - lines.len()) / 2;
         for (row, line) in (top..).zip(lines) {
-            let left = (columns - line.len() - 2) / 2;
+            let left = (columns - line.chars().count() - 2) / 2;
             move_to(&mut self.out, row + 1, left + 1);
             colours(&mut self.out, self.depth, Some(WHITE), Some(BLACK));
-            let line: String = line.iter().collect();
             self.out.extend_from_slice(format!(" {line} ").as_bytes());
         }
         self.out.extend_from_slice(PLAIN);
@@ -182,7 +184,7 @@ impl Blocks {
         self.layout = None;
     }
 
-    fn draw_cells(&mut self, image: &Image<'_>, layout: Layout) {
+    fn draw_cells(&mut self, image: &Image<'_>, layout: Layout, letters: &Letters) {
         let mut pen = Pen {
             noise: self.noise,
             depth: self.depth,
@@ -193,9 +195,13 @@ impl Blocks {
             let lower = layout.line(image, row * 2 + 1);
             for (column, cell) in cells.iter_mut().enumerate() {
                 let x = layout.across(image, column);
-                let wanted = Cell {
-                    upper: pixel(upper, x),
-                    lower: pixel(lower, x),
+                let wanted = match letters.get(&(row, column)) {
+                    Some(letter) => Cell::of(*letter),
+                    None => Cell {
+                        upper: pixel(upper, x),
+                        lower: pixel(lower, x),
+                        letter: None,
+                    },
                 };
                 let wanted = wanted.in_depth(self.depth);
                 // The colours on the screen count, not those of the last image: so colours that
@@ -253,27 +259,64 @@ impl Layout {
         image.pixels.get(start..).unwrap_or_default()
     }
 
+    /// The letters of labels by the row and column of their cells in the image.
+    fn letters(&self, image: &Image<'_>, labels: &[Label]) -> Letters {
+        let (across, down) = (
+            |x: usize| scale(x, self.width, image.width),
+            |y: usize| scale(y, self.height, image.height).div_ceil(2),
+        );
+        let letters = labels.iter().flat_map(|label| {
+            let part = label.part;
+            let (x, y) = (across(part.x), down(part.y));
+            let right = across(part.x + part.width).min(self.width);
+            let below = down(part.y + part.height).min(self.height / 2);
+            label.letters(Rect {
+                x,
+                y,
+                width: right.saturating_sub(x),
+                height: below.saturating_sub(y),
+            })
+        });
+        letters.collect()
+    }
+
     /// The image's column that is shown in this column.
     fn across(&self, image: &Image<'_>, column: usize) -> usize {
         scale(column, image.width, self.width)
     }
 }
 
+/// Letters by the row and column of their cells in an image.
+type Letters = HashMap<(usize, usize), char>;
+
 /// The colours of one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
     upper: Rgb,
     lower: Rgb,
+    /// In the colour above, with the one below behind it.
+    letter: Option<char>,
 }
 
 impl Cell {
+    /// A letter, white on black.
+    fn of(letter: char) -> Self {
+        Self {
+            upper: WHITE,
+            lower: BLACK,
+            letter: Some(letter),
+        }
+    }
+
     /// The nearest colours that there are.
     fn in_depth(self, depth: Depth) -> Self {
         match depth {
+            _ if self.letter.is_some() => self,
             Depth::Full => self,
             Depth::Colours256 => Self {
                 upper: xterm_rgb(xterm(self.upper)),
                 lower: xterm_rgb(xterm(self.lower)),
+                letter: None,
             },
             Depth::Shades { .. } => {
                 let (upper, lower) = (brightness(self.upper), brightness(self.lower));
@@ -287,6 +330,7 @@ impl Cell {
                 Self {
                     upper: [upper; 3],
                     lower: [lower; 3],
+                    letter: None,
                 }
             }
         }
@@ -304,7 +348,9 @@ impl Cell {
     }
 
     fn is_like(self, other: Self, noise: u8) -> bool {
-        is_like(self.upper, other.upper, noise) && is_like(self.lower, other.lower, noise)
+        self.letter == other.letter
+            && is_like(self.upper, other.upper, noise)
+            && is_like(self.lower, other.lower, noise)
     }
 }
 
@@ -338,7 +384,14 @@ impl Pen {
     /// Writes a cell and returns its colours. A colour that the terminal already writes in is used
     /// where it is close enough.
     fn draw(&mut self, out: &mut Vec<u8>, wanted: Cell) -> Cell {
-        let Cell { upper, lower } = wanted;
+        let Cell {
+            upper,
+            lower,
+            letter,
+        } = wanted;
+        if let Some(letter) = letter {
+            return self.draw_letter(out, wanted, letter);
+        }
         if let Depth::Shades { is_light } = self.depth {
             out.extend_from_slice(wanted.character(is_light).as_bytes());
             self.at = self.at.map(|(row, column)| (row, column + 1));
@@ -362,7 +415,18 @@ impl Pen {
         Cell {
             upper: foreground.unwrap_or(background),
             lower: background,
+            letter: None,
         }
+    }
+
+    fn draw_letter(&mut self, out: &mut Vec<u8>, wanted: Cell, letter: char) -> Cell {
+        let foreground = Some(wanted.upper).filter(|f| self.foreground != Some(*f));
+        let background = Some(wanted.lower).filter(|b| self.background != Some(*b));
+        colours(out, self.depth, foreground, background);
+        out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        (self.foreground, self.background) = (Some(wanted.upper), Some(wanted.lower));
+        self.at = self.at.map(|(row, column)| (row, column + 1));
+        wanted
     }
 }
 

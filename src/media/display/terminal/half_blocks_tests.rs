@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::labels::Place;
 use super::*;
 
 const RED: Rgb = [255, 0, 0];
@@ -26,7 +27,7 @@ fn drawn(
         height: pixels.len() / width,
         pixels,
     };
-    String::from_utf8(blocks.draw(&image, None, columns, rows).to_vec()).unwrap()
+    String::from_utf8(blocks.draw(&image, None, &[], columns, rows).to_vec()).unwrap()
 }
 
 #[test]
@@ -100,7 +101,7 @@ proptest! {
         let pixels = vec![colour; (width * height).saturating_sub(missing)];
         let image = Image { width, height, pixels: &pixels };
         let mut blocks = Blocks::new(Depth::Full);
-        let bytes = blocks.draw(&image, None, columns, rows).to_vec();
+        let bytes = blocks.draw(&image, None, &[], columns, rows).to_vec();
         let text = String::from_utf8(bytes).unwrap();
         let cells = text.chars().filter(|c| matches!(c, ' ' | '\u{2580}')).count();
         prop_assert!(cells <= usize::from(columns) * usize::from(rows));
@@ -122,7 +123,7 @@ fn a_text_is_in_the_middle() {
         pixels: &[0x66_66_66; 48],
     };
     let mut shown = |text: Option<&str>| {
-        let bytes = blocks.draw(&grey, text, 8, 3);
+        let bytes = blocks.draw(&grey, text, &[], 8, 3);
         String::from_utf8(bytes.to_vec()).unwrap()
     };
     let captioned = shown(Some("gone"));
@@ -135,14 +136,57 @@ fn a_text_is_in_the_middle() {
     assert_eq!(live.matches(' ').count(), 24, "{live:?}");
     // Longer text has more lines, as many as there is room for.
     let captioned = shown(Some("gone for a while now"));
-    for line in [" gone f ", " or a w ", " hile n "] {
+    for line in [" gone ", " for a ", " while "] {
         assert!(captioned.contains(line), "{captioned:?}");
     }
     let captioned = shown(Some("q  quit\nf  full"));
-    for line in [" q  qui ", " t ", " f  ful "] {
+    for line in [" q ", " quit ", " f "] {
         assert!(captioned.contains(line), "{captioned:?}");
     }
     for (columns, rows) in [(0, 0), (1, 1), (2, 9), (3, 1)] {
-        blocks.draw(&grey, Some("gone"), columns, rows);
+        blocks.draw(&grey, Some("gone"), &[], columns, rows);
     }
+}
+
+#[test]
+fn a_label_is_written_once_and_the_image_around_it_goes_on() {
+    let mut blocks = Blocks::new(Depth::Full);
+    let label = Label {
+        text: "ab".into(),
+        part: Rect {
+            x: 2,
+            y: 2,
+            width: 4,
+            height: 2,
+        },
+        place: Place::Below,
+    };
+    let shown = |blocks: &mut Blocks, colour: Rgb, labels: &[Label]| {
+        let (width, pixels) = image(6, &[colour; 24]);
+        let image = Image {
+            width,
+            height: 4,
+            pixels: &pixels,
+        };
+        String::from_utf8(blocks.draw(&image, None, labels, 6, 2).to_vec()).unwrap()
+    };
+    let labels = [label];
+    let first = shown(&mut blocks, RED, &labels);
+    let letters = "\x1b[38;2;255;255;255;48;2;0;0;0m ab ";
+    assert!(
+        first.contains(letters) && !first.contains("38;2;0;0;0"),
+        "{first:?}"
+    );
+    assert_eq!(shown(&mut blocks, RED, &labels), "");
+    let next = shown(&mut blocks, BLUE, &labels);
+    assert!(
+        !next.contains("ab") && next.contains("48;2;0;0;255m"),
+        "{next:?}"
+    );
+    // Where it was, the image is drawn again.
+    let without = shown(&mut blocks, BLUE, &[]);
+    assert_eq!(
+        without,
+        "\x1b[?2026h\x1b[2;3H\x1b[48;2;0;0;255m    \x1b[0m\x1b[?2026l"
+    );
 }

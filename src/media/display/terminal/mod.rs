@@ -4,6 +4,7 @@
 mod drawing;
 pub mod half_blocks;
 pub mod kitty;
+pub mod labels;
 mod pace;
 pub mod palette;
 pub mod sixel;
@@ -12,17 +13,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
-use gstreamer as gst;
-use gstreamer_app as gst_app;
 use parking_lot::{Condvar, Mutex};
 
 use crate::console::{self, AlternateScreen};
 use crate::failure::{Failure, Outcome};
 
 use self::drawing::Drawing;
-use super::canvas::{Canvas, Seat};
-use super::picture_keys;
+use super::canvas::Canvas;
 
 /// How long the thread may take to end. One that writes to a terminal that takes nothing is left
 /// behind.
@@ -31,11 +28,11 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// The name of the `appsink` whose frames are shown in the terminal.
 pub(crate) const BLOCKS: &str = "blocks";
 
-/// A terminal that shows a canvas.
+/// A terminal that shows a canvas, until it is dropped.
 pub struct Terminal {
     slot: Arc<Slot>,
     /// Disconnected when the thread has ended.
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
 }
 
 /// What the drawing thread is to do.
@@ -78,42 +75,21 @@ fn cannot_draw() -> Failure {
 }
 
 impl Terminal {
-    /// The terminal for the frames that reach an `appsink name=blocks` of `pipeline` and so `seat` of
-    /// `canvas`: the one of the pipeline before, or a new one. `None` where there is no such
-    /// `appsink`. `title` is where the frames are from.
+    /// Shows `canvas` in the terminal. `pressed` gets the keys that are not the program's own; it must
+    /// not block.
     ///
     /// # Errors
     ///
     /// Where there is no terminal to draw in.
-    pub fn of(
-        pipeline: &gst::Pipeline,
-        before: Option<Self>,
+    pub(super) fn open(
         canvas: &Canvas,
-        seat: &Seat,
-        title: &str,
-    ) -> Outcome<Option<Self>> {
-        let sink = pipeline.by_name(BLOCKS);
-        let Some(sink) = sink.and_then(|sink| sink.downcast::<gst_app::AppSink>().ok()) else {
-            return Ok(None);
-        };
-        let terminal = match before {
-            Some(terminal) => terminal,
-            None => Self::open(canvas, title)?,
-        };
-        seat.take_from(&sink);
-        Ok(Some(terminal))
-    }
-
-    fn open(canvas: &Canvas, title: &str) -> Outcome<Self> {
+        pressed: impl Fn(char) + Send + Sync + 'static,
+    ) -> Outcome<Self> {
         check()?;
         let slot = Arc::new(Slot::default());
-        let (drawn, again, changed) = (Arc::clone(&slot), Arc::clone(&slot), Arc::clone(&slot));
-        canvas.on_change(move || changed.draw());
-        let (keyed, title) = (canvas.clone(), title.to_owned());
-        let screen = AlternateScreen::enter(
-            move |anew| again.wake(anew),
-            move |typed| picture_keys::press(typed, &keyed, &title, &[]),
-        );
+        let (drawn, again) = (Arc::clone(&slot), Arc::clone(&slot));
+        canvas.on_change(&slot, Slot::draw);
+        let screen = AlternateScreen::enter(move |anew| again.wake(anew), pressed);
         let (end, ended) = mpsc::channel::<()>();
         let canvas = canvas.clone();
         std::thread::Builder::new()
@@ -125,7 +101,10 @@ impl Terminal {
             })
             .map_err(|e| cannot_draw().cause(e))?;
         slot.draw();
-        Ok(Self { slot, ended })
+        Ok(Self {
+            slot,
+            ended: Mutex::new(ended),
+        })
     }
 }
 
@@ -133,7 +112,7 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.slot.state.lock().ended = true;
         self.slot.changed.notify_one();
-        let _ = self.ended.recv_timeout(CLOSING);
+        let _ = self.ended.get_mut().recv_timeout(CLOSING);
     }
 }
 

@@ -1,0 +1,193 @@
+//! Calls another machine, and waits for the answer.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use super::conversation::Conversation;
+use super::options::CallOptions;
+use super::person::{Act, Person};
+use super::ring;
+use crate::commands::connect_failure::cannot_connect;
+use crate::commands::or_never::or_never;
+use crate::console;
+use crate::failure::{Failure, Outcome};
+use crate::net::call::dial::{Answered, CallError, Progress, dial};
+use crate::net::call::{IncomingCall, Reception, random_token};
+use crate::net::{self, DEFAULT_PORT, Peer, Target};
+use crate::wire::{Bye, ByeCode, CallTicket, Token};
+
+/// How long the call of the other side may take to come, where both call each other.
+const GLARE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The call that goes on.
+enum Settled {
+    /// The other side has answered.
+    Answered(Box<Answered>),
+    /// Both have called each other, and this call of the other side is the one.
+    Theirs(Box<IncomingCall>),
+    /// The person has given up.
+    GivenUp,
+}
+
+/// Calls `peer`, and talks until one of both sides ends it.
+///
+/// # Errors
+/// Nobody answers, the call is declined, or the other side was lost.
+pub async fn run(
+    peer: &Peer,
+    options: &CallOptions,
+    person: &mut Person,
+    mut reception: Option<Reception>,
+) -> Outcome {
+    let id = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;
+    let ticket = options.ticket(id);
+    let target = peer.target();
+    console::line(&format!("Calling {target}. {}", console::way_out_line()));
+    match settle(peer, &ticket, options, person, &mut reception).await? {
+        Settled::Answered(answered) => {
+            let conversation = Conversation::called(*answered, peer, ticket, options, person)?;
+            conversation.run(person, &mut reception).await
+        }
+        Settled::Theirs(call) => {
+            let conversation = Conversation::answer(*call, options, person).await?;
+            conversation.run(person, &mut reception).await
+        }
+        Settled::GivenUp => Ok(()),
+    }
+}
+
+/// Listens for others, who hear that this side is busy. Calling works without that, as where another
+/// program has the port.
+pub fn listen(options: &CallOptions) -> Option<Reception> {
+    let socket = net::listen(options.bind, options.port.unwrap_or(DEFAULT_PORT));
+    let socket = socket
+        .inspect_err(|e| debug!("call: others cannot call meanwhile: {e}"))
+        .ok()?;
+    let own = options.ticket(Token(0));
+    Some(Reception::spawn(socket, options.receiving(own)))
+}
+
+async fn settle(
+    peer: &Peer,
+    ticket: &CallTicket,
+    options: &CallOptions,
+    person: &mut Person,
+    reception: &mut Option<Reception>,
+) -> Outcome<Settled> {
+    let receiving = options.receiving(ticket.clone());
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let dialling = dial(peer, &receiving, move |progress| {
+        // Nobody listens where the call is given up.
+        let _ = tell.send(progress);
+    });
+    tokio::pin!(dialling);
+    // The party that is called, once that is known, and those who call meanwhile.
+    let mut called = None;
+    let mut waiting: Vec<IncomingCall> = Vec::new();
+    loop {
+        if let Some(called) = called {
+            for call in std::mem::take(&mut waiting) {
+                match glare(call, called, ticket) {
+                    Some(call) => return Ok(Settled::Theirs(Box::new(call))),
+                    None => continue,
+                }
+            }
+        }
+        tokio::select! {
+            answered = &mut dialling => {
+                let error = match answered {
+                    Ok(answered) => return Ok(Settled::Answered(Box::new(answered))),
+                    Err(error) => error,
+                };
+                // The hello may have come at the same moment as the end.
+                while let Ok(progress) = told.try_recv() {
+                    if let Progress::Greeted(theirs) = progress {
+                        called = Some(theirs.party);
+                    }
+                }
+                let gave_way = matches!(&error, CallError::Bye(bye) if bye.code == Some(ByeCode::Glare));
+                if let (true, Some(called), Some(reception)) = (gave_way, called, reception)
+                    && let Ok(call) = timeout(GLARE_LIMIT, call_of(called, waiting, reception)).await
+                {
+                    return Ok(Settled::Theirs(Box::new(call)));
+                }
+                return Err(explain(peer.target(), &error));
+            }
+            Some(progress) = told.recv() => match progress {
+                Progress::Greeted(theirs) => called = Some(theirs.party),
+                Progress::Ringing => console::line("It rings there."),
+            },
+            call = or_never(reception.as_mut().map(Reception::next)) => waiting.push(call),
+            act = person.acts() => match act {
+                Act::Quit => return Ok(Settled::GivenUp),
+                Act::DisplayLost(failure) => return Err(failure),
+                Act::Key(_) => {}
+            },
+        }
+    }
+}
+
+/// Decides on a call that came in while this side calls the party `called`. Where both call each
+/// other, the call with the smaller id goes on.
+fn glare(call: IncomingCall, called: Token, own: &CallTicket) -> Option<IncomingCall> {
+    if call.ticket().party != called {
+        ring::busy(call);
+        return None;
+    }
+    if call.ticket().id < own.id {
+        info!("call: both sides called each other");
+        return Some(call);
+    }
+    ring::turn_away(
+        call,
+        Bye::new(ByeCode::Glare, "both sides called each other"),
+    );
+    None
+}
+
+/// The call of this party: among those that wait, or the next one. Others hear that this side is
+/// busy.
+async fn call_of(
+    party: Token,
+    waiting: Vec<IncomingCall>,
+    reception: &mut Reception,
+) -> IncomingCall {
+    let mut waiting = waiting.into_iter();
+    loop {
+        let call = match waiting.next() {
+            Some(call) => call,
+            None => reception.next().await,
+        };
+        if call.ticket().party == party {
+            return call;
+        }
+        ring::busy(call);
+    }
+}
+
+fn explain(target: &Target, error: &CallError) -> Failure {
+    let (host, _) = target.parts();
+    let bye = match error {
+        CallError::Connect(error) => return cannot_connect(target, "vidchat call", error),
+        CallError::NoCalls => {
+            return Failure::start(format!("cannot call \"{target}\""))
+                .cause("a vidchat send is there, which takes no calls")
+                .hint(format!("vidchat recv {target} shows it"));
+        }
+        CallError::Lost(e) => {
+            return Failure::start(format!("no vidchat call answered at \"{target}\""))
+                .cause(e)
+                .hint(format!("start vidchat call on {host:?}"));
+        }
+        CallError::Bye(bye) => bye,
+    };
+    let failure = Failure::start(format!("no call with \"{target}\"")).cause(&bye.reason);
+    match bye.code {
+        Some(ByeCode::Busy) => failure.hint("try again in a while"),
+        Some(ByeCode::Role) => failure.hint(format!("vidchat send --to {target} sends to it")),
+        _ => failure,
+    }
+}

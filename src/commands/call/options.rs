@@ -1,0 +1,233 @@
+//! The options of a call, made from the flags of `vidchat call`.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::cli::{AnswerChoice, CallArgs, Display};
+use crate::commands::file_watch::FileWatch;
+use crate::commands::host_name::host_name;
+use crate::commands::secrets::{self, CodeOf};
+use crate::commands::settings;
+use crate::commands::stats_writer::StatsWriter;
+use crate::failure::{Failure, Outcome};
+use crate::media::capture::encoder;
+use crate::media::pipeline::{catalog, decoders};
+use crate::media::{Direction, PipelineFile, Values};
+use crate::net::Peer;
+use crate::net::call::random_token;
+use crate::net::discovery::{Offers, name};
+use crate::net::receiver::ReceiveOptions;
+use crate::net::secure::{Secret, Uses};
+use crate::wire::{CallTicket, Dialect, Token};
+
+/// The codecs of a call, the best first. Behind them there is raw video, which every side takes.
+const CODECS: [&str; 2] = ["h264", "jpeg"];
+/// The width of a camera's frames in a call, unless a person asks for another.
+const WIDTH: u32 = 640;
+
+/// The options of a call.
+pub struct CallOptions {
+    /// The machine to call; `None` to wait for calls, or to look who waits for one.
+    pub target: Option<Peer>,
+    pub is_room: bool,
+    pub answer: AnswerChoice,
+    /// Whether the camera is on from the start.
+    pub has_camera: bool,
+    pub bind: Option<IpAddr>,
+    /// The port that the person has given.
+    pub port: Option<u16>,
+    /// The name under which this program is announced on the local network, if it is.
+    pub announced_as: Option<String>,
+    /// This machine's name for the others.
+    pub name: String,
+    pub display: Display,
+    /// The pipeline that shows the frames of the others.
+    pub shown: PipelineFile,
+    pub max_latency: Duration,
+    pub stats: Option<StatsWriter>,
+    /// The party that this program is.
+    pub party: Token,
+    /// The codecs that this machine decodes.
+    pub decodes: Vec<String>,
+    /// The key or code that all parties have.
+    pub secret: Option<Secret>,
+    /// Whether it is a code.
+    pub has_code: bool,
+    source: SourceChoice,
+}
+
+/// The frames that are sent.
+struct SourceChoice {
+    /// The pipeline that the person has named.
+    named: Option<String>,
+    /// The codecs that this machine encodes, the best first.
+    encodes: Vec<&'static str>,
+    values: Values,
+    watch: bool,
+}
+
+/// The source of a call.
+pub struct CallSource {
+    pub file: PipelineFile,
+    pub values: Values,
+    pub watch: Option<FileWatch>,
+}
+
+impl CallOptions {
+    /// The options that the flags give. It finds out what this machine decodes, which may take a
+    /// second. GStreamer has to have been started.
+    ///
+    /// # Errors
+    /// There is no such pipeline, it does not take these values, there is no display, or a file
+    /// cannot be used.
+    pub fn new(args: CallArgs) -> Outcome<Self> {
+        let shown = super::super::recv::file(None, args.display)?;
+        let values = settings::values(args.pipeline.settings);
+        let named = args.pipeline.pipeline;
+        let encodes = CODECS.into_iter().filter(|codec| encoder::encodes(codec));
+        let source = SourceChoice {
+            encodes: match &named {
+                Some(_) => Vec::new(),
+                None => encodes.collect(),
+            },
+            named,
+            values: settings::with_short(
+                values,
+                [
+                    ("width", args.width.map(|width| width.to_string())),
+                    ("fps", args.fps.map(|fps| fps.to_string())),
+                    ("device", args.device),
+                ],
+            )?,
+            watch: args.watch,
+        };
+        let party = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;
+        let code_of = match (&args.target, args.room) {
+            (Some(_), _) => CodeOf::There,
+            (None, true) => CodeOf::Here(Uses::Many),
+            (None, false) => CodeOf::Here(Uses::Once),
+        };
+        let options = Self {
+            has_code: args.code.is_some(),
+            secret: secrets::secret(&args.key, args.code, code_of)?,
+            target: args.target.map(|mut target| {
+                target.port = target.port.or(args.port);
+                Peer::typed(target, Offers::Call)
+            }),
+            announced_as: (!args.no_announce).then(|| {
+                let name = args.name.clone();
+                name.unwrap_or_else(|| name::of_machine(&host_name()))
+            }),
+            is_room: args.room,
+            answer: args.answer,
+            has_camera: !args.no_camera,
+            bind: args.bind,
+            port: args.port,
+            name: args.name.unwrap_or_else(host_name),
+            display: args.display,
+            shown,
+            max_latency: args.max_latency,
+            stats: StatsWriter::open(&args.stats)?,
+            party,
+            decodes: decoders::decodable(),
+            source,
+        };
+        // A mistake in it is told at once, not when somebody calls.
+        options.source(&[])?;
+        Ok(options)
+    }
+
+    /// Whether somebody is looked for who waits for a call. A person who says how to answer, or with
+    /// which code, wants to be called.
+    pub fn may_look(&self) -> bool {
+        let is_alone = self.bind.is_some_and(|address| address.is_loopback());
+        !self.is_room && !is_alone && !self.has_code && self.answer == AnswerChoice::Ask
+    }
+
+    /// The options of connections as a receiver, for the call with this ticket.
+    pub fn receiving(&self, ticket: CallTicket) -> ReceiveOptions {
+        ReceiveOptions {
+            dialect: Some(Dialect::Native),
+            name: self.name.clone(),
+            max_latency: self.max_latency,
+            call: Some(ticket),
+            decodes: self.decodes.clone(),
+            secret: self.secret.clone(),
+            ..ReceiveOptions::default()
+        }
+    }
+
+    /// The ticket of this party for a call.
+    pub fn ticket(&self, call: Token) -> CallTicket {
+        CallTicket {
+            id: call,
+            party: self.party,
+            room: self.is_room,
+        }
+    }
+
+    /// The source that the person has named, or else the camera in the best codec that this machine
+    /// encodes and that is among `decoded`.
+    ///
+    /// # Errors
+    /// There is no such pipeline, or it does not take the values that were given.
+    pub fn source(&self, decoded: &[String]) -> Outcome<CallSource> {
+        let SourceChoice {
+            named,
+            encodes,
+            values,
+            watch,
+        } = &self.source;
+        let name = match named {
+            Some(name) => name.clone(),
+            None => usual_source(encodes, decoded),
+        };
+        let file = catalog::find(Direction::Send, &name)?;
+        let mut values = values.clone();
+        values.check(&file)?;
+        let takes = |name: &str| {
+            let placeholders = file.placeholders().unwrap_or_default();
+            placeholders.iter().any(|known| known.name == name)
+        };
+        // A screen has text to be read, and a test picture has a height of its own.
+        let is_camera = file.name.starts_with("camera");
+        if is_camera && values.get("width").is_none() && takes("width") {
+            values.set("width", WIDTH.to_string());
+        }
+        let watch = watch.then(|| FileWatch::open(&file)).transpose()?;
+        Ok(CallSource {
+            file,
+            values,
+            watch,
+        })
+    }
+}
+
+/// The camera in the best codec that one side encodes and the other decodes, or in none.
+fn usual_source(encoded: &[&str], decoded: &[String]) -> String {
+    let suits = |codec: &&&str| decoded.iter().any(|other| other == *codec);
+    match encoded.iter().find(suits) {
+        Some(codec) => format!("camera-{codec}"),
+        None => "camera".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_codec_of_both_sides_is_taken_and_raw_video_where_there_is_none() {
+        let decoded = |codecs: &[&str]| codecs.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (encoded, other, source) in [
+            (&["h264", "jpeg"][..], &["jpeg", "h264"][..], "camera-h264"),
+            (&["h264", "jpeg"], &["vp8", "jpeg"], "camera-jpeg"),
+            (&["jpeg"], &["h264", "jpeg"], "camera-jpeg"),
+            (&["h264"], &["jpeg"], "camera"),
+            (&[], &["h264"], "camera"),
+            (&["h264"], &[], "camera"),
+        ] {
+            assert_eq!(usual_source(encoded, &decoded(other)), source);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Listens for calls, and for the further connections of calls that go on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::accepted::Accepted;
+use super::incoming::IncomingCall;
+use super::lines::Lines;
+use crate::net::arrivals::{Arrival, Arrivals};
+use crate::net::farewell::farewell;
+use crate::net::listener::Listener;
+use crate::net::log_throttle::{LogLimit, LogThrottle};
+use crate::net::message_reader::{MessageReader, ReadError};
+use crate::net::receiver::ReceiveOptions;
+use crate::net::receiver::connection::say_hello;
+use crate::net::secure::HandshakeLimits;
+use crate::net::transport::{Transport, TransportReader, TransportWriter};
+use crate::wire::{self, Bye, ByeCode, CallTicket, Control, Dialect, Head, Hello, WireError};
+
+/// Connections that may be open at once beside those of the calls that go on: those that have not
+/// said what they are, and those that wait for an answer.
+const PENDING_LIMIT: usize = 32;
+/// How long a connection may take for its hello.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+
+/// Listens for calls until it is dropped.
+#[derive(Debug)]
+pub struct Reception {
+    calls: mpsc::UnboundedReceiver<IncomingCall>,
+    task: JoinHandle<()>,
+}
+
+impl Reception {
+    /// Starts to listen. `options` are those of this side as a receiver, with its ticket: the id in
+    /// it is replaced by the caller's.
+    pub fn spawn(socket: TcpListener, options: ReceiveOptions) -> Self {
+        let (arrived, calls) = mpsc::unbounded_channel();
+        let desk = Arc::new(Desk {
+            options,
+            arrived,
+            lines: Arc::default(),
+            handshakes: HandshakeLimits::default(),
+            log: Mutex::default(),
+        });
+        Self {
+            calls,
+            task: tokio::spawn(listen(Listener::new(socket), desk)),
+        }
+    }
+
+    /// Waits for the next call. The wait may be cancelled without losing anything.
+    pub async fn next(&mut self) -> IncomingCall {
+        match self.calls.recv().await {
+            Some(call) => call,
+            // The task ends only when this struct is dropped.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Reception {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The common state of all connections.
+struct Desk {
+    options: ReceiveOptions,
+    arrived: mpsc::UnboundedSender<IncomingCall>,
+    lines: Arc<Lines>,
+    /// The connections that have not proved the key or code yet.
+    handshakes: HandshakeLimits,
+    /// Lines of the log that strangers can cause.
+    log: Mutex<LogLimit>,
+}
+
+async fn listen(mut listener: Listener, desk: Arc<Desk>) {
+    let mut pending = JoinSet::new();
+    let arrivals = Arc::new(Arrivals::default());
+    let mut dropped = LogThrottle::default();
+    loop {
+        let (transport, peer) = tokio::select! {
+            Some(_) = pending.join_next() => continue,
+            accepted = listener.accept() => accepted,
+            times = dropped.ended() => {
+                info!("listener: drops nobody any more{times}");
+                continue;
+            }
+        };
+        if let Some(arrival) = arrivals.begin(peer.ip().into(), PENDING_LIMIT) {
+            pending.spawn(attend(transport, peer, arrival, Arc::clone(&desk)));
+        } else if let Some(times) = dropped.note(Instant::now()) {
+            warn!("listener: dropped a connection{times}: {PENDING_LIMIT} others wait already");
+        }
+    }
+}
+
+/// Reads the hello of one connection and passes the connection on, or turns it away.
+async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: Arc<Desk>) {
+    let secret = desk.options.secret.as_ref();
+    let admitted = tokio::select! {
+        // A connection from another network takes the place of one that is silent.
+        () = arrival.displaced() => return,
+        admitted = transport.admitted(peer, secret, &desk.handshakes) => admitted,
+    };
+    let (read, writer) = match admitted {
+        Ok(transport) => transport.split(),
+        // A stranger is told nothing.
+        Err(e) => return desk.log_stranger(peer, &e.to_string()),
+    };
+    let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
+    let heard = tokio::select! {
+        // A connection from another network takes the place of one that is silent.
+        () = arrival.displaced() => return,
+        heard = timeout(HELLO_LIMIT, hear(&mut reader)) => heard,
+    };
+    let reason = match heard {
+        Ok(Ok(hello)) => return desk.receive(hello, reader, writer, peer, arrival).await,
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => format!("no hello within {} s", HELLO_LIMIT.as_secs()),
+    };
+    desk.log_stranger(peer, &reason);
+}
+
+impl Desk {
+    /// Logs a connection that is no call.
+    fn log_stranger(&self, peer: SocketAddr, reason: &str) {
+        match self.log.lock().note(Instant::now()) {
+            Some(more) => info!("listener: {peer} does not call: {reason}{more}"),
+            None => debug!("listener: {peer} does not call: {reason}"),
+        }
+    }
+
+    async fn receive(
+        &self,
+        hello: Hello,
+        mut reader: MessageReader<TransportReader>,
+        mut writer: TransportWriter,
+        peer: SocketAddr,
+        arrival: Arrival,
+    ) {
+        let Some(ticket) = hello.call.clone() else {
+            let bye = Bye::new(
+                ByeCode::Call,
+                "a vidchat call waits here, no sender or receiver",
+            );
+            return farewell(bye, &mut reader, &mut writer).await;
+        };
+        let line = self.lines.find(ticket.id);
+        let begins = !hello.sends && hello.stream.is_none();
+        if line.is_none() && !begins {
+            let bye = Bye {
+                done: true,
+                ..Bye::new(ByeCode::NoCall, "that call does not go on any more")
+            };
+            return farewell(bye, &mut reader, &mut writer).await;
+        }
+        if let Err(e) = self.greet(&mut writer, &hello, &ticket).await {
+            return debug!("listener: {peer} has left again: {e}");
+        }
+        let mut connection = Accepted {
+            reader,
+            writer,
+            peer,
+            hello,
+        };
+        match line {
+            Some(line) => {
+                // It is answered at once, as the call was.
+                if connection.sends() || connection.say(&Control::Answer).await.is_ok() {
+                    let _ = line.send(connection);
+                }
+            }
+            None => {
+                let _ = self.arrived.send(IncomingCall {
+                    connection,
+                    ticket,
+                    arrival,
+                    lines: Arc::clone(&self.lines),
+                });
+            }
+        }
+    }
+
+    /// Answers a hello.
+    async fn greet(
+        &self,
+        writer: &mut TransportWriter,
+        hello: &Hello,
+        ticket: &CallTicket,
+    ) -> io::Result<()> {
+        let own = self.options.call.as_ref();
+        let mut options = self.options.clone();
+        options.call = own.map(|own| CallTicket {
+            id: ticket.id,
+            ..own.clone()
+        });
+        if hello.sends {
+            return say_hello(writer, &options).await;
+        }
+        let hello = Control::Hello(Hello {
+            vidchat: wire::VERSION,
+            name: options.name,
+            call: options.call,
+            decodes: options.decodes,
+            ..Hello::default()
+        });
+        writer.write_all(&mut &hello.encode()[..]).await
+    }
+}
+
+/// Reads the first message of a connection, which has to be a hello.
+async fn hear(reader: &mut MessageReader<TransportReader>) -> Result<Hello, ReadError> {
+    if reader.dialect().await? != Dialect::Native {
+        return Err(WireError::NoHello.into());
+    }
+    let Some(Head::Control { length }) = reader.head().await? else {
+        return Err(WireError::NoHello.into());
+    };
+    match reader.control(length).await? {
+        Control::Hello(hello) if hello.vidchat == 0 => Err(WireError::Version(0).into()),
+        Control::Hello(hello) => Ok(hello),
+        _ => Err(WireError::NoHello.into()),
+    }
+}
