@@ -17,7 +17,7 @@ pub enum Connector {
         /// The sender.
         sender: Box<Peer>,
         /// The options of each connection.
-        options: ReceiveOptions,
+        options: Box<ReceiveOptions>,
     },
     /// Senders connect to the receiver, one after another.
     Listen(SenderListener),
@@ -29,7 +29,7 @@ pub enum Connector {
 pub struct HandedConnections {
     handed: UnboundedReceiver<Connection>,
     /// One that came while another was in use.
-    next: Option<Connection>,
+    next: Option<Box<Connection>>,
 }
 
 /// Where the sender is, for the log and the picture.
@@ -80,7 +80,7 @@ impl Connector {
     pub fn dial(sender: Peer, options: &ReceiveOptions) -> Self {
         Self::Dial {
             sender: Box::new(sender),
-            options: options.clone(),
+            options: Box::new(options.clone()),
         }
     }
 
@@ -116,7 +116,7 @@ impl Connector {
         };
         let options = ReceiveOptions {
             connect_limit: backoff::CONNECT_LIMIT,
-            ..options.clone()
+            ..(**options).clone()
         };
         loop {
             sleep(backoff.pause()).await;
@@ -132,7 +132,7 @@ impl Connector {
         match self {
             Self::Handed(handed) => {
                 let next = handed.next().await;
-                handed.next = Some(next);
+                handed.next = Some(Box::new(next));
             }
             Self::Dial { .. } | Self::Listen(_) => std::future::pending().await,
         }
@@ -142,7 +142,7 @@ impl Connector {
 impl HandedConnections {
     async fn next(&mut self) -> Connection {
         if let Some(next) = self.next.take() {
-            return next;
+            return *next;
         }
         match self.handed.recv().await {
             Some(connection) => connection,
