@@ -2,7 +2,7 @@
 //!
 //! GStreamer's own choice, `autovideosink`, prefers `glimagesink`. Without a graphics card that one
 //! costs over ten times the processor time. On Wayland its sinks have neither a title nor keys. So
-//! the frames go to an `appsink`, from which [`super::window`] draws them.
+//! the frames go to an `appsink`, from which `window.rs` draws them.
 
 use std::env;
 use std::sync::OnceLock;
