@@ -218,9 +218,10 @@ fn a_third_caller_hears_busy_and_is_shown_to_those_in_the_call() {
     ben.sees("anna");
     let mut third = call(0);
     third.args([&target, "--name", "cleo", "--display", "none"]);
+    third.args(["--answer", "never"]);
     // The news stays for a moment.
     crate::support::in_one_try(|| {
-        let third = Running::start(third.args(["--answer", "never"]));
+        let third = Running::start(&mut third);
         is_turned_away(&third.wait(), &target, "busy");
         let mut lines = terminal.lines().into_iter();
         let is_shown = lines.any(|line| line.contains("cleo (127.0.0.1) is calling"));

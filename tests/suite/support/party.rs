@@ -191,9 +191,9 @@ impl Party {
 
 /// The port in what a party that waits says.
 pub fn port_in(line: &str) -> u16 {
+    let last = line.rsplit(':').next();
     // Flags may follow.
-    let place = line.trim().split(" --").next();
-    let port = place.and_then(|place| place.rsplit(':').next());
+    let port = last.map(|last| last.split(' ').next().unwrap_or_default());
     port.and_then(|port| port.parse().ok())
         .unwrap_or_else(|| panic!("no port in {line:?}"))
 }
