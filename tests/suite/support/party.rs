@@ -58,8 +58,8 @@ pub struct PartyOptions<'a> {
     pub display: Option<&'a Xvfb>,
     /// Where it listens, or 0 for any port.
     pub port: u16,
-    /// By how many seconds its clock is ahead; it needs faketime.
-    pub ahead: Option<u32>,
+    /// How its clock differs, such as `+100s`; it needs faketime.
+    pub clock: Option<&'a str>,
 }
 
 /// A sending pipeline of one colour that moves nowhere, without a clock: small, at 10 frames a second.
@@ -91,8 +91,8 @@ impl Party {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
         std::fs::write(folder.path().join(PLAIN_FILE), PLAIN).expect("the folder can be written");
         let mut command = call(options.port);
-        if let Some(seconds) = options.ahead {
-            in_time(&mut command, &format!("+{seconds}s"));
+        if let Some(clock) = options.clock {
+            in_time(&mut command, clock);
         }
         command
             .args(options.target)
