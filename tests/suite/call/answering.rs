@@ -32,14 +32,16 @@ fn is_turned_away(ended: &Ended, target: &str, reason: &str) {
 
 /// A party in a terminal that waits, and where to call it.
 fn waits_in(terminal: &Terminal, arguments: &str) -> String {
-    terminal.enter(&format!(
-        "clear; \"$VIDCHAT\" call --bind 127.0.0.1 --port 0 --name anna {arguments}; \
-         echo status $?"
-    ));
     let invitation = |t: &Terminal| {
         let mut lines = t.lines().into_iter();
         lines.find(|line| line.trim().starts_with("vidchat call 127.0.0.1:"))
     };
+    // The one of a call before names another port.
+    terminal.enter("clear");
+    terminal.until("an empty screen", |t| invitation(t).is_none());
+    terminal.enter(&format!(
+        "\"$VIDCHAT\" call --bind 127.0.0.1 --port 0 --name anna {arguments}; echo status $?"
+    ));
     terminal.until("invitation", |t| invitation(t).is_some());
     let port = port_in(&invitation(terminal).expect("it was there"));
     format!("127.0.0.1:{port}")
