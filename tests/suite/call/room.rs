@@ -258,3 +258,24 @@ fn ages_are_true_through_the_host_whatever_the_clocks_say() {
         });
     }
 }
+
+#[test]
+fn a_host_that_is_killed_freezes_everybody_and_is_given_up_after_a_minute() {
+    let room = plain(BLUE).into_iter().chain(["--room".to_owned()]);
+    let anna = Party::answering("anna", room.collect());
+    let others = ["ben", "cleo"].map(|name| Party::calling(name, &anna.target(), plain(RED)));
+    let [ben, cleo] = &others;
+    for (party, seen) in [(ben, "anna"), (ben, "cleo"), (cleo, "anna"), (cleo, "ben")] {
+        party.sees(seen);
+    }
+    anna.process.signal("KILL");
+    for party in &others {
+        party.sees_state("anna", "reconnecting");
+    }
+    for party in others {
+        let ended = party.process.wait();
+        assert_eq!(ended.code(), 3, "{ended:?}");
+        let error = "error: the call with \"anna\" ended: it has not come back for 60 s";
+        assert!(ended.stderr.contains(error), "{ended:?}");
+    }
+}
