@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::accepted::Accepted;
 use super::incoming::IncomingCall;
 use super::lines::Lines;
-use crate::net::arrivals::{Arrival, Arrivals};
+use crate::net::arrivals::Arrival;
 use crate::net::farewell::farewell;
-use crate::net::listener::Listener;
-use crate::net::log_throttle::{LogLimit, LogThrottle};
+use crate::net::listener::attend_to_arrivals;
+use crate::net::log_throttle::LogLimit;
 use crate::net::message_reader::{MessageReader, ReadError};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::receiver::connection::say_hello;
@@ -53,7 +53,7 @@ impl Reception {
         });
         Self {
             calls,
-            task: tokio::spawn(listen(Listener::new(socket), desk)),
+            task: tokio::spawn(listen(socket, desk)),
         }
     }
 
@@ -84,25 +84,12 @@ struct Desk {
     log: Mutex<LogLimit>,
 }
 
-async fn listen(mut listener: Listener, desk: Arc<Desk>) {
-    let mut pending = JoinSet::new();
-    let arrivals = Arc::new(Arrivals::default());
-    let mut dropped = LogThrottle::default();
-    loop {
-        let (transport, peer) = tokio::select! {
-            Some(_) = pending.join_next() => continue,
-            accepted = listener.accept() => accepted,
-            times = dropped.ended() => {
-                info!("listener: drops nobody any more{times}");
-                continue;
-            }
-        };
-        if let Some(arrival) = arrivals.begin(peer.ip().into(), PENDING_LIMIT) {
-            pending.spawn(attend(transport, peer, arrival, Arc::clone(&desk)));
-        } else if let Some(times) = dropped.note(Instant::now()) {
-            warn!("listener: dropped a connection{times}: {PENDING_LIMIT} others wait already");
-        }
-    }
+async fn listen(socket: TcpListener, desk: Arc<Desk>) {
+    let attend = |transport, peer, arrival| attend(transport, peer, arrival, Arc::clone(&desk));
+    attend_to_arrivals(socket, PENDING_LIMIT, attend, |_| {
+        format!("{PENDING_LIMIT} others wait already")
+    })
+    .await;
 }
 
 /// Reads the hello of one connection and passes the connection on, or turns it away.

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::connection::{Connection, Opening, SenderReader, reader_of, say_hello};
 use super::options::ReceiveOptions;
 use crate::failure::describe;
-use crate::net::arrivals::{Arrival, Arrivals};
+use crate::net::arrivals::Arrival;
 use crate::net::farewell::farewell;
-use crate::net::listener::Listener;
-use crate::net::log_throttle::{LogLimit, LogThrottle, LogThrottleBy};
+use crate::net::listener::attend_to_arrivals;
+use crate::net::log_throttle::{LogLimit, LogThrottleBy};
 use crate::net::message_reader::ReadError;
 use crate::net::secure::HandshakeLimits;
 use crate::net::transport::Transport;
@@ -58,7 +58,7 @@ impl SenderListener {
         });
         Self {
             arrivals,
-            task: tokio::spawn(listen(Listener::new(socket), reception)),
+            task: tokio::spawn(listen(socket, reception)),
         }
     }
 
@@ -110,28 +110,13 @@ impl Reception {
     }
 }
 
-async fn listen(mut listener: Listener, reception: Arc<Reception>) {
-    let mut pending = JoinSet::new();
-    let arrivals = Arc::new(Arrivals::default());
-    let mut dropped = LogThrottle::default();
-    loop {
-        let (transport, peer) = tokio::select! {
-            Some(_) = pending.join_next() => continue,
-            accepted = listener.accept() => accepted,
-            times = dropped.ended() => {
-                info!("listener: drops nobody any more{times}");
-                continue;
-            }
-        };
-        if let Some(arrival) = arrivals.begin(peer.ip().into(), PENDING_LIMIT) {
-            pending.spawn(receive(transport, peer, arrival, Arc::clone(&reception)));
-        } else if let Some(times) = dropped.note(Instant::now()) {
-            let open = pending.len();
-            warn!(
-                "listener: dropped a connection{times}: {open} others have not said what they are"
-            );
-        }
-    }
+async fn listen(socket: TcpListener, reception: Arc<Reception>) {
+    let attend =
+        |transport, peer, arrival| receive(transport, peer, arrival, Arc::clone(&reception));
+    attend_to_arrivals(socket, PENDING_LIMIT, attend, |open| {
+        format!("{open} others have not said what they are")
+    })
+    .await;
 }
 
 /// Hands a connection over as soon as it is known to be a sender's, or turns it away.
