@@ -88,6 +88,15 @@ pub fn flags(secret: Option<&Secret>) -> String {
     }
 }
 
+/// Makes another code where the one before was used up. Returns whether there is a new one.
+pub fn replace_used(secret: Option<&Secret>) -> bool {
+    let is_used =
+        |secret: &&Secret| secret.is_code() && secret.usable_code().is_none() && !secret.is_dead();
+    let used = secret.filter(is_used);
+    used.inspect(|secret| secret.renew(Code::random()))
+        .is_some()
+}
+
 /// Makes another code whenever the one before is dead, and calls `invite`. It waits for ever where
 /// there is no code.
 pub async fn keep_code(secret: Option<&Secret>, invite: impl Fn()) -> Infallible {

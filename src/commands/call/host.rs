@@ -17,7 +17,6 @@ use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::call::{IncomingCall, Reception};
 use crate::net::discovery::{Announced, Announcement, Offers, What};
-use crate::net::secure::{Code, Secret};
 use crate::net::{DEFAULT_PORT, Peer, address};
 use crate::wire::Token;
 
@@ -89,8 +88,17 @@ impl Desk {
     ///
     /// # Errors
     /// The display is not there, or the other side was lost.
-    pub async fn run(mut self, options: &CallOptions, person: &mut Person) -> Outcome {
-        invite(options, self.bound);
+    pub async fn run(self, options: &CallOptions, person: &mut Person) -> Outcome {
+        let bound = self.bound;
+        let invite = || invite(options, bound);
+        invite();
+        tokio::select! {
+            ending = self.receive(options, person) => ending,
+            never = secrets::keep_code(options.secret.as_ref(), invite) => match never {},
+        }
+    }
+
+    async fn receive(mut self, options: &CallOptions, person: &mut Person) -> Outcome {
         let asks = ring::place(person, options.display);
         if options.answer == AnswerChoice::Ask && asks == Asks::Nowhere {
             info!(
@@ -125,27 +133,11 @@ fn invite(options: &CallOptions, bound: SocketAddr) {
     console::line(&invitation(command, command, bound, &flags));
 }
 
-/// Waits until the code can no longer be used; for ever where there is none.
-async fn code_over(secret: Option<&Secret>) {
-    match secret {
-        Some(secret) => secret.code_over().await,
-        None => std::future::pending().await,
+/// Nobody has taken a call. If a code was used up for it, there has to be another one.
+fn wait_on(options: &CallOptions, bound: SocketAddr) {
+    if secrets::replace_used(options.secret.as_ref()) {
+        invite(options, bound);
     }
-}
-
-/// Makes another code where the one before was used up by a call that nobody took, or is dead.
-fn renew(options: &CallOptions, bound: SocketAddr) {
-    let Some(secret) = &options.secret else {
-        return;
-    };
-    if !options.has_code || secret.usable_code().is_some() {
-        return;
-    }
-    if secret.is_dead() {
-        info!("call: three wrong codes were tried, so the code is good no more");
-    }
-    secret.renew(Code::random());
-    invite(options, bound);
 }
 
 /// The first call that is answered; `None` where the person ends the program before it.
@@ -165,7 +157,7 @@ async fn answered(
                 }
                 match ring::begin(call, options, person)? {
                     Begun::Answered(call) => return Ok(Some(call)),
-                    Begun::Over => renew(options, bound),
+                    Begun::Over => wait_on(options, bound),
                     Begun::Rings(rings) => ring = Some(rings),
                 }
             }
@@ -182,22 +174,16 @@ async fn answered(
                     (Some(ring), Some(false)) => {
                         ring.decline();
                         person.stage().close();
-                        renew(options, bound);
-                        }
+                        wait_on(options, bound);
+                    }
                     (before, _) => ring = before,
                 },
             },
-            () = code_over(options.secret.as_ref()) => {
-                // One that is used up is needed again only where nobody takes the call.
-                if options.secret.as_ref().is_some_and(Secret::is_dead) {
-                    renew(options, bound);
-                }
-            }
             end = or_never(ring.as_mut().map(Ring::ends)) => {
                 if let Some(ring) = ring.take() {
                     ring.over(end);
                     person.stage().close();
-                    renew(options, bound);
+                    wait_on(options, bound);
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::{AnswerChoice, CallArgs, Display};
 use crate::commands::file_watch::FileWatch;
 use crate::commands::host_name::host_name;
+use crate::commands::recv;
 use crate::commands::secrets::{self, CodeOf};
 use crate::commands::settings;
 use crate::commands::stats_writer::StatsWriter;
@@ -51,8 +52,6 @@ pub struct CallOptions {
     pub decodes: Vec<String>,
     /// The key or code that all parties have.
     pub secret: Option<Secret>,
-    /// Whether it is a code.
-    pub has_code: bool,
     source: SourceChoice,
 }
 
@@ -81,7 +80,7 @@ impl CallOptions {
     /// There is no such pipeline, it does not take these values, there is no display, or a file
     /// cannot be used.
     pub fn new(args: CallArgs) -> Outcome<Self> {
-        let shown = super::super::recv::file(None, args.display)?;
+        let shown = recv::file(None, args.display)?;
         let values = settings::values(args.pipeline.settings);
         let named = args.pipeline.pipeline;
         let encodes = CODECS.into_iter().filter(|codec| encoder::encodes(codec));
@@ -108,7 +107,6 @@ impl CallOptions {
             (None, false) => CodeOf::Here(Uses::Once),
         };
         let options = Self {
-            has_code: args.code.is_some(),
             secret: secrets::secret(&args.key, args.code, code_of)?,
             target: args.target.map(|mut target| {
                 target.port = target.port.or(args.port);
@@ -141,7 +139,8 @@ impl CallOptions {
     /// which code, wants to be called.
     pub fn may_look(&self) -> bool {
         let is_alone = self.bind.is_some_and(|address| address.is_loopback());
-        !self.is_room && !is_alone && !self.has_code && self.answer == AnswerChoice::Ask
+        let has_code = self.secret.as_ref().is_some_and(Secret::is_code);
+        !self.is_room && !is_alone && !has_code && self.answer == AnswerChoice::Ask
     }
 
     /// The options of connections as a receiver, for the call with this ticket.

@@ -67,6 +67,11 @@ impl Secret {
         }))
     }
 
+    /// Whether it is a code.
+    pub fn is_code(&self) -> bool {
+        matches!(&*self.0.state.lock(), State::Code { .. })
+    }
+
     /// The code, if there is one that can be used.
     pub fn usable_code(&self) -> Option<Code> {
         match &*self.0.state.lock() {
