@@ -90,9 +90,8 @@ async fn settle(
     loop {
         if let Some(called) = called {
             for call in std::mem::take(&mut waiting) {
-                match glare(call, called, ticket) {
-                    Some(call) => return Ok(Settled::Theirs(Box::new(call))),
-                    None => continue,
+                if let Some(call) = glare(call, called, ticket) {
+                    return Ok(Settled::Theirs(Box::new(call)));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A call while it goes on: the parties, oneself, the keys, and the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::options::CallOptions;
 use super::own_side::OwnSide;
 use super::party::{Party, PartyEnd, PartyOptions, handed};
-use super::person::{Act, Person};
+use super::person::{Act, NATURAL, Person};
 use super::ring::{self, Begun, Ring};
 use crate::commands::or_never::or_never;
 use crate::commands::recv::connector::Connector;
@@ -25,7 +25,7 @@ use crate::net::call::dial::Answered;
 use crate::net::call::{IncomingCall, Reception};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::sender::dial;
-use crate::net::{BitRate, Hub, Peer};
+use crate::net::{BitRate, Connection, Hub, Peer};
 use crate::wire::control::PARTICIPANTS_LIMIT;
 use crate::wire::{Bye, ByeCode, CallTicket, Participant, Participants, Token};
 
@@ -38,8 +38,7 @@ const GIVE_UP_IN_ROOM: Duration = Duration::from_secs(30);
 const CLOSING: Duration = Duration::from_secs(3);
 /// How long it is measured what the host of a room sends.
 const MEASURED: Duration = Duration::from_secs(4);
-/// The first size of the window, for two and for a room.
-const NATURAL: (u32, u32) = (640, 480);
+/// The first size of the window of a room.
 const NATURAL_OF_ROOM: (u32, u32) = (1280, 960);
 
 /// A call that goes on.
@@ -48,9 +47,8 @@ pub struct Conversation<'o> {
     stage: Stage,
     own: OwnSide,
     role: Role,
-    parties: BTreeMap<Token, Party>,
-    /// In the order in which they came.
-    order: Vec<Token>,
+    /// The others, in the order in which they came.
+    parties: Vec<(Token, Party)>,
     tasks: JoinSet<PartyEnd>,
     tell_participants: UnboundedSender<Participants>,
     participants: UnboundedReceiver<Participants>,
@@ -150,17 +148,11 @@ impl<'o> Conversation<'o> {
         };
         let play = options.receiving(ticket);
         let connector = Connector::dial(peer.clone(), &play);
-        let party = Party::spawn(
-            PartyOptions {
-                participants: Some(this.tell_participants.clone()),
-                ..this.party_options(theirs.party, &name, play)
-            },
-            options,
-            &this.stage,
-            Some(connection),
-            connector,
-            &mut this.tasks,
-        );
+        let host = PartyOptions {
+            participants: Some(this.tell_participants.clone()),
+            ..this.party_options(theirs.party, &name, play)
+        };
+        let party = this.spawn(host, Some(connection), connector);
         this.enter(theirs.party, party);
         let (peer, service) = (peer.clone(), Arc::clone(this.own.service()));
         tokio::spawn(async move {
@@ -207,8 +199,7 @@ impl<'o> Conversation<'o> {
             stage,
             own,
             role,
-            parties: BTreeMap::new(),
-            order: Vec::new(),
+            parties: Vec::new(),
             tasks: JoinSet::new(),
             tell_participants,
             participants,
@@ -311,7 +302,7 @@ impl<'o> Conversation<'o> {
             ring::turn_away(call, bye);
             return Ok(());
         }
-        if self.parties.contains_key(&call.ticket().party) {
+        if self.is_here(call.ticket().party) {
             ring::turn_away(call, Bye::new(ByeCode::Busy, "you are there already"));
             return Ok(());
         }
@@ -338,17 +329,11 @@ impl<'o> Conversation<'o> {
         }
         let (hand, connector) = handed();
         let play = self.options.receiving(self.options.ticket(ticket.id));
-        let mut party = Party::spawn(
-            PartyOptions {
-                forward,
-                ..self.party_options(ticket.party, &name, play.clone())
-            },
-            self.options,
-            &self.stage,
-            None,
-            connector,
-            &mut self.tasks,
-        );
+        let caller = PartyOptions {
+            forward,
+            ..self.party_options(ticket.party, &name, play.clone())
+        };
+        let mut party = self.spawn(caller, None, connector);
         party.attend(accepted, more, hand, play, self.own.service());
         self.enter(ticket.party, party);
     }
@@ -368,6 +353,27 @@ impl<'o> Conversation<'o> {
         }
     }
 
+    fn spawn(
+        &mut self,
+        party: PartyOptions,
+        connection: Option<Connection>,
+        connector: Connector,
+    ) -> Party {
+        let (options, stage) = (self.options, &self.stage);
+        Party::spawn(
+            party,
+            options,
+            stage,
+            connection,
+            connector,
+            &mut self.tasks,
+        )
+    }
+
+    fn is_here(&self, party: Token) -> bool {
+        self.parties.iter().any(|(token, _)| *token == party)
+    }
+
     /// A party is on the canvas from now on.
     fn enter(&mut self, token: Token, party: Party) {
         info!("call: {} is here", party.name);
@@ -377,8 +383,7 @@ impl<'o> Conversation<'o> {
         } else {
             self.stage.set_title("vidchat call: a room");
         }
-        self.parties.insert(token, party);
-        self.order.push(token);
+        self.parties.push((token, party));
         // Oneself comes last.
         self.own.seat().stay_last();
         self.tell();
@@ -416,8 +421,8 @@ impl<'o> Conversation<'o> {
 
     /// Takes a party off the canvas.
     fn leave(&mut self, token: Token) -> Option<Party> {
-        let party = self.parties.remove(&token)?;
-        self.order.retain(|other| *other != token);
+        let place = self.parties.iter().position(|(other, _)| *other == token)?;
+        let (_, party) = self.parties.remove(place);
         let directory = self.own.service().directory();
         directory.remove(&token.to_string());
         self.tell();
@@ -429,13 +434,13 @@ impl<'o> Conversation<'o> {
         if !matches!(self.role, Role::Host) {
             return;
         }
-        let named = |party: &Token| {
-            let name = self.parties.get(party)?.name.clone();
-            let party = *party;
-            Some(Participant { party, name })
-        };
+        let parties = self.parties.iter();
+        let named = parties.map(|(token, party)| Participant {
+            party: *token,
+            name: party.name.clone(),
+        });
         self.own.hub().set_participants(Participants {
-            participants: self.order.iter().filter_map(named).collect(),
+            participants: named.collect(),
         });
         self.upstream = (self.parties.len() > 1).then(|| Upstream {
             began: Instant::now(),
@@ -477,15 +482,16 @@ impl<'o> Conversation<'o> {
         let (peer, host) = (line.peer.clone(), line.host);
         let ticket = line.ticket.clone();
         let is_there = |token: &Token| participants.iter().any(|p| p.party == *token);
-        let gone: Vec<Token> = self.order.clone();
-        for token in gone.into_iter().filter(|t| *t != host && !is_there(t)) {
+        let parties = self.parties.iter().map(|(token, _)| *token);
+        let gone: Vec<Token> = parties.filter(|t| *t != host && !is_there(t)).collect();
+        for token in gone {
             if let Some(party) = self.leave(token) {
                 info!("call: {} has left", party.name);
             }
         }
         for Participant { party, name } in participants {
             let is_known = *party == self.options.party || *party == host;
-            if is_known || self.parties.contains_key(party) {
+            if is_known || self.is_here(*party) {
                 continue;
             }
             let play = ReceiveOptions {
@@ -493,14 +499,7 @@ impl<'o> Conversation<'o> {
                 ..self.options.receiving(ticket.clone())
             };
             let connector = Connector::dial(peer.clone(), &play);
-            let spawned = Party::spawn(
-                self.party_options(*party, name, play),
-                self.options,
-                &self.stage,
-                None,
-                connector,
-                &mut self.tasks,
-            );
+            let spawned = self.spawn(self.party_options(*party, name, play), None, connector);
             self.enter(*party, spawned);
         }
     }

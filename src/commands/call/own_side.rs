@@ -12,7 +12,7 @@ use crate::commands::local_viewer::{LocalViewer, LocalViewerOptions};
 use crate::commands::send::broadcast::Broadcast;
 use crate::commands::send::camera_switch::CameraSwitch;
 use crate::commands::send::{PickleContent, SendOptions};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::media::display::canvas::Seat;
 use crate::media::display::stage::{Place, Stage};
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
@@ -159,7 +159,7 @@ impl OwnSide {
         loop {
             tokio::select! {
                 ended = &mut self.sending => return ended.unwrap_or_else(|e| {
-                    Err(crate::failure::Failure::lost("cannot send").cause(e))
+                    Err(Failure::lost("cannot send").cause(e))
                 }),
                 Some(event) = self.viewed.recv() => if let PlayerEvent::Failed(failure) = event {
                     warn!("self-view: closed: {}", failure.summary());

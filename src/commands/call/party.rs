@@ -39,7 +39,7 @@ pub struct PartyOptions {
 pub struct Party {
     pub name: String,
     /// The hub that its frames are passed on with, at the host of a room.
-    pub forward: Option<Arc<Hub>>,
+    forward: Option<Arc<Hub>>,
     _seat: Arc<Seat>,
     _quit: oneshot::Sender<()>,
     line: Option<JoinHandle<()>>,

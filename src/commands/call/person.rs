@@ -15,6 +15,9 @@ const KEYS: [(&str, &str); 3] = [
     ("c", "camera off, and on"),
 ];
 
+/// The first size of the window.
+pub const NATURAL: (u32, u32) = (640, 480);
+
 /// The person at this machine, and the stage that they look at.
 pub struct Person {
     quit: Quit,

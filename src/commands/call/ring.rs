@@ -6,7 +6,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tracing::info;
 
 use super::options::CallOptions;
-use super::person::Person;
+use super::person::{NATURAL, Person};
 use crate::cli::{AnswerChoice, Display};
 use crate::console;
 use crate::failure::Outcome;
@@ -20,8 +20,6 @@ const RING_TIME: Duration = Duration::from_secs(30);
 /// How often the bell rings, and how many times.
 const BELL: Duration = Duration::from_secs(3);
 const BELLS: u32 = 5;
-/// The first size of a window that asks.
-const NATURAL: (u32, u32) = (640, 480);
 
 /// Where the person can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
