@@ -200,6 +200,18 @@ pub struct KeyArgs {
     pub key_file: Option<PathBuf>,
 }
 
+/// The flags that say which camera, and how often.
+#[derive(Debug, Args)]
+pub struct CameraArgs {
+    /// Frames a second, at the most [default: 30].
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true,
+          value_parser = number(&limits::FPS))]
+    pub fps: Option<u32>,
+    /// Which camera: its device, its number or a part of its name.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+}
+
 /// The flags for statistics, for other programs.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
@@ -227,13 +239,8 @@ pub struct SendArgs {
     #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
           value_parser = number(&limits::WIDTH))]
     pub width: Option<u32>,
-    /// Frames a second, at the most [default: 30].
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true,
-          value_parser = number(&limits::FPS))]
-    pub fps: Option<u32>,
-    /// Which camera: its device, its number or a part of its name.
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    #[command(flatten)]
+    pub camera: CameraArgs,
     /// Connect to a receiver that runs vidchat recv --listen, instead of listening here.
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["bind", "port", "max_viewers", "name", "no_announce"])]
     pub to: Option<Target>,
@@ -430,13 +437,8 @@ pub struct CallArgs {
     #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
           value_parser = number(&limits::WIDTH))]
     pub width: Option<u32>,
-    /// Frames a second, at the most [default: 30].
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true,
-          value_parser = number(&limits::FPS))]
-    pub fps: Option<u32>,
-    /// Which camera: its device, its number or a part of its name.
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    #[command(flatten)]
+    pub camera: CameraArgs,
     /// Change over to the pipeline file when it is saved.
     #[arg(long, requires = "pipeline")]
     pub watch: bool,

@@ -1,5 +1,6 @@
 //! The flags that fill placeholders, as their values.
 
+use crate::cli::CameraArgs;
 use crate::failure::{Failure, Outcome};
 use crate::media::Values;
 
@@ -12,15 +13,22 @@ pub(super) fn values(settings: Vec<(String, String)>) -> Values {
     values
 }
 
-/// The same with those of the flags `--NAME VALUE`, which are short for `--set NAME=VALUE`.
+/// The same with those of the flags `--NAME VALUE` of a source, which are short for
+/// `--set NAME=VALUE`.
 ///
 /// # Errors
 /// Two flags contradict each other.
-pub(super) fn with_short<const N: usize>(
-    mut values: Values,
-    short: [(&str, Option<String>); N],
+pub(super) fn of_source(
+    settings: Vec<(String, String)>,
+    width: Option<u32>,
+    camera: CameraArgs,
 ) -> Outcome<Values> {
-    for (name, value) in short {
+    let mut values = values(settings);
+    for (name, value) in [
+        ("width", width.map(|width| width.to_string())),
+        ("fps", camera.fps.map(|fps| fps.to_string())),
+        ("device", camera.device),
+    ] {
         let Some(value) = value else { continue };
         if let Some(other) = values.get(name)
             && *other != value

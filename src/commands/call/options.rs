@@ -81,7 +81,6 @@ impl CallOptions {
     /// cannot be used.
     pub fn new(args: CallArgs) -> Outcome<Self> {
         let shown = recv::file(None, args.display)?;
-        let values = settings::values(args.pipeline.settings);
         let named = args.pipeline.pipeline;
         let encodes = CODECS.into_iter().filter(|codec| encoder::encodes(codec));
         let source = SourceChoice {
@@ -90,14 +89,7 @@ impl CallOptions {
                 None => encodes.collect(),
             },
             named,
-            values: settings::with_short(
-                values,
-                [
-                    ("width", args.width.map(|width| width.to_string())),
-                    ("fps", args.fps.map(|fps| fps.to_string())),
-                    ("device", args.device),
-                ],
-            )?,
+            values: settings::of_source(args.pipeline.settings, args.width, args.camera)?,
             watch: args.watch,
         };
         let party = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;

@@ -61,14 +61,7 @@ impl SendOptions {
         secrets::check_dialect(secret.as_ref(), args.wire)?;
         let pipeline = args.pipeline.pipeline.as_deref().unwrap_or("camera");
         let file = catalog::find(Direction::Send, pipeline)?;
-        let values = settings::with_short(
-            settings::values(args.pipeline.settings),
-            [
-                ("width", args.width.map(|width| width.to_string())),
-                ("fps", args.fps.map(|fps| fps.to_string())),
-                ("device", args.device),
-            ],
-        )?;
+        let values = settings::of_source(args.pipeline.settings, args.width, args.camera)?;
         values.check(&file)?;
         let watch = args.watch.then(|| FileWatch::open(&file)).transpose()?;
         let max_latency = args.max_latency.unwrap_or(Duration::MAX);
