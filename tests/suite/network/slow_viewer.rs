@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 
 use serde_json::Value;
@@ -9,20 +10,20 @@ use serde_json::Value;
 use crate::support::slow_link::Link;
 use crate::support::{Running, Sender, vidchat};
 
+/// `vidchat send` at the sender's end of a link.
+fn send() -> Command {
+    let mut send = vidchat();
+    send.args(["send", "--no-announce", "--port", "0"]);
+    send.args(["--bind", Link::SENDER]);
+    send
+}
+
 #[test]
 fn a_viewer_on_a_thin_link_is_told_of_once_with_the_remedy() {
     let Some(link) = Link::start("5mbit", "latency 50ms") else {
         return;
     };
-    let mut send = vidchat();
-    send.args([
-        "send",
-        "--no-announce",
-        "--bind",
-        Link::SENDER,
-        "--port",
-        "0",
-    ]);
+    let mut send = send();
     send.args(["--pipeline", "test", "--no-preview"]);
     let mut sender = Sender::start_as(&mut link.sender_command(&send));
     let mut recv = vidchat();
@@ -57,15 +58,7 @@ fn a_silent_stranger_on_the_same_link_leaves_a_viewer_its_bit_rate() {
     let Some(link) = Link::start("20mbit", "latency 50ms") else {
         return;
     };
-    let mut send = vidchat();
-    send.args([
-        "send",
-        "--no-announce",
-        "--bind",
-        Link::SENDER,
-        "--port",
-        "0",
-    ]);
+    let mut send = send();
     send.args(["--pipeline", "test-h264", "--width", "640"]);
     send.args(["--set", "bitrate=1500", "--no-preview"]);
     let mut sender = Sender::start_as(&mut link.sender_command(&send));
