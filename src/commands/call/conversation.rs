@@ -58,7 +58,7 @@ pub struct Conversation<'o> {
     upstream: Option<Upstream>,
 }
 
-/// What the host of a room sends, measured for a while.
+/// The stream of the host of a room upwards, measured for a while.
 struct Upstream {
     began: Instant,
     /// The bytes that each connection had been sent by then.
