@@ -1,7 +1,7 @@
 //! A connection for the code that reads and writes messages: a byte stream in each direction.
 //!
-//! Plain TCP is one kind, and an encrypted channel over TCP another. Both halves are enums and not trait objects, so a write costs no
-//! more than its system call.
+//! Plain TCP is one kind, and an encrypted channel over TCP another. Both halves are enums and not
+//! trait objects, so a write costs no more than its system call.
 //!
 //! A newer frame may replace a frame until the first byte of that has left. So
 //! [`TransportWriter::try_write`] takes the parts of a message now or not at all. A kind that
@@ -10,6 +10,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
@@ -18,10 +19,11 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::secure::{
-    HandshakeLimits, Refused, SealedReader, SealedStream, SealedWriter, Secret, Unsafe, admit,
-    prove,
+    HandshakeLimits, MediaKeys, Refused, SealedReader, SealedStream, SealedWriter, Secret, Unsafe,
+    admit, prove,
 };
 use super::socket;
+use crate::frame::Frame;
 
 /// A connection, before anything was read or written.
 #[derive(Debug)]
@@ -179,6 +181,37 @@ impl TransportWriter {
             Self::Sealed(half) => half.try_write(parts),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.try_write(parts),
+        }
+    }
+
+    /// Writes as much of a frame, with its head and what comes after it, as there is room for now. An
+    /// encrypted connection may seal it together with those of other viewers, unless it is
+    /// `paced`: such a frame is sealed in small parts. Returns the number of bytes written.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is no room and nothing was written, or the connection failed.
+    pub fn try_write_frame(
+        &mut self,
+        head: &[u8],
+        frame: &Frame,
+        tail: &[u8],
+        is_paced: bool,
+    ) -> io::Result<usize> {
+        if let Self::Sealed(half) = self
+            && tail.is_empty()
+            && !is_paced
+        {
+            return half.try_write_frame(head, frame);
+        }
+        let parts = [head, &frame.data, tail].map(IoSlice::new);
+        // An empty part would cost a little in every call.
+        self.try_write(&parts[..if tail.is_empty() { 2 } else { 3 }])
+    }
+
+    /// Has the frames of an encrypted connection sealed once for all viewers that have these keys.
+    pub fn share(&mut self, keys: impl FnOnce() -> Arc<MediaKeys>) {
+        if let Self::Sealed(half) = self {
+            half.share(keys());
         }
     }
 

@@ -97,8 +97,8 @@ async fn between(
 fn understand(dialled: &mut Channel, accepted: &mut Channel) -> bool {
     let fits = |from: &mut Channel, to: &mut Channel| {
         let (mut sealed, mut plain) = ([0; 5 + TAG_BYTES], [0; 5 + TAG_BYTES]);
-        from.sending.seal(b"hello", &mut sealed).unwrap();
-        to.receiving.open(&sealed, &mut plain) == Ok(5) && plain.starts_with(b"hello")
+        from.sending.seal(&[], b"hello", &mut sealed).unwrap();
+        to.receiving.open(&[], &sealed, &mut plain) == Ok(5) && plain.starts_with(b"hello")
     };
     fits(dialled, accepted) && fits(accepted, dialled)
 }
@@ -333,12 +333,12 @@ async fn a_recorded_connection_cannot_be_repeated() {
         between((&key, &key), Suite::AesGcm, unchanged, unchanged).await;
     let (mut dialled, mut accepted) = (dialled.unwrap(), accepted.unwrap());
     let (mut record, mut plain) = ([0; 5 + TAG_BYTES], [0; 5 + TAG_BYTES]);
-    dialled.sending.seal(b"hello", &mut record).unwrap();
-    assert_eq!(accepted.receiving.open(&record, &mut plain), Ok(5));
+    dialled.sending.seal(&[], b"hello", &mut record).unwrap();
+    assert_eq!(accepted.receiving.open(&[], &record, &mut plain), Ok(5));
     let (again, answer) = replay(&said, &key).await;
     assert_eq!(answer.len(), 48);
     let mut again = again.unwrap();
-    assert!(again.receiving.open(&record, &mut plain).is_err());
+    assert!(again.receiving.open(&[], &record, &mut plain).is_err());
 
     let (dials, waits) = same_code(Uses::Many);
     let (.., said, _) = between((&dials, &waits), Suite::AesGcm, unchanged, unchanged).await;

@@ -12,6 +12,7 @@ mod handshake_tests;
 pub mod key;
 mod key_file;
 mod limits;
+mod media_key;
 mod noise;
 mod passphrase;
 mod psk;
@@ -20,6 +21,8 @@ mod sealed;
 #[cfg(test)]
 mod sealed_tests;
 mod secret;
+#[cfg(test)]
+mod shared_tests;
 // Its clock is there on Linux for the tests.
 #[cfg(all(test, target_os = "linux"))]
 mod speed_tests;
@@ -31,6 +34,7 @@ pub use guesses::Uses;
 pub use key::{Key, KeyText};
 pub use key_file::{read_key_file, write_key_file};
 pub use limits::{HANDSHAKE_LIMIT, HandshakeLimits};
+pub use media_key::{MediaKeys, MediaMember};
 pub use noise::Suite;
 pub use sealed::{SealedReader, SealedStream, SealedWriter};
 pub use secret::Secret;

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use ring::aead::{AES_256_GCM, Algorithm, CHACHA20_POLY1305};
 use snow::params::{CipherChoice, NoiseParams};
 use snow::resolvers::{CryptoResolver, RingResolver};
 use snow::types::Cipher;
@@ -49,6 +50,14 @@ impl Suite {
             Self::ChaChaPoly => "Noise_NNpsk0_25519_ChaChaPoly_SHA256",
         };
         name.parse().expect("a name of the Noise specification")
+    }
+
+    /// The cipher, as `ring` has it.
+    pub(super) fn algorithm(self) -> &'static Algorithm {
+        match self {
+            Self::AesGcm => &AES_256_GCM,
+            Self::ChaChaPoly => &CHACHA20_POLY1305,
+        }
     }
 
     fn cipher(self, key: &[u8; 32]) -> Box<dyn Cipher> {
@@ -137,6 +146,7 @@ impl Handshake {
         let (first, second) = self.state.dangerously_get_raw_split();
         let (first, second) = (Zeroizing::new(first), Zeroizing::new(second));
         let half = |key: &[u8; 32]| Half {
+            suite: self.suite,
             cipher: self.suite.cipher(key),
             count: 0,
         };
@@ -155,6 +165,7 @@ impl Handshake {
 
 /// The cipher of one direction, with the number of the next record: Noise's `CipherState`.
 pub(super) struct Half {
+    suite: Suite,
     cipher: Box<dyn Cipher>,
     count: u64,
 }
@@ -170,13 +181,19 @@ impl fmt::Debug for Half {
 pub(super) struct Unreadable;
 
 impl Half {
-    /// Seals `plain` into `out`, which is longer by [`TAG_BYTES`].
+    /// The suite of the cipher.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Seals `plain` into `out`, which is longer by [`TAG_BYTES`]. The other side opens it with the same
+    /// `kind`.
     ///
     /// # Errors
     /// All numbers are used up, which takes longer than any connection lasts.
-    pub fn seal(&mut self, plain: &[u8], out: &mut [u8]) -> Result<(), Unreadable> {
+    pub fn seal(&mut self, kind: &[u8], plain: &[u8], out: &mut [u8]) -> Result<(), Unreadable> {
         let count = self.next()?;
-        self.cipher.encrypt(count, &[], plain, out);
+        self.cipher.encrypt(count, kind, plain, out);
         self.count += 1;
         Ok(())
     }
@@ -185,9 +202,14 @@ impl Half {
     ///
     /// # Errors
     /// It is not the next record that the peer has sealed.
-    pub fn open(&mut self, sealed: &[u8], out: &mut [u8]) -> Result<usize, Unreadable> {
+    pub fn open(
+        &mut self,
+        kind: &[u8],
+        sealed: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Unreadable> {
         let count = self.next()?;
-        let opened = self.cipher.decrypt(count, &[], sealed, out);
+        let opened = self.cipher.decrypt(count, kind, sealed, out);
         let length = opened.map_err(|_| Unreadable)?;
         self.count += 1;
         Ok(length)
@@ -241,14 +263,14 @@ mod tests {
                     theirs.rekey_outgoing();
                 }
                 let message = [number; 100];
-                sending.seal(&message, &mut sealed).unwrap();
+                sending.seal(&[], &message, &mut sealed).unwrap();
                 assert_eq!(theirs.read_message(&sealed, &mut plain), Ok(100));
                 assert_eq!(plain[..100], message);
                 assert_eq!(
                     theirs.write_message(&message, &mut sealed),
                     Ok(sealed.len())
                 );
-                assert_eq!(receiving.open(&sealed, &mut plain), Ok(100));
+                assert_eq!(receiving.open(&[], &sealed, &mut plain), Ok(100));
                 assert_eq!(plain[..100], message);
             }
         }
@@ -266,12 +288,13 @@ mod tests {
     #[test]
     fn no_number_is_used_twice() {
         let mut half = Half {
+            suite: Suite::AesGcm,
             cipher: Suite::AesGcm.cipher(&[7; 32]),
             count: u64::MAX - 1,
         };
         let mut sealed = [0; 1 + TAG_BYTES];
-        assert_eq!(half.seal(b"a", &mut sealed), Ok(()));
-        assert_eq!(half.seal(b"a", &mut sealed), Err(Unreadable));
-        assert_eq!(half.open(&sealed, &mut [0; 32]), Err(Unreadable));
+        assert_eq!(half.seal(&[], b"a", &mut sealed), Ok(()));
+        assert_eq!(half.seal(&[], b"a", &mut sealed), Err(Unreadable));
+        assert_eq!(half.open(&[], &sealed, &mut [0; 32]), Err(Unreadable));
     }
 }

@@ -3,10 +3,19 @@
 //!
 //! An empty record says that the next one has a new key. The side that seals decides when, by volume and
 //! time, so both take it at the same place.
+//!
+//! The first bit of the length marks a record before a frame that is sealed with the media key. It has
+//! plain bytes of the stream too, and the parts of the frame follow it.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::noise::{Half, TAG_BYTES, Unreadable};
+use zeroize::Zeroizing;
+
+use super::media_key::{
+    HASH_LENGTH, Hash, KEY_LENGTH, MOST_PARTS, MediaKey, PART_LIMIT, SharedFrame,
+};
+use super::noise::{Half, Suite, TAG_BYTES, Unreadable};
 
 /// Bytes of the length before a Noise message.
 pub(super) const LENGTH_BYTES: usize = 2;
@@ -14,11 +23,21 @@ pub(super) const LENGTH_BYTES: usize = 2;
 /// all of it, and an unsent record takes memory: so records are far shorter than Noise allows.
 pub(super) const PLAIN_LIMIT: usize = 16 * 1024;
 /// The most bytes of a record that the other side has sealed.
-pub(super) const RECORD_LIMIT: usize = LENGTH_BYTES + u16::MAX as usize;
+pub(super) const RECORD_LIMIT: usize = LENGTH_BYTES + (SHARED - 1) as usize;
+/// The bit in the length of a record before a shared frame.
+const SHARED: u16 = 1 << 15;
+/// What is verified with such a record beside its bytes, so that the bit cannot be altered.
+const SHARED_KIND: &[u8] = b"shared";
 /// A key seals at most about this many bytes.
-const KEY_BYTES: u64 = 1 << 30;
+pub(super) const KEY_BYTES: u64 = 1 << 30;
 /// A key that is older than this seals no more.
-const KEY_AGE: Duration = Duration::from_secs(600);
+pub(super) const KEY_AGE: Duration = Duration::from_secs(600);
+/// The most plain bytes of the stream in a record before a shared frame.
+pub(super) const SHARED_HEAD_LIMIT: usize = 1024;
+const _: () = assert!(
+    1 + KEY_LENGTH + 4 + 8 + MOST_PARTS * HASH_LENGTH + SHARED_HEAD_LIMIT <= PLAIN_LIMIT,
+    "a record has room for all of it"
+);
 
 /// Seals what one side sends.
 #[derive(Debug)]
@@ -40,6 +59,11 @@ impl Sealer {
         }
     }
 
+    /// The suite.
+    pub fn suite(&self) -> Suite {
+        self.half.suite()
+    }
+
     /// Adds `plain`, of 1 to [`PLAIN_LIMIT`] bytes, to `out` as a record. The record of a new key comes
     /// before it where one is due.
     ///
@@ -52,23 +76,101 @@ impl Sealer {
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         debug_assert!(!plain.is_empty() && plain.len() <= PLAIN_LIMIT);
+        self.count(plain.len(), now, out)?;
+        self.add(false, plain, out)
+    }
+
+    /// Adds the record before a frame that is sealed with the media key. `head` are the bytes of the
+    /// stream before the frame, at most [`SHARED_HEAD_LIMIT`]. The sealed frame has to follow. The key
+    /// goes with it where the other side does not know it yet.
+    ///
+    /// # Errors
+    /// No number is left for it.
+    pub fn seal_shared(
+        &mut self,
+        head: &[u8],
+        frame: &SharedFrame,
+        is_key_known: bool,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unreadable> {
+        debug_assert!(head.len() <= SHARED_HEAD_LIMIT);
+        let mut plain = Zeroizing::new(Vec::with_capacity(PLAIN_SHARED));
+        plain.push(u8::from(!is_key_known));
+        if !is_key_known {
+            plain.extend_from_slice(frame.key.bytes());
+        }
+        // The limit of parts keeps the length within its four bytes.
+        plain.extend_from_slice(&(frame.length as u32).to_be_bytes());
+        plain.extend_from_slice(&frame.nonce.to_be_bytes());
+        for hash in &frame.hashes {
+            plain.extend_from_slice(hash);
+        }
+        plain.extend_from_slice(head);
+        self.count(plain.len(), now, out)?;
+        self.add(true, &plain, out)
+    }
+
+    /// Counts bytes that are sealed next. The record of a new key comes before them where one is due.
+    fn count(&mut self, bytes: usize, now: Instant, out: &mut Vec<u8>) -> Result<(), Unreadable> {
         if self.bytes >= KEY_BYTES || now.saturating_duration_since(self.since) >= KEY_AGE {
-            self.add(&[], out)?;
+            self.add(false, &[], out)?;
             self.half.rekey();
             (self.bytes, self.since) = (0, now);
         }
-        self.bytes += plain.len() as u64;
-        self.add(plain, out)
+        self.bytes += bytes as u64;
+        Ok(())
     }
 
-    fn add(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
+    fn add(&mut self, is_shared: bool, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
         let length = plain.len() + TAG_BYTES;
-        // The limit of plain bytes keeps the length within its two bytes.
-        out.extend((length as u16).to_be_bytes());
+        // The limit of plain bytes keeps the length within its bits.
+        let marked = length as u16 | if is_shared { SHARED } else { 0 };
+        out.extend(marked.to_be_bytes());
         let at = out.len();
         out.resize(at + length, 0);
-        self.half.seal(plain, &mut out[at..])
+        self.half.seal(kind(is_shared), plain, &mut out[at..])
     }
+}
+
+/// Usual plain bytes of a record before a shared frame: a key, one hash and the head of a frame.
+const PLAIN_SHARED: usize = 128;
+
+fn kind(is_shared: bool) -> &'static [u8] {
+    if is_shared { SHARED_KIND } else { &[] }
+}
+
+/// The parts of a frame that follow a record.
+#[derive(Debug)]
+pub(super) struct SharedParts {
+    /// Bytes of the frame that were not opened yet.
+    left: usize,
+    nonce: u64,
+    /// The hashes of the parts that are left, the last part first.
+    hashes: Vec<Hash>,
+}
+
+impl SharedParts {
+    /// The length of the next part as it is sealed.
+    pub fn next_length(&self) -> usize {
+        self.left.min(PART_LIMIT) + TAG_BYTES
+    }
+
+    /// Whether all parts were opened.
+    pub fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// What an opened record was.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// Plain bytes of the stream, so many.
+    Plain(usize),
+    /// A new key.
+    NewKey,
+    /// Plain bytes of the stream in this place, and then the parts of a frame.
+    Shared(Range<usize>, SharedParts),
 }
 
 /// Opens what the other side has sealed.
@@ -79,6 +181,8 @@ pub(super) struct Opener {
     is_fresh: bool,
     /// Nothing is opened after a failure.
     is_broken: bool,
+    /// The last media key that the other side gave.
+    media_key: Option<MediaKey>,
 }
 
 impl Opener {
@@ -88,48 +192,118 @@ impl Opener {
             half,
             is_fresh: false,
             is_broken: false,
+            media_key: None,
         }
     }
 
     /// The length of the first record of `bytes`, with its own two bytes; `None` before these are there.
     pub fn length(bytes: &[u8]) -> Option<usize> {
         let length = bytes.first_chunk::<LENGTH_BYTES>()?;
-        Some(LENGTH_BYTES + usize::from(u16::from_be_bytes(*length)))
+        Some(LENGTH_BYTES + usize::from(u16::from_be_bytes(*length) & !SHARED))
     }
 
-    /// Opens a whole record into `out`, which is as long at least. Returns the length of the plain bytes,
-    /// which is 0 for a new key.
+    /// Whether the parts of a frame follow this record, as far as can be told before it is opened.
+    pub fn is_shared(record: &[u8]) -> bool {
+        let length = record.first_chunk::<LENGTH_BYTES>();
+        length.is_some_and(|length| u16::from_be_bytes(*length) & SHARED != 0)
+    }
+
+    /// Opens a whole record into `out`, which is as long at least.
     ///
     /// # Errors
     /// The record is not the next one of the other side.
-    pub fn open(&mut self, record: &[u8], out: &mut [u8]) -> Result<usize, Unreadable> {
-        let opened = match record.get(LENGTH_BYTES..) {
-            Some(sealed) if !self.is_broken => self.half.open(sealed, out),
-            _ => Err(Unreadable),
-        };
-        match opened {
-            Ok(0) if !self.is_fresh => {
+    pub fn open(&mut self, record: &[u8], out: &mut [u8]) -> Result<Opened, Unreadable> {
+        let opened = self.decrypt(record, out);
+        self.is_broken |= opened.is_err();
+        opened
+    }
+
+    fn decrypt(&mut self, record: &[u8], out: &mut [u8]) -> Result<Opened, Unreadable> {
+        let sealed = record.get(LENGTH_BYTES..).ok_or(Unreadable)?;
+        if self.is_broken {
+            return Err(Unreadable);
+        }
+        let is_shared = Self::is_shared(record);
+        match self.half.open(kind(is_shared), sealed, out)? {
+            // Keys that seal nothing would keep this side busy for nothing.
+            0 if is_shared || self.is_fresh => Err(Unreadable),
+            0 => {
                 self.half.rekey();
                 self.is_fresh = true;
-                Ok(0)
+                Ok(Opened::NewKey)
             }
-            // Keys that seal nothing would keep this side busy for nothing.
-            Ok(0) | Err(_) => {
-                self.is_broken = true;
-                Err(Unreadable)
-            }
-            Ok(length) => {
+            count => {
                 self.is_fresh = false;
-                Ok(length)
+                if is_shared {
+                    return self.shared(&out[..count]);
+                }
+                Ok(Opened::Plain(count))
             }
         }
     }
+
+    /// Reads the record before a shared frame.
+    fn shared(&mut self, record: &[u8]) -> Result<Opened, Unreadable> {
+        let mut rest = record;
+        let [has_key] = *first(&mut rest)?;
+        if has_key != 0 {
+            let key = Zeroizing::new(*first::<KEY_LENGTH>(&mut rest)?);
+            self.media_key = Some(MediaKey::new(self.half.suite(), key));
+        }
+        let left = u32::from_be_bytes(*first(&mut rest)?) as usize;
+        let nonce = u64::from_be_bytes(*first(&mut rest)?);
+        let count = left.div_ceil(PART_LIMIT);
+        // The hashes are in the record already, so their number is bounded by its length.
+        let hashes = rest.get(..count * HASH_LENGTH).ok_or(Unreadable)?;
+        if left == 0 || nonce.checked_add(count as u64).is_none() || self.media_key.is_none() {
+            return Err(Unreadable);
+        }
+        let head = record.len() - rest.len() + hashes.len();
+        let (hashes, _) = hashes.as_chunks();
+        let hashes = hashes.iter().rev().copied().collect();
+        let parts = SharedParts {
+            left,
+            nonce,
+            hashes,
+        };
+        Ok(Opened::Shared(head..record.len(), parts))
+    }
+
+    /// Opens the next part of a frame in place. Returns the number of its plain bytes, which are at its
+    /// beginning.
+    ///
+    /// # Errors
+    /// It is not the part that the other side has sealed.
+    pub fn open_part(
+        &mut self,
+        parts: &mut SharedParts,
+        sealed: &mut [u8],
+    ) -> Result<usize, Unreadable> {
+        let key = self.media_key.as_ref().filter(|_| !self.is_broken);
+        let hash = parts.hashes.pop();
+        let opened = match (key, hash) {
+            (Some(key), Some(hash)) => key.open(parts.nonce, &hash, sealed),
+            _ => Err(Unreadable),
+        };
+        self.is_broken |= opened.is_err();
+        let count = opened?;
+        parts.left -= count;
+        parts.nonce += 1;
+        Ok(count)
+    }
+}
+
+/// Takes the first `N` bytes of `rest`.
+fn first<'a, const N: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; N], Unreadable> {
+    let (first, after) = rest.split_first_chunk().ok_or(Unreadable)?;
+    *rest = after;
+    Ok(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::secure::noise::{Handshake, Suite};
+    use crate::net::secure::noise::Handshake;
     use crate::net::secure::psk::Psk;
 
     /// A sealer and its opener.
@@ -152,8 +326,9 @@ mod tests {
             };
             let mut out = vec![0; length];
             match opener.open(record, &mut out) {
-                Ok(0) => {}
-                Ok(count) => opened.push(out[..count].to_vec()),
+                Ok(Opened::NewKey) => {}
+                Ok(Opened::Plain(count)) => opened.push(out[..count].to_vec()),
+                Ok(Opened::Shared(..)) => panic!("none was sealed"),
                 Err(Unreadable) => return (opened, false),
             }
             bytes = &bytes[length..];
@@ -254,7 +429,7 @@ mod tests {
         let (mut sealer, mut opener) = pair(Suite::AesGcm);
         let mut records = Vec::new();
         for _ in 0..2 {
-            sealer.add(&[], &mut records).unwrap();
+            sealer.add(false, &[], &mut records).unwrap();
             sealer.half.rekey();
         }
         assert_eq!(open_all(&mut opener, &records), (vec![], false));

@@ -7,18 +7,21 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::coop;
 
 use super::handshake::Channel;
-use super::noise::Unreadable;
-use super::record::{LENGTH_BYTES, Opener, PLAIN_LIMIT, RECORD_LIMIT, Sealer};
+use super::media_key::{MediaKey, MediaKeys, MediaMember, PART_LIMIT};
+use super::noise::{TAG_BYTES, Unreadable};
+use super::record::{LENGTH_BYTES, Opened, Opener, PLAIN_LIMIT, RECORD_LIMIT, Sealer, SharedParts};
+use crate::frame::Frame;
 
 /// The least and the most bytes that are sealed for one write. It grows while the socket takes all of
 /// them, so a fast viewer's frame leaves in one write, and a slow viewer holds little memory.
@@ -26,7 +29,7 @@ const LEAST_BATCH: usize = PLAIN_LIMIT;
 const MOST_BATCH: usize = 8 * PLAIN_LIMIT;
 /// The first and the largest size of the memory for records that were read. It doubles when it was full.
 const FIRST_READ: usize = 4 * 1024;
-const MOST_READ: usize = 2 * RECORD_LIMIT;
+const MOST_READ: usize = 2 * PART_LIMIT;
 
 thread_local! {
     /// The records of one write. All connections of a thread use the same memory, which stays in the
@@ -76,6 +79,10 @@ pub struct SealedReader<R> {
     /// Opened bytes that the caller had no room for, from `plain_start` on.
     plain: Vec<u8>,
     plain_start: usize,
+    /// The parts of a frame that come next, without records.
+    parts: Option<SharedParts>,
+    /// Opened bytes from `start` on: those of a part, which is opened in place.
+    part: usize,
 }
 
 impl<R> SealedReader<R> {
@@ -88,28 +95,51 @@ impl<R> SealedReader<R> {
             end: 0,
             plain: Vec::new(),
             plain_start: 0,
+            parts: None,
+            part: 0,
         }
     }
 
-    /// Opens the next record, if all of it is there. It goes straight into `room` where that is long
-    /// enough. Returns whether there was one.
+    /// Opens the next record or part, if all of it is there. Returns whether there was one.
     fn open(&mut self, room: &mut ReadBuf<'_>) -> io::Result<bool> {
-        let read = &self.records[self.start..self.end];
+        let read = &mut self.records[self.start..self.end];
+        if let Some(parts) = &mut self.parts {
+            let Some(part) = read.get_mut(..parts.next_length()) else {
+                return Ok(false);
+            };
+            self.part = self.opener.open_part(parts, part).map_err(altered)?;
+            self.parts.take_if(|parts| parts.is_over());
+            return Ok(true);
+        }
         let record = Opener::length(read).and_then(|length| read.get(..length));
         let Some(record) = record else {
             return Ok(false);
         };
         let sealed = record.len() - LENGTH_BYTES;
-        if room.remaining() >= sealed {
+        // It goes straight into `room` where that is long enough, unless only a part of it is for the
+        // caller.
+        if room.remaining() >= sealed && !Opener::is_shared(record) {
             let out = room.initialize_unfilled_to(sealed);
-            let count = self.opener.open(record, out).map_err(altered)?;
-            room.advance(count);
+            if let Opened::Plain(count) = self.opener.open(record, out).map_err(altered)? {
+                room.advance(count);
+            }
         } else {
             self.plain.resize(sealed, 0);
-            self.plain_start = 0;
             let opened = self.opener.open(record, &mut self.plain);
-            self.plain.truncate(opened.unwrap_or_default());
-            opened.map_err(altered)?;
+            let (plain, error) = match opened {
+                Ok(Opened::Plain(count)) => (0..count, None),
+                Ok(Opened::Shared(plain, parts)) => {
+                    self.parts = Some(parts);
+                    (plain, None)
+                }
+                Ok(Opened::NewKey) => (0..0, None),
+                Err(unreadable) => (0..0, Some(altered(unreadable))),
+            };
+            self.plain.truncate(plain.end);
+            self.plain_start = plain.start;
+            if let Some(error) = error {
+                return Err(error);
+            }
         }
         self.start += record.len();
         Ok(true)
@@ -121,7 +151,13 @@ impl<R> SealedReader<R> {
         let count = left.len().min(room.remaining());
         room.put_slice(&left[..count]);
         self.plain_start += count;
-        count > 0
+        let part = self.part.min(room.remaining());
+        room.put_slice(&self.records[self.start..self.start + part]);
+        (self.start, self.part) = (self.start + part, self.part - part);
+        if part > 0 && self.part == 0 {
+            self.start += TAG_BYTES;
+        }
+        count + part > 0
     }
 
     /// Makes room behind the bytes that were read, for a whole record at least.
@@ -129,13 +165,19 @@ impl<R> SealedReader<R> {
         let was_full = self.end == self.records.len();
         self.records.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        let needed = Opener::length(&self.records[..self.end]).unwrap_or(LENGTH_BYTES);
+        let needed = match &self.parts {
+            Some(parts) => parts.next_length(),
+            None => Opener::length(&self.records[..self.end]).unwrap_or(LENGTH_BYTES),
+        };
         let size = if was_full {
             (2 * self.records.len()).clamp(FIRST_READ, MOST_READ)
         } else {
             self.records.len()
         };
-        self.records.resize(size.max(needed), 0);
+        let size = size.max(needed);
+        self.records
+            .reserve_exact(size.saturating_sub(self.records.len()));
+        self.records.resize(size, 0);
     }
 }
 
@@ -173,7 +215,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for SealedReader<R> {
             let mut space = ReadBuf::new(&mut this.records[this.end..]);
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut space))?;
             match space.filled().len() {
-                0 if this.end == 0 => return Poll::Ready(Ok(())),
+                0 if this.end == 0 && this.parts.is_none() => return Poll::Ready(Ok(())),
                 0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 count => this.end += count,
             }
@@ -186,9 +228,13 @@ impl<R: AsyncRead + Unpin> AsyncRead for SealedReader<R> {
 pub struct SealedWriter {
     out: OwnedWriteHalf,
     sealer: Sealer,
-    /// Sealed bytes that the socket has not taken, from `sent` on.
+    /// Sealed bytes that the socket has not taken, from `sent` on, and then those of a shared frame.
     unsent: Vec<u8>,
     sent: usize,
+    shared: Bytes,
+    /// The viewers for which frames are sealed together, and the media key that this one has.
+    member: Option<MediaMember>,
+    media_key: Option<Arc<MediaKey>>,
     /// Bytes that were sealed but not yet counted as written: the caller passes them again.
     owed: usize,
     /// The most bytes to seal for the next write.
@@ -202,9 +248,17 @@ impl SealedWriter {
             sealer,
             unsent: Vec::new(),
             sent: 0,
+            shared: Bytes::new(),
+            member: None,
+            media_key: None,
             owed: 0,
             batch: LEAST_BATCH,
         }
+    }
+
+    /// Has frames sealed once for this viewer and the others of the same stream.
+    pub fn share(&mut self, keys: Arc<MediaKeys>) {
+        self.member = Some(MediaMember::join(keys, self.sealer.suite()));
     }
 
     /// Waits until the connection can be written to. A write may still find no room.
@@ -241,6 +295,51 @@ impl SealedWriter {
             }
         }
         Ok(done)
+    }
+
+    /// Writes the head of a frame and the frame, as [`SealedWriter::try_write`] does. The frame may be
+    /// sealed together with those of other viewers.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_write_frame(&mut self, head: &[u8], frame: &Frame) -> io::Result<usize> {
+        let member = self.member.as_ref();
+        if !member.is_some_and(|member| member.suits(frame)) {
+            return self.try_write(&[head, &frame.data].map(IoSlice::new));
+        }
+        self.send_unsent()?;
+        self.check_room()?;
+        let now = Instant::now();
+        let member = self.member.as_ref();
+        let shared = member.and_then(|member| member.seal(frame, now));
+        let shared = shared.ok_or_else(no_key)?;
+        let known = self.media_key.as_ref();
+        let is_known = known.is_some_and(|key| Arc::ptr_eq(key, &shared.key));
+        if !is_known {
+            self.media_key = Some(Arc::clone(&shared.key));
+        }
+        let total = head.len() + frame.data.len();
+        SEALED.with_borrow_mut(|record| {
+            record.clear();
+            let sealed = self
+                .sealer
+                .seal_shared(head, &shared, is_known, now, record);
+            sealed.map_err(altered)?;
+            let parts = [&record[..], &shared.sealed].map(IoSlice::new);
+            let sent = match self.out.try_write_vectored(&parts) {
+                Ok(sent) => sent,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(e) => return Err(e),
+            };
+            if sent == record.len() + shared.sealed.len() {
+                return Ok(total);
+            }
+            self.unsent
+                .extend_from_slice(&record[sent.min(record.len())..]);
+            self.shared = shared.sealed.slice(sent.saturating_sub(record.len())..);
+            self.owed = 1;
+            Ok(total - 1)
+        })
     }
 
     /// Writes all of `bytes`, however long that takes.
@@ -312,6 +411,10 @@ impl SealedWriter {
         }
         // Most connections never have any, so no memory is kept for the next time.
         (self.unsent, self.sent) = (Vec::new(), 0);
+        while !self.shared.is_empty() {
+            let sent = self.out.try_write(&self.shared)?;
+            self.shared.advance(sent);
+        }
         Ok(())
     }
 
@@ -375,6 +478,10 @@ impl Buf for Parts<'_> {
     fn advance(&mut self, count: usize) {
         self.done += count;
     }
+}
+
+fn no_key() -> io::Error {
+    io::Error::other("the system has no random numbers for a key")
 }
 
 fn altered(_: Unreadable) -> io::Error {

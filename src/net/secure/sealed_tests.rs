@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::handshake::channels;
+use super::media_key::PART_LIMIT;
 use super::noise::Suite;
 use super::record::{LENGTH_BYTES, Opener, PLAIN_LIMIT, RECORD_LIMIT, Sealer};
 use super::sealed::{SealedReader, SealedStream, SealedWriter};
@@ -27,7 +28,7 @@ async fn sockets() -> (TcpStream, TcpStream) {
 }
 
 /// Two ends of an encrypted connection.
-async fn ends(suite: Suite) -> (SealedStream, SealedStream) {
+pub(super) async fn ends(suite: Suite) -> (SealedStream, SealedStream) {
     let ((near, far), channels) = (sockets().await, channels(suite));
     (
         SealedStream::new(near, channels.0),
@@ -36,7 +37,7 @@ async fn ends(suite: Suite) -> (SealedStream, SealedStream) {
 }
 
 /// `count` bytes of which no part looks like another.
-fn pattern(count: usize, seed: usize) -> Vec<u8> {
+pub(super) fn pattern(count: usize, seed: usize) -> Vec<u8> {
     let mut state = seed as u64 | 1;
     let mut next = || {
         state = state
@@ -61,7 +62,7 @@ fn sealed(suite: Suite, messages: &[&[u8]]) -> (Vec<u8>, Opener) {
 }
 
 /// Reads until the end or an error, in parts of these lengths.
-async fn read_in_parts(
+pub(super) async fn read_in_parts(
     bytes: &[u8],
     split: usize,
     opener: Opener,
@@ -235,7 +236,7 @@ async fn a_frame_that_found_no_room_leaves_nothing_behind() {
     );
 }
 
-/// The memory of a reader is bounded by two records, whatever comes.
+/// The memory of a reader is bounded by two parts and a record, whatever comes.
 #[tokio::test]
 async fn a_reader_takes_bounded_memory() {
     let message = pattern(3_000_000, 3);
@@ -244,7 +245,7 @@ async fn a_reader_takes_bounded_memory() {
     let mut plain = vec![0; message.len()];
     reader.read_exact(&mut plain).await.unwrap();
     assert!(plain == message);
-    assert!(reader.memory() <= 2 * RECORD_LIMIT + PLAIN_LIMIT + 16);
+    assert!(reader.memory() <= 2 * PART_LIMIT + RECORD_LIMIT);
 }
 
 /// A record that the caller has room for is opened in the caller's own memory.

@@ -1,7 +1,7 @@
 //! The one loop that writes frames, in any framing: it writes the newest frame whenever the
 //! viewer's path has room.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -203,10 +203,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         let (head, written) = loop {
             frame.header.ack = self.link.wants_ack();
             let head = self.framing.head(&frame);
-            let parts = [head.as_ref(), &frame.data[..], tail].map(IoSlice::new);
-            // An empty part would cost a little in every call.
-            let parts = &parts[..if tail.is_empty() { 2 } else { 3 }];
-            match out.try_write(parts) {
+            match out.try_write_frame(head.as_ref(), &frame, tail, self.link.is_paced()) {
                 Ok(count) => break (head, count),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(DisconnectReason::Lost(e)),

@@ -68,6 +68,7 @@ pub(in crate::net) async fn converse(
     let (options, hub) = (service.options(), session.hub());
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(max_latency);
+    writer.share(|| service.media_keys(hub));
     let framing = NativeFraming { hello };
     let mut between_frames = false;
     let (link, pinned) = (session.link(), service.pinned());

@@ -1,7 +1,8 @@
 //! The common state of a sender: its streams, its viewers, and its end.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use super::viewers::Viewers;
 use crate::net::arrivals::Arrivals;
 use crate::net::hub::Hub;
 use crate::net::log_throttle::{LogLimit, LogThrottleBy, More, Times};
-use crate::net::secure::HandshakeLimits;
+use crate::net::secure::{HandshakeLimits, MediaKeys};
 use crate::wire::Bye;
 
 /// The common state of all connections of one sender.
@@ -25,6 +26,8 @@ pub struct Service {
     arrivals: Arc<Arrivals>,
     handshakes: HandshakeLimits,
     pinned: PinnedFrames,
+    /// The keys of each stream that has encrypted viewers, by the address of its hub.
+    media_keys: Mutex<HashMap<usize, Weak<MediaKeys>>>,
     options: ServerOptions,
     ending: OnceLock<Bye>,
     /// Peers that left before they watched, by address and reason.
@@ -55,6 +58,7 @@ impl Service {
             arrivals: Arc::default(),
             handshakes: HandshakeLimits::default(),
             pinned: PinnedFrames::default(),
+            media_keys: Mutex::default(),
             options,
             ending: OnceLock::new(),
             strangers: Mutex::default(),
@@ -85,6 +89,19 @@ impl Service {
     /// The frames that slow viewers hold.
     pub(super) fn pinned(&self) -> &PinnedFrames {
         &self.pinned
+    }
+
+    /// The media keys of a stream.
+    pub(super) fn media_keys(&self, hub: &Arc<Hub>) -> Arc<MediaKeys> {
+        let mut all = self.media_keys.lock();
+        let known = all.entry(Arc::as_ptr(hub).addr()).or_default();
+        if let Some(keys) = known.upgrade() {
+            return keys;
+        }
+        let keys = Arc::default();
+        *known = Arc::downgrade(&keys);
+        all.retain(|_, keys| keys.strong_count() > 0);
+        keys
     }
 
     /// Whether a line of this kind is to be logged now, and how many were left out before it.

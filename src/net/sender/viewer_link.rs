@@ -244,6 +244,12 @@ impl ViewerLink {
         state.paced_until
     }
 
+    /// Whether it has a pace.
+    pub(super) fn is_paced(&self) -> bool {
+        let state = self.state.lock();
+        state.window.is_none() && state.pace.is_some()
+    }
+
     /// Has the viewer removed. Only the first reason counts.
     pub(super) fn remove(&self, removal: Removal) {
         let _ = self.removal.set(removal);

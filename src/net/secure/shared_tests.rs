@@ -1,0 +1,193 @@
+//! Frames that are sealed once for several viewers, over real sockets and as bytes.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proptest::prelude::*;
+use tokio::io::AsyncReadExt;
+
+use super::handshake::channels;
+use super::media_key::{MediaKeys, MediaMember, PART_LIMIT};
+use super::noise::{Suite, TAG_BYTES};
+use super::record::{LENGTH_BYTES, Opener, RECORD_LIMIT, Sealer};
+use super::sealed::{SealedReader, SealedWriter};
+use super::sealed_tests::{ends, pattern, read_in_parts};
+use crate::frame::{Frame, FrameHeader};
+
+const HEAD: &[u8; 32] = b"the head of a frame, of 32 bytes";
+
+fn frame(sequence: u32, length: usize) -> Frame {
+    Frame {
+        header: FrameHeader {
+            sequence,
+            ..FrameHeader::default()
+        },
+        data: pattern(length, sequence as usize).into(),
+    }
+}
+
+/// Viewers that nobody serves, so that frames are sealed together.
+fn crowd(keys: &Arc<MediaKeys>, suite: Suite) -> Vec<MediaMember> {
+    let join = |_| MediaMember::join(Arc::clone(keys), suite);
+    (0..4).map(join).collect()
+}
+
+/// Frames as they pass the network to one viewer, with their heads, and what opens them.
+fn sealed(suite: Suite, lengths: &[usize]) -> (Vec<u8>, Vec<u8>, Opener) {
+    let (sending, receiving) = channels(suite);
+    let mut sealer = Sealer::new(sending.sending, Instant::now());
+    let keys = Arc::default();
+    let members = crowd(&keys, suite);
+    let (mut plain, mut bytes) = (Vec::new(), Vec::new());
+    let mut known = None;
+    for (sequence, length) in (0..).zip(lengths) {
+        let (frame, now) = (frame(sequence, *length), Instant::now());
+        let shared = members[0].seal(&frame, now).unwrap();
+        let is_known = known.is_some_and(|key| *shared.key.bytes() == key);
+        known = Some(*shared.key.bytes());
+        let record = sealer.seal_shared(HEAD, &shared, is_known, now, &mut bytes);
+        record.unwrap();
+        bytes.extend_from_slice(&shared.sealed);
+        sealer.seal(b"between", now, &mut bytes).unwrap();
+        plain.extend_from_slice(&[HEAD, &frame.data[..], b"between"].concat());
+    }
+    (bytes, plain, Opener::new(receiving.receiving))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn shared_frames_arrive_in_any_splits(
+        lengths in proptest::collection::vec(1..300_000_usize, 1..5),
+        parts in proptest::collection::vec(1..150_000_usize, 1..6),
+        split in 0..300_000_usize,
+        is_aes in any::<bool>(),
+    ) {
+        let suite = Suite::ALL[usize::from(is_aes)];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (bytes, plain, opener) = sealed(suite, &lengths);
+            let (read, ended) = read_in_parts(&bytes, split, opener, &parts).await;
+            assert!(ended.is_ok() && read == plain);
+        });
+    }
+}
+
+#[tokio::test]
+async fn an_altered_byte_of_a_shared_frame_never_reaches_the_caller() {
+    let total = sealed(Suite::AesGcm, &[1500]).0.len();
+    for place in 0..total {
+        let (mut bytes, plain, opener) = sealed(Suite::AesGcm, &[1500]);
+        bytes[place] ^= 0x80;
+        let (read, ended) = read_in_parts(&bytes, place, opener, &[4096]).await;
+        assert!(ended.is_err(), "byte {place}");
+        let whole = [0, HEAD.len(), HEAD.len() + 1500];
+        assert!(whole.contains(&read.len()), "byte {place}: {}", read.len());
+        assert!(plain.starts_with(&read), "byte {place}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_in_a_shared_frame_is_an_error() {
+    let (whole, ..) = sealed(Suite::AesGcm, &[1500]);
+    let last = LENGTH_BYTES + b"between".len() + TAG_BYTES;
+    for cut in 1..whole.len() {
+        let (bytes, _, opener) = sealed(Suite::AesGcm, &[1500]);
+        let (_, ended) = read_in_parts(&bytes[..cut], cut / 2, opener, &[100]).await;
+        let kind = ended.map_err(|e| e.kind());
+        let expected = if cut == whole.len() - last {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof)
+        };
+        assert_eq!(kind, expected, "cut at {cut}");
+    }
+}
+
+#[tokio::test]
+async fn parts_that_are_swapped_or_from_another_frame_end_the_connection() {
+    let part = PART_LIMIT + TAG_BYTES;
+    let lengths = [2 * PART_LIMIT, 2 * PART_LIMIT];
+    type Change = fn(&mut [u8], &mut [u8]);
+    let changes: [(&str, Change); 2] = [
+        ("swapped", |first, second| first.swap_with_slice(second)),
+        ("repeated", |first, second| second.copy_from_slice(first)),
+    ];
+    for (name, change) in changes {
+        let (mut bytes, plain, opener) = sealed(Suite::AesGcm, &lengths);
+        let end = bytes.len() - (LENGTH_BYTES + b"between".len() + TAG_BYTES);
+        let (first, second) = bytes[end - 2 * part..end].split_at_mut(part);
+        change(first, second);
+        let (read, ended) = read_in_parts(&bytes, 7, opener, &[50_000]).await;
+        assert!(ended.is_err(), "{name}");
+        assert!(plain.starts_with(&read) && read.len() < plain.len() - PART_LIMIT);
+    }
+}
+
+/// The bytes of a viewer's connection mean nothing on the connection of another.
+#[tokio::test]
+async fn a_viewer_that_has_the_media_key_cannot_read_the_records_of_another() {
+    let (bytes, ..) = sealed(Suite::AesGcm, &[1500]);
+    let (_, _, other) = sealed(Suite::AesGcm, &[1500]);
+    let (read, ended) = read_in_parts(&bytes, 1, other, &[4096]).await;
+    assert!(read.is_empty() && ended.is_err());
+}
+
+#[tokio::test]
+async fn a_reader_of_shared_frames_takes_bounded_memory() {
+    let (bytes, plain, opener) = sealed(Suite::AesGcm, &[3_000_000]);
+    let mut reader = SealedReader::new(&bytes[..], opener);
+    let mut read = vec![0; plain.len()];
+    reader.read_exact(&mut read).await.unwrap();
+    assert!(read == plain);
+    assert!(reader.memory() <= 2 * PART_LIMIT + RECORD_LIMIT);
+}
+
+async fn send(writer: &mut SealedWriter, frame: &Frame) -> io::Result<()> {
+    let begun = loop {
+        match writer.try_write_frame(HEAD, frame) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => writer.ready().await?,
+            begun => break begun?,
+        }
+    };
+    let whole = [HEAD, &frame.data[..]].concat();
+    writer.write_all(&mut &whole[begun..]).await
+}
+
+#[tokio::test]
+async fn viewers_come_and_go_while_frames_pass_small_sockets() {
+    for suite in Suite::ALL {
+        let keys: Arc<MediaKeys> = Arc::default();
+        let (near, far) = ends(suite).await;
+        let (_near_reader, mut writer) = near.split();
+        let (mut reader, _far_writer) = far.split();
+        writer.share(Arc::clone(&keys));
+        let lengths = [1, 2_000, 115_200, 900_000, PART_LIMIT, 4_000];
+        let sending = async {
+            let mut others = Vec::new();
+            for (sequence, length) in (0..).zip(lengths) {
+                // With the first few, each frame is sealed for this viewer alone.
+                others.push(MediaMember::join(Arc::clone(&keys), suite));
+                send(&mut writer, &frame(sequence, length)).await.unwrap();
+            }
+            for (sequence, length) in (10..).zip(lengths) {
+                others.pop();
+                send(&mut writer, &frame(sequence, length)).await.unwrap();
+            }
+            writer.finish().await.unwrap();
+        };
+        let receiving = async {
+            let all = (0..).zip(lengths).chain((10..).zip(lengths));
+            for (sequence, length) in all {
+                let (mut head, mut data) = ([0; 32], vec![0; length]);
+                reader.read_exact(&mut head).await.unwrap();
+                reader.read_exact(&mut data).await.unwrap();
+                assert!(head == *HEAD && data == pattern(length, sequence as usize));
+            }
+            assert_eq!(reader.read(&mut [0; 9]).await.unwrap(), 0, "the end");
+        };
+        tokio::join!(sending, receiving);
+    }
+}
