@@ -1,6 +1,7 @@
 //! vidchat's side of every figure: its library in processes of their own, so that each end's
 //! processor time is that end's alone, and its program as anybody starts it.
 
+pub mod encrypted;
 pub mod program;
 pub mod screen;
 pub mod sender;
@@ -21,6 +22,8 @@ pub enum Format {
     Bgr,
     /// 12 bits a pixel.
     I420,
+    /// Bytes as short as frames of H.264.
+    Small,
 }
 
 impl Format {
@@ -29,6 +32,7 @@ impl Format {
         match self {
             Self::Bgr => "video/x-raw,format=BGR,width=320,height=240,framerate=30/1",
             Self::I420 => "video/x-raw,format=I420,width=320,height=240,framerate=30/1",
+            Self::Small => "video/x-h264,stream-format=byte-stream,alignment=au",
         }
     }
 
@@ -37,6 +41,7 @@ impl Format {
         match self {
             Self::Bgr => crate::yardstick::BGR,
             Self::I420 => crate::yardstick::I420,
+            Self::Small => crate::yardstick::SMALL,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::{Format, encrypted};
 use crate::yardstick::process::{Process, Talks, one_piece};
 use crate::yardstick::{drain, meter, spec};
 
@@ -111,7 +112,9 @@ impl Sender {
     /// Waits until `process` says where it listens.
     fn of(process: Process) -> io::Result<Self> {
         let (listened, line) = process.line("vidchat recv ", PATIENCE)?;
-        let address = line.rsplit(' ').next().unwrap_or_default();
+        // The flag for a key may follow.
+        let target = line.split("vidchat recv ").nth(1).unwrap_or_default();
+        let address = target.split(' ').next().unwrap_or_default();
         let address = address.parse().map_err(io::Error::other)?;
         Ok(Self {
             process,
@@ -162,8 +165,30 @@ pub fn recv_into_pipe(address: SocketAddr, name: &str) -> io::Result<Process> {
 /// # Errors
 /// Those of the program and the drain.
 pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
+    fan_out_of(Sender::command("plain.gst"), viewers, seconds, |spec| spec)
+}
+
+/// The same, encrypted with a key.
+///
+/// # Errors
+/// As [`fan_out`].
+pub fn encrypted_fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
+    let mut command = Sender::command("plain.gst");
+    command.env("VIDCHAT_KEY", encrypted::KEY);
+    let drained = |spec| encrypted::drained(spec, Format::I420.bytes());
+    fan_out_of(command, viewers, seconds, drained)
+}
+
+fn fan_out_of(
+    mut command: Command,
+    viewers: usize,
+    seconds: f64,
+    drained: impl FnOnce(spec::Spec) -> spec::Spec,
+) -> io::Result<drain::Measured> {
     meter::allow_files(viewers + 100)?;
-    let sender = Sender::start("plain.gst", &["--max-viewers", &viewers.to_string()])?;
-    let spec = super::spoken_to(spec::Spec::many(sender.address, viewers, seconds));
+    command.args(["--max-viewers", &viewers.to_string()]);
+    let sender = Sender::of(Process::start(&mut command, Talks::Stderr)?)?;
+    let spec = spec::Spec::many(sender.address, viewers, seconds);
+    let spec = drained(super::spoken_to(spec));
     drain::measure(&spec, || meter::cpu_of(sender.process.id()))
 }

@@ -16,13 +16,16 @@ use vidchat::net::sender::ServerOptions;
 use vidchat::net::{self, Hub, Service};
 use vidchat::wire::Caps;
 
-use super::Format;
+use super::{Format, encrypted};
 use crate::yardstick::meter::{self, Clock};
 use crate::yardstick::process::{Process, Talks};
 use crate::yardstick::{FPS, drain, spec};
 
 /// The hidden argument that makes a bench program this sender.
 pub const ARGUMENT: &str = "__send";
+
+/// The most viewers of a measurement.
+const MOST_VIEWERS: usize = 3000;
 
 /// What to send, and when.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -31,6 +34,8 @@ pub struct Spec {
     pub format: Format,
     /// When.
     pub pace: Pace,
+    /// Whether viewers have to prove [`encrypted::KEY`].
+    pub is_encrypted: bool,
 }
 
 /// When a frame is published.
@@ -57,7 +62,15 @@ impl Sender {
     /// # Errors
     /// It could not be started.
     pub fn start(format: Format, pace: Pace) -> io::Result<Self> {
-        let spec = serde_json::to_string(&Spec { format, pace })?;
+        Self::of(&Spec {
+            format,
+            pace,
+            is_encrypted: false,
+        })
+    }
+
+    fn of(spec: &Spec) -> io::Result<Self> {
+        let spec = serde_json::to_string(spec)?;
         let mut command = Command::new(std::env::current_exe()?);
         let process = Process::start(command.arg(ARGUMENT).arg(spec), Talks::Stdout)?;
         let (_, line) = process.line("127.0.0.1:", Duration::from_secs(10))?;
@@ -78,9 +91,23 @@ impl Sender {
 ///
 /// # Errors
 /// Those of the sockets and the drain.
-pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
-    let sender = Sender::start(Format::I420, Pace::Camera)?;
+pub fn fan_out(
+    viewers: usize,
+    seconds: f64,
+    format: Format,
+    is_encrypted: bool,
+) -> io::Result<drain::Measured> {
+    let sender = Sender::of(&Spec {
+        format,
+        pace: Pace::Camera,
+        is_encrypted,
+    })?;
     let spec = super::spoken_to(spec::Spec::many(sender.address, viewers, seconds));
+    let spec = if is_encrypted {
+        encrypted::drained(spec, format.bytes())
+    } else {
+        spec
+    };
     drain::measure(&spec, || sender.cpu())
 }
 
@@ -89,15 +116,20 @@ pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
 /// # Errors
 /// It cannot listen.
 pub fn run(spec: &str) -> io::Result<()> {
-    let Spec { format, pace } = serde_json::from_str(spec)?;
-    meter::allow_files(1100)?;
+    let Spec {
+        format,
+        pace,
+        is_encrypted,
+    } = serde_json::from_str(spec)?;
+    meter::allow_files(MOST_VIEWERS + 100)?;
     let hub = Hub::new();
     hub.announce(Caps::parse(format.caps()).map_err(io::Error::other)?);
     super::runtime()?.block_on(async {
         let listener = net::listen(Some(Ipv4Addr::LOCALHOST.into()), 0)?;
         println!("{}", listener.local_addr()?);
         let options = ServerOptions {
-            max_viewers: 1000,
+            max_viewers: MOST_VIEWERS,
+            secret: is_encrypted.then(encrypted::secret).transpose()?,
             ..ServerOptions::default()
         };
         let service = Service::new(Arc::clone(&hub), options);

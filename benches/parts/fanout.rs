@@ -1,10 +1,10 @@
-//! The sender's processor time for each viewer and frame, raw I420 at 30 frames a second, and
-//! whether they all get their 30.
+//! The sender's processor time for each viewer and frame at 30 frames a second, raw I420 and frames as
+//! short as H.264's, and whether the viewers all get their 30.
 
 use std::io;
 
 use super::Run;
-use crate::ours::{program, sender};
+use crate::ours::{Format, program, sender};
 use crate::yardstick::drain::Measured;
 use crate::yardstick::meter::{alternate, median};
 use crate::yardstick::table::{Bar, Row};
@@ -12,6 +12,9 @@ use crate::yardstick::{floor, peers};
 
 /// How many viewers, how often, and for how many seconds.
 const LOADS: [(usize, usize, f64); 3] = [(1, 3, 2.0), (100, 3, 2.5), (1000, 3, 2.5)];
+
+/// The same for short frames, which are measured without a program, since no encoder is to be counted.
+const SHORT_LOADS: [(usize, usize, f64); 2] = [(1000, 3, 2.5), (3000, 3, 2.5)];
 
 /// The peer breaks down at a few hundred viewers.
 const PEER_LIMIT: usize = 100;
@@ -41,6 +44,51 @@ pub fn run(run: &mut Run) -> io::Result<()> {
             found.map(|f| f.into_iter().flatten().collect()),
         );
     }
+    for (viewers, rounds, seconds) in SHORT_LOADS {
+        short_frames(run, viewers, rounds, seconds)?;
+    }
+    Ok(())
+}
+
+fn short_frames(run: &mut Run, viewers: usize, rounds: usize, seconds: f64) -> io::Result<()> {
+    let [floor, ours] = alternate(
+        rounds,
+        [
+            &mut || floor::fan_out(viewers, Format::Small.bytes(), seconds),
+            &mut || sender::fan_out(viewers, seconds, Format::Small, false),
+        ],
+    )?;
+    for (who, found) in [("floor", &floor), ("net::serve", &ours)] {
+        for m in found {
+            eprintln!(
+                "  {viewers} {who}, short frames: {:.1} µs, {:.1} to {:.1} fps, others {:.2}",
+                m.cpu_per_frame(),
+                m.report.fps_min(),
+                m.report.fps_mean(),
+                m.others
+            );
+        }
+        run.note(found);
+    }
+    let cpu = |found: &[Measured]| median(found, Measured::cpu_per_frame);
+    let fps = |found: &[Measured]| median(found, |m| m.report.fps_min());
+    let bytes = Format::Small.bytes();
+    run.table.push(
+        Row::new(format!(
+            "{viewers} viewers of {bytes} bytes, sockets alone: sender's µs per viewer and frame"
+        ))
+        .floor(cpu(&floor))
+        .vidchat(cpu(&ours))
+        .bar(Bar::FloorAtMost(1.4)),
+    );
+    run.table.push(
+        Row::new(format!(
+            "{viewers} viewers of {bytes} bytes: frames/s, worst"
+        ))
+        .floor(fps(&floor))
+        .vidchat(fps(&ours))
+        .bar(Bar::AtLeast(29.5)),
+    );
     Ok(())
 }
 
@@ -61,9 +109,9 @@ fn measure(
     alternate(
         rounds,
         [
-            &mut || floor::fan_out(viewers, seconds).map(Some),
+            &mut || floor::fan_out(viewers, Format::I420.bytes(), seconds).map(Some),
             &mut || peer(),
-            &mut || sender::fan_out(viewers, seconds).map(Some),
+            &mut || sender::fan_out(viewers, seconds, Format::I420, false).map(Some),
             &mut || program::fan_out(viewers, seconds).map(Some),
         ],
     )

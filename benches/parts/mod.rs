@@ -2,6 +2,7 @@
 
 mod back;
 mod cpu;
+mod encrypted;
 mod fanout;
 mod first;
 mod latency;
@@ -23,7 +24,7 @@ type Part = (
     fn(&mut Run) -> io::Result<()>,
 );
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     (
         "throughput",
         "one viewer as fast as it goes",
@@ -35,6 +36,12 @@ const PARTS: [Part; 8] = [
         "the sender's processor time for each viewer",
         false,
         fanout::run,
+    ),
+    (
+        "encrypted",
+        "the sender's processor time with a key",
+        false,
+        encrypted::run,
     ),
     (
         "latency",

@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::Greet;
 use super::meter;
 use super::reading;
 use super::spec::{Report, Spec};
@@ -133,9 +134,9 @@ impl Drop for Drain {
 ///
 /// # Errors
 /// As [`measure`].
-pub fn run(spec: &str) -> io::Result<()> {
+pub fn run(spec: &str, greet: Greet) -> io::Result<()> {
     let spec: Spec = serde_json::from_str(spec)?;
-    let mut viewers = reading::Viewers::connect(&spec)?;
+    let mut viewers = reading::Viewers::connect(&spec, greet)?;
     let patience = Instant::now() + Duration::from_secs(10);
     while !viewers.all_served() {
         if Instant::now() > patience {

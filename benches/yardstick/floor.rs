@@ -15,10 +15,10 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
+use super::FPS;
 use super::drain::{self, Measured};
 use super::meter::{self, Clock};
 use super::spec::{Framing, Spec};
-use super::{FPS, I420};
 
 /// Length prefix and frame header, in bytes.
 pub const HEAD: usize = 32;
@@ -75,16 +75,16 @@ pub fn latency(payload: usize, seconds: f64) -> io::Result<Measured> {
     )
 }
 
-/// `viewers` at 30 fps of raw I420, from one thread with non-blocking sockets and `epoll`; a
+/// `viewers` at 30 fps of `payload` bytes, from one thread with non-blocking sockets and `epoll`; a
 /// viewer that still has a frame under way at the next tick skips one. `cpu_per_frame()`,
 /// `report.fps_min()` and `report.fps_mean()` are the figures.
 ///
 /// # Errors
 /// Those of the sockets and the drain, or too low a limit of open files.
-pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<Measured> {
+pub fn fan_out(viewers: usize, payload: usize, seconds: f64) -> io::Result<Measured> {
     meter::allow_files(viewers + 32)?;
     with_sender(
-        move |listener, stop| FanOut::new(accept(&listener, viewers)?)?.run(&stop),
+        move |listener, stop| FanOut::new(accept(&listener, viewers)?, payload)?.run(&stop),
         |address| Spec {
             framing: stamped(),
             ..Spec::many(address, viewers, seconds)
@@ -203,7 +203,7 @@ struct Viewer {
 }
 
 impl FanOut {
-    fn new(streams: Vec<TcpStream>) -> io::Result<Self> {
+    fn new(streams: Vec<TcpStream>, payload: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for (index, stream) in streams.iter().enumerate() {
             // Edge-triggered and for good: a socket that is never full costs nothing more.
@@ -215,7 +215,7 @@ impl FanOut {
                 epoll::EventFlags::OUT | epoll::EventFlags::ET,
             )?;
         }
-        let sent = HEAD + I420;
+        let sent = HEAD + payload;
         let viewers = streams
             .into_iter()
             .map(|stream| Viewer {
@@ -228,7 +228,7 @@ impl FanOut {
             viewers,
             epoll,
             events: Vec::with_capacity(256),
-            payload: vec![0x80; I420],
+            payload: vec![0x80; payload],
         })
     }
 

@@ -33,6 +33,8 @@ mod reading;
 pub mod spec;
 pub mod table;
 
+use std::io;
+use std::net::TcpStream;
 use std::process::ExitCode;
 
 /// Bytes of a 320×240 frame of 24 bits a pixel (BGR), the tutorial's.
@@ -41,18 +43,24 @@ pub const BGR: usize = 320 * 240 * 3;
 /// Bytes of a 320×240 frame in I420, vidchat's default.
 pub const I420: usize = 320 * 240 * 3 / 2;
 
+/// Bytes of a frame of H.264 at about 0.55 Mbit/s.
+pub const SMALL: usize = 2300;
+
 /// Frames a second of every paced load.
 pub const FPS: u32 = 30;
 
+/// Says on a new connection of a drain what a viewer of this sender says first.
+pub type Greet = fn(&mut TcpStream, &spec::Spec) -> io::Result<()>;
+
 /// Does a child's work when this process was started as one; `None` in the bench program proper.
-/// To be called first in `main`.
-pub fn child() -> Option<ExitCode> {
+/// To be called first in `main`. `greet` says on a connection what comes before the frames.
+pub fn child(greet: Greet) -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next()? != drain::ARGUMENT {
         return None;
     }
     let spec = arguments.next().unwrap_or_default();
-    Some(match drain::run(&spec) {
+    Some(match drain::run(&spec, greet) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("drain: {error}");

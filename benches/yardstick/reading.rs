@@ -1,7 +1,7 @@
 //! The drain's reading: one thread, one `epoll` for many connections or a blocking read for one.
 //! Apart from `drain` so that what is asked and answered can be read without how.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use rustix::time::Timespec;
 
+use super::Greet;
 use super::meter::{self, Clock};
 use super::spec::{Body, Framing, Report, Spec};
 
@@ -39,8 +40,8 @@ pub struct Viewers {
 }
 
 impl Viewers {
-    /// Connects them all and says the preamble on each.
-    pub fn connect(spec: &Spec) -> io::Result<Self> {
+    /// Connects them all and greets on each.
+    pub fn connect(spec: &Spec, greet: Greet) -> io::Result<Self> {
         meter::allow_files(spec.connections + 32)?;
         let epoll = match spec.connections {
             1 => None,
@@ -50,7 +51,7 @@ impl Viewers {
         let patience = Instant::now() + Duration::from_secs(10);
         for index in 0..spec.connections {
             let mut stream = connect(spec.address, patience)?;
-            stream.write_all(&spec.preamble)?;
+            greet(&mut stream, spec)?;
             if let Some(epoll) = &epoll {
                 stream.set_nonblocking(true)?;
                 let data = epoll::EventData::new_u64(index as u64);

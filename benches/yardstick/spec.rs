@@ -16,6 +16,8 @@ pub struct Spec {
     pub connections: usize,
     /// Sent on each connection before anything is read: vidchat's hello, its length before it.
     pub preamble: Vec<u8>,
+    /// The key of an encrypted sender, which each connection proves before that.
+    pub key: Option<String>,
     /// What is counted as a frame.
     pub framing: Framing,
     /// Copy the frames into memory as a real viewer must, or let the kernel throw them away.
@@ -67,6 +69,7 @@ impl Spec {
             address,
             connections,
             preamble: Vec::new(),
+            key: None,
             framing: Framing::Messages { stamp: None },
             body: Body::Discard,
             warm_up: 0.5,

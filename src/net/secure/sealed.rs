@@ -20,7 +20,7 @@ use tokio::task::coop;
 use super::handshake::Channel;
 use super::media_key::{MediaKey, MediaKeys, MediaMember, PART_LIMIT};
 use super::noise::{TAG_BYTES, Unreadable};
-use super::record::{LENGTH_BYTES, Opened, Opener, PLAIN_LIMIT, RECORD_LIMIT, Sealer, SharedParts};
+use super::record::{LENGTH_BYTES, Opened, Opener, PLAIN_LIMIT, Sealer, SharedParts};
 use crate::frame::Frame;
 
 /// The least and the most bytes that are sealed for one write. It grows while the socket takes all of

@@ -1,0 +1,54 @@
+//! Viewers of an encrypted sender. They prove the key and then drop what comes: frames are counted by
+//! their bytes.
+
+use std::io;
+use std::net::TcpStream;
+
+use tokio::net::TcpStream as Asynchronous;
+use vidchat::net::secure::{Key, Secret, prove};
+
+use crate::yardstick::spec::{Framing, Spec};
+
+/// The key of all measurements.
+pub const KEY: &str = "9kwp-teaj-43sm-2vyh-aycd-skde-tnj8";
+
+/// Bytes that encryption adds to a frame of the bench: the head of the frame in a record with its
+/// length, its tag and the hash of the frame, and the tag of the frame.
+const ADDED: usize = 95 + 16;
+
+/// The key as a secret.
+pub fn secret() -> io::Result<Secret> {
+    let key: Result<Key, _> = KEY.parse();
+    let key = key.map_err(|_| io::Error::other("the bench's key is no key"))?;
+    Ok(Secret::key(&key))
+}
+
+/// `spec` for an encrypted sender of frames of so many bytes.
+pub fn drained(spec: Spec, bytes: usize) -> Spec {
+    Spec {
+        key: Some(KEY.to_owned()),
+        framing: Framing::Bytes {
+            frame: (bytes + ADDED) as u64,
+        },
+        ..spec
+    }
+}
+
+/// Proves the key where there is one, and says the preamble.
+pub fn greet(stream: &mut TcpStream, spec: &Spec) -> io::Result<()> {
+    if spec.key.is_none() {
+        return io::Write::write_all(stream, &spec.preamble);
+    }
+    let (proved, preamble) = (stream.try_clone()?, &spec.preamble);
+    super::runtime()?.block_on(async {
+        proved.set_nonblocking(true)?;
+        let proved = Asynchronous::from_std(proved)?;
+        let sealed = prove(proved, &secret()?).await.map_err(io::Error::other)?;
+        let (reader, mut writer) = sealed.split();
+        writer.write_all(&mut &preamble[..]).await?;
+        // Dropping it would end the stream.
+        std::mem::forget((reader, writer));
+        Ok::<_, io::Error>(())
+    })?;
+    stream.set_nonblocking(false)
+}
