@@ -12,7 +12,7 @@ use crate::failure::Invalid;
 use crate::limits::{self, Number};
 use crate::net::discovery::name;
 use crate::net::secure::Code;
-use crate::net::{DEFAULT_PORT, Target, address};
+use crate::net::{DEFAULT_PORT, Network, Target, address};
 use crate::wire::{Caps, Dialect, FRAME_LIMIT, LengthFormat};
 
 const EXIT_STATUS: &str = "\
@@ -288,6 +288,15 @@ pub struct SendArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true,
           value_parser = limits::latency)]
     pub max_latency: Option<Duration>,
+    /// Accept connections from these networks alone, such as 192.168.1.0/24; several with commas
+    /// between them.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        value_delimiter = ',',
+        conflicts_with = "to"
+    )]
+    pub allow: Vec<Network>,
     #[command(flatten)]
     pub key: KeyArgs,
     /// Encrypt everything, and let in nobody but those who type a code, which is printed; or the code
@@ -392,6 +401,15 @@ pub struct RecvArgs {
     /// End when the connection is lost, instead of connecting again.
     #[arg(long)]
     pub no_reconnect: bool,
+    /// Accept connections from these networks alone, such as 192.168.1.0/24; several with commas
+    /// between them.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        value_delimiter = ',',
+        requires = "listen"
+    )]
+    pub allow: Vec<Network>,
     #[command(flatten)]
     pub key: KeyArgs,
     /// The code that the sender prints; or, with --listen, let in nobody but a sender that is given
@@ -463,6 +481,10 @@ pub struct CallArgs {
     #[arg(long, value_name = "TIME", default_value = "200ms", allow_hyphen_values = true,
           value_parser = limits::latency)]
     pub max_latency: Duration,
+    /// Accept connections from these networks alone, such as 192.168.1.0/24; several with commas
+    /// between them.
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub allow: Vec<Network>,
     #[command(flatten)]
     pub key: KeyArgs,
     /// Encrypt everything, and let in nobody but those who type a code, which is printed; or the code

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
-use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
+use crate::net::secure::Secret;
+use crate::net::{self, AllowList, DEFAULT_PORT, Target, TcpListener, address};
 
 /// Listens at `address`, or at all addresses where there is none. `program` is named in errors.
 ///
@@ -34,9 +35,36 @@ pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpL
     })
 }
 
+/// The line that says who may do what a connection is for, such as `watch`; `None` where that is nobody
+/// without a key or code, or nobody on another machine.
+pub fn exposure(
+    purpose: &str,
+    bound: SocketAddr,
+    allowed: &AllowList,
+    secret: Option<&Secret>,
+) -> Option<String> {
+    if secret.is_some() || bound.ip().is_loopback() {
+        return None;
+    }
+    let who = if allowed.is_empty() {
+        "who reaches this port".to_owned()
+    } else {
+        format!("in {allowed}")
+    };
+    Some(format!(
+        "Anybody {who} can {purpose}. --code lets in only those who type a code."
+    ))
+}
+
 /// The command for the other machine, one line for each address: `program`, the target and `flags`.
-/// `own_program` is the program that listens here.
-pub fn invitation(program: &str, own_program: &str, bound: SocketAddr, flags: &str) -> String {
+/// `own_program` is the program that listens here. `exposure` is the line of [`exposure`].
+pub fn invitation(
+    program: &str,
+    own_program: &str,
+    bound: SocketAddr,
+    flags: &str,
+    exposure: Option<String>,
+) -> String {
     let own = address::reachable(bound.ip());
     let is_alone = own.is_empty();
     let own = if is_alone {
@@ -61,8 +89,41 @@ pub fn invitation(program: &str, own_program: &str, bound: SocketAddr, flags: &s
         (false, false) => "On the other machine, type:".to_owned(),
     };
     format!(
-        "{place}{}\n{}",
+        "{place}{}\n{}{}",
         commands.collect::<String>(),
+        exposure.map_or_else(String::new, |line| line + "\n"),
         console::way_out_line()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Network;
+    use crate::net::secure::KeyText;
+
+    #[test]
+    fn an_open_port_is_told_with_the_flag_that_closes_it() {
+        let key = KeyText::random().to_string().parse().expect("it is a key");
+        let secret = Secret::key(&key);
+        let everywhere: SocketAddr = "0.0.0.0:10050".parse().expect("it is an address");
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 10050));
+        let all = AllowList::default();
+        let network: Network = "192.168.1.0/24".parse().expect("it is a network");
+        let one = AllowList::from(vec![network]);
+        let line = |bound, allowed, secret| exposure("watch", bound, allowed, secret);
+        assert_eq!(
+            line(everywhere, &all, None).as_deref(),
+            Some(
+                "Anybody who reaches this port can watch. --code lets in only those who type a \
+                 code."
+            )
+        );
+        assert_eq!(
+            line(everywhere, &one, None).as_deref(),
+            Some("Anybody in 192.168.1.0/24 can watch. --code lets in only those who type a code.")
+        );
+        assert_eq!(line(everywhere, &all, Some(&secret)), None);
+        assert_eq!(line(local, &all, None), None);
+    }
 }

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::address::plain;
+use super::allow_list::AllowList;
 use super::arrivals::{Arrival, Arrivals};
 use super::log_throttle::LogThrottle;
 use super::transport::Transport;
@@ -24,14 +25,19 @@ const BACKOFF: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: TcpListener,
+    allowed: AllowList,
     failures: LogThrottle,
+    refused: LogThrottle,
 }
 
 impl Listener {
-    pub fn new(socket: TcpListener) -> Self {
+    /// Accepts connections from the networks of `allowed` alone.
+    pub fn new(socket: TcpListener, allowed: AllowList) -> Self {
         Self {
             socket,
+            allowed,
             failures: LogThrottle::default(),
+            refused: LogThrottle::default(),
         }
     }
 
@@ -44,9 +50,24 @@ impl Listener {
                     info!("listener: accepts connections again, could not before{times}");
                     continue;
                 }
+                times = self.refused.ended() => {
+                    info!("listener: refuses nobody any more{times}");
+                    continue;
+                }
             };
             match accepted {
-                Ok((stream, peer)) => return (Transport::plain(stream), plain(peer)),
+                Ok((stream, peer)) if self.allowed.admits(peer.ip()) => {
+                    return (Transport::plain(stream), plain(peer));
+                }
+                Ok((_, peer)) => {
+                    if let Some(times) = self.refused.note(Instant::now()) {
+                        info!(
+                            "listener: refused {}{times}: --allow lets in {} alone",
+                            peer.ip().to_canonical(),
+                            self.allowed
+                        );
+                    }
+                }
                 Err(e) => {
                     if let Some(times) = self.failures.note(Instant::now()) {
                         warn!(
@@ -61,18 +82,19 @@ impl Listener {
     }
 }
 
-/// Accepts connections for ever, and attends to each in a task of its own. At most `limit` of them may
+/// Accepts connections from the networks of `allowed` for ever, and attends to each in a task of its own. At most `limit` of them may
 /// have an arrival at once. `dropped_beside` describes the others for the log, where one has no room
 /// beside them. It is given the number of tasks.
 pub(super) async fn attend_to_arrivals<F>(
     socket: TcpListener,
+    allowed: &AllowList,
     limit: usize,
     attend: impl Fn(Transport, SocketAddr, Arrival) -> F,
     dropped_beside: impl Fn(usize) -> String,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut listener = Listener::new(socket);
+    let mut listener = Listener::new(socket, allowed.clone());
     let mut pending = JoinSet::new();
     let arrivals = Arc::new(Arrivals::default());
     let mut dropped = LogThrottle::default();

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod age_histogram;
+mod allow_list;
 mod arrivals;
 pub mod backoff;
 pub mod bit_rate;
@@ -29,6 +30,7 @@ mod subnet;
 pub mod transport;
 
 pub use address::Target;
+pub use allow_list::{AllowList, Network};
 pub use bit_rate::BitRate;
 pub use hub::{Hub, Subscription, Update};
 pub use log_throttle::Losses;

@@ -130,7 +130,7 @@ impl Desk {
 fn invite(options: &CallOptions, bound: SocketAddr) {
     let command = "vidchat call";
     let flags = secrets::flags(options.secret.as_ref());
-    console::line(&invitation(command, command, bound, &flags));
+    console::line(&invitation(command, command, bound, &flags, None));
 }
 
 /// Nobody has taken a call. If a code was used up for it, there has to be another one.

@@ -14,11 +14,11 @@ use crate::failure::{Failure, Outcome};
 use crate::media::capture::encoder;
 use crate::media::pipeline::{catalog, decoders};
 use crate::media::{Direction, PipelineFile, Values};
-use crate::net::Peer;
 use crate::net::call::random_token;
 use crate::net::discovery::{Offers, name};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::secure::{Secret, Uses};
+use crate::net::{AllowList, Peer};
 use crate::wire::{CallTicket, Dialect, Token};
 
 /// The codecs of a call, the best first. Behind them there is raw video, which every side takes.
@@ -52,6 +52,8 @@ pub struct CallOptions {
     pub decodes: Vec<String>,
     /// The key or code that all parties have.
     pub secret: Option<Secret>,
+    /// The networks from which calls are accepted.
+    pub allowed: AllowList,
     source: SourceChoice,
 }
 
@@ -100,6 +102,7 @@ impl CallOptions {
         };
         let options = Self {
             secret: secrets::secret(&args.key, args.code, code_of)?,
+            allowed: args.allow.into(),
             target: args.target.map(|mut target| {
                 target.port = target.port.or(args.port);
                 Peer::typed(target, Offers::Call)
@@ -144,6 +147,7 @@ impl CallOptions {
             call: Some(ticket),
             decodes: self.decodes.clone(),
             secret: self.secret.clone(),
+            allowed: self.allowed.clone(),
             ..ReceiveOptions::default()
         }
     }

@@ -32,7 +32,7 @@ use super::connect_failure::cannot_connect;
 use super::file_watch::FileWatch;
 use super::find::{self, Choice};
 use super::host_name::host_name;
-use super::invitation::{invitation, listen};
+use super::invitation::{exposure, invitation, listen};
 use super::quit::Quit;
 use super::secrets::{self, CodeOf};
 use super::settings;
@@ -72,6 +72,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     secrets::check_dialect(secret.as_ref(), args.wire)?;
     let play = ReceiveOptions {
         secret,
+        allowed: args.allow.into(),
         dialect: args.wire.dialect(),
         bare_caps: args.caps,
         bare_length: args.length.unwrap_or_default(),
@@ -144,6 +145,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         _ => None,
     };
     let secret = options.play.secret.clone().filter(|_| bound.is_some());
+    let allowed = options.play.allowed.clone();
     let invite = || {
         if let Some(bound) = bound {
             let flags = secrets::flags(secret.as_ref());
@@ -152,6 +154,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
                 "vidchat recv --listen",
                 bound,
                 &flags,
+                exposure("send to it", bound, &allowed, secret.as_ref()),
             ));
         }
     };

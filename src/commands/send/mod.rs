@@ -35,7 +35,7 @@ pub use self::tutorial_frames::PickleContent;
 use self::broadcast::{Broadcast, CLOSING};
 use self::tutorial_frames::TutorialFrames;
 use super::connect_failure::cannot_connect;
-use super::invitation::{invitation, listen};
+use super::invitation::{exposure, invitation, listen};
 use super::quit::Quit;
 use super::secrets;
 
@@ -167,6 +167,7 @@ impl Place {
                 "vidchat send",
                 *address,
                 &(flags(options, hub) + &secrets::flags(options.secret.as_ref())),
+                exposure("watch", *address, &options.allowed, options.secret.as_ref()),
             ),
             Self::Receiver(target) => {
                 format!("The receiver is {target}.\n{}", console::way_out_line())

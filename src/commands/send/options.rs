@@ -80,6 +80,7 @@ impl SendOptions {
                 length: args.length.unwrap_or_default(),
                 name: host_name(),
                 secret,
+                allowed: args.allow.into(),
                 max_latency,
                 ..ServerOptions::default()
             },

@@ -86,7 +86,8 @@ struct Desk {
 
 async fn listen(socket: TcpListener, desk: Arc<Desk>) {
     let attend = |transport, peer, arrival| attend(transport, peer, arrival, Arc::clone(&desk));
-    attend_to_arrivals(socket, PENDING_LIMIT, attend, |_| {
+    let allowed = &desk.options.allowed;
+    attend_to_arrivals(socket, allowed, PENDING_LIMIT, attend, |_| {
         format!("{PENDING_LIMIT} others wait already")
     })
     .await;

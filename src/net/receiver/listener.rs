@@ -113,7 +113,8 @@ impl Reception {
 async fn listen(socket: TcpListener, reception: Arc<Reception>) {
     let attend =
         |transport, peer, arrival| receive(transport, peer, arrival, Arc::clone(&reception));
-    attend_to_arrivals(socket, PENDING_LIMIT, attend, |open| {
+    let allowed = &reception.options.allowed;
+    attend_to_arrivals(socket, allowed, PENDING_LIMIT, attend, |open| {
         format!("{open} others have not said what they are")
     })
     .await;

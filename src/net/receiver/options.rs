@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::net::AllowList;
 use crate::net::secure::Secret;
 use crate::wire::{CallTicket, Caps, Dialect, FRAME_LIMIT, LengthFormat, MAX_LATENCY};
 
@@ -14,6 +15,8 @@ pub struct ReceiveOptions {
     /// The key or code that both sides prove. With it the connection is encrypted, and in vidchat's own
     /// protocol.
     pub secret: Option<Secret>,
+    /// The networks from which connections are accepted, on the side that listens.
+    pub allowed: AllowList,
     /// The dialect of the sender; `None` where its first bytes tell.
     pub dialect: Option<Dialect>,
     /// The caps of bare frames, which the wire does not carry.
@@ -40,6 +43,7 @@ impl Default for ReceiveOptions {
     fn default() -> Self {
         Self {
             secret: None,
+            allowed: AllowList::default(),
             dialect: None,
             bare_caps: None,
             bare_length: LengthFormat::default(),

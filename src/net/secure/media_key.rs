@@ -18,8 +18,7 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::noise::{Suite, TAG_BYTES, Unreadable};
-use super::record::{KEY_AGE, KEY_BYTES};
+use super::noise::{KEY_AGE, KEY_BYTES, Suite, TAG_BYTES, Unreadable};
 use crate::frame::Frame;
 
 /// Bytes of a media key.

@@ -7,6 +7,7 @@
 //! test compares this with `snow`'s own `TransportState`.
 
 use std::fmt;
+use std::time::Duration;
 
 use ring::aead::{AES_256_GCM, Algorithm, CHACHA20_POLY1305};
 use snow::params::{CipherChoice, NoiseParams};
@@ -21,6 +22,11 @@ use super::psk::Psk;
 pub(super) const HANDSHAKE_BYTES: usize = 32 + TAG_BYTES;
 /// Bytes that sealing adds to a record.
 pub(super) const TAG_BYTES: usize = 16;
+
+/// A key seals at most about this many bytes.
+pub(super) const KEY_BYTES: u64 = 1 << 30;
+/// A key that is older than this seals no more.
+pub(super) const KEY_AGE: Duration = Duration::from_secs(600);
 
 /// The cipher of a connection. Both are good, so the dialling side names the one that is faster for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

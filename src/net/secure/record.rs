@@ -8,14 +8,14 @@
 //! plain bytes of the stream too, and the parts of the frame follow it.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
 use super::media_key::{
     HASH_LENGTH, Hash, KEY_LENGTH, MOST_PARTS, MediaKey, PART_LIMIT, SharedFrame,
 };
-use super::noise::{Half, Suite, TAG_BYTES, Unreadable};
+use super::noise::{Half, KEY_AGE, KEY_BYTES, Suite, TAG_BYTES, Unreadable};
 
 /// Bytes of the length before a Noise message.
 pub(super) const LENGTH_BYTES: usize = 2;
@@ -29,10 +29,6 @@ pub(super) const RECORD_LIMIT: usize = LENGTH_BYTES + (SHARED - 1) as usize;
 const SHARED: u16 = 1 << 15;
 /// What is verified with such a record beside its bytes, so that the bit cannot be altered.
 const SHARED_KIND: &[u8] = b"shared";
-/// A key seals at most about this many bytes.
-pub(super) const KEY_BYTES: u64 = 1 << 30;
-/// A key that is older than this seals no more.
-pub(super) const KEY_AGE: Duration = Duration::from_secs(600);
 /// The most plain bytes of the stream in a record before a shared frame.
 pub(super) const SHARED_HEAD_LIMIT: usize = 1024;
 const _: () = assert!(

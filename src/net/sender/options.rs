@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::AllowList;
 use crate::net::hub::Hub;
 use crate::net::secure::Secret;
 use crate::wire::{CallTicket, Dialect, LengthFormat};
@@ -15,6 +16,8 @@ pub struct ServerOptions {
     /// The key or code that every viewer has to prove. With it all connections are encrypted, and in
     /// vidchat's own protocol; `None` where everybody may watch.
     pub secret: Option<Secret>,
+    /// The networks from which connections are accepted, on the side that listens.
+    pub allowed: AllowList,
     /// The dialect of all viewers; `None` where each of them chooses.
     pub dialect: Option<Dialect>,
     /// How the lengths before pickles and bare frames are written.
@@ -41,6 +44,7 @@ impl Default for ServerOptions {
         Self {
             max_viewers: 250,
             secret: None,
+            allowed: AllowList::default(),
             dialect: None,
             length: LengthFormat::default(),
             tutorial: None,

@@ -37,7 +37,7 @@ pub async fn serve(
     let options = service.options();
     let connections = options.max_viewers + PENDING_LIMIT;
     allow_connections(connections);
-    let mut listener = Listener::new(socket);
+    let mut listener = Listener::new(socket, options.allowed.clone());
     let mut tasks = JoinSet::new();
     let mut turned_away = LogThrottle::default();
     tokio::pin!(shutdown);

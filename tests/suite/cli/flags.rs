@@ -45,6 +45,10 @@ fn a_sender_invites_to_all_its_addresses_and_each_is_good() {
         }
         invited.push(line);
     }
+    assert_eq!(
+        invited.pop().as_deref(),
+        Some("Anybody who reaches this port can watch. --code lets in only those who type a code.")
+    );
     let own: Vec<IpAddr> = invited
         .iter()
         .map(|line| {
