@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::media::source_loss::Feed;
+use crate::support::encrypted::also_encrypted;
 use crate::support::{PATIENCE, Running, Sender, project, run_vidchat, vidchat};
 
 /// Statistics that are read as they are written.
@@ -191,3 +192,8 @@ fn a_start_that_fails_leaves_the_file_as_it_is() {
     assert_eq!(ended.code(), 1, "{}", ended.stderr);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old\n");
 }
+
+also_encrypted!(
+    both_ends_tell_of_the_whole_way_of_a_frame,
+    both_ends_tell_why_no_frames_come,
+);

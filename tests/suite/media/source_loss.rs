@@ -16,6 +16,7 @@ use vidchat::media::capture::events::SourceEvent;
 use vidchat::media::{self, Direction, FrameSink, PipelineFile, Source, Values};
 use vidchat::net::sender::ServerOptions;
 
+use crate::support::encrypted::also_encrypted;
 use crate::support::peers::{Seen, Stage, Viewer, within};
 use crate::support::{Running, Sender, vidchat};
 
@@ -298,3 +299,5 @@ fn a_source_that_gives_a_frame_every_few_seconds_is_neither_lost_nor_frozen() {
         assert!(!ended.stderr.contains("no frame for"), "{}", ended.stderr);
     }
 }
+
+also_encrypted!(a_source_that_gives_a_frame_every_few_seconds_is_neither_lost_nor_frozen,);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::encrypted::also_encrypted;
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::{Ended, Running, Sender, run_vidchat, vidchat};
 
@@ -166,3 +167,13 @@ fn a_sender_ends_when_it_is_asked_to_though_a_viewer_is_stalled() {
     let ended = sender.process.wait();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
 }
+
+also_encrypted!(
+    a_stream_in_tiny_pieces_is_the_same_stream,
+    a_connection_that_is_slow_to_begin_works_all_the_same,
+    a_long_line_is_the_same_stream,
+    a_stream_goes_on_where_a_stall_is_short,
+    a_connection_that_is_cut_in_a_frame_is_lost,
+    a_stalled_connection_ends_when_it_is_asked_to_and_delays_nobody_else,
+    a_sender_ends_when_it_is_asked_to_though_a_viewer_is_stalled,
+);

@@ -1,6 +1,8 @@
 //! `vidchat send --to` and `vidchat recv --listen` as programs: a camera that connects to its viewer.
 
 use crate::cli::statistics::Stats;
+use crate::support::encrypted::also_encrypted;
+use crate::support::party::port_in;
 use crate::support::{Running, run, vidchat};
 
 /// A receiver that listens on this port, or with 0 on one of its own, and its port.
@@ -19,8 +21,8 @@ fn receiver(port: u16) -> (Running, Stats, u16) {
     let stats = Stats::of(&mut command);
     let mut process = Running::start(&mut command);
     let line = process.line_with("vidchat send --to 127.0.0.1:");
-    let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
-    (process, stats, port.expect("it tells its port"))
+    let port = port_in(&line);
+    (process, stats, port)
 }
 
 fn sender(port: u16) -> Running {
@@ -109,8 +111,7 @@ fn a_receiver_that_listens_for_one_sender_ends_with_it() {
         .args(["--display", "none", "--no-reconnect"]);
     let mut receiver = Running::start(&mut command);
     let line = receiver.line_with("vidchat send --to ");
-    let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
-    let sender = sender(port.expect("it tells its port"));
+    let sender = sender(port_in(&line));
     receiver.line_with("sends 320x240");
     drop(sender);
     let ended = receiver.wait();
@@ -138,3 +139,9 @@ fn a_receiver_that_says_nothing_is_told_from_one_of_vidchat() {
     );
     assert!(ended.stderr.ends_with(&expected), "{}", ended.stderr);
 }
+
+also_encrypted!(
+    a_sender_that_connects_is_shown_again_after_either_end_was_killed,
+    a_second_sender_says_that_the_receiver_is_busy_and_is_shown_after_the_first,
+    a_receiver_that_listens_for_one_sender_ends_with_it,
+);

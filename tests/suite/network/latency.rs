@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cli::statistics::Stats;
+use crate::support::encrypted::also_encrypted;
 use crate::support::slow_link::Link;
 use crate::support::{PATIENCE, Running, Sender, in_one_try, skipped, vidchat};
 
@@ -207,6 +208,8 @@ fn target(lines: impl BufRead + Send + 'static) -> String {
     std::thread::spawn(move || {
         for line in lines.lines().map_while(Result::ok) {
             if let Some((_, target)) = line.split_once("vidchat recv ") {
+                // A flag may follow.
+                let target = target.split(' ').next().unwrap_or_default();
                 let _ = tell.send(target.to_owned());
             }
         }
@@ -342,3 +345,10 @@ fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     let mean = settled.iter().sum::<f64>() / settled.len() as f64;
     (ages, mean)
 }
+
+also_encrypted!(
+    the_age_that_is_shown_is_the_age_that_it_has,
+    clocks_that_are_an_hour_apart_and_drift_change_nothing,
+    on_a_link_that_is_too_thin_frames_stay_new_whatever_its_queue,
+    a_codec_on_a_link_that_is_too_thin_for_it_stays_new,
+);

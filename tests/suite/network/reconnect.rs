@@ -2,6 +2,7 @@
 //! over a line that went dead without a word, and after it was suspended itself.
 
 use crate::cli::statistics::Stats;
+use crate::support::encrypted::also_encrypted;
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::{GONE, Running, Sender, vidchat};
 
@@ -156,3 +157,11 @@ fn a_sender_that_was_suspended_shows_nothing_of_that_time() {
     }
     watcher.quit();
 }
+
+also_encrypted!(
+    a_viewer_comes_back_by_itself_when_its_sender_is_there_again,
+    a_viewer_that_is_not_to_come_back_ends_when_its_sender_does,
+    a_line_that_goes_dead_without_a_word_is_noticed_at_both_ends_and_left,
+    a_viewer_that_was_suspended_loses_its_seat_and_takes_another,
+    a_sender_that_was_suspended_shows_nothing_of_that_time,
+);

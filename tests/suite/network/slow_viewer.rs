@@ -7,6 +7,7 @@ use std::thread;
 
 use serde_json::Value;
 
+use crate::support::encrypted::also_encrypted;
 use crate::support::slow_link::Link;
 use crate::support::{Running, Sender, vidchat};
 
@@ -85,3 +86,5 @@ fn a_silent_stranger_on_the_same_link_leaves_a_viewer_its_bit_rate() {
     drop(sender);
     let _ = reads.join();
 }
+
+also_encrypted!(a_viewer_on_a_thin_link_is_told_of_once_with_the_remedy,);

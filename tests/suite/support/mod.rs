@@ -1,5 +1,6 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
+pub mod encrypted;
 pub mod fault_proxy;
 #[cfg(target_os = "linux")]
 pub mod image_terminal;
@@ -54,6 +55,7 @@ pub fn vidchat() -> Command {
         .env_remove("RUST_LOG")
         // Nobody's own pipelines.
         .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    encrypted::hand_out(&mut command);
     command
 }
 
