@@ -4,7 +4,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use vidchat::net::secure::fuzzing::pass;
+use vidchat::net::secure::fuzzing::{Message, pass};
 
 #[derive(Arbitrary, Debug)]
 enum Change {
@@ -38,12 +38,12 @@ impl Change {
     }
 }
 
-fuzz_target!(|input: (Vec<Vec<u8>>, Vec<Change>, u16)| {
+fuzz_target!(|input: (Vec<Message>, Vec<Change>, u16)| {
     let (messages, changes, room) = input;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("there is a runtime");
-    let sent = messages.concat();
+    let sent: Vec<u8> = messages.iter().flat_map(|(m, _)| m.clone()).collect();
     let mut is_changed = false;
     let change = |bytes: &mut Vec<u8>| {
         let before = bytes.clone();

@@ -1,19 +1,26 @@
 //! Records on their way, for the fuzz targets. It is left out of every other build.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 
+use super::media_key::MediaMember;
 use super::noise::{Handshake, Suite};
 use super::psk::Psk;
 use super::record::{Opener, PLAIN_LIMIT, Sealer};
 use super::sealed::SealedReader;
+use crate::frame::{Frame, FrameHeader};
+
+/// A message, and whether it is sealed for several viewers.
+pub type Message = (Vec<u8>, bool);
 
 /// Seals `messages`, passes the bytes through `change`, and reads until the end or an error. Returns what
 /// was read, and how it ended.
 pub async fn pass(
-    messages: &[Vec<u8>],
+    messages: &[Message],
     change: impl FnOnce(&mut Vec<u8>),
     room: usize,
 ) -> (Vec<u8>, io::Result<()>) {
@@ -24,12 +31,30 @@ pub async fn pass(
     assert!(proved.is_ok() && first.read(&second.write()).is_ok());
     let mut sealer = Sealer::new(first.finish().0, Instant::now());
     let mut bytes = Vec::new();
-    for part in messages
-        .iter()
-        .flat_map(|message| message.chunks(PLAIN_LIMIT))
-    {
-        let sealed = sealer.seal(part, Instant::now(), &mut bytes);
+    let keys = Arc::default();
+    let member = MediaMember::join(Arc::clone(&keys), Suite::AesGcm);
+    let mut known = None;
+    for (sequence, (message, is_shared)) in (0..).zip(messages) {
+        let now = Instant::now();
+        if !is_shared || message.is_empty() {
+            for part in message.chunks(PLAIN_LIMIT) {
+                let sealed = sealer.seal(part, now, &mut bytes);
+                assert!(sealed.is_ok(), "there are numbers left");
+            }
+            continue;
+        }
+        let header = FrameHeader {
+            sequence,
+            ..FrameHeader::default()
+        };
+        let (head, data) = message.split_at(message.len().min(32) / 2);
+        let data = Bytes::copy_from_slice(data);
+        let shared = member.seal(&Frame { header, data }, now);
+        let shared = shared.expect("the system has random numbers");
+        let is_known = known.replace(*shared.key.bytes()) == Some(*shared.key.bytes());
+        let sealed = sealer.seal_shared(head, &shared, is_known, now, &mut bytes);
         assert!(sealed.is_ok(), "there are numbers left");
+        bytes.extend_from_slice(&shared.sealed);
     }
     change(&mut bytes);
     let mut reader = SealedReader::new(&bytes[..], Opener::new(second.finish().1));

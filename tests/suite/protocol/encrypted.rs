@@ -79,6 +79,47 @@ async fn frames_of_every_size_arrive_encrypted() {
     }
 }
 
+/// With several viewers a frame is sealed once for all of them. They come and go meanwhile.
+#[tokio::test]
+async fn frames_that_are_sealed_once_for_all_viewers_arrive_at_each() {
+    let secret = key();
+    let stage = Stage::open(serving(&secret)).await;
+    let (mut viewers, mut next) = (Vec::new(), 0);
+    let mut pass = async |viewers: &mut Vec<Viewer>| {
+        for size in [0, 900, 2300, 115_200, 131_072, 400_000] {
+            let data: Vec<u8> = (0..size).map(|i| (i % 251 + next) as u8).collect();
+            stage.hub.publish(numbered(next, data.clone()));
+            for viewer in viewers.iter_mut() {
+                let (header, received) = viewer.frame().await;
+                assert_eq!(header.sequence, next);
+                assert!(
+                    received == data,
+                    "{size} bytes for {} viewers",
+                    viewers.len()
+                );
+            }
+            next += 1;
+        }
+    };
+    for _ in 0..7 {
+        let mut viewer = join(stage.address, watching(&secret)).await;
+        assert_eq!(viewer.next().await, Seen::Hello("desk of anna".into()));
+        assert_eq!(viewer.next().await, Seen::Caps(caps(CAPS)));
+        if !viewers.is_empty() {
+            // It begins with the newest frame of before.
+            viewer.frame().await;
+        }
+        viewers.push(viewer);
+        stage.watched_by(viewers.len()).await;
+        pass(&mut viewers).await;
+    }
+    while viewers.pop().is_some() {
+        stage.watched_by(viewers.len()).await;
+        pass(&mut viewers).await;
+    }
+    stage.close("done").await;
+}
+
 /// A connection that was lost is made again: with the key, and without another use of the code.
 #[tokio::test]
 async fn a_viewer_comes_back() {
@@ -432,8 +473,20 @@ async fn somebody_who_listens_in_finds_no_frame_no_caps_no_name_and_no_code() {
 /// One bit of a frame, far behind the handshake: the frame is not shown, nor any after it.
 #[tokio::test]
 async fn an_altered_frame_ends_the_connection_and_is_never_shown() {
+    for others in [0, 5] {
+        altered_among(others).await;
+    }
+}
+
+/// A viewer with an altered byte on its way, beside so many others.
+async fn altered_among(others: usize) {
     let secret = key();
     let stage = Stage::open(serving(&secret)).await;
+    let mut beside = Vec::new();
+    for _ in 0..others {
+        beside.push(join(stage.address, watching(&secret)).await);
+    }
+    stage.watched_by(others).await;
     let wire = Wire::to(stage.address, |before, bytes| {
         const PLACE: usize = 200_000;
         if let Some(byte) = PLACE.checked_sub(before).and_then(|at| bytes.get_mut(at)) {
@@ -442,6 +495,7 @@ async fn an_altered_frame_ends_the_connection_and_is_never_shown() {
     })
     .await;
     let mut viewer = join(wire.address, watching(&secret)).await;
+    stage.watched_by(others + 1).await;
     // The first frame ends before that place, and the second does not.
     stage.hub.publish(numbered(0, vec![1; 100_000]));
     assert_eq!(viewer.frame().await.1, vec![1; 100_000]);
@@ -455,5 +509,9 @@ async fn an_altered_frame_ends_the_connection_and_is_never_shown() {
         !seen.iter().any(|seen| matches!(seen, Seen::Frame(..))),
         "{seen:?}"
     );
+    for viewer in &mut beside {
+        assert_eq!(viewer.frame().await.1, vec![1; 100_000]);
+        assert_eq!(viewer.frame().await.1, vec![2; 150_000]);
+    }
     stage.close("done").await;
 }
