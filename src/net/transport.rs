@@ -56,6 +56,8 @@ pub enum TransportWriter {
     Plain(OwnedWriteHalf),
     /// Encrypted TCP.
     Sealed(SealedWriter),
+    /// It is lent to somebody who gives it back before anything is written here.
+    Lent,
     /// The memory of this process.
     #[cfg(fuzzing)]
     Memory(super::memory_writer::MemoryWriter),
@@ -162,6 +164,7 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.writable().await,
             Self::Sealed(half) => half.ready().await,
+            Self::Lent => Err(lent()),
             #[cfg(fuzzing)]
             Self::Memory(half) => {
                 half.ready().await;
@@ -179,6 +182,7 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.try_write_vectored(parts),
             Self::Sealed(half) => half.try_write(parts),
+            Self::Lent => Err(lent()),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.try_write(parts),
         }
@@ -223,6 +227,7 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.write_all_buf(bytes).await,
             Self::Sealed(half) => half.write_all(bytes).await,
+            Self::Lent => Err(lent()),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.write_all(bytes).await,
         }
@@ -236,8 +241,13 @@ impl TransportWriter {
         match self {
             Self::Plain(half) => half.shutdown().await,
             Self::Sealed(half) => half.finish().await,
+            Self::Lent => Err(lent()),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.finish().await,
         }
     }
+}
+
+fn lent() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the connection is lent")
 }

@@ -147,6 +147,14 @@ impl Hub {
         let _ = has_ended.wait_for(|has_ended| *has_ended).await;
     }
 
+    /// Completes when the stream has ended, and `grace` is over. Returns the reason.
+    pub async fn ended_for(&self, grace: Duration) -> Arc<str> {
+        self.ended().await;
+        tokio::time::sleep(grace).await;
+        let ended = self.scene.borrow().ended.clone();
+        ended.unwrap_or_else(|| STOPPED.into())
+    }
+
     /// The caps of the frames, once they are known.
     pub fn caps(&self) -> Option<Arc<Caps>> {
         self.scene.borrow().caps.clone()
@@ -182,6 +190,11 @@ impl Hub {
         }
     }
 
+    /// All changes from here on.
+    pub fn changes(&self) -> Changes {
+        Changes(self.scene.subscribe())
+    }
+
     /// The number of viewers, with every change.
     pub fn watching(&self) -> watch::Receiver<usize> {
         self.watching.subscribe()
@@ -205,6 +218,17 @@ impl Hub {
     /// Asks the source for a key frame.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
+    }
+}
+
+/// The changes of a hub, for one who serves many subscribers.
+#[derive(Debug)]
+pub struct Changes(watch::Receiver<Scene>);
+
+impl Changes {
+    /// Waits for a change since the last call; false where the hub is gone.
+    pub async fn next(&mut self) -> bool {
+        self.0.changed().await.is_ok()
     }
 }
 
@@ -264,7 +288,7 @@ impl Subscription {
     /// losing anything.
     pub async fn next(&mut self) -> Update {
         loop {
-            if let Some(update) = self.pick() {
+            if let Some(update) = self.try_next() {
                 return update;
             }
             if self.scene.changed().await.is_err() {
@@ -287,12 +311,9 @@ impl Subscription {
         }
     }
 
-    /// Waits until the stream has ended, and `grace` longer. Returns the reason.
-    pub async fn ended(&self, grace: Duration) -> Arc<str> {
-        self.hub.ended().await;
-        tokio::time::sleep(grace).await;
-        let ended = self.scene.borrow().ended.clone();
-        ended.unwrap_or_else(|| STOPPED.into())
+    /// The hub that it subscribes to.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// The newest frame in place of `frame`, which was given but not used.
@@ -324,8 +345,8 @@ impl Subscription {
         self.seen.skipped
     }
 
-    /// The update to give now. The end comes only after the last frame.
-    fn pick(&mut self) -> Option<Update> {
+    /// The update to give now, that this subscriber has not had. The end comes only after the last frame.
+    pub fn try_next(&mut self) -> Option<Update> {
         let scene = self.scene.borrow_and_update();
         let unseen = self.seen.next_change(&scene);
         unseen

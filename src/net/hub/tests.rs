@@ -28,7 +28,7 @@ fn frame(sequence: u32, key: bool) -> Frame {
 
 /// The update for `subscription` at this moment, if there is one.
 fn now(subscription: &mut Subscription) -> Option<Update> {
-    subscription.pick()
+    subscription.try_next()
 }
 
 fn number(update: Option<Update>) -> Option<(u32, bool)> {
@@ -256,7 +256,7 @@ fn a_frame_wakes_nobody_who_waits_for_the_end_alone() {
     let waker = Waker::from(Arc::clone(&counter));
     let mut context = Context::from_waker(&waker);
     let mut ended = pin!(hub.ended());
-    let mut viewer_ended = pin!(viewer.ended(Duration::ZERO));
+    let mut viewer_ended = pin!(viewer.hub().ended_for(Duration::ZERO));
     assert!(ended.as_mut().poll(&mut context).is_pending());
     assert!(viewer_ended.as_mut().poll(&mut context).is_pending());
     hub.publish(frame(0, true));

@@ -34,6 +34,7 @@ pub(super) async fn serve(
     let link = ViewerLink::without_hello(peer, String::new());
     let session = ViewerSession::begin(link, "", hub, service)?;
     drop(arrival);
+    let audience = service.audience(hub);
     let mut frames = FrameWriter::new(
         session.link(),
         service.pinned(),
@@ -42,6 +43,7 @@ pub(super) async fn serve(
             length: service.options().length,
         },
         service.options().stall_limit,
+        &audience.fan_out,
     );
     let reason = tokio::select! {
         reason = ignore(reader) => reason,

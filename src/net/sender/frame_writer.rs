@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::{sleep_until, timeout};
 use tracing::{info, warn};
 
@@ -14,12 +16,13 @@ use crate::frame::Frame;
 use crate::wire::{Caps, Control};
 
 use super::disconnect::DisconnectReason;
+use super::fan_out::{FanOut, PlaceGuard, Waiting};
 use super::framing::Framing;
 use super::pinned_frames::PinnedFrames;
 use super::slow_viewer::{Said, Second, SlowViewer};
 use super::viewer_link::ViewerLink;
 use crate::net::bit_rate::BitRate;
-use crate::net::hub::{Subscription, Update};
+use crate::net::hub::{Hub, Subscription, Update};
 use crate::net::transport::TransportWriter;
 
 /// How often it is checked whether a viewer keeps up.
@@ -31,10 +34,16 @@ const PACED_BYTES: usize = 16 * 1024;
 /// How long the last frame may wait for room before it is left out and the end is sent.
 const LAST_ROOM: Duration = Duration::from_millis(200);
 
-/// The next thing to write.
-enum Next {
+/// The next thing to do.
+enum Next<H> {
+    /// Write this message.
     Message(Control),
+    /// Write this.
     Update(Update),
+    /// Write the rest of this frame.
+    Partial(PartialFrame<H>),
+    /// Check whether the viewer keeps up.
+    Second,
     /// The viewer no longer acknowledges frames.
     Stalled,
 }
@@ -64,43 +73,186 @@ struct Counted {
 }
 
 /// Writes the frames of one stream to one viewer.
-pub(super) struct FrameWriter<'a, F> {
-    link: &'a Arc<ViewerLink>,
+pub(super) struct FrameWriter<'a, F: Framing> {
+    place: Arc<Place<F>>,
     pinned: &'a PinnedFrames,
-    subscription: Subscription,
-    framing: F,
     stall_limit: Duration,
+    hub: Arc<Hub>,
     /// The caps of the frames, once they are known.
     caps: Option<Arc<Caps>>,
     /// The log's state of this viewer.
     slow: SlowViewer,
     began: Instant,
-    /// When the current second began, and the counts at that time.
-    second_began: Instant,
+    /// The counts at the beginning of the current second.
     counted: Counted,
+    _in_pass: PlaceGuard,
+}
+
+/// A viewer's place in the pass of a [`FanOut`].
+struct Place<F: Framing> {
+    link: Arc<ViewerLink>,
+    stream: Mutex<Stream<F>>,
+    /// The connection can be taken back.
+    returned: Notify,
+}
+
+/// The part of a viewer's state that the pass needs.
+struct Stream<F: Framing> {
+    subscription: Subscription,
+    framing: F,
+    /// When the current second began.
+    second_began: Instant,
+    /// The connection, while the viewer waits.
+    lent: Option<TransportWriter>,
+    /// Why the connection is returned.
+    returned: Option<Returned<F::Head>>,
+}
+
+/// Why a lent connection is returned.
+enum Returned<H> {
+    /// This is to be written, and could not be written at once.
+    Update(Update),
+    /// A part of this frame has left.
+    Partial(PartialFrame<H>),
+    /// The path has no room for the next frame.
+    NoRoom,
+    /// A second is over.
+    Second,
+}
+
+impl<F: Framing> Stream<F> {
+    /// Begins a frame, if the connection takes a byte of it. Otherwise it returns the frame and the error.
+    fn begin(
+        &mut self,
+        link: &ViewerLink,
+        out: &mut TransportWriter,
+        mut frame: Frame,
+    ) -> Result<PartialFrame<F::Head>, (Frame, io::Error)> {
+        frame.header.ack = link.wants_ack();
+        let (head, tail) = (self.framing.head(&frame), self.framing.tail());
+        match out.try_write_frame(head.as_ref(), &frame, tail, link.is_paced()) {
+            Ok(written) => {
+                link.frame_started(&frame, self.subscription.skipped());
+                Ok(PartialFrame {
+                    head,
+                    frame,
+                    tail,
+                    written,
+                })
+            }
+            Err(e) => Err((frame, e)),
+        }
+    }
+
+    /// Writes what is new, until there is nothing more, or something that takes longer.
+    fn go_on(&mut self, link: &ViewerLink, out: &mut TransportWriter) -> Option<Returned<F::Head>> {
+        loop {
+            if !link.has_room_now() {
+                return Some(Returned::NoRoom);
+            }
+            let frame = match self.subscription.try_next()? {
+                Update::Frame(frame) => frame,
+                update => return Some(Returned::Update(update)),
+            };
+            match self.begin(link, out, frame) {
+                Ok(begun) if begun.is_whole() => drop(link.paced(begun.written)),
+                Ok(begun) => return Some(Returned::Partial(begun)),
+                Err((frame, _)) => return Some(Returned::Update(Update::Frame(frame))),
+            }
+            if self.second_began.elapsed() >= SECOND {
+                return Some(Returned::Second);
+            }
+        }
+    }
+}
+
+impl<F: Framing> Place<F> {
+    /// The frame of which the pass has written a part.
+    fn take_partial(&self) -> Option<PartialFrame<F::Head>> {
+        let returned = &mut self.stream.lock().returned;
+        match returned.take() {
+            Some(Returned::Partial(begun)) => Some(begun),
+            other => {
+                *returned = other;
+                None
+            }
+        }
+    }
+}
+
+impl<F: Framing> Waiting for Place<F> {
+    fn offer(&self) {
+        let mut stream = self.stream.lock();
+        if stream.returned.is_some() {
+            return;
+        }
+        let Some(mut out) = stream.lent.take() else {
+            return;
+        };
+        stream.returned = stream.go_on(&self.link, &mut out);
+        stream.lent = Some(out);
+        if stream.returned.is_some() {
+            self.returned.notify_one();
+        }
+    }
+}
+
+/// A connection that is lent to the pass. Dropping it takes the connection back.
+struct Loan<'a, F: Framing> {
+    place: &'a Place<F>,
+    out: &'a mut TransportWriter,
+}
+
+impl<'a, F: Framing> Loan<'a, F> {
+    fn new(place: &'a Place<F>, out: &'a mut TransportWriter) -> Self {
+        let lent = std::mem::replace(out, TransportWriter::Lent);
+        place.stream.lock().lent = Some(lent);
+        Self { place, out }
+    }
+}
+
+impl<F: Framing> Drop for Loan<'_, F> {
+    fn drop(&mut self) {
+        if let Some(lent) = self.place.stream.lock().lent.take() {
+            *self.out = lent;
+        }
+    }
 }
 
 impl<'a, F: Framing> FrameWriter<'a, F> {
     /// A writer that has written nothing yet. A viewer that takes nothing for `stall_limit` is
     /// dropped.
     pub fn new(
-        link: &'a Arc<ViewerLink>,
+        link: &Arc<ViewerLink>,
         pinned: &'a PinnedFrames,
         subscription: Subscription,
         framing: F,
         stall_limit: Duration,
+        fan_out: &Arc<FanOut>,
     ) -> Self {
         let counted = Counted::now(link, &subscription);
+        let hub = Arc::clone(subscription.hub());
+        let place = Arc::new(Place {
+            link: Arc::clone(link),
+            stream: Mutex::new(Stream {
+                subscription,
+                framing,
+                second_began: Instant::now(),
+                lent: None,
+                returned: None,
+            }),
+            returned: Notify::new(),
+        });
+        let waiting: Arc<dyn Waiting> = Arc::clone(&place) as _;
         Self {
-            link,
+            _in_pass: fan_out.join(waiting),
+            place,
             pinned,
-            subscription,
-            framing,
             stall_limit,
+            hub,
             caps: None,
             slow: SlowViewer::default(),
             began: Instant::now(),
-            second_began: Instant::now(),
             counted,
         }
     }
@@ -116,37 +268,62 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         until: impl Future<Output = T>,
     ) -> Result<T, DisconnectReason> {
         let mut until = pin!(until);
-        let link = self.link;
-        let (subscription, caps) = (&mut self.subscription, &mut self.caps);
-        let opening = self.framing.opening(|| {
-            *caps = subscription.known_caps();
-            caps.clone()
-        });
+        let place = Arc::clone(&self.place);
+        let link = &place.link;
+        let opening = {
+            let stream = &mut *place.stream.lock();
+            let (subscription, caps) = (&mut stream.subscription, &mut self.caps);
+            stream.framing.opening(|| {
+                *caps = subscription.known_caps();
+                caps.clone()
+            })
+        };
         if let Some(opening) = opening {
             unless_removed(link, self.write(out, &opening[..])).await?;
         }
         loop {
             let next = tokio::select! {
                 biased;
-                done = &mut until => return Ok(done),
-                next = self.next() => next,
+                done = &mut until => Err(done),
+                next = self.next(&place, out) => Ok(next),
             };
-            let message = match next {
-                Next::Message(control) => Some(control.encode()),
-                Next::Update(Update::Caps(caps)) => {
-                    let message = self.framing.caps(&caps);
+            // The pass may have begun a frame meanwhile.
+            if let Some(begun) = place.take_partial() {
+                unless_removed(link, self.complete(out, begun)).await?;
+            }
+            let update = match next {
+                Err(done) => return Ok(done),
+                Ok(Next::Message(control)) => {
+                    unless_removed(link, self.write(out, &control.encode()[..])).await?;
+                    continue;
+                }
+                Ok(Next::Partial(begun)) => {
+                    unless_removed(link, self.complete(out, begun)).await?;
+                    self.check_speed();
+                    continue;
+                }
+                Ok(Next::Second) => {
+                    self.check_speed();
+                    continue;
+                }
+                Ok(Next::Stalled) => return Err(DisconnectReason::Stalled(self.stall_limit)),
+                Ok(Next::Update(update)) => update,
+            };
+            let message = match update {
+                Update::Caps(caps) => {
+                    let message = place.stream.lock().framing.caps(&caps);
                     self.caps = Some(caps);
                     message
                 }
-                Next::Update(Update::Lost(loss)) => self.framing.lost(&loss),
-                Next::Update(Update::Participants(participants)) => {
-                    self.framing.participants(&participants)
+                Update::Lost(loss) => place.stream.lock().framing.lost(&loss),
+                Update::Participants(participants) => {
+                    place.stream.lock().framing.participants(&participants)
                 }
-                Next::Update(Update::Frame(frame)) => {
+                Update::Frame(frame) => {
                     let begun = tokio::select! {
                         biased;
                         done = &mut until => return Ok(done),
-                        begun = self.begin(out, frame) => begun?,
+                        begun = self.begin(&place, out, frame) => begun?,
                     };
                     if begun.is_whole() {
                         link.paced(begun.written);
@@ -156,8 +333,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
                     self.check_speed();
                     None
                 }
-                Next::Update(Update::End(reason)) => return Err(DisconnectReason::Ended(reason)),
-                Next::Stalled => return Err(DisconnectReason::Stalled(self.stall_limit)),
+                Update::End(reason) => return Err(DisconnectReason::Ended(reason)),
             };
             if let Some(message) = message {
                 unless_removed(link, self.write(out, &message[..])).await?;
@@ -166,62 +342,65 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     }
 
     /// The next thing to write, when the viewer's path has room for it.
-    async fn next(&mut self) -> Next {
-        let link = self.link;
+    async fn next(&self, place: &Place<F>, out: &mut TransportWriter) -> Next<F::Head> {
         tokio::select! {
             // An answer is sent first, while no frame is in its way.
             biased;
-            pong = link.pong() => Next::Message(pong),
-            next = self.next_update() => next,
+            pong = place.link.pong() => Next::Message(pong),
+            next = self.next_update(place, out) => next,
         }
     }
 
-    /// The next update of the stream, once the viewer's path has room for a frame.
-    async fn next_update(&mut self) -> Next {
-        if !self.link.has_room_now() {
-            tokio::select! {
-                has_room = self.link.has_room(self.stall_limit) => if !has_room {
-                    return Next::Stalled;
-                },
-                reason = self.subscription.ended(LAST_ROOM) => {
-                    return Next::Update(Update::End(reason));
+    /// The next update of the stream, once the viewer's path has room for a frame. Meanwhile the frames
+    /// that can be written at once are written.
+    async fn next_update(&self, place: &Place<F>, out: &mut TransportWriter) -> Next<F::Head> {
+        loop {
+            match place.stream.lock().returned.take() {
+                Some(Returned::Update(update)) => return Next::Update(update),
+                Some(Returned::Partial(begun)) => return Next::Partial(begun),
+                Some(Returned::Second) => return Next::Second,
+                Some(Returned::NoRoom) | None => {}
+            }
+            if !place.link.has_room_now() {
+                tokio::select! {
+                    has_room = place.link.has_room(self.stall_limit) => if !has_room {
+                        return Next::Stalled;
+                    },
+                    reason = self.hub.ended_for(LAST_ROOM) => {
+                        return Next::Update(Update::End(reason));
+                    }
                 }
             }
+            // A frame is taken only now. Taken earlier, it would be older when it leaves.
+            let loan = Loan::new(place, out);
+            place.offer();
+            place.returned.notified().await;
+            drop(loan);
         }
-        // The frame is taken only now. Taken earlier, it would be older when it leaves.
-        Next::Update(self.subscription.next().await)
     }
 
     /// Waits until the connection takes the first byte of a frame. Until then a newer frame
     /// replaces it. Nothing has been written if the wait is cancelled.
     async fn begin(
-        &mut self,
+        &self,
+        place: &Place<F>,
         out: &mut TransportWriter,
         mut frame: Frame,
     ) -> Result<PartialFrame<F::Head>, DisconnectReason> {
-        let tail = self.framing.tail();
-        let (head, written) = loop {
-            frame.header.ack = self.link.wants_ack();
-            let head = self.framing.head(&frame);
-            match out.try_write_frame(head.as_ref(), &frame, tail, self.link.is_paced()) {
-                Ok(count) => break (head, count),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Err(DisconnectReason::Lost(e)),
-            }
-            let _pin = self.pinned.pin(&frame, self.link);
+        loop {
+            let begun = place.stream.lock().begin(&place.link, out, frame);
+            frame = match begun {
+                Ok(begun) => return Ok(begun),
+                Err((frame, e)) if e.kind() == io::ErrorKind::WouldBlock => frame,
+                Err((_, e)) => return Err(DisconnectReason::Lost(e)),
+            };
+            let _pin = self.pinned.pin(&frame, &place.link);
             match timeout(self.stall_limit, out.ready()).await {
-                Ok(Ok(())) => frame = self.subscription.refresh(frame),
+                Ok(Ok(())) => frame = place.stream.lock().subscription.refresh(frame),
                 Ok(Err(e)) => return Err(DisconnectReason::Lost(e)),
                 Err(_) => return Err(DisconnectReason::Stalled(self.stall_limit)),
             }
-        };
-        self.link.frame_started(&frame, self.subscription.skipped());
-        Ok(PartialFrame {
-            head,
-            frame,
-            tail,
-            written,
-        })
+        }
     }
 
     /// Writes the rest of a frame.
@@ -236,20 +415,21 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             tail,
             written,
         } = begun;
-        let _pin = self.pinned.pin(&frame, self.link);
+        let link = Arc::clone(&self.place.link);
+        let _pin = self.pinned.pin(&frame, &link);
         let mut rest = head.as_ref().chain(frame.data).chain(tail);
         rest.advance(written);
-        let mut paced = self.link.paced(written);
+        let mut paced = link.paced(written);
         while let Some(until) = paced
             && rest.remaining() > PACED_BYTES
         {
             sleep_until(until.into()).await;
             self.write(out, (&mut rest).take(PACED_BYTES)).await?;
-            paced = self.link.paced(PACED_BYTES);
+            paced = link.paced(PACED_BYTES);
         }
         let bytes = rest.remaining();
         self.write(out, rest).await?;
-        self.link.paced(bytes);
+        link.paced(bytes);
         Ok(())
     }
 
@@ -268,13 +448,16 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
 
     /// Checks once a second whether this viewer keeps up, and logs changes.
     fn check_speed(&mut self) {
-        let span = self.second_began.elapsed();
+        let link = &self.place.link;
+        let mut stream = self.place.stream.lock();
+        let span = stream.second_began.elapsed();
         if span < SECOND {
             return;
         }
-        let now = Counted::now(self.link, &self.subscription);
+        let now = Counted::now(link, &stream.subscription);
+        stream.second_began = Instant::now();
+        drop(stream);
         let before = std::mem::replace(&mut self.counted, now);
-        self.second_began = Instant::now();
         // The viewer skips frames while it opens its window.
         if self.began.elapsed() < SETTLING {
             return;
@@ -284,10 +467,10 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             sent: now.sent - before.sent,
             bytes: now.bytes - before.bytes,
             skipped: now.skipped - before.skipped,
-            carries: self.link.progress().carries.map(BitRate::bits),
-            acks: self.link.acks(),
+            carries: link.progress().carries.map(BitRate::bits),
+            acks: link.acks(),
         };
-        let peer = self.link.peer;
+        let peer = link.peer;
         match self.slow.after(second, self.caps.as_deref()) {
             Some(Said::Problem(words)) => warn!("viewer {peer}: {words}"),
             Some(Said::Over(words)) => info!("viewer {peer}: {words}"),

@@ -12,9 +12,9 @@ use crate::wire::pickle::Envelope;
 use crate::wire::{Caps, Control, Hello, LengthFormat, Loss, Participants};
 
 /// The layout of a stream in one dialect. [`super::frame_writer`] chooses the frame and its time.
-pub(super) trait Framing {
+pub(super) trait Framing: Send + 'static {
     /// The bytes before a frame.
-    type Head: AsRef<[u8]>;
+    type Head: AsRef<[u8]> + Send;
 
     /// The message that opens the stream. It may include the caps that are known already.
     fn opening(&mut self, _known: impl FnOnce() -> Option<Arc<Caps>>) -> Option<Vec<u8>> {

@@ -47,12 +47,14 @@ pub(super) async fn serve(
     let seat = pickled.seat(usize::MAX);
     let (says, said) = oneshot::channel();
     let served = {
+        let audience = service.audience(pickled);
         let mut frames = FrameWriter::new(
             session.link(),
             service.pinned(),
             pickled.subscribe(),
             PickleFraming::new(options.length),
             options.stall_limit,
+            &audience.fan_out,
         );
         let listening = async {
             match options.dialect {

@@ -1,6 +1,7 @@
 //! The sending end: viewers connect or are dialled, each is sent the newest frames in its dialect,
 //! and all are told of the end.
 
+mod audience;
 mod bare;
 pub mod congestion;
 pub(in crate::net) mod connection;
@@ -8,6 +9,7 @@ mod control_limits;
 pub mod dial;
 pub mod directory;
 pub mod disconnect;
+mod fan_out;
 mod frame_writer;
 mod framing;
 mod late_hello;

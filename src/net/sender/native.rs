@@ -1,6 +1,7 @@
 //! Serves a viewer that speaks vidchat's own protocol, from its hello to the goodbye.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
@@ -68,11 +69,19 @@ pub(in crate::net) async fn converse(
     let (options, hub) = (service.options(), session.hub());
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(max_latency);
-    writer.share(|| service.media_keys(hub));
+    let audience = service.audience(hub);
+    writer.share(|| Arc::clone(&audience.media_keys));
     let framing = NativeFraming { hello };
     let mut between_frames = false;
     let (link, pinned) = (session.link(), service.pinned());
-    let mut frames = FrameWriter::new(link, pinned, subscription, framing, options.stall_limit);
+    let mut frames = FrameWriter::new(
+        link,
+        pinned,
+        subscription,
+        framing,
+        options.stall_limit,
+        &audience.fan_out,
+    );
     let reason = tokio::select! {
         // A viewer's first message is a ping. Its answer is sent before any frame.
         biased;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::audience::Audience;
 use super::directory::Directory;
 use super::disconnect::DisconnectReason;
 use super::options::ServerOptions;
@@ -15,7 +16,7 @@ use super::viewers::Viewers;
 use crate::net::arrivals::Arrivals;
 use crate::net::hub::Hub;
 use crate::net::log_throttle::{LogLimit, LogThrottleBy, More, Times};
-use crate::net::secure::{HandshakeLimits, MediaKeys};
+use crate::net::secure::HandshakeLimits;
 use crate::wire::Bye;
 
 /// The common state of all connections of one sender.
@@ -26,8 +27,8 @@ pub struct Service {
     arrivals: Arc<Arrivals>,
     handshakes: HandshakeLimits,
     pinned: PinnedFrames,
-    /// The keys of each stream that has encrypted viewers, by the address of its hub.
-    media_keys: Mutex<HashMap<usize, Weak<MediaKeys>>>,
+    /// The audience of each stream that has viewers, by the address of its hub.
+    audiences: Mutex<HashMap<usize, Weak<Audience>>>,
     options: ServerOptions,
     ending: OnceLock<Bye>,
     /// Peers that left before they watched, by address and reason.
@@ -58,7 +59,7 @@ impl Service {
             arrivals: Arc::default(),
             handshakes: HandshakeLimits::default(),
             pinned: PinnedFrames::default(),
-            media_keys: Mutex::default(),
+            audiences: Mutex::default(),
             options,
             ending: OnceLock::new(),
             strangers: Mutex::default(),
@@ -91,17 +92,17 @@ impl Service {
         &self.pinned
     }
 
-    /// The media keys of a stream.
-    pub(super) fn media_keys(&self, hub: &Arc<Hub>) -> Arc<MediaKeys> {
-        let mut all = self.media_keys.lock();
+    /// The audience of a stream.
+    pub(super) fn audience(&self, hub: &Arc<Hub>) -> Arc<Audience> {
+        let mut all = self.audiences.lock();
         let known = all.entry(Arc::as_ptr(hub).addr()).or_default();
-        if let Some(keys) = known.upgrade() {
-            return keys;
+        if let Some(audience) = known.upgrade() {
+            return audience;
         }
-        let keys = Arc::default();
-        *known = Arc::downgrade(&keys);
-        all.retain(|_, keys| keys.strong_count() > 0);
-        keys
+        let audience = Arc::new(Audience::new(hub));
+        *known = Arc::downgrade(&audience);
+        all.retain(|_, audience| audience.strong_count() > 0);
+        audience
     }
 
     /// Whether a line of this kind is to be logged now, and how many were left out before it.
