@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
-use vidchat::wire::{Ack, Bye, Control, Hello, Pong, Report};
+use vidchat::wire::{Ack, Bye, Control, Hello, Loss, Pong, Report};
 
 /// Bytes after which a test with a message of any length is of no more use.
 const LONGEST: usize = 4096;
@@ -40,7 +40,10 @@ pub enum Said {
         carries_mbit_s: Option<f64>,
     },
     Key,
-    Lost(String),
+    Lost {
+        reason: String,
+        off: bool,
+    },
     Bye(String),
     /// A control message of any text.
     Json(String),
@@ -159,9 +162,10 @@ impl Said {
                 ..Report::default()
             }),
             Self::Key => Control::Key,
-            Self::Lost(reason) => Control::Lost {
+            Self::Lost { reason, off } => Control::Lost(Loss {
                 reason: reason.clone(),
-            },
+                off: *off,
+            }),
             Self::Bye(reason) => Control::Bye(Bye::from(reason.clone())),
             Self::Json(text) => return Ok(message(text.as_bytes())),
             Self::Frame {
