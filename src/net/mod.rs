@@ -23,6 +23,7 @@ pub mod message_reader;
 pub mod peer;
 pub mod reach;
 pub mod receiver;
+mod recent_ages;
 pub mod secure;
 pub mod sender;
 pub mod socket;

@@ -83,18 +83,23 @@ impl fmt::Debug for FanOut {
 
 async fn pass(mut changes: Changes, places: Arc<Places>) {
     while changes.next().await {
-        for index in 0.. {
-            // The lock is not held meanwhile: a viewer may leave in between.
-            let place = match places.lock().get(index) {
-                Some(place) => place.clone(),
-                None => break,
+        let mut served = 0;
+        loop {
+            let left = {
+                let places = places.lock();
+                let rest = places.get(served..).unwrap_or_default();
+                rest.iter()
+                    .take(TURN)
+                    .flatten()
+                    .for_each(|viewer| viewer.offer());
+                rest.len().saturating_sub(TURN)
             };
-            if let Some(viewer) = place {
-                viewer.offer();
+            if left == 0 {
+                break;
             }
-            if index % TURN == TURN - 1 {
-                yield_now().await;
-            }
+            served += TURN;
+            // Viewers may come and go meanwhile.
+            yield_now().await;
         }
     }
 }

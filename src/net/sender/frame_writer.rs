@@ -20,7 +20,7 @@ use super::fan_out::{FanOut, PlaceGuard, Waiting};
 use super::framing::Framing;
 use super::pinned_frames::PinnedFrames;
 use super::slow_viewer::{Said, Second, SlowViewer};
-use super::viewer_link::ViewerLink;
+use super::viewer_link::{Departure, ViewerLink};
 use crate::net::bit_rate::BitRate;
 use crate::net::hub::{Hub, Subscription, Update};
 use crate::net::transport::TransportWriter;
@@ -127,12 +127,14 @@ impl<F: Framing> Stream<F> {
         link: &ViewerLink,
         out: &mut TransportWriter,
         mut frame: Frame,
+        departure: Departure,
+        now: Instant,
     ) -> Result<PartialFrame<F::Head>, (Frame, io::Error)> {
-        frame.header.ack = link.wants_ack();
+        frame.header.ack = departure.ack;
         let (head, tail) = (self.framing.head(&frame), self.framing.tail());
-        match out.try_write_frame(head.as_ref(), &frame, tail, link.is_paced()) {
+        match out.try_write_frame(head.as_ref(), &frame, tail, departure.is_paced) {
             Ok(written) => {
-                link.frame_started(&frame, self.subscription.skipped());
+                link.frame_started(&frame, self.subscription.skipped(), now);
                 Ok(PartialFrame {
                     head,
                     frame,
@@ -147,19 +149,24 @@ impl<F: Framing> Stream<F> {
     /// Writes what is new, until there is nothing more, or something that takes longer.
     fn go_on(&mut self, link: &ViewerLink, out: &mut TransportWriter) -> Option<Returned<F::Head>> {
         loop {
-            if !link.has_room_now() {
+            let now = Instant::now();
+            let Some(departure) = link.departure(now) else {
                 return Some(Returned::NoRoom);
-            }
+            };
             let frame = match self.subscription.try_next()? {
                 Update::Frame(frame) => frame,
                 update => return Some(Returned::Update(update)),
             };
-            match self.begin(link, out, frame) {
-                Ok(begun) if begun.is_whole() => drop(link.paced(begun.written)),
+            match self.begin(link, out, frame, departure, now) {
+                Ok(begun) if begun.is_whole() => {
+                    if departure.is_paced {
+                        link.paced(begun.written);
+                    }
+                }
                 Ok(begun) => return Some(Returned::Partial(begun)),
                 Err((frame, _)) => return Some(Returned::Update(Update::Frame(frame))),
             }
-            if self.second_began.elapsed() >= SECOND {
+            if now.saturating_duration_since(self.second_began) >= SECOND {
                 return Some(Returned::Second);
             }
         }
@@ -388,7 +395,12 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         mut frame: Frame,
     ) -> Result<PartialFrame<F::Head>, DisconnectReason> {
         loop {
-            let begun = place.stream.lock().begin(&place.link, out, frame);
+            let now = Instant::now();
+            let departure = place.link.departure_anyway(now);
+            let begun = {
+                let mut stream = place.stream.lock();
+                stream.begin(&place.link, out, frame, departure, now)
+            };
             frame = match begun {
                 Ok(begun) => return Ok(begun),
                 Err((frame, e)) if e.kind() == io::ErrorKind::WouldBlock => frame,

@@ -13,8 +13,8 @@ use tokio::time::{self, timeout_at};
 use super::congestion::{CongestionWindow, Room};
 use crate::clock::WallNanos;
 use crate::frame::Frame;
-use crate::net::age_histogram::AgeHistogram;
 use crate::net::bit_rate::BitRate;
+use crate::net::recent_ages::RecentAges;
 use crate::wire::{Ack, AgesMs, Control, Pong, Report};
 
 /// The longest time that a part of a frame may take at its pace.
@@ -29,6 +29,15 @@ pub(super) enum Removal {
     Displaced,
     /// It has held a frame in memory for too long, while many others did.
     Memory,
+}
+
+/// How a frame is to leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Departure {
+    /// The viewer is to acknowledge it.
+    pub ack: bool,
+    /// The viewer has a pace.
+    pub is_paced: bool,
 }
 
 /// One viewer.
@@ -60,7 +69,7 @@ struct State {
     /// ping came.
     ping: Option<(u64, WallNanos)>,
     /// Ages of the frames that left since the last pong.
-    leaving: AgeHistogram,
+    leaving: RecentAges,
     /// The ages in the last pong.
     sent_ages: Option<AgesMs>,
     report: Option<Report>,
@@ -111,7 +120,7 @@ impl ViewerLink {
             state: Mutex::new(State {
                 window: acks.then(|| CongestionWindow::new(joined)),
                 ping: None,
-                leaving: AgeHistogram::default(),
+                leaving: RecentAges::default(),
                 sent_ages: None,
                 report: None,
                 progress: Progress::default(),
@@ -244,12 +253,6 @@ impl ViewerLink {
         state.paced_until
     }
 
-    /// Whether it has a pace.
-    pub(super) fn is_paced(&self) -> bool {
-        let state = self.state.lock();
-        state.window.is_none() && state.pace.is_some()
-    }
-
     /// Has the viewer removed. Only the first reason counts.
     pub(super) fn remove(&self, removal: Removal) {
         let _ = self.removal.set(removal);
@@ -284,13 +287,13 @@ impl ViewerLink {
 
     /// Whether a frame may leave now.
     pub(super) fn has_room_now(&self) -> bool {
-        self.state.lock().room() == Room::Now
+        self.state.lock().room(Instant::now()) == Room::Now
     }
 
     /// Waits until a frame may leave; false where there was no room for `limit`.
     pub(super) async fn has_room(&self, limit: Duration) -> bool {
         let deadline = time::Instant::now() + limit;
-        self.until(|state| match state.room() {
+        self.until(|state| match state.room(Instant::now()) {
             Room::Now => Ok(true),
             Room::At(at) => Err(Some(at.into())),
             Room::Later if time::Instant::now() >= deadline => Ok(false),
@@ -302,7 +305,7 @@ impl ViewerLink {
     /// Waits for a ping, and until its answer has the path to itself: an answer that waited behind
     /// a frame would give a wrong time. The caller sends the answer at once.
     pub(super) async fn pong(&self) -> Control {
-        self.until(|state| match (state.ping, state.room()) {
+        self.until(|state| match (state.ping, state.room(Instant::now())) {
             (Some((sent, received)), Room::Now) => {
                 state.ping = None;
                 state.sent_ages = state.leaving.take().map(Into::into);
@@ -337,26 +340,26 @@ impl ViewerLink {
         }
     }
 
-    /// Whether the viewer is to acknowledge the next frame.
-    pub(super) fn wants_ack(&self) -> bool {
+    /// How the next frame is to leave at `now`; `None` where the path has no room for it.
+    pub(super) fn departure(&self, now: Instant) -> Option<Departure> {
         let state = self.state.lock();
-        state
-            .window
-            .as_ref()
-            .is_some_and(|window| window.wants_ack(Instant::now()))
+        if state.room(now) != Room::Now {
+            return None;
+        }
+        Some(state.departure(now))
     }
 
-    /// `frame` has begun to leave, and `skipped` frames were left out so far.
-    pub(super) fn frame_started(&self, frame: &Frame, skipped: u64) {
+    /// How a frame is to leave at `now`, whatever the path has room for.
+    pub(super) fn departure_anyway(&self, now: Instant) -> Departure {
+        self.state.lock().departure(now)
+    }
+
+    /// `frame` has begun to leave at `now`, and `skipped` frames were left out so far.
+    pub(super) fn frame_started(&self, frame: &Frame, skipped: u64, now: Instant) {
         let mut state = self.state.lock();
         let header = &frame.header;
         if let Some(window) = &mut state.window {
-            window.sent(
-                Instant::now(),
-                header.sequence,
-                frame.data.len(),
-                header.ack,
-            );
+            window.sent(now, header.sequence, frame.data.len(), header.ack);
         }
         let skipped = state.skipped_before + skipped;
         let progress = &mut state.progress;
@@ -370,8 +373,15 @@ impl ViewerLink {
 }
 
 impl State {
-    fn room(&self) -> Room {
-        let now = Instant::now();
+    fn departure(&self, now: Instant) -> Departure {
+        let window = self.window.as_ref();
+        Departure {
+            ack: window.is_some_and(|window| window.wants_ack(now)),
+            is_paced: window.is_none() && self.pace.is_some(),
+        }
+    }
+
+    fn room(&self, now: Instant) -> Room {
         match (&self.window, self.paced_until) {
             (Some(window), _) => window.room(now),
             (None, Some(until)) if until > now => Room::At(until),
