@@ -6,6 +6,7 @@ pub mod capture;
 pub mod display;
 pub mod frame_sink;
 pub mod gst;
+mod leading_units;
 pub mod pipeline;
 pub mod playback;
 
