@@ -3,6 +3,7 @@
 
 mod bitstream;
 pub mod capture;
+pub mod capture_time;
 pub mod display;
 pub mod frame_sink;
 pub mod gst;
