@@ -12,6 +12,10 @@ use crate::frame::TimeOrigin;
 use crate::media::capture_time::CaptureTimeReader;
 use crate::wire::Caps;
 
+/// So many frames without a time are taken to be as late as the one before that had one. Some
+/// payloaders make two frames of one that has several slices, and only the first has the time.
+const ALIKE: u32 = 30;
+
 /// Finds out when the frames of one pipeline were captured.
 #[derive(Debug)]
 pub struct StreamTime {
@@ -19,6 +23,9 @@ pub struct StreamTime {
     is_network: bool,
     /// `None` where the frames have no place for a time.
     reader: Option<CaptureTimeReader>,
+    /// How old the last frame with a time was before it came to this pipeline, and how many without
+    /// one have come since.
+    before: Option<(Duration, u32)>,
     /// Whether the log has a line about a time that was used, and about one that was not.
     has_told: bool,
     has_warned: bool,
@@ -30,6 +37,7 @@ impl StreamTime {
         Self {
             is_network,
             reader: None,
+            before: None,
             has_told: false,
             has_warned: false,
         }
@@ -38,6 +46,7 @@ impl StreamTime {
     /// The frames have these caps from now on.
     pub fn set_caps(&mut self, caps: &Caps) {
         self.reader = CaptureTimeReader::of(caps);
+        self.before = None;
     }
 
     /// When a frame was captured, and how that is known. It has been in this pipeline for the time
@@ -54,14 +63,15 @@ impl StreamTime {
         let reader = self.reader.as_mut().filter(|_| self.is_network || !paced);
         let told = reader.and_then(|reader| reader.read(is_key, frame));
         match told.map(|time| (time, time.age(now))) {
-            Some((time, Ok(age))) => {
+            Some((time, Ok(told))) => {
                 if !std::mem::replace(&mut self.has_told, true) {
                     debug!(
                         "source: its frames tell when they were captured, to within {} ms",
                         time.uncertainty.as_millis()
                     );
                 }
-                return (now.before(age), TimeOrigin::Stream);
+                self.before = Some((told.saturating_sub(age), 0));
+                return (now.before(told), TimeOrigin::Stream);
             }
             Some((_, Err(reason))) if !std::mem::replace(&mut self.has_warned, true) => {
                 warn!(
@@ -70,6 +80,10 @@ impl StreamTime {
                 );
             }
             _ => {}
+        }
+        if let Some((before, count)) = self.before.as_mut().filter(|(_, count)| *count < ALIKE) {
+            *count += 1;
+            return (now.before(age + *before), TimeOrigin::Stream);
         }
         let origin = if self.is_network {
             TimeOrigin::Arrival
@@ -152,6 +166,27 @@ mod tests {
             assert_eq!(known(true, false, &frame), (here, TimeOrigin::Arrival));
             assert_eq!(known(false, false, &frame), (here, TimeOrigin::Source));
         }
+    }
+
+    #[test]
+    fn a_few_frames_without_a_time_are_as_late_as_the_one_before() {
+        let mut time = StreamTime::new(true);
+        time.set_caps(&h264());
+        let mut next = |frame: &[u8], age| {
+            let age = Duration::from_millis(age);
+            let (at, origin) = time.of_frame(true, frame, age, false, NOW);
+            (NOW.since(at).as_millis(), origin)
+        };
+        let without = [0, 0, 0, 1, 0x65, 9];
+        assert_eq!(next(&without, 2), (2, TimeOrigin::Arrival));
+        let told = telling(NOW.before(Duration::from_millis(120)));
+        assert_eq!(next(&told, 20), (120, TimeOrigin::Stream));
+        for _ in 0..ALIKE {
+            assert_eq!(next(&without, 5), (105, TimeOrigin::Stream));
+        }
+        assert_eq!(next(&without, 5), (5, TimeOrigin::Arrival));
+        assert_eq!(next(&told, 130), (120, TimeOrigin::Stream));
+        assert_eq!(next(&without, 5), (5, TimeOrigin::Stream));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
         other => panic!("{other:?}"),
     }
-    for name in NAMES.into_iter().filter(|name| *name != "frame") {
+    for name in NAMES.into_iter().take_while(|name| *name != "frame") {
         assert_eq!(control(name).encode(), golden(name), "{name}");
     }
 }
