@@ -207,7 +207,7 @@ impl Advice {
         {
             let words = format!(
                 "frames are {:.0} ms old when they leave the sender, which has them from an engine; \
-                 give a larger --max-latency, or a lower latency to the engine",
+                 a larger --max-latency allows for it",
                 sent.p50
             );
             return (Cause::Engine, words);
