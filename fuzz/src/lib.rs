@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use vidchat::frame::FrameHeader;
 use vidchat::wire::head::encode_frame_head;
-use vidchat::wire::{Ack, Bye, Control, Hello, Pong, Report};
+use vidchat::wire::{Ack, Bye, Control, Hello, Loss, Pong, Report};
 
 /// Bytes after which a test with a message of any length is of no more use.
 const LONGEST: usize = 4096;
@@ -159,9 +159,7 @@ impl Said {
                 ..Report::default()
             }),
             Self::Key => Control::Key,
-            Self::Lost(reason) => Control::Lost {
-                reason: reason.clone(),
-            },
+            Self::Lost(reason) => Control::Lost(Loss::new(reason.clone())),
             Self::Bye(reason) => Control::Bye(Bye::from(reason.clone())),
             Self::Json(text) => return Ok(message(text.as_bytes())),
             Self::Frame {
