@@ -24,6 +24,20 @@ pub struct FrameHeader {
     pub pts: u64,
     /// When the frame was captured, in nanoseconds since the Unix epoch by the sender's clock.
     pub captured_at: u64,
+    /// How that time is known.
+    pub origin: TimeOrigin,
+}
+
+/// How the time of a frame's capture is known; the most certain first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimeOrigin {
+    /// The sender's own source has captured it, or a sender that cannot say has sent it.
+    #[default]
+    Source,
+    /// The stream that the sender's source reads tells it. The camera may be beyond an engine.
+    Stream,
+    /// Nobody tells it. It is the time at which the frame came to the sender, over the network.
+    Arrival,
 }
 
 /// One frame, as the bytes of one GStreamer buffer. A clone shares the bytes.

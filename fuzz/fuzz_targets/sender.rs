@@ -8,7 +8,7 @@ use vidchat::failure::Failure;
 use vidchat::frame::FrameHeader;
 use vidchat::net::receiver::ReceiveOptions;
 use vidchat::net::{Sink, StreamStats, fuzzing};
-use vidchat::wire::Caps;
+use vidchat::wire::{Caps, Loss};
 use vidchat_fuzz::Said;
 
 const MAX_FRAME: u64 = 1 << 16;
@@ -32,8 +32,8 @@ impl Sink for Shown {
         Ok(vec![0; length])
     }
 
-    fn lost(&mut self, reason: &str) {
-        assert!(!reason.contains(char::is_control));
+    fn lost(&mut self, loss: &Loss) {
+        assert!(!loss.reason.contains(char::is_control));
     }
 
     fn frame(&mut self, _header: &FrameHeader, _buffer: Vec<u8>) -> Result<(), Failure> {

@@ -40,10 +40,7 @@ pub enum Said {
         carries_mbit_s: Option<f64>,
     },
     Key,
-    Lost {
-        reason: String,
-        off: bool,
-    },
+    Lost(String),
     Bye(String),
     /// A control message of any text.
     Json(String),
@@ -162,10 +159,7 @@ impl Said {
                 ..Report::default()
             }),
             Self::Key => Control::Key,
-            Self::Lost { reason, off } => Control::Lost(Loss {
-                reason: reason.clone(),
-                off: *off,
-            }),
+            Self::Lost(reason) => Control::Lost(Loss::new(reason.clone())),
             Self::Bye(reason) => Control::Bye(Bye::from(reason.clone())),
             Self::Json(text) => return Ok(message(text.as_bytes())),
             Self::Frame {

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::cli::StatsArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
+use crate::frame::TimeOrigin;
 
 /// How many lines may wait to be written.
 const BACKLOG: usize = 16;
@@ -113,6 +114,14 @@ fn is_unread(e: &io::Error) -> bool {
 #[cfg(not(unix))]
 fn is_unread(_: &io::Error) -> bool {
     false
+}
+
+/// The place from which the ages of frames count, in one word.
+pub fn age_since(origin: TimeOrigin) -> &'static str {
+    match origin {
+        TimeOrigin::Source | TimeOrigin::Stream => "camera",
+        TimeOrigin::Arrival => "engine",
+    }
 }
 
 /// Rounds a number to three decimal places.

@@ -3,9 +3,11 @@
 
 mod bitstream;
 pub mod capture;
+pub mod capture_time;
 pub mod display;
 pub mod frame_sink;
 pub mod gst;
+mod leading_units;
 pub mod pipeline;
 pub mod playback;
 

@@ -132,6 +132,16 @@ impl Caps {
         self.media_type.starts_with("video/x-") && !self.is_raw()
     }
 
+    /// Whether the frames need nothing beside themselves, as far as `stream-format` tells.
+    pub fn is_self_contained(&self) -> bool {
+        let mut formats = STREAM_FORMATS.iter();
+        let right = formats.find(|(media_type, _)| *media_type == self.media_type);
+        match (self.text("stream-format"), right) {
+            (Some(format), Some((_, right))) => format == *right,
+            _ => true,
+        }
+    }
+
     /// Whether the caps say that some of the frames may hold two fields, taken one after the other.
     pub fn is_interlaced(&self) -> bool {
         let mode = self.text("interlace-mode");
@@ -308,15 +318,10 @@ fn check_decodable(caps: &Caps) -> Result<(), String> {
     {
         return Err(format!("interlace-mode {mode}"));
     }
-    let right = STREAM_FORMATS
-        .iter()
-        .find(|(media_type, _)| *media_type == caps.media_type);
-    if let (Some(format), Some((_, right))) = (caps.text("stream-format"), right)
-        && format != *right
-    {
-        return Err(format!("stream-format {format}"));
+    match caps.text("stream-format") {
+        Some(format) if !caps.is_self_contained() => Err(format!("stream-format {format}")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn check(caps: &Caps) -> Result<(), String> {

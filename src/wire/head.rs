@@ -2,7 +2,7 @@
 
 use super::length::{Length, Prefix};
 use super::{CONTROL_LIMIT, HEADER_BYTES, PREFIX_BYTES, WireError};
-use crate::frame::FrameHeader;
+use crate::frame::{FrameHeader, TimeOrigin};
 
 /// Bytes from the start of a message to the first byte of its frame.
 pub const HEAD_BYTES: usize = PREFIX_BYTES + HEADER_BYTES;
@@ -12,6 +12,8 @@ const KIND_CONTROL: u8 = b'{';
 const FLAG_KEY: u8 = 1;
 const FLAG_DISCONTINUITY: u8 = 2;
 const FLAG_ACK: u8 = 4;
+const FLAG_STREAM_TIME: u8 = 8;
+const FLAG_ARRIVAL_TIME: u8 = 16;
 
 /// The head of a message: its kind, and the number of bytes that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,11 @@ pub fn encode_frame_head(header: &FrameHeader, length: usize) -> [u8; HEAD_BYTES
     if header.ack {
         flags |= FLAG_ACK;
     }
+    flags |= match header.origin {
+        TimeOrigin::Source => 0,
+        TimeOrigin::Stream => FLAG_STREAM_TIME,
+        TimeOrigin::Arrival => FLAG_ARRIVAL_TIME,
+    };
     let mut head = [0; HEAD_BYTES];
     head[..8].copy_from_slice(&((HEADER_BYTES + length) as u64).to_le_bytes());
     head[8] = KIND_FRAME;
@@ -170,6 +177,13 @@ fn decode_header(bytes: &[u8]) -> FrameHeader {
         sequence: u32::from_le_bytes(array(bytes, 4)),
         pts: u64_at(8),
         captured_at: u64_at(16),
+        origin: if bytes[1] & FLAG_ARRIVAL_TIME != 0 {
+            TimeOrigin::Arrival
+        } else if bytes[1] & FLAG_STREAM_TIME != 0 {
+            TimeOrigin::Stream
+        } else {
+            TimeOrigin::Source
+        },
     }
 }
 
@@ -221,6 +235,7 @@ mod tests {
             sequence: 0xdead_beef,
             pts: 1 << 40,
             captured_at: 1 << 60,
+            origin: TimeOrigin::Arrival,
         };
         let bytes = encode_frame_head(&header, 500);
         for split in 0..bytes.len() {
@@ -236,6 +251,33 @@ mod tests {
             assert_eq!(buffer.head(LIMIT), Ok(Some(expected)));
             assert!(buffer.filled().is_empty());
         }
+    }
+
+    #[test]
+    fn flags_say_how_the_time_of_capture_is_known() {
+        let with = |flags: u8| {
+            let mut bytes = encode_frame_head(&FrameHeader::default(), 1);
+            bytes[9] = flags;
+            match fed(&bytes).head(LIMIT) {
+                Ok(Some(Head::Frame { header, .. })) => header,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (origin, flag) in [
+            (TimeOrigin::Source, 0),
+            (TimeOrigin::Stream, 8),
+            (TimeOrigin::Arrival, 16),
+        ] {
+            let header = FrameHeader {
+                origin,
+                ..FrameHeader::default()
+            };
+            assert_eq!(encode_frame_head(&header, 1)[9], flag);
+            assert_eq!(with(flag), header);
+        }
+        // The one that promises less holds.
+        assert_eq!(with(8 | 16).origin, TimeOrigin::Arrival);
+        assert_eq!(with(0xe0), FrameHeader::default());
     }
 
     #[test]

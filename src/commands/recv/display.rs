@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::connector::SenderPlace;
 use super::options::RecvOptions;
 use crate::commands::local_viewer::{LocalViewer, LocalViewerOptions};
-use crate::frame::FrameHeader;
+use crate::frame::{FrameHeader, TimeOrigin};
 use crate::media::PipelineFile;
 use crate::media::display::stage::Place;
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
@@ -330,11 +330,17 @@ impl<'a> VideoDisplay<'a> {
 
     /// Writes the sender's name and the age of its frames onto the picture, where others are shown
     /// beside it.
-    pub fn name_seat(&self, age: Option<Duration>) {
+    pub fn name_seat(&self, age: Option<Duration>, origin: TimeOrigin) {
         if let Some(Place { seat, .. }) = &self.options.seat {
             let name = &self.sender;
             match age.filter(|_| self.outage.is_none()) {
-                Some(age) => seat.set_name(&format!("{name}  {} ms", age.as_millis())),
+                Some(age) => {
+                    let since = match origin {
+                        TimeOrigin::Source | TimeOrigin::Stream => "",
+                        TimeOrigin::Arrival => " since the engine",
+                    };
+                    seat.set_name(&format!("{name}  {} ms{since}", age.as_millis()));
+                }
                 None => seat.set_name(name),
             }
         }

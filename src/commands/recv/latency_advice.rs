@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::frame::TimeOrigin;
 use crate::net::BitRate;
 use crate::net::age_histogram::milliseconds;
 use crate::net::link_advice::{FULL, fitting, megabits};
@@ -55,6 +56,8 @@ enum Cause {
     RoundTrip,
     /// Frames are old when they leave the sender.
     Sender,
+    /// Frames are old when they leave the sender, which has them from an engine.
+    Engine,
     /// Something else on the path between the two machines.
     Path,
 }
@@ -197,6 +200,17 @@ impl Advice {
             let there = round_trip.as_millis() / 2;
             let words = format!("the network alone takes {there} ms; give a larger --max-latency");
             return (Cause::RoundTrip, words);
+        }
+        if second.origin != TimeOrigin::Source
+            && let Some(sent) = second.sent
+            && sent.p50 > milliseconds(bound / 2)
+        {
+            let words = format!(
+                "frames are {:.0} ms old when they leave the sender, which has them from an engine; \
+                 a larger --max-latency allows for it",
+                sent.p50
+            );
+            return (Cause::Engine, words);
         }
         if caps.is_delta() {
             // Small frames: their transfer times say nothing of the link.
@@ -363,5 +377,12 @@ mod tests {
             there.starts_with("frames are 290 ms old when they leave"),
             "{there}"
         );
+        // Its machine is not to blame, nor is a link to it that is too thin.
+        late.origin = TimeOrigin::Stream;
+        let h264 = Caps::parse("video/x-h264, width=320, height=240").unwrap();
+        for caps in [raw(), h264] {
+            let beyond = reason(&late, &caps);
+            assert!(beyond.contains("from an engine"), "{beyond}");
+        }
     }
 }

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::debug;
 
-use crate::clock::WallNanos;
 use crate::failure::Outcome;
 use crate::frame::{Frame, FrameHeader};
 use crate::media::playback::frame_check::FrameCheck;
@@ -141,8 +140,8 @@ impl Sink for Publisher<'_, '_> {
 impl Forward {
     /// Passes a frame on. The first ones are left out, until the sender's clock is known.
     fn publish(&self, header: &FrameHeader, data: Bytes) {
-        let captured_at = match self.meter.age(header) {
-            Some(age) => WallNanos::now().before(age).0,
+        let captured_at = match self.meter.captured(header) {
+            Some(time) => time.at.0,
             None if header.captured_at == 0 => 0,
             None => return,
         };

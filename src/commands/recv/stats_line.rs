@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::display::VideoDisplay;
 use crate::clock::WallNanos;
-use crate::commands::stats_writer::rounded;
+use crate::commands::stats_writer::{age_since, rounded};
 use crate::net::receiver::stats::StatsInterval;
 use crate::wire::{AgesMs, Caps};
 
@@ -28,6 +28,8 @@ pub struct StatsLine<'t> {
     sent_ms: Option<AgesMs>,
     arrived_ms: Option<AgesMs>,
     age_ms: Option<AgesMs>,
+    /// From where they count; `None` where they are not known.
+    age_since: Option<&'static str>,
     rtt_ms: Option<f64>,
     carries_mbit_s: Option<f64>,
 }
@@ -51,6 +53,7 @@ impl<'t> StatsLine<'t> {
             sent_ms: second.sent,
             arrived_ms: report.arrived_ms,
             age_ms: report.age_ms,
+            age_since: second.age.map(|_| age_since(second.origin)),
             rtt_ms: report.rtt_ms,
             carries_mbit_s: report.carries_mbit_s,
         }

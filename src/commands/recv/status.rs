@@ -11,6 +11,7 @@ use super::latency_advice::{Advice, Said};
 use super::options::RecvOptions;
 use super::stats_line::StatsLine;
 use crate::console;
+use crate::frame::TimeOrigin;
 use crate::net::StreamStats;
 use crate::net::receiver::stats::StatsInterval;
 
@@ -56,7 +57,8 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
         if self.ticks == 0 {
             self.last = self.meter.close_second();
             self.tell(&display);
-            display.name_seat(self.last.age.map(|age| age.p50));
+            let age = self.last.age.map(|age| age.p50);
+            display.name_seat(age, self.last.origin);
         }
         let Some(caps) = display
             .caps
@@ -70,7 +72,7 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
             None => {
                 let seconds = self.last.span.as_secs_f64().max(0.001);
                 let age = self.last.age;
-                let age = age.map(|age| format!("{} old", readable(age.p50)));
+                let age = age.map(|age| aged(age.p50, self.last.origin));
                 let rest = [
                     format!("{:.1} frames/s", self.last.shown as f64 / seconds),
                     format!("{} skipped", self.meter.traffic.skipped.load(Relaxed)),
@@ -102,11 +104,33 @@ impl<'s, 'a> StatusReporter<'s, 'a> {
     }
 }
 
+/// An age in words for a person, with the place from which it counts where that is not the camera.
+fn aged(age: Duration, origin: TimeOrigin) -> String {
+    let age = readable(age);
+    match origin {
+        TimeOrigin::Source | TimeOrigin::Stream => format!("{age} old"),
+        TimeOrigin::Arrival => format!("{age} since the engine"),
+    }
+}
+
 /// An age in words for a person.
 fn readable(age: Duration) -> String {
     match age.as_secs_f64() {
         short if short < 0.01 => format!("{:.1} ms", short * 1e3),
         short if short < 10.0 => format!("{:.0} ms", short * 1e3),
         long => format!("{long:.0} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_says_from_where_it_counts() {
+        let age = Duration::from_millis(35);
+        assert_eq!(aged(age, TimeOrigin::Source), "35 ms old");
+        assert_eq!(aged(age, TimeOrigin::Stream), "35 ms old");
+        assert_eq!(aged(age, TimeOrigin::Arrival), "35 ms since the engine");
     }
 }

@@ -16,7 +16,7 @@ use crate::wire::AgesMs;
 
 use super::bitrate::{BitrateControl, Viewer};
 use super::pace_control::PaceControl;
-use crate::commands::stats_writer::{StatsWriter, rounded};
+use crate::commands::stats_writer::{StatsWriter, age_since, rounded};
 
 /// How often the viewers' links are checked: the rate has to fall within a second.
 const TICK: Duration = Duration::from_millis(250);
@@ -54,6 +54,8 @@ struct Line {
     form: String,
     /// The encoder's bit rate, where there is an encoder.
     bitrate_kbit_s: Option<u32>,
+    /// From where the ages of the viewers' frames count; `None` while there is no frame.
+    age_since: Option<&'static str>,
     watching: usize,
     viewers: Vec<ViewerLine>,
 }
@@ -255,6 +257,7 @@ impl ViewerMonitor {
                 .caps()
                 .map_or(String::new(), |caps| caps.describe()),
             bitrate_kbit_s: self.bitrate_control.as_ref().map(BitrateControl::rate),
+            age_since: self.hub.newest().map(|newest| age_since(newest.origin)),
             watching: viewers.len(),
             viewers,
         });

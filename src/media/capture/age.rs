@@ -91,6 +91,11 @@ impl AgeEstimator {
         }
     }
 
+    /// Whether frames wait until they are due, as those of a file do.
+    pub fn is_paced(&self) -> bool {
+        self.timing.get() == Some(&Timing::Paced)
+    }
+
     /// Whether the source is live, and so may have a backlog. A file or a pipe has none.
     pub fn is_live(&self) -> bool {
         *self.timing.get().unwrap_or(&Timing::Live) == Timing::Live

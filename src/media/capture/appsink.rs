@@ -10,13 +10,15 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use crate::frame::{Frame, FrameHeader};
+use crate::clock::WallNanos;
+use crate::frame::{Frame, FrameHeader, TimeOrigin};
 use crate::wire::Caps;
 
-use super::age::{self, AgeEstimator};
+use super::age::AgeEstimator;
 use super::backlog::BacklogFilter;
 use super::handover::Handover;
 use super::stream_headers::StreamHeaders;
+use super::stream_time::StreamTime;
 use crate::media::gst::caps;
 
 /// Makes frames of the samples of one pipeline.
@@ -36,12 +38,19 @@ pub struct AppsinkReader {
     /// Whether a frame has passed.
     passed: bool,
     ages: Arc<AgeEstimator>,
+    stream_time: StreamTime,
     backlog: BacklogFilter,
 }
 
 impl AppsinkReader {
-    /// Frames of the pipeline `number` pass `handover`, with their ages from `ages`.
-    pub fn new(handover: Arc<Handover>, number: u32, ages: Arc<AgeEstimator>) -> Self {
+    /// Frames of the pipeline `number` pass `handover`, with their ages from `ages`, or from what
+    /// the stream tells.
+    pub fn new(
+        handover: Arc<Handover>,
+        number: u32,
+        ages: Arc<AgeEstimator>,
+        stream_time: StreamTime,
+    ) -> Self {
         Self {
             handover,
             number,
@@ -51,6 +60,7 @@ impl AppsinkReader {
             unannounced: None,
             passed: false,
             ages,
+            stream_time,
             backlog: BacklogFilter::default(),
         }
     }
@@ -78,10 +88,13 @@ impl AppsinkReader {
         if let Some(headers) = &mut self.headers {
             data = headers.complete(is_key, data);
         }
+        let (running, age) = self.time(sink, sample);
+        let paced = self.ages.is_paced();
+        let now = WallNanos::now();
+        let captured = self.stream_time.of_frame(is_key, &data, age, paced, now);
         let Some(passage) = self.handover.enter(self.number) else {
             return Ok(None);
         };
-        let (running, age) = self.time(sink, sample);
         let number = passage.take_number();
         if self.ages.is_live() && self.backlog.drops(Instant::now(), age) {
             return Ok(None);
@@ -93,7 +106,7 @@ impl AppsinkReader {
             }
             passage.announce(caps);
         }
-        let header = self.header(number, sample, running, age);
+        let header = self.header(number, sample, running, captured);
         passage.publish(Frame { header, data });
         Ok(first)
     }
@@ -106,6 +119,7 @@ impl AppsinkReader {
             None
         };
         self.delta = described.is_delta();
+        self.stream_time.set_caps(&described);
         self.headers = StreamHeaders::of(described.media_type());
         if let Some(headers) = &mut self.headers
             && let Some(codec_data) = caps::codec_data(&caps)
@@ -143,7 +157,7 @@ impl AppsinkReader {
         number: u32,
         sample: &gst::Sample,
         running: Option<gst::ClockTime>,
-        age: Duration,
+        (captured_at, origin): (WallNanos, TimeOrigin),
     ) -> FrameHeader {
         let buffer = sample.buffer();
         let flags = buffer.map_or(gst::BufferFlags::empty(), gst::BufferRef::flags);
@@ -154,7 +168,8 @@ impl AppsinkReader {
             stream: 0,
             sequence: number,
             pts: running.map_or(0, gst::ClockTime::nseconds),
-            captured_at: age::captured_at(age),
+            captured_at: captured_at.0,
+            origin,
         }
     }
 }
@@ -231,7 +246,8 @@ mod tests {
             let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
             let sink = gst_app::AppSink::builder().build();
             let ages = AgeEstimator::watch(&gst::Pipeline::new());
-            let reader = AppsinkReader::new(Arc::clone(handover), number, ages);
+            let time = StreamTime::new(false);
+            let reader = AppsinkReader::new(Arc::clone(handover), number, ages, time);
             Self(reader, sink, sample.build())
         }
 

@@ -25,3 +25,4 @@ pub mod source;
 pub(crate) mod source_thread;
 pub(crate) mod stall;
 pub(crate) mod stream_headers;
+pub(crate) mod stream_time;

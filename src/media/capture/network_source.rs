@@ -1,6 +1,6 @@
-//! The reason why a pipeline that reads from the network failed, where the elements' own words do
-//! not help a person: a camera over HTTP or RTSP that does not answer, wants a password, or sends
-//! another codec.
+//! Pipelines that read from the network. They fail for reasons of which the elements' own words do
+//! not tell a person enough: a camera over HTTP or RTSP that does not answer, wants a password, or
+//! sends another codec.
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -9,12 +9,32 @@ use super::explanation::Explanation;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 
+/// Elements that read from the network and have another class than those that do.
+const OTHER_SOURCES: [&str; 5] = ["rtmp2src", "rtmpsrc", "rtpsrc", "moqsrc", "zenohsrc"];
+
 /// The source of a pipeline that reads from the network.
 struct NetworkSource {
     /// Its element, such as `rtspsrc`.
     kind: String,
     /// Its address, without a user's name and password.
     url: String,
+}
+
+/// Whether a pipeline reads from the network, so that its frames were captured elsewhere, and
+/// earlier.
+pub fn is_in(pipeline: &gst::Pipeline) -> bool {
+    let mut elements = pipeline.iterate_recurse().into_iter().flatten();
+    elements.any(|element| {
+        let class = element.metadata(gst::ELEMENT_METADATA_KLASS);
+        let has = |part| class.is_some_and(|class| class.split('/').any(|word| word == part));
+        let kind = element::kind(&element);
+        let is_source = has("Source") && has("Network");
+        // It may write to the network beside.
+        let is_sink = has("Sink") || kind.ends_with("sink");
+        is_source
+            || OTHER_SOURCES.contains(&&kind[..])
+            || (!is_sink && remote_url(&element).is_some())
+    })
 }
 
 /// Explains the failure of a pipeline that reads from the network; `None` for any other, and where
@@ -33,15 +53,9 @@ impl NetworkSource {
     fn of(pipeline: &gst::Pipeline) -> Option<Self> {
         let elements = pipeline.iterate_elements().into_iter().flatten();
         elements.into_iter().find_map(|source| {
-            let property = ["location", "uri"]
-                .into_iter()
-                .find(|name| source.has_property_with_type(name, String::static_type()))?;
-            let url = source.property::<Option<String>>(property)?;
-            let (scheme, _) = url.split_once("://")?;
-            let kind = element::kind(&source);
-            let is_local = scheme == "file" || kind == "filesrc" || kind == "filesink";
-            (!is_local).then(|| Self {
-                kind,
+            let url = remote_url(&source)?;
+            Some(Self {
+                kind: element::kind(&source),
                 url: without_user(&url),
             })
         })
@@ -115,6 +129,18 @@ impl NetworkSource {
         let cause = Some(cause);
         Some(Explanation { cause, hint })
     }
+}
+
+/// The address of an element; `None` where it has none, or one on this machine's disk.
+fn remote_url(element: &gst::Element) -> Option<String> {
+    let property = ["location", "uri"]
+        .into_iter()
+        .find(|name| element.has_property_with_type(name, String::static_type()))?;
+    let url = element.property::<Option<String>>(property)?;
+    let (scheme, _) = url.split_once("://")?;
+    let kind = element::kind(element);
+    let is_local = scheme == "file" || kind == "filesrc" || kind == "filesink";
+    (!is_local).then_some(url)
 }
 
 /// The address without the name and the password of a user, which no log shows.
@@ -217,6 +243,36 @@ mod tests {
                 !found.contains("secret") && !remedy.contains("secret"),
                 "{found}: {remedy}"
             );
+        }
+    }
+
+    #[test]
+    fn a_source_on_the_network_is_told_from_a_sink_there() {
+        gst::init().unwrap();
+        for (launch, expected) in [
+            ("udpsrc port=0 ! fakesink", true),
+            ("tcpclientsrc port=9 ! fakesink", true),
+            ("rtmp2src location=rtmp://h/live/cam ! fakesink", true),
+            ("srtsrc uri=srt://:9 ! fakesink", true),
+            ("rtspsrc location=rtsp://h/1 ! fakesink", true),
+            ("souphttpsrc location=http://h/1 ! fakesink", true),
+            ("uridecodebin uri=rtsp://h/1 ! fakesink", true),
+            ("uridecodebin uri=file:///clip.mkv ! fakesink", false),
+            ("filesrc location=clip.mkv ! fakesink", false),
+            ("fdsrc ! fakesink", false),
+            ("fakesrc ! tcpclientsink port=9", false),
+            ("fakesrc ! rtmp2sink location=rtmp://h/live/cam", false),
+            ("fakesrc ! srtsink uri=srt://h:9", false),
+            ("fakesrc ! rtph264pay ! udpsink port=9", false),
+        ] {
+            let mut elements = element::kinds(launch);
+            if elements.any(|kind| !element::is_installed(kind)) {
+                eprintln!("not looked at here: {launch}");
+                continue;
+            }
+            let pipeline = gst::parse::launch(launch).unwrap();
+            let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+            assert_eq!(is_in(&pipeline), expected, "{launch}");
         }
     }
 

@@ -5,39 +5,17 @@
 //! into each key frame that lacks them. Bytes in, bytes out, so that all of it can be tested
 //! without a pipeline.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 
-use crate::media::bitstream::{leb128, start_code};
+use crate::media::leading_units::{Unit, UnitCodec};
 
 /// The most bytes of parameter sets that are kept. Those of a real stream are a few hundred.
 const KEPT_LIMIT: usize = 64 << 10;
 
-/// The most bytes of the size of an open bitstream unit.
-const SIZE_BYTES: usize = 4;
-
-/// The codecs whose key frames need something that may not be in them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Codec {
-    /// A byte stream of whole access units.
-    H264,
-    /// A byte stream of whole access units.
-    H265,
-    /// Open bitstream units, each with its size.
-    Av1,
-}
-
-/// A part of a frame: a NAL unit with its start code, or an open bitstream unit.
-struct Unit {
-    kind: u8,
-    place: Range<usize>,
-}
-
 /// The parameter sets of one stream.
 #[derive(Debug)]
 pub struct StreamHeaders {
-    codec: Codec,
+    codec: UnitCodec,
     /// Parameter sets with their types, the newest of each type last.
     kept: Vec<(u8, Bytes)>,
 }
@@ -45,12 +23,7 @@ pub struct StreamHeaders {
 impl StreamHeaders {
     /// For frames of this media type. `None` where each key frame stands for itself.
     pub fn of(media_type: &str) -> Option<Self> {
-        let codec = match media_type {
-            "video/x-h264" => Codec::H264,
-            "video/x-h265" => Codec::H265,
-            "video/x-av1" => Codec::Av1,
-            _ => return None,
-        };
+        let codec = UnitCodec::of(media_type)?;
         let kept = Vec::new();
         Some(Self { codec, kept })
     }
@@ -59,7 +32,7 @@ impl StreamHeaders {
     /// otherwise.
     pub fn take_codec_data(&mut self, codec_data: &[u8]) {
         // Four bytes about the stream come before its open bitstream units.
-        if let (Codec::Av1, Some(units)) = (self.codec, codec_data.get(4..)) {
+        if let (UnitCodec::Av1, Some(units)) = (self.codec, codec_data.get(4..)) {
             self.take(&Bytes::copy_from_slice(units));
         }
     }
@@ -95,14 +68,18 @@ impl StreamHeaders {
 
     /// Keeps the parameter sets of a frame, and returns the units that it begins with.
     fn take(&mut self, frame: &Bytes) -> Vec<Unit> {
-        let found = self.codec.leading_units(frame);
+        let found: Vec<Unit> = self
+            .codec
+            .units(frame)
+            .take_while(|unit| !unit.is_image)
+            .collect();
         let sets = || found.iter().filter(|unit| self.codec.is_set(unit.kind));
         let is_kept = |unit: &Unit| {
             let known = |(_, set): &(u8, Bytes)| set[..] == frame[unit.place.clone()];
             self.kept.iter().any(known)
         };
         // Another sequence begins, and the sets of the one before it say nothing about it.
-        let sequence = self.codec.sequence_set();
+        let sequence = sequence_set(self.codec);
         if sets().any(|unit| unit.kind == sequence && !is_kept(unit)) {
             self.kept.clear();
         }
@@ -114,115 +91,27 @@ impl StreamHeaders {
                 self.kept.push((unit.kind, set));
             }
         }
-        self.kept.sort_by_key(|(kind, _)| self.codec.order(*kind));
+        self.kept.sort_by_key(|(kind, _)| order(self.codec, *kind));
         found
     }
 }
 
-impl Codec {
-    /// The type of the set that begins a sequence.
-    fn sequence_set(self) -> u8 {
-        match self {
-            Self::H264 => 7,
-            Self::H265 => 33,
-            Self::Av1 => 1,
-        }
-    }
-
-    /// Whether a unit of this type is a parameter set.
-    fn is_set(self, kind: u8) -> bool {
-        match self {
-            // Sequence, picture, sequence extension, subset sequence.
-            Self::H264 => matches!(kind, 7 | 8 | 13 | 15),
-            // Video, sequence, picture.
-            Self::H265 => matches!(kind, 32..=34),
-            Self::Av1 => kind == 1,
-        }
-    }
-
-    /// The place of a set among those of a frame: each builds on the ones before it.
-    fn order(self, kind: u8) -> u8 {
-        match (self, kind) {
-            // The picture's set, after all of the sequence's.
-            (Self::H264, 8) => u8::MAX,
-            _ => kind,
-        }
-    }
-
-    /// Whether a unit of this type is the first of a frame: an access unit delimiter, or a temporal
-    /// delimiter.
-    fn begins_frame(self, kind: u8) -> bool {
-        kind == match self {
-            Self::H264 => 9,
-            Self::H265 => 35,
-            Self::Av1 => 2,
-        }
-    }
-
-    /// Whether a unit of this type holds a part of the image. No parameter set comes after it.
-    fn is_image(self, kind: u8) -> bool {
-        match self {
-            Self::H264 => matches!(kind, 1..=5),
-            Self::H265 => kind < 32,
-            // Frame header, tile group, frame, redundant frame header, tile list.
-            Self::Av1 => matches!(kind, 3 | 4 | 6 | 7 | 8),
-        }
-    }
-
-    /// The units of a frame before its image. The last one may have been cut off.
-    fn leading_units(self, frame: &[u8]) -> Vec<Unit> {
-        let mut units = Vec::new();
-        let mut at = 0;
-        while let Some(unit) = match self {
-            Self::H264 | Self::H265 => self.next_nal(frame, at),
-            Self::Av1 => next_obu(frame, at),
-        } {
-            if self.is_image(unit.kind) {
-                break;
-            }
-            at = unit.place.end;
-            units.push(unit);
-        }
-        units
-    }
-
-    /// The NAL unit that begins at `at` or after it, with its start code. Its end is not looked for
-    /// where it holds the image, which is long.
-    fn next_nal(self, frame: &[u8], at: usize) -> Option<Unit> {
-        let start = start_code(frame, at)?;
-        let header = *frame.get(start + 3)?;
-        let kind = match self {
-            Self::H264 => header & 0x1f,
-            _ => header >> 1 & 0x3f,
-        };
-        // Zeros before a start code belong to it.
-        let zeros = frame[at..start].iter().rev().take_while(|byte| **byte == 0);
-        let begin = start - zeros.count();
-        let end = if self.is_image(kind) {
-            frame.len()
-        } else {
-            let next = start_code(frame, start + 3).unwrap_or(frame.len());
-            let trailing = frame[start + 3..next].iter().rev();
-            next - trailing.take_while(|byte| **byte == 0).count()
-        };
-        let place = begin..end;
-        Some(Unit { kind, place })
+/// The type of the set that begins a sequence.
+fn sequence_set(codec: UnitCodec) -> u8 {
+    match codec {
+        UnitCodec::H264 => 7,
+        UnitCodec::H265 => 33,
+        UnitCodec::Av1 => 1,
     }
 }
 
-/// The open bitstream unit at `at`; `None` where there is none, or where it has no size or a wrong
-/// one.
-fn next_obu(frame: &[u8], at: usize) -> Option<Unit> {
-    let header = *frame.get(at)?;
-    let (has_extension, has_size) = (header & 4 != 0, header & 2 != 0);
-    let size_at = at + 1 + usize::from(has_extension);
-    let size = leb128(frame.get(size_at..)?).filter(|_| has_size);
-    let (size, length) = size.filter(|(_, length)| *length <= SIZE_BYTES)?;
-    let end = size_at.checked_add(length)?.checked_add(size)?;
-    (end <= frame.len()).then_some(Unit {
-        kind: header >> 3 & 0x0f,
-        place: at..end,
-    })
+/// The place of a set among those of a frame: each builds on the ones before it.
+fn order(codec: UnitCodec, kind: u8) -> u8 {
+    match (codec, kind) {
+        // The picture's set, after all of the sequence's.
+        (UnitCodec::H264, 8) => u8::MAX,
+        _ => kind,
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use gstreamer_app as gst_app;
 use crate::media::capture::age::AgeEstimator;
 use crate::media::capture::appsink::AppsinkReader;
 use crate::media::capture::handover::Handover;
+use crate::media::capture::stream_time::StreamTime;
 use crate::media::frame_sink::FrameSink;
 
 /// The name of the element at which frames leave.
@@ -23,7 +24,8 @@ pub(super) fn attach(pipeline: &gst::Pipeline, frame_sink: &Arc<dyn FrameSink>) 
     };
     let handover = Handover::new(Arc::clone(frame_sink));
     handover.admit(1);
-    let mut reader = AppsinkReader::new(handover, 1, AgeEstimator::watch(pipeline));
+    let (ages, time) = (AgeEstimator::watch(pipeline), StreamTime::new(false));
+    let mut reader = AppsinkReader::new(handover, 1, ages, time);
     sink.set_property("sync", false);
     sink.set_max_buffers(1);
     sink.set_drop(true);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameHeader};
 use crate::wire::{Caps, Loss, MAX_LATENCY, Participants};
 
 use self::gop::Gop;
@@ -162,9 +162,13 @@ impl Hub {
 
     /// When the newest frame was captured; `None` where there is none.
     pub fn newest_captured(&self) -> Option<u64> {
+        self.newest().map(|newest| newest.captured_at)
+    }
+
+    /// The header of the newest frame; `None` where there is none.
+    pub fn newest(&self) -> Option<FrameHeader> {
         let scene = self.scene.borrow();
-        let newest = scene.frames.newest();
-        newest.map(|newest| newest.header.captured_at)
+        scene.frames.newest().map(|newest| newest.header)
     }
 
     /// Why no frames come; `None` while they do.

@@ -111,6 +111,14 @@ impl RemoteClock {
         self.best(now).map(|best| self.at(&best, now))
     }
 
+    /// How wrong the offset at the viewer's time `now` may be: half of the round trip that it comes
+    /// from, and what the clocks may have drifted since. `None` before the first answer.
+    pub fn uncertainty(&self, now: MonoNanos) -> Option<Duration> {
+        let now = i64::try_from(now.0).ok()?;
+        let doubt = self.doubt(&self.best(now)?, now);
+        Some(Duration::from_nanos(doubt.unsigned_abs()))
+    }
+
     /// The shortest recent round trip.
     pub fn round_trip(&self) -> Option<Duration> {
         let shortest = self.samples.iter().map(|sample| sample.round_trip).min()?;
@@ -119,12 +127,17 @@ impl RemoteClock {
 
     /// The sample with the smallest error at `now`.
     fn best(&self, now: i64) -> Option<Sample> {
+        let doubt = |sample: &&Sample| self.doubt(sample, now);
+        self.samples.iter().min_by_key(doubt).copied()
+    }
+
+    /// How wrong the offset of `sample` may be at `now`.
+    fn doubt(&self, sample: &Sample, now: i64) -> i64 {
         let growth = match self.drift {
             Some(_) => KNOWN_DRIFT,
             None => UNKNOWN_DRIFT,
         };
-        let doubt = |sample: &&Sample| sample.round_trip / 2 + self.grown(now - sample.at, growth);
-        self.samples.iter().min_by_key(doubt).copied()
+        sample.round_trip / 2 + self.grown(now - sample.at, growth)
     }
 
     /// The offset at `now`, computed from `sample`.
@@ -205,6 +218,19 @@ mod tests {
             assert_eq!(error(&clock, hour + SECOND, remote), 0);
             assert_eq!(clock.round_trip(), Some(Duration::from_millis(2)));
         }
+    }
+
+    #[test]
+    fn the_uncertainty_is_half_of_the_round_trip_and_grows_with_time() {
+        let mut clock = RemoteClock::default();
+        assert_eq!(clock.uncertainty(MonoNanos(SECOND)), None);
+        trip(&mut clock, SECOND, MILLI, 3 * MILLI, |t| t);
+        let arrived = SECOND + 5 * MILLI;
+        let at_once = clock.uncertainty(MonoNanos(arrived)).unwrap();
+        assert_eq!(at_once, Duration::from_millis(2));
+        let later = clock.uncertainty(MonoNanos(arrived + 10 * SECOND)).unwrap();
+        assert_eq!(later, Duration::from_millis(3));
+        assert!(error(&clock, arrived, |t| t).unsigned_abs() <= 2 * MILLI);
     }
 
     #[test]

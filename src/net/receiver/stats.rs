@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::remote_clock::RemoteClock;
-use crate::clock::{MonoNanos, WallNanos};
-use crate::frame::FrameHeader;
+use crate::clock::{CaptureTime, MonoNanos, WallNanos};
+use crate::frame::{FrameHeader, TimeOrigin};
 use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
 use crate::net::bit_rate::BitRate;
 use crate::wire::{AgesMs, Pong, Report};
@@ -54,6 +54,8 @@ struct State {
     shown: AgeHistogram,
     /// Frames that were shown in this second.
     count: u64,
+    /// How the times of their capture are known, by the one of them that promises least.
+    origin: TimeOrigin,
     /// When the last frame was shown.
     shown_at: Option<MonoNanos>,
     /// The last few times between two frames.
@@ -91,6 +93,9 @@ pub struct StatsInterval {
     pub arrived: Option<AgeSummary>,
     /// Ages of frames when they reached the screen.
     pub age: Option<AgeSummary>,
+    /// How the times of capture are known from which all ages count. Where it is
+    /// [`TimeOrigin::Arrival`] for one frame, it is for the second.
+    pub origin: TimeOrigin,
     /// The shortest recent round trip.
     pub round_trip: Option<Duration>,
     /// The rate of the path, measured from a frame's first byte to its last. `None` where no frame
@@ -140,11 +145,22 @@ impl StreamStats {
         if let Some(age) = state.age(header, now) {
             state.shown.note(age);
         }
+        state.origin = state.origin.max(header.origin);
     }
 
-    /// The age of a frame at this moment; `None` while the sender's clock is not known.
-    pub fn age(&self, header: &FrameHeader) -> Option<Duration> {
-        self.state.lock().age(header, MonoNanos::now())
+    /// When a frame was captured, by this machine's wall clock; `None` while the sender's clock is
+    /// not known.
+    pub fn captured(&self, header: &FrameHeader) -> Option<CaptureTime> {
+        let (now, here) = (MonoNanos::now(), WallNanos::now());
+        let state = self.state.lock();
+        let age = state.age(header, now)?;
+        let there = i128::from(now.0) + i128::from(state.clock.offset(now)?);
+        let ahead = i128::from(here.0) - there;
+        Some(CaptureTime {
+            at: here.before(age),
+            ahead: i64::try_from(ahead).ok()?,
+            uncertainty: state.clock.uncertainty(now)?,
+        })
     }
 
     /// How long ago a frame last reached the screen; `None` before the first.
@@ -193,6 +209,7 @@ impl StreamStats {
             sent: state.sent.filter(|_| totals.0 > before.0),
             arrived: state.arrived.take(),
             age: state.shown.take(),
+            origin: std::mem::take(&mut state.origin),
             round_trip: state.clock.round_trip(),
             carries: rate.bits().is_finite().then_some(rate),
             made: state.made(),
@@ -308,6 +325,41 @@ mod tests {
         assert_eq!((ended.frames, ended.bytes, ended.shown), (2, 100_100, 1));
         assert_eq!(ended.carries.map(|rate| rate.bits().round()), Some(80e6));
         assert!(meter.close_second().age.is_none(), "it was told");
+    }
+
+    #[test]
+    fn a_time_of_capture_is_told_by_this_machines_clock() {
+        let century = 3_155_760_000_000_000_000;
+        let meter = knowing(century);
+        let before = WallNanos::now();
+        let header = captured(MonoNanos::now().0 + century - 1_000_000_000);
+        let time = meter.captured(&header).expect("the clock is known");
+        let after = WallNanos::now();
+        let second = Duration::from_secs(1);
+        assert!(time.at >= before.before(second) && time.at <= after.before(second));
+        // The sender's own time is in it too.
+        let there = i128::from(time.at.0) - i128::from(time.ahead);
+        let wrong = there - i128::from(header.captured_at);
+        assert!(wrong.unsigned_abs() < 1_000_000_000, "{wrong} ns");
+        assert!(time.uncertainty < second, "{:?}", time.uncertainty);
+        assert_eq!(meter.captured(&captured(0)), None, "no time");
+        assert_eq!(StreamStats::default().captured(&header), None, "no clock");
+    }
+
+    #[test]
+    fn one_age_that_counts_from_the_arrival_is_told_for_the_second() {
+        let meter = knowing(0);
+        let shown = |origin| {
+            let header = captured(MonoNanos::now().0);
+            meter.shown(&FrameHeader { origin, ..header });
+        };
+        shown(TimeOrigin::Stream);
+        assert_eq!(meter.close_second().origin, TimeOrigin::Stream);
+        shown(TimeOrigin::Arrival);
+        shown(TimeOrigin::Source);
+        assert_eq!(meter.close_second().origin, TimeOrigin::Arrival);
+        shown(TimeOrigin::Source);
+        assert_eq!(meter.close_second().origin, TimeOrigin::Source);
     }
 
     #[test]

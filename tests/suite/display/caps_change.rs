@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use vidchat::frame::FrameHeader;
+use vidchat::frame::{FrameHeader, TimeOrigin};
 use vidchat::wire::head::encode_frame_head;
 use vidchat::wire::{Caps, Control, Hello};
 
@@ -77,6 +77,7 @@ impl Changeling {
             sequence: self.sequence,
             pts: u64::from(self.sequence) * 33_000_000,
             captured_at: 0,
+            origin: TimeOrigin::Source,
         };
         self.sequence += 1;
         let data = pixel.repeat(width * height);

@@ -1,5 +1,6 @@
 //! Sources, codecs and pipeline files at work.
 
+pub mod capture_time;
 pub mod codecs;
 pub mod containers;
 pub mod end_to_end;

@@ -1,11 +1,14 @@
 //! The bytes in `docs/protocol.md`, against what the program says and understands.
 
 use std::fs;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use vidchat::frame::{Frame, FrameHeader};
+use vidchat::clock::{CaptureTime, WallNanos};
+use vidchat::frame::{Frame, FrameHeader, TimeOrigin};
+use vidchat::media::capture_time::stamped;
 use vidchat::net::receiver::ReceiveOptions;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::head::{HEAD_BYTES, encode_frame_head};
@@ -17,7 +20,7 @@ use crate::support::project;
 const CAPS: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 17] = [
     "hello-viewer",
     "hello-sender",
     "hello-sends",
@@ -30,6 +33,11 @@ const NAMES: [&str; 12] = [
     "key",
     "bye",
     "frame",
+    "capture-time",
+    "capture-time-h264",
+    "capture-time-h265",
+    "capture-time-av1",
+    "capture-time-jpeg",
 ];
 
 /// The blocks of the document, in their order: name and bytes.
@@ -81,6 +89,7 @@ fn the_frame() -> Frame {
             sequence: 7,
             pts: 233_333_333,
             captured_at: 1_700_000_000_123_456_789,
+            origin: TimeOrigin::Source,
         },
         data: Bytes::from_iter(0..12),
     }
@@ -129,7 +138,7 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
         other => panic!("{other:?}"),
     }
-    for name in NAMES.into_iter().filter(|name| *name != "frame") {
+    for name in NAMES.into_iter().take_while(|name| *name != "frame") {
         assert_eq!(control(name).encode(), golden(name), "{name}");
     }
 }
@@ -145,6 +154,34 @@ fn a_frame_is_written_and_read_as_the_document_has_it() {
     buffer.advance(HEAD_BYTES);
     let length = data.len();
     assert_eq!(buffer.head(1024), Ok(Some(Head::Frame { header, length })));
+}
+
+#[test]
+fn the_time_of_capture_is_written_as_the_document_has_it() {
+    let time = CaptureTime {
+        at: WallNanos(1_700_000_000_123_456_000),
+        ahead: -1_500_000,
+        uncertainty: Duration::from_micros(250),
+    };
+    let message = golden("capture-time");
+    // The shortest frame of each codec, and its part before the time.
+    for (name, caps, before, after) in [
+        ("h264", "video/x-h264", &[][..], &[0, 0, 0, 1, 0x65][..]),
+        ("h265", "video/x-h265", &[], &[0, 0, 0, 1, 38, 1]),
+        ("av1", "video/x-av1", &[18, 0], &[50, 0]),
+        ("jpeg", "image/jpeg", &[0xff, 0xd8], &[0xff, 0xd9]),
+    ] {
+        let frame = Frame {
+            header: FrameHeader::default(),
+            data: [before, after].concat().into(),
+        };
+        let caps = Caps::parse(caps).expect("they are good");
+        let block = golden(&format!("capture-time-{name}"));
+        let expected = [before, &block, after].concat();
+        assert_eq!(stamped(&caps, frame, &time).data, expected, "{name}");
+        let is_plain = block.windows(message.len()).any(|part| part == message);
+        assert_eq!(is_plain, !name.starts_with('h'), "{name}: the same message");
+    }
 }
 
 #[tokio::test]

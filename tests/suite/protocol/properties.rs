@@ -1,7 +1,7 @@
 //! The rules of the wire, held against bytes and texts that nobody would think of.
 
 use proptest::prelude::*;
-use vidchat::frame::FrameHeader;
+use vidchat::frame::{FrameHeader, TimeOrigin};
 use vidchat::wire::dialect;
 use vidchat::wire::head::{HEAD_BYTES, encode_frame_head};
 use vidchat::wire::length::{MOST_BYTES, Prefix};
@@ -10,8 +10,13 @@ use vidchat::wire::{CONTROL_LIMIT, Caps, Control, Head, HeadBuffer, Hello, text}
 const LIMIT: u64 = 1 << 20;
 
 fn any_header() -> impl Strategy<Value = FrameHeader> {
-    (any::<[bool; 2]>(), any::<(u16, u32, u64, u64)>()).prop_map(
-        |([key, discontinuity], (stream, sequence, pts, captured_at))| FrameHeader {
+    let origin = prop_oneof![
+        Just(TimeOrigin::Source),
+        Just(TimeOrigin::Stream),
+        Just(TimeOrigin::Arrival),
+    ];
+    (any::<[bool; 2]>(), any::<(u16, u32, u64, u64)>(), origin).prop_map(
+        |([key, discontinuity], (stream, sequence, pts, captured_at), origin)| FrameHeader {
             ack: !key,
             key,
             discontinuity,
@@ -19,6 +24,7 @@ fn any_header() -> impl Strategy<Value = FrameHeader> {
             sequence,
             pts,
             captured_at,
+            origin,
         },
     )
 }
