@@ -8,7 +8,7 @@ use crate::ours::{Format, program, sender};
 use crate::yardstick::drain::Measured;
 use crate::yardstick::meter::{alternate, median};
 use crate::yardstick::table::{Bar, Row};
-use crate::yardstick::{floor, peers};
+use crate::yardstick::{FPS, floor, peers};
 
 /// How many viewers, how often, and for how many seconds.
 const LOADS: [(usize, usize, f64); 3] = [(1, 3, 2.0), (100, 3, 2.5), (1000, 3, 2.5)];
@@ -20,6 +20,7 @@ const SHORT_LOADS: [(usize, usize, f64); 2] = [(1000, 3, 2.5), (3000, 3, 2.5)];
 const PEER_LIMIT: usize = 100;
 
 pub fn run(run: &mut Run) -> io::Result<()> {
+    let mut alone: [Option<f64>; 2] = [None; 2];
     for (viewers, rounds, seconds) in LOADS {
         let found = measure(run, viewers, rounds, seconds)?;
         for (who, found) in ["floor", "peer", "net::serve", "vidchat send"]
@@ -38,6 +39,12 @@ pub fn run(run: &mut Run) -> io::Result<()> {
             }
             run.note(found.iter().flatten());
         }
+        let each = [&found[0], &found[3]].map(|found| busy(found));
+        match viewers {
+            1 => alone = each,
+            100 => run.table.push(beyond_the_first(viewers, alone, each)),
+            _ => {}
+        }
         report(
             run,
             viewers,
@@ -48,6 +55,25 @@ pub fn run(run: &mut Run) -> io::Result<()> {
         short_frames(run, viewers, rounds, seconds)?;
     }
     Ok(())
+}
+
+/// The sender's processor time in a second, in µs.
+fn busy(found: &[Option<Measured>]) -> Option<f64> {
+    let found: Vec<&Measured> = found.iter().flatten().collect();
+    median(&found, |m| m.cpu.as_secs_f64() * 1e6 / m.report.seconds)
+}
+
+/// What each viewer costs beyond the first, floor and program, by what both cost with one viewer and with
+/// so many: the source is left out.
+fn beyond_the_first(viewers: usize, alone: [Option<f64>; 2], all: [Option<f64>; 2]) -> Row {
+    let frames = (viewers - 1) as f64 * f64::from(FPS);
+    let [floor, program] = [0, 1].map(|i| Some((all[i]? - alone[i]?) / frames));
+    Row::new(format!(
+        "{viewers} viewers, whole program: sender's µs per viewer beyond the first and frame"
+    ))
+    .floor(floor)
+    .vidchat(program)
+    .bar(Bar::FloorAtMost(1.25))
 }
 
 fn short_frames(run: &mut Run, viewers: usize, rounds: usize, seconds: f64) -> io::Result<()> {
