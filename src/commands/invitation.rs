@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
+use crate::net::secure::Code;
 use crate::net::{self, DEFAULT_PORT, Target, TcpListener, address};
 
 /// Listens at `address`, or at all addresses where there is none. `program` is named in errors.
@@ -37,12 +38,29 @@ pub fn listen(address: Option<IpAddr>, port: u16, program: &str) -> Outcome<TcpL
 /// The command for the other machine, one line for each address: `program`, the target and `flags`.
 /// `own_program` is the program that listens here.
 pub fn invitation(program: &str, own_program: &str, bound: SocketAddr, flags: &str) -> String {
+    invitation_after("", program, own_program, bound, flags)
+}
+
+/// As [`invitation`], for a call that is found on this network by `code`.
+pub fn invitation_by_code(program: &str, code: Code, bound: SocketAddr, flags: &str) -> String {
+    let first = format!("\n    {program} {code}\nor, where that finds nobody:");
+    invitation_after(&first, program, program, bound, flags)
+}
+
+/// An invitation with `first` before the lines with an address, where this machine has one.
+fn invitation_after(
+    first: &str,
+    program: &str,
+    own_program: &str,
+    bound: SocketAddr,
+    flags: &str,
+) -> String {
     let own = address::reachable(bound.ip());
     let is_alone = own.is_empty();
-    let own = if is_alone {
-        vec![Ipv4Addr::LOCALHOST.into()]
+    let (first, own) = if is_alone {
+        ("", vec![Ipv4Addr::LOCALHOST.into()])
     } else {
-        own
+        (first, own)
     };
     let commands = own.into_iter().map(|ip| {
         let target = Target {
@@ -61,7 +79,7 @@ pub fn invitation(program: &str, own_program: &str, bound: SocketAddr, flags: &s
         (false, false) => "On the other machine, type:".to_owned(),
     };
     format!(
-        "{place}{}\n{}",
+        "{place}{first}{}\n{}",
         commands.collect::<String>(),
         console::way_out_line()
     )

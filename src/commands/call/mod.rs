@@ -3,6 +3,7 @@
 //! Everything that is sent and received goes through the same parts as in `vidchat send` and
 //! `vidchat recv`. What is here connects them: who is asked, who is on the canvas, and how it ends.
 
+mod attempts;
 mod caller;
 mod conversation;
 mod host;
@@ -17,9 +18,12 @@ use tokio::task::LocalSet;
 use crate::cli::CallArgs;
 use crate::failure::{Failure, Outcome};
 use crate::media;
+use crate::net::Peer;
+use crate::net::discovery::Offers;
 
+use self::attempts::Asked;
 use self::host::Desk;
-use self::options::CallOptions;
+use self::options::{CallOptions, Whom};
 use self::person::Person;
 
 /// Calls, or waits for a call, and talks until one of both sides ends it.
@@ -33,27 +37,38 @@ pub async fn run(args: CallArgs) -> Outcome {
         .await
         .map_err(|e| Failure::start("cannot start GStreamer").cause(e))??;
     // The parts of a call share one thread, as they do in the other commands.
-    LocalSet::new().run_until(begin(&options)).await
+    LocalSet::new().run_until(begin(options)).await
 }
 
-async fn begin(options: &CallOptions) -> Outcome {
-    if let Some(peer) = &options.target {
+async fn begin(mut options: CallOptions) -> Outcome {
+    if let Some(whom) = options.whom.clone() {
         let mut person = Person::listen()?;
-        return caller::run(peer, options, &mut person, caller::listen(options)).await;
+        let reception = caller::listen(&options);
+        return attempts::run(whom, &mut options, &mut person, reception).await;
     }
-    let desk = Desk::open(options)?;
+    let desk = Desk::open(&options)?;
     // The keyboard is not read yet, since the person may have to choose.
     let found = if options.may_look() {
-        desk.look(options).await?
+        desk.look(&options).await?
     } else {
         None
     };
     let mut person = Person::listen()?;
-    match found {
-        Some(peer) => {
-            let reception = desk.leave().await;
-            caller::run(&peer, options, &mut person, Some(reception)).await
+    let Some(found) = found else {
+        return desk.run(&options, &mut person).await;
+    };
+    let mut reception = None;
+    if options.has_code() {
+        let way_out = ", or Enter to wait for a call here";
+        match attempts::ask(&found.name, way_out, &mut person).await {
+            Asked::Code(code) => options.take_code(code),
+            Asked::Nothing => return desk.run(&options, &mut person).await,
+            Asked::Quit => return Ok(drop(desk.leave().await)),
         }
-        None => desk.run(options, &mut person).await,
+        drop(desk.leave().await);
+    } else {
+        reception = Some(desk.leave().await);
     }
+    let whom = Whom::Peer(Peer::chosen(&found, Offers::Call));
+    attempts::run(whom, &mut options, &mut person, reception).await
 }

@@ -35,7 +35,7 @@ const HELLO_LIMIT: Duration = Duration::from_secs(10);
 /// Listens for calls until it is dropped.
 #[derive(Debug)]
 pub struct Reception {
-    calls: mpsc::UnboundedReceiver<IncomingCall>,
+    calls: mpsc::UnboundedReceiver<Option<IncomingCall>>,
     task: JoinHandle<()>,
 }
 
@@ -59,6 +59,16 @@ impl Reception {
 
     /// Waits for the next call. The wait may be cancelled without losing anything.
     pub async fn next(&mut self) -> IncomingCall {
+        loop {
+            if let Some(call) = self.next_proof().await {
+                return call;
+            }
+        }
+    }
+
+    /// As [`Reception::next`]; `None` where a connection has proved the key or code, and has ended
+    /// without a call.
+    pub async fn next_proof(&mut self) -> Option<IncomingCall> {
         match self.calls.recv().await {
             Some(call) => call,
             // The task ends only when this struct is dropped.
@@ -76,7 +86,8 @@ impl Drop for Reception {
 /// The common state of all connections.
 struct Desk {
     options: ReceiveOptions,
-    arrived: mpsc::UnboundedSender<IncomingCall>,
+    /// Takes what comes out of [`Reception::next_proof`].
+    arrived: mpsc::UnboundedSender<Option<IncomingCall>>,
     lines: Arc<Lines>,
     /// The connections that have not proved the key or code yet.
     handshakes: HandshakeLimits,
@@ -105,10 +116,24 @@ async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: 
         // A stranger is told nothing.
         Err(e) => return desk.log_stranger(peer, &e.to_string()),
     };
+    let is_of_call = converse(read, writer, peer, arrival, &desk).await;
+    if !is_of_call && secret.is_some() {
+        let _ = desk.arrived.send(None);
+    }
+}
+
+/// Reads the hello of a connection that was admitted. Returns whether it belongs to a call.
+async fn converse(
+    read: TransportReader,
+    writer: TransportWriter,
+    peer: SocketAddr,
+    arrival: Arrival,
+    desk: &Desk,
+) -> bool {
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
     let heard = tokio::select! {
         // A connection from another network takes the place of one that is silent.
-        () = arrival.displaced() => return,
+        () = arrival.displaced() => return false,
         heard = timeout(HELLO_LIMIT, hear(&mut reader)) => heard,
     };
     let reason = match heard {
@@ -117,6 +142,7 @@ async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: 
         Err(_) => format!("no hello within {} s", HELLO_LIMIT.as_secs()),
     };
     desk.log_stranger(peer, &reason);
+    false
 }
 
 impl Desk {
@@ -128,6 +154,7 @@ impl Desk {
         }
     }
 
+    /// Passes the connection on, or turns it away. Returns whether it belongs to a call.
     async fn receive(
         &self,
         hello: Hello,
@@ -135,13 +162,14 @@ impl Desk {
         mut writer: TransportWriter,
         peer: SocketAddr,
         arrival: Arrival,
-    ) {
+    ) -> bool {
         let Some(ticket) = hello.call.clone() else {
             let bye = Bye::new(
                 ByeCode::Call,
                 "a vidchat call waits here, no sender or receiver",
             );
-            return farewell(bye, &mut reader, &mut writer).await;
+            farewell(bye, &mut reader, &mut writer).await;
+            return false;
         };
         let line = self.lines.find(ticket.id);
         let begins = !hello.sends && hello.stream.is_none();
@@ -150,10 +178,12 @@ impl Desk {
                 done: true,
                 ..Bye::new(ByeCode::NoCall, "that call does not go on any more")
             };
-            return farewell(bye, &mut reader, &mut writer).await;
+            farewell(bye, &mut reader, &mut writer).await;
+            return false;
         }
         if let Err(e) = self.greet(&mut writer, &hello, &ticket).await {
-            return debug!("listener: {peer} has left again: {e}");
+            debug!("listener: {peer} has left again: {e}");
+            return false;
         }
         let mut connection = Accepted {
             reader,
@@ -169,14 +199,15 @@ impl Desk {
                 }
             }
             None => {
-                let _ = self.arrived.send(IncomingCall {
+                let _ = self.arrived.send(Some(IncomingCall {
                     connection,
                     ticket,
                     arrival,
                     lines: Arc::clone(&self.lines),
-                });
+                }));
             }
         }
+        true
     }
 
     /// Answers a hello.
