@@ -74,7 +74,7 @@ pub fn check_open() -> Outcome {
             "--open and {VARIABLE} contradict each other"
         ))
         .cause("an open call is not encrypted")
-        .hint("leave --open out")),
+        .hint(format!("leave --open out, or: unset {VARIABLE}"))),
         _ => Ok(()),
     }
 }

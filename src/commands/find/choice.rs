@@ -160,10 +160,9 @@ mod tests {
              in\n  anna         send  192.168.1.7\n  wall-camera  send  192.168.1.7\n\
              hint: vidchat recv anna"
         );
-        let all = all.map(|one| Found {
-            what: What::Call,
-            access: Access::Code(Some(4)),
-            ..one
+        let all = all.map(|mut one| {
+            (one.what, one.access) = (What::Call, Access::Code(Some(4)));
+            one
         });
         let call = several(Offers::Call, &all).to_string();
         assert!(
