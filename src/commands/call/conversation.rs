@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
@@ -56,6 +57,15 @@ pub struct Conversation<'o> {
     ring: Option<Ring>,
     /// When it is said what this host sends, after somebody has come or left.
     upstream: Option<Upstream>,
+    /// The connection over which a caller sends.
+    outgoing: Option<Outgoing>,
+}
+
+/// The connections over which a caller sends, one after another.
+struct Outgoing {
+    task: JoinHandle<()>,
+    /// Completes when the first of them is made, or cannot be made.
+    first: oneshot::Receiver<()>,
 }
 
 /// The stream of the host of a room upwards, measured for a while.
@@ -155,11 +165,15 @@ impl<'o> Conversation<'o> {
         let party = this.spawn(host, Some(connection), connector);
         this.enter(theirs.party, party);
         let (peer, service) = (peer.clone(), Arc::clone(this.own.service()));
-        tokio::spawn(async move {
-            let first = dial::dial(&peer, &service).await;
+        let (made, first) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let connection = dial::dial(&peer, &service).await;
+            // Nobody waits for it where the call goes on.
+            let _ = made.send(());
             // The service's end is that of this task.
-            dial::serve(&peer, first, service, std::future::pending()).await;
+            dial::serve(&peer, connection, service, std::future::pending()).await;
         });
+        this.outgoing = Some(Outgoing { task, first });
         Ok(this)
     }
 
@@ -205,6 +219,7 @@ impl<'o> Conversation<'o> {
             participants,
             ring: None,
             upstream: None,
+            outgoing: None,
         })
     }
 
@@ -222,11 +237,20 @@ impl<'o> Conversation<'o> {
         if let Some(ring) = self.ring.take() {
             ring.decline();
         }
+        // A caller says goodbye over the connection over which it sends. That may not be there yet.
+        let outgoing = self.outgoing.take();
+        let told = async {
+            if let Some(Outgoing { task, mut first }) = outgoing
+                && matches!(first.try_recv(), Err(TryRecvError::Empty))
+            {
+                let _ = task.await;
+            }
+        };
         // The others are told first.
         let close = timeout(CLOSING, self.own.close(bye));
         self.parties.clear();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let (_, _) = tokio::join!(close, timeout(CLOSING, ended));
+        let (_, _, _) = tokio::join!(close, timeout(CLOSING, told), timeout(CLOSING, ended));
         if let Ok(Ending::There(name)) = &ending {
             console::line(&format!("{name} has ended the call."));
         }
