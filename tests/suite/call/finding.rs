@@ -1,10 +1,12 @@
 //! Calls without an address, on a local network: one that waits is found by itself, by its name, or by
 //! the code that it shows. As root, on Linux.
 
-use mdns_sd::{ServiceDaemon, ServiceInfo};
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::display::terminal::Terminal;
+use crate::network::find::{Flood, fake_with};
 use crate::support::lan::{Host, Lan};
 use crate::support::party::{code_in, wrong};
 use crate::support::{PATIENCE, Running, in_one_try, run, vidchat};
@@ -172,33 +174,18 @@ fn of_several_with_one_number_each_is_tried() {
     let Some(lan) = Lan::start(3) else { return };
     in_one_try(|| {
         let mut anna = call(lan.host(0), "anna", &["--answer", "always"]);
-        anna.line_with("    vidchat call ");
+        anna.line_with(" --code ");
         let code = code(&anna);
-        // It is there at once, and nobody listens at its port. Anna is there only a second later.
-        let daemon = lan.host(2).namespace.run(|| ServiceDaemon::new().unwrap());
+        // It says so all the time, so it is found first.
         let number = code.split('-').next().expect("it has a number");
-        let text = [
-            ("txtvers", "1"),
-            ("what", "call"),
-            ("needs", "code"),
-            ("number", number),
-        ];
-        let fake = "fake.local.";
-        let other = ServiceInfo::new(
-            "_vidchat._tcp.local.",
-            "other",
-            fake,
-            "10.79.0.3",
-            1,
-            &text[..],
-        );
-        let mut other = other.expect("it is well-formed");
-        other.set_requires_probe(false);
-        daemon.register(other).expect("the daemon runs");
+        let number = format!("number={number}");
+        let text = ["txtvers=1", "what=call", "needs=code", &number];
+        let other = fake_with(b"other", &text, [10, 79, 0, 3]);
+        let flood = Flood::start(lan.host(2), vec![other], Duration::from_millis(1));
         let mut ben = call(lan.host(1), "ben", &[&code]);
         let here = ben.line_before_end("anna is here", PATIENCE);
         let said = ben.seen().join("\n");
-        drop(daemon.shutdown());
+        drop(flood);
         here.ok_or(said.clone())?;
         said.contains("Calling other. ").then_some(()).ok_or(said)?;
         talk(ben, anna);
@@ -271,7 +258,7 @@ fn those_with_the_same_key_find_each_other_by_themselves() {
     });
     let ben = in_one_try(|| {
         let mut ben = call(lan.host(1), "ben", &flags);
-        let found = ben.line_before_end(": ", PATIENCE);
+        let found = ben.line_before_end(" 10.79.0.", PATIENCE);
         let found = found.filter(|line| line.starts_with("Found anna: "));
         found.ok_or_else(|| ben.seen().join("\n"))?;
         Ok(ben)
@@ -327,10 +314,11 @@ fn a_terminal_asks_for_the_code_of_the_one_that_waits_and_waits_itself_where_non
     asks(&terminal, command, question);
     terminal.enter(&code(&anna));
     let mut anna = anna;
-    anna.line_with("call: ben is here");
+    anna.line_with("sender ben: sends 160x120 ");
     terminal.press("q");
     terminal.until("the end", |t| t.has_line("ended 0"));
-    assert_eq!(anna.wait().code(), 0);
+    let ended = anna.wait();
+    assert_eq!(ended.code(), 0, "{ended:?}");
 }
 
 #[test]
