@@ -23,8 +23,9 @@ use crate::failure::Outcome;
 use crate::media::display::canvas::Layout;
 use crate::media::display::stage::Stage;
 use crate::net::call::dial::Answered;
-use crate::net::call::{IncomingCall, Reception};
+use crate::net::call::{Arrived, IncomingCall, Reception};
 use crate::net::receiver::ReceiveOptions;
+use crate::net::secure::Secret;
 use crate::net::sender::dial;
 use crate::net::{BitRate, Connection, Hub, Peer};
 use crate::wire::control::PARTICIPANTS_LIMIT;
@@ -262,15 +263,28 @@ impl<'o> Conversation<'o> {
         person: &mut Person,
         reception: &mut Option<Reception>,
     ) -> Outcome<Ending> {
+        let secret = self.options.secret.as_ref();
         loop {
+            self.show_code();
             tokio::select! {
                 act = person.acts() => match act {
                     Act::Quit => return Ok(Ending::Here),
                     Act::DisplayLost(failure) => return Err(failure),
                     Act::Key(typed) => self.press(typed).await,
                 },
-                call = or_never(reception.as_mut().map(Reception::next)) => {
-                    self.comes_in(call, person).await?;
+                arrived = or_never(reception.as_mut().map(Reception::next_arrival)) => match arrived {
+                    Arrived::Call(call) => self.comes_in(*call, person).await?,
+                    Arrived::WrongCode(peer) => {
+                        let text = format!("a wrong code was typed at {peer}");
+                        self.stage.canvas().notify(&text);
+                    }
+                    Arrived::Wasted => {}
+                },
+                () = or_never(secret.map(Secret::renewed)) => {
+                    if let Some(code) = secret.and_then(Secret::usable_code) {
+                        let text = format!("three wrong codes were tried, so it is {code} now");
+                        self.stage.canvas().notify(&text);
+                    }
                 }
                 end = or_never(self.ring.as_mut().map(Ring::ends)) => {
                     if let Some(ring) = self.ring.take() {
@@ -295,6 +309,18 @@ impl<'o> Conversation<'o> {
                 }
             }
         }
+    }
+
+    /// Shows a host who is alone the code of the room, as what was printed may be behind the picture.
+    fn show_code(&self) {
+        if !matches!(self.role, Role::Host) || self.ring.is_some() {
+            return;
+        }
+        let secret = self.options.secret.as_ref();
+        let code = secret.filter(|_| self.parties.is_empty());
+        let code = code.and_then(Secret::usable_code);
+        let text = code.map(|code| format!("the code of this room: {code}"));
+        self.stage.canvas().set_banner(text.as_deref());
     }
 
     async fn press(&mut self, typed: char) {

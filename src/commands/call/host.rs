@@ -15,7 +15,7 @@ use crate::commands::or_never::or_never;
 use crate::commands::secrets;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
-use crate::net::call::{IncomingCall, Reception};
+use crate::net::call::{Arrived, IncomingCall, Reception};
 use crate::net::discovery::{Access, Announced, Announcement, Found, Offers, What};
 use crate::net::secure::Secret;
 use crate::net::{DEFAULT_PORT, address};
@@ -203,12 +203,17 @@ async fn answered(
     let mut ring: Option<Ring> = None;
     loop {
         tokio::select! {
-            call = reception.next_proof() => {
-                let Some(call) = call else {
-                    if ring.is_none() {
-                        invitation.stand();
+            arrived = reception.next_arrival() => {
+                let call = match arrived {
+                    Arrived::Call(call) => *call,
+                    Arrived::Wasted => {
+                        if ring.is_none() {
+                            invitation.stand();
+                        }
+                        continue;
                     }
-                    continue;
+                    // The log has it.
+                    Arrived::WrongCode(_) => continue,
                 };
                 if ring.is_some() {
                     ring::busy(call);

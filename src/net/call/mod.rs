@@ -15,7 +15,7 @@ mod reception;
 pub use accepted::Accepted;
 pub use callee::Callee;
 pub use incoming::IncomingCall;
-pub use reception::Reception;
+pub use reception::{Arrived, Reception};
 
 use std::io;
 

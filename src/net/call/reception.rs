@@ -1,7 +1,7 @@
 //! Listens for calls, and for the further connections of calls that go on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,8 @@ use crate::net::log_throttle::LogLimit;
 use crate::net::message_reader::{MessageReader, ReadError};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::receiver::connection::say_hello;
-use crate::net::secure::HandshakeLimits;
+use crate::net::secure::handshake::AcceptError;
+use crate::net::secure::{HandshakeLimits, Refused};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Bye, ByeCode, CallTicket, Control, Dialect, Head, Hello, WireError};
 
@@ -32,10 +33,21 @@ const PENDING_LIMIT: usize = 32;
 /// How long a connection may take for its hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
+/// The end of a handshake with somebody who has a key or code, or tries one.
+#[derive(Debug)]
+pub enum Arrived {
+    /// Somebody calls.
+    Call(Box<IncomingCall>),
+    /// A connection has proved the key or code, and has ended without a call.
+    Wasted,
+    /// Somebody at this address has tried a wrong code.
+    WrongCode(IpAddr),
+}
+
 /// Listens for calls until it is dropped.
 #[derive(Debug)]
 pub struct Reception {
-    calls: mpsc::UnboundedReceiver<Option<IncomingCall>>,
+    arrivals: mpsc::UnboundedReceiver<Arrived>,
     task: JoinHandle<()>,
 }
 
@@ -43,7 +55,7 @@ impl Reception {
     /// Starts to listen. `options` are those of this side as a receiver, with its ticket: the id in
     /// it is replaced by the caller's.
     pub fn spawn(socket: TcpListener, options: ReceiveOptions) -> Self {
-        let (arrived, calls) = mpsc::unbounded_channel();
+        let (arrived, arrivals) = mpsc::unbounded_channel();
         let desk = Arc::new(Desk {
             options,
             arrived,
@@ -52,7 +64,7 @@ impl Reception {
             log: Mutex::default(),
         });
         Self {
-            calls,
+            arrivals,
             task: tokio::spawn(listen(socket, desk)),
         }
     }
@@ -60,17 +72,16 @@ impl Reception {
     /// Waits for the next call. The wait may be cancelled without losing anything.
     pub async fn next(&mut self) -> IncomingCall {
         loop {
-            if let Some(call) = self.next_proof().await {
-                return call;
+            if let Arrived::Call(call) = self.next_arrival().await {
+                return *call;
             }
         }
     }
 
-    /// As [`Reception::next`]; `None` where a connection has proved the key or code, and has ended
-    /// without a call.
-    pub async fn next_proof(&mut self) -> Option<IncomingCall> {
-        match self.calls.recv().await {
-            Some(call) => call,
+    /// As [`Reception::next`], and for those who get near to a call.
+    pub async fn next_arrival(&mut self) -> Arrived {
+        match self.arrivals.recv().await {
+            Some(arrived) => arrived,
             // The task ends only when this struct is dropped.
             None => std::future::pending().await,
         }
@@ -86,8 +97,8 @@ impl Drop for Reception {
 /// The common state of all connections.
 struct Desk {
     options: ReceiveOptions,
-    /// Takes what comes out of [`Reception::next_proof`].
-    arrived: mpsc::UnboundedSender<Option<IncomingCall>>,
+    /// Takes what comes out of [`Reception::next_arrival`].
+    arrived: mpsc::UnboundedSender<Arrived>,
     lines: Arc<Lines>,
     /// The connections that have not proved the key or code yet.
     handshakes: HandshakeLimits,
@@ -114,11 +125,16 @@ async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: 
     let (read, writer) = match admitted {
         Ok(transport) => transport.split(),
         // A stranger is told nothing.
-        Err(e) => return desk.log_stranger(peer, &e.to_string()),
+        Err(e) => {
+            if let Refused::Handshake(AcceptError::WrongCode(_)) = e {
+                let _ = desk.arrived.send(Arrived::WrongCode(peer.ip()));
+            }
+            return desk.log_stranger(peer, &e.to_string());
+        }
     };
     let is_of_call = converse(read, writer, peer, arrival, &desk).await;
     if !is_of_call && secret.is_some() {
-        let _ = desk.arrived.send(None);
+        let _ = desk.arrived.send(Arrived::Wasted);
     }
 }
 
@@ -199,12 +215,12 @@ impl Desk {
                 }
             }
             None => {
-                let _ = self.arrived.send(Some(IncomingCall {
+                let _ = self.arrived.send(Arrived::Call(Box::new(IncomingCall {
                     connection,
                     ticket,
                     arrival,
                     lines: Arc::clone(&self.lines),
-                }));
+                })));
             }
         }
         true

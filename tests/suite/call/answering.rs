@@ -250,7 +250,7 @@ fn who_is_asked_already_is_busy_for_others() {
 }
 
 /// A port of this machine that nobody has.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("it is bound").port()
 }

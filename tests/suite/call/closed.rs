@@ -337,12 +337,16 @@ fn a_terminal_asks_for_the_code_and_for_another_one_where_it_was_wrong() {
     let said = format!("error: cannot call \"{target}\" without a code:");
     assert!(terminal.lines().iter().any(|line| line.starts_with(&said)));
     // Ctrl-C ends it.
+    terminal.enter("clear");
+    asks(&question, 0);
     terminal.enter(&format!("{calls} {target} {rest}"));
     asks(&question, 1);
     terminal.press("C-c");
     terminal.until("the end", |t| {
         t.lines().iter().any(|line| line.ends_with("ended 0"))
     });
+    terminal.enter("clear");
+    asks(&question, 0);
     // A mistake that no code has is no guess. A wrong one can be typed again, and the terminal is as
     // before in the call.
     terminal.enter(&format!("{calls} {target} {rest}"));
@@ -365,4 +369,40 @@ fn a_terminal_asks_for_the_code_and_for_another_one_where_it_was_wrong() {
     terminal.press("q");
     terminal.until("the end", |t| t.has_line("ended 0"));
     anna.ends_well();
+}
+
+/// The lines that were printed are behind the picture there.
+#[test]
+fn a_host_whose_terminal_shows_the_room_sees_the_code_and_hears_of_wrong_ones() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    let port = crate::call::answering::free_port();
+    terminal.enter(&format!(
+        "\"$VIDCHAT\" call --room --bind 127.0.0.1 --port {port} --name anna --answer always \
+         --display terminal --no-camera; echo status $?"
+    ));
+    let text = |t: &Terminal| t.lines().join("\n");
+    let code_behind = |t: &Terminal, words: &str| {
+        let text = text(t);
+        let code = text.split(words).nth(1)?;
+        Some(code.split_whitespace().next()?.to_owned())
+    };
+    let words = "the code of this room: ";
+    terminal.until("the code", |t| code_behind(t, words).is_some());
+    let code = code_behind(&terminal, words).expect("it was there");
+    let target = format!("127.0.0.1:{port}");
+    let guesses = || stranger(&target, &["--code", &wrong(&code)]);
+    // The news stays for a moment.
+    guesses();
+    terminal.until("the news", |t| {
+        text(t).contains("a wrong code was typed at 127.0.0.1")
+    });
+    guesses();
+    guesses();
+    terminal.until("the new code", |t| {
+        code_behind(t, words).is_some_and(|new| new != code)
+    });
+    terminal.press("q");
+    terminal.until("the end", |t| t.has_line("status 0"));
 }
