@@ -138,8 +138,8 @@ Examples:
   vidchat find --json                       a JSON object for each
   vidchat recv anna-laptop                  one of them by its name
 
-It asks by multicast DNS, which some networks and firewalls do not let through. A sender is listed
-unless it was started with --no-announce. The exit status is 1 where nobody is found.
+It asks by multicast DNS, which some networks and firewalls do not let through. A sender and a call
+that waits are listed unless they were started with --no-announce. The exit status is 1 where nobody is found.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
@@ -458,7 +458,8 @@ pub struct CallArgs {
     /// This machine's name for the others, under which vidchat find lists it [default: its own].
     #[arg(long, value_name = "NAME", value_parser = name::read)]
     pub name: Option<String>,
-    /// Do not announce on the local network that this machine waits for a call.
+    /// Do not announce on the local network that this machine waits for a call. The code alone does
+    /// not find it then.
     #[arg(long)]
     pub no_announce: bool,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::{Failure, Invalid};
 use crate::net::Target;
+use crate::net::secure::Code;
 
 /// Arguments that exclude others, and the reason.
 const CONFLICTS: [(&str, &[&str], &str); 8] = [
@@ -163,6 +164,11 @@ impl<'c> Typed<'c> {
         // A letter of several in one word is a flag too.
         let is_letter = argument.len() == 2 && argument.starts_with('-');
         if !flags.clone().any(is_flag) && !is_letter {
+            if let Some(code) = self.code_in_words() {
+                let failure = Failure::usage(format!("unexpected {argument:?}"));
+                let cause = "a code is typed as one word";
+                return Some(failure.cause(cause).hint(format!("{name} {code}")));
+            }
             let known: Vec<_> = self.command.get_positionals().collect();
             let cause = match known.first().map(|arg| named(&arg.to_string()).to_owned()) {
                 Some(known) => format!("{name} takes one {known}"),
@@ -189,6 +195,16 @@ impl<'c> Typed<'c> {
                 .hint(format!("{other} --{long}")),
             None => failure.cause(cause).hint(self.help()),
         })
+    }
+
+    /// The code that was typed as several words behind `vidchat call`.
+    fn code_in_words(&self) -> Option<String> {
+        let is_call = |arg: &String| arg == "call" && self.command.get_name() == "call";
+        let words = self.args.iter().skip_while(|arg| !is_call(arg)).skip(1);
+        let words = words.take_while(|arg| !arg.starts_with('-'));
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        let code = words.join("-");
+        (words.len() == 3 && Code::has_form(&code)).then_some(code)
     }
 
     fn unknown_command(&self, error: &clap::Error) -> Option<Failure> {
