@@ -19,7 +19,8 @@ use crate::cli::CallArgs;
 use crate::failure::{Failure, Outcome};
 use crate::media;
 use crate::net::Peer;
-use crate::net::discovery::Offers;
+use crate::net::call::Reception;
+use crate::net::discovery::{Found, Offers};
 
 use self::attempts::Asked;
 use self::host::Desk;
@@ -57,18 +58,31 @@ async fn begin(mut options: CallOptions) -> Outcome {
     let Some(found) = found else {
         return desk.run(&options, &mut person).await;
     };
-    let mut reception = None;
-    if options.has_code() {
-        let way_out = ", or Enter to wait for a call here";
-        match attempts::ask(&found.name, way_out, &mut person).await {
-            Asked::Code(code) => options.take_code(code),
-            Asked::Nothing => return desk.run(&options, &mut person).await,
-            Asked::Quit => return Ok(drop(desk.leave().await)),
-        }
-        drop(desk.leave().await);
-    } else {
-        reception = Some(desk.leave().await);
+    if !options.has_code() {
+        let reception = desk.leave().await;
+        return call(&found, options, &mut person, Some(reception)).await;
     }
-    let whom = Whom::Peer(Peer::chosen(&found, Offers::Call));
-    attempts::run(whom, &mut options, &mut person, reception).await
+    let way_out = ", or Enter to wait for a call here";
+    let asked = attempts::ask(&found.name, way_out, &mut person).await;
+    if matches!(asked, Asked::Nothing) {
+        return desk.run(&options, &mut person).await;
+    }
+    // With a code of the other side nobody is listened to.
+    drop(desk.leave().await);
+    if let Asked::Code(code) = asked {
+        options.take_code(code);
+        return call(&found, options, &mut person, None).await;
+    }
+    Ok(())
+}
+
+/// Calls one that was found.
+async fn call(
+    found: &Found,
+    mut options: CallOptions,
+    person: &mut Person,
+    reception: Option<Reception>,
+) -> Outcome {
+    let whom = Whom::Peer(Peer::chosen(found, Offers::Call));
+    attempts::run(whom, &mut options, person, reception).await
 }
