@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::display::terminal::Terminal;
 use crate::support::fault_proxy::{Fault, Proxy};
-use crate::support::party::{Party, PartyOptions, always, call, code_in, pattern, plain, wrong};
+use crate::support::party::{Party, PartyOptions, always, call, code_in, plain, wrong};
 use crate::support::{Ended, in_one_try, run, vidchat};
 
 const RED: [u8; 3] = [255, 0, 0];
@@ -278,7 +278,7 @@ fn three_are_in_a_room_with_a_code_and_with_a_key_and_come_back_into_it() {
         let flags = flags.each_ref().map(|flag| &flag[..]);
         let ben = Party::with("ben", &anna.target(), &flags, plain(RED));
         ben.sees("anna");
-        let mut cleo = Party::with("cleo", &line.target(), &flags, pattern("smpte"));
+        let mut cleo = Party::with("cleo", &line.target(), &flags, plain([255; 3]));
         let all = |cleo: &Party| {
             for (party, name) in [
                 (&anna, "ben"),
