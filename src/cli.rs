@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Invalid;
 use crate::limits::{self, Number};
+use crate::net::call::Callee;
 use crate::net::discovery::name;
 use crate::net::secure::Code;
 use crate::net::{DEFAULT_PORT, Network, Target, address};
@@ -137,18 +138,27 @@ Examples:
   vidchat find --json                       a JSON object for each
   vidchat recv anna-laptop                  one of them by its name
 
-It asks by multicast DNS, which some networks and firewalls do not let through. A sender is listed
-unless it was started with --no-announce. The exit status is 1 where nobody is found.
+It asks by multicast DNS, which some networks and firewalls do not let through. A sender and a call
+that waits are listed unless they were started with --no-announce. The exit status is 1 where nobody is found.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
 const CALL_EXAMPLES: &str = "\
 Examples:
-  vidchat call                              calls who waits on this network, or else waits
-  vidchat call 192.168.1.7                  calls the vidchat call that waits there
-  vidchat call desk --pipeline screen-h264  shows this machine's screen instead of the camera
+  vidchat call                              calls one that waits on this network, or else waits,
+                                            and shows a code
+  vidchat call 4-maple-otter                calls the one on this network that shows this code
+  vidchat call 192.168.1.7 --code 4-maple-otter
+                                            calls one anywhere, with the code that it shows
+  vidchat call desk --pipeline screen-h264  shows this machine's screen instead of the camera;
+                                            the code is asked for
   vidchat call --room                       up to eight: the others call this machine
-  vidchat call --answer always              answers by itself, as for a camera in another room
+  vidchat call --answer always --key-file camera.key
+                                            answers by itself, as for a camera in another room
+
+A call is encrypted. Only those who type the code, or have the key file, get through to the
+person. A code is good for one call, or for a room, and for three wrong guesses. With --open
+everybody who reaches this machine can call, and nothing is encrypted.
 
 Keys: q ends it, s hides oneself, m mirrors, c turns the camera off and on, f full screen,
 p saves a picture, ? shows them all. Nothing is sent before the other side has answered.
@@ -431,20 +441,20 @@ pub struct FindArgs {
 /// Flags of `vidchat call`.
 #[derive(Debug, Args)]
 pub struct CallArgs {
-    /// The machine to call, on which vidchat call waits: a name or an address, with :PORT where it
-    /// is not 10050. Without it, one that waits on this network is called; where there is none,
-    /// this machine waits.
-    #[arg(value_name = "HOST[:PORT]", conflicts_with = "room")]
-    pub target: Option<Target>,
+    /// The machine to call, on which vidchat call waits: the code that it shows, where both are on
+    /// one network; or its name or address, with :PORT where it is not 10050. Without it, one that
+    /// waits on this network can be called; where there is none, this machine waits.
+    #[arg(value_name = "HOST[:PORT]|CODE", conflicts_with = "room")]
+    pub callee: Option<Callee>,
     /// Let up to eight see each other: the others call this machine.
     #[arg(long)]
     pub room: bool,
     /// Whether to answer those who call.
     #[arg(long, value_enum, default_value_t)]
     pub answer: AnswerChoice,
-    /// Leave the call open to everybody who reaches this machine. Calls are open for now without it
-    /// too.
-    #[arg(long)]
+    /// Leave the call open to everybody who reaches this machine, and encrypt nothing; or call a HOST
+    /// that does.
+    #[arg(long, conflicts_with = "key_file")]
     pub open: bool,
     /// Begin without the camera. The key c turns it on.
     #[arg(long)]
@@ -466,7 +476,8 @@ pub struct CallArgs {
     /// This machine's name for the others, under which vidchat find lists it [default: its own].
     #[arg(long, value_name = "NAME", value_parser = name::read)]
     pub name: Option<String>,
-    /// Do not announce on the local network that this machine waits for a call.
+    /// Do not announce on the local network that this machine waits for a call. The code alone does
+    /// not find it then.
     #[arg(long)]
     pub no_announce: bool,
     /// The address to listen at: this machine's, or 127.0.0.1 for this machine alone [default:
@@ -487,8 +498,8 @@ pub struct CallArgs {
     pub allow: Vec<Network>,
     #[command(flatten)]
     pub key: KeyArgs,
-    /// Encrypt everything, and let in nobody but those who type a code, which is printed; or the code
-    /// that HOST prints.
+    /// The code that HOST shows. Without HOST, a code is made and shown in any case: wait at once,
+    /// and do not look for others who wait.
     #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with_all = ["key_file", "open"])]
     pub code: Option<Option<Code>>,
     #[command(flatten)]

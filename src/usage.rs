@@ -8,9 +8,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::{Failure, Invalid};
 use crate::net::Target;
+use crate::net::secure::Code;
 
 /// Arguments that exclude others, and the reason.
-const CONFLICTS: [(&str, &[&str], &str); 6] = [
+const CONFLICTS: [(&str, &[&str], &str); 8] = [
     (
         "--to",
         &[
@@ -41,6 +42,16 @@ const CONFLICTS: [(&str, &[&str], &str); 6] = [
         "HOST",
         &["--bind"],
         "only a receiver with --listen has an address of its own",
+    ),
+    (
+        "--room",
+        &["HOST"],
+        "the host of a room waits, and the others call it",
+    ),
+    (
+        "--open",
+        &["--code", "--key-file"],
+        "an open call is not encrypted",
     ),
     (
         "--pipeline",
@@ -81,9 +92,11 @@ pub fn failure(error: &clap::Error, command: &Command, args: &[String]) -> Optio
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
-        ErrorKind::ValueValidation => not_valid(error),
+        ErrorKind::ValueValidation => typed.not_valid(error),
         // clap reports an empty value as a missing one.
-        ErrorKind::InvalidValue => typed.missing_value(error).or_else(|| not_known(error)),
+        ErrorKind::InvalidValue => typed
+            .missing_value(error)
+            .or_else(|| typed.not_known(error)),
         ErrorKind::TooManyValues => superfluous_value(error),
         ErrorKind::UnknownArgument => {
             port_apart_from_host(error, args).or_else(|| typed.unknown_argument(error))
@@ -151,6 +164,11 @@ impl<'c> Typed<'c> {
         // A letter of several in one word is a flag too.
         let is_letter = argument.len() == 2 && argument.starts_with('-');
         if !flags.clone().any(is_flag) && !is_letter {
+            if let Some(code) = self.code_in_words() {
+                let failure = Failure::usage(format!("unexpected {argument:?}"));
+                let cause = "a code is typed as one word";
+                return Some(failure.cause(cause).hint(format!("{name} {code}")));
+            }
             let known: Vec<_> = self.command.get_positionals().collect();
             let cause = match known.first().map(|arg| named(&arg.to_string()).to_owned()) {
                 Some(known) => format!("{name} takes one {known}"),
@@ -177,6 +195,16 @@ impl<'c> Typed<'c> {
                 .hint(format!("{other} --{long}")),
             None => failure.cause(cause).hint(self.help()),
         })
+    }
+
+    /// The code that was typed as several words behind `vidchat call`.
+    fn code_in_words(&self) -> Option<String> {
+        let is_call = |arg: &String| arg == "call" && self.command.get_name() == "call";
+        let words = self.args.iter().skip_while(|arg| !is_call(arg)).skip(1);
+        let words = words.take_while(|arg| !arg.starts_with('-'));
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        let code = words.join("-");
+        (words.len() == 3 && Code::has_form(&code)).then_some(code)
     }
 
     fn unknown_command(&self, error: &clap::Error) -> Option<Failure> {
@@ -210,6 +238,32 @@ impl<'c> Typed<'c> {
         }
     }
 
+    fn not_valid(&self, error: &clap::Error) -> Option<Failure> {
+        let invalid = error.source()?.downcast_ref::<Invalid>()?;
+        let (argument, value) = argument_and_value(error)?;
+        let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
+        Some(invalid.clone().explain(failure, &self.before(argument)))
+    }
+
+    fn not_known(&self, error: &clap::Error) -> Option<Failure> {
+        let (argument, value) = argument_and_value(error)?;
+        let known = known_values(error)?;
+        let like =
+            text(error, ContextKind::SuggestedValue).or(known.first().map(|word| &word[..]))?;
+        let invalid = Invalid::new(format!("it takes {}", joined(known, "or"))).instead(like);
+        let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
+        Some(invalid.explain(failure, &self.before(argument)))
+    }
+
+    /// The text that is typed before the value of an argument.
+    fn before(&self, argument: &str) -> String {
+        if argument.starts_with('-') {
+            format!("{argument} ")
+        } else {
+            format!("{} ", self.name())
+        }
+    }
+
     /// The failure for an error that nothing else is known of.
     fn any(&self, error: &clap::Error) -> Failure {
         let said = error.to_string();
@@ -218,22 +272,6 @@ impl<'c> Typed<'c> {
             .cause(line.trim_start_matches("error: "))
             .hint(self.help())
     }
-}
-
-fn not_valid(error: &clap::Error) -> Option<Failure> {
-    let invalid = error.source()?.downcast_ref::<Invalid>()?;
-    let (argument, value) = argument_and_value(error)?;
-    let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
-    Some(invalid.clone().explain(failure, &before(argument)))
-}
-
-fn not_known(error: &clap::Error) -> Option<Failure> {
-    let (argument, value) = argument_and_value(error)?;
-    let known = known_values(error)?;
-    let like = text(error, ContextKind::SuggestedValue).or(known.first().map(|word| &word[..]))?;
-    let invalid = Invalid::new(format!("it takes {}", joined(known, "or"))).instead(like);
-    let failure = Failure::usage(format!("{argument} {value:?} is not valid"));
-    Some(invalid.explain(failure, &before(argument)))
 }
 
 fn superfluous_value(error: &clap::Error) -> Option<Failure> {
@@ -317,15 +355,6 @@ fn known_values(error: &clap::Error) -> Option<&[String]> {
     match error.get(ContextKind::ValidValue)? {
         ContextValue::Strings(known) if !known.is_empty() => Some(known),
         _ => None,
-    }
-}
-
-/// The text that is typed before a value.
-fn before(argument: &str) -> String {
-    if argument.starts_with('-') {
-        format!("{argument} ")
-    } else {
-        "vidchat recv ".into()
     }
 }
 

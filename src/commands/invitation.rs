@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
-use crate::net::secure::Secret;
+use crate::net::secure::{Code, Secret};
 use crate::net::{self, AllowList, DEFAULT_PORT, Target, TcpListener, address};
 
 /// Listens at `address`, or at all addresses where there is none. `program` is named in errors.
@@ -65,12 +65,30 @@ pub fn invitation(
     flags: &str,
     exposure: Option<String>,
 ) -> String {
+    invitation_after("", program, own_program, bound, flags, exposure)
+}
+
+/// As [`invitation`], for a call that is found on this network by `code`.
+pub fn invitation_by_code(program: &str, code: Code, bound: SocketAddr, flags: &str) -> String {
+    let first = format!("\n    {program} {code}\nor, where that finds nobody:");
+    invitation_after(&first, program, program, bound, flags, None)
+}
+
+/// An invitation with `first` before the lines with an address, where this machine has one.
+fn invitation_after(
+    first: &str,
+    program: &str,
+    own_program: &str,
+    bound: SocketAddr,
+    flags: &str,
+    exposure: Option<String>,
+) -> String {
     let own = address::reachable(bound.ip());
     let is_alone = own.is_empty();
-    let own = if is_alone {
-        vec![Ipv4Addr::LOCALHOST.into()]
+    let (first, own) = if is_alone {
+        ("", vec![Ipv4Addr::LOCALHOST.into()])
     } else {
-        own
+        (first, own)
     };
     let commands = own.into_iter().map(|ip| {
         let target = Target {
@@ -89,7 +107,7 @@ pub fn invitation(
         (false, false) => "On the other machine, type:".to_owned(),
     };
     format!(
-        "{place}{}\n{}{}",
+        "{place}{first}{}\n{}{}",
         commands.collect::<String>(),
         exposure.map_or_else(String::new, |line| line + "\n"),
         console::way_out_line()

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::console::{self, Key, Keyboard};
@@ -25,6 +26,8 @@ pub enum Request {
 /// Waits for q, Ctrl-C or a signal to stop, and hears other keys. Dropping it gives the keyboard back.
 pub struct Quit {
     keys: Option<Keyboard>,
+    /// Whether the person types a line, which the terminal itself takes.
+    is_line: bool,
     looks: Interval,
     #[cfg(unix)]
     signals: Signals,
@@ -53,8 +56,29 @@ impl Quit {
             #[cfg(unix)]
             signals: Signals::listen()?,
             keys: Keyboard::open(),
+            is_line: false,
             looks,
         })
+    }
+
+    /// Runs `ask`, which reads a line of the terminal. Keys are not read meanwhile. `None` where the
+    /// program is to end before the person has answered.
+    pub async fn line<T: Send + 'static>(
+        &mut self,
+        ask: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        (self.keys, self.is_line) = (None, true);
+        let asked = spawn_blocking(ask);
+        let answer = tokio::select! {
+            answer = asked => answer.ok(),
+            () = self.asked() => None,
+        };
+        // Where the program ends, the line is still being read.
+        if answer.is_some() {
+            self.is_line = false;
+            self.settle(false);
+        }
+        answer
     }
 
     /// Whether the person can type keys here.
@@ -100,7 +124,7 @@ impl Quit {
 
     /// Takes the keyboard and the screen, where they are ours now.
     fn settle(&mut self, anew: bool) {
-        if self.keys.is_none() {
+        if self.keys.is_none() && !self.is_line {
             self.keys = Keyboard::open();
         }
         console::settle(anew);

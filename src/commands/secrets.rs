@@ -9,6 +9,7 @@ use tracing::info;
 use crate::cli::{KeyArgs, KeyCommandArgs, WireChoice};
 use crate::console;
 use crate::failure::{Failure, Invalid, Outcome};
+use crate::net::discovery::Access;
 use crate::net::secure::{Code, Key, KeyText, Secret, Uses, read_key_file, write_key_file};
 
 /// The variable that may hold a key.
@@ -63,6 +64,21 @@ fn key(args: &KeyArgs) -> Outcome<Option<Secret>> {
     Ok(Some(Secret::key(&key)))
 }
 
+/// Refuses a key in the environment beside `--open`, since one of both is a mistake.
+///
+/// # Errors
+/// There is one.
+pub fn check_open() -> Outcome {
+    match env::var_os(VARIABLE) {
+        Some(key) if !key.is_empty() => Err(Failure::usage(format!(
+            "--open and {VARIABLE} contradict each other"
+        ))
+        .cause("an open call is not encrypted")
+        .hint(format!("leave --open out, or: unset {VARIABLE}"))),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses dialects that cannot be encrypted.
 ///
 /// # Errors
@@ -77,6 +93,34 @@ pub fn check_dialect(secret: Option<&Secret>, wire: WireChoice) -> Outcome {
             .cause("only vidchat's own protocol is encrypted")
             .hint("leave --wire out"),
     )
+}
+
+/// For the announcement of a program that lets in those who have `secret`.
+pub fn access(secret: Option<&Secret>) -> Access {
+    match secret {
+        None => Access::Open,
+        Some(secret) if secret.is_code() => Access::Code(secret.usable_code().map(Code::number)),
+        Some(_) => Access::Key,
+    }
+}
+
+/// Asks for the code that `shown_by` shows, until a code is typed. `None` where nothing is typed. It
+/// must not be called while keys are read one by one.
+pub fn ask_code(shown_by: &str, way_out: &str) -> Option<Code> {
+    loop {
+        let typed = console::ask(&format!("Code that {shown_by} shows{way_out}:"))?;
+        if typed.is_empty() {
+            return None;
+        }
+        let code: Result<Code, Invalid> = typed.parse();
+        match code {
+            Ok(code) => return Some(code),
+            Err(invalid) => {
+                let failure = Failure::usage(format!("{typed:?} is no code"));
+                console::line(&invalid.explain(failure, "").line());
+            }
+        }
+    }
 }
 
 /// The flags for the other side, in a command that is printed here.

@@ -30,18 +30,21 @@ enum Settled {
     Theirs(Box<IncomingCall>),
     /// The person has given up.
     GivenUp,
+    /// There is no call.
+    Unanswered(CallError),
 }
 
-/// Calls `peer`, and talks until one of both sides ends it.
+/// Calls `peer`, and talks until one of both sides ends it. The error inside says why there was no
+/// call.
 ///
 /// # Errors
-/// Nobody answers, the call is declined, or the other side was lost.
+/// The other side was lost, or this one failed.
 pub async fn run(
     peer: &Peer,
     options: &CallOptions,
     person: &mut Person,
     mut reception: Option<Reception>,
-) -> Outcome {
+) -> Outcome<Result<(), CallError>> {
     let id = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;
     let ticket = options.ticket(id);
     let target = peer.target();
@@ -49,19 +52,24 @@ pub async fn run(
     match settle(peer, &ticket, options, person, &mut reception).await? {
         Settled::Answered(answered) => {
             let conversation = Conversation::called(*answered, peer, ticket, options, person)?;
-            conversation.run(person, &mut reception).await
+            conversation.run(person, &mut reception).await.map(Ok)
         }
         Settled::Theirs(call) => {
             let conversation = Conversation::answer(*call, options, person).await?;
-            conversation.run(person, &mut reception).await
+            conversation.run(person, &mut reception).await.map(Ok)
         }
-        Settled::GivenUp => Ok(()),
+        Settled::GivenUp => Ok(Ok(())),
+        Settled::Unanswered(error) => Ok(Err(error)),
     }
 }
 
 /// Listens for others, who hear that this side is busy. Calling works without that, as where another
-/// program has the port.
+/// program has the port. With a code of the other side nobody is listened to: each who came would have
+/// a guess at it.
 pub fn listen(options: &CallOptions) -> Option<Reception> {
+    if options.secret.is_none() && !options.is_open || options.has_code() {
+        return None;
+    }
     let socket = net::listen(options.bind, options.port.unwrap_or(DEFAULT_PORT));
     let socket = socket
         .inspect_err(|e| debug!("call: others cannot call meanwhile: {e}"))
@@ -113,7 +121,7 @@ async fn settle(
                 {
                     return Ok(Settled::Theirs(Box::new(call)));
                 }
-                return Err(explain(peer.target(), &error));
+                return Ok(Settled::Unanswered(error));
             }
             Some(progress) = told.recv() => match progress {
                 Progress::Greeted(theirs) => called = Some(theirs.party),
@@ -167,7 +175,8 @@ async fn call_of(
     }
 }
 
-fn explain(target: &Target, error: &CallError) -> Failure {
+/// The failure of a call to `target`. `is_open` says that it was in clear.
+pub fn explain(target: &Target, is_open: bool, error: &CallError) -> Failure {
     let (host, _) = target.parts();
     let bye = match error {
         CallError::Connect(error) => return cannot_connect(target, "vidchat call", error),
@@ -177,9 +186,13 @@ fn explain(target: &Target, error: &CallError) -> Failure {
                 .hint(format!("vidchat recv {target} shows it"));
         }
         CallError::Lost(e) => {
-            return Failure::start(format!("no vidchat call answered at \"{target}\""))
-                .cause(e)
-                .hint(format!("start vidchat call on {host:?}"));
+            let failure =
+                Failure::start(format!("no vidchat call answered at \"{target}\"")).cause(e);
+            return failure.hint(if is_open {
+                format!("if {host:?} shows a code: vidchat call {target} --code CODE")
+            } else {
+                format!("start vidchat call on {host:?}")
+            });
         }
         CallError::Bye(bye) => bye,
     };

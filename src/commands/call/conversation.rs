@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
@@ -22,8 +23,9 @@ use crate::failure::Outcome;
 use crate::media::display::canvas::Layout;
 use crate::media::display::stage::Stage;
 use crate::net::call::dial::Answered;
-use crate::net::call::{IncomingCall, Reception};
+use crate::net::call::{Arrived, IncomingCall, Reception};
 use crate::net::receiver::ReceiveOptions;
+use crate::net::secure::Secret;
 use crate::net::sender::dial;
 use crate::net::{BitRate, Connection, Hub, Peer};
 use crate::wire::control::PARTICIPANTS_LIMIT;
@@ -56,6 +58,15 @@ pub struct Conversation<'o> {
     ring: Option<Ring>,
     /// When it is said what this host sends, after somebody has come or left.
     upstream: Option<Upstream>,
+    /// The connection over which a caller sends.
+    outgoing: Option<Outgoing>,
+}
+
+/// The connections over which a caller sends, one after another.
+struct Outgoing {
+    task: JoinHandle<()>,
+    /// Completes when the first of them is made, or cannot be made.
+    first: oneshot::Receiver<()>,
 }
 
 /// The stream of the host of a room upwards, measured for a while.
@@ -155,11 +166,15 @@ impl<'o> Conversation<'o> {
         let party = this.spawn(host, Some(connection), connector);
         this.enter(theirs.party, party);
         let (peer, service) = (peer.clone(), Arc::clone(this.own.service()));
-        tokio::spawn(async move {
-            let first = dial::dial(&peer, &service).await;
+        let (made, first) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let connection = dial::dial(&peer, &service).await;
+            // Nobody waits for it where the call goes on.
+            let _ = made.send(());
             // The service's end is that of this task.
-            dial::serve(&peer, first, service, std::future::pending()).await;
+            dial::serve(&peer, connection, service, std::future::pending()).await;
         });
+        this.outgoing = Some(Outgoing { task, first });
         Ok(this)
     }
 
@@ -205,6 +220,7 @@ impl<'o> Conversation<'o> {
             participants,
             ring: None,
             upstream: None,
+            outgoing: None,
         })
     }
 
@@ -222,11 +238,20 @@ impl<'o> Conversation<'o> {
         if let Some(ring) = self.ring.take() {
             ring.decline();
         }
+        // A caller says goodbye over the connection over which it sends. That may not be there yet.
+        let outgoing = self.outgoing.take();
+        let told = async {
+            if let Some(Outgoing { task, mut first }) = outgoing
+                && matches!(first.try_recv(), Err(TryRecvError::Empty))
+            {
+                let _ = task.await;
+            }
+        };
         // The others are told first.
         let close = timeout(CLOSING, self.own.close(bye));
         self.parties.clear();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let (_, _) = tokio::join!(close, timeout(CLOSING, ended));
+        let (_, _, _) = tokio::join!(close, timeout(CLOSING, told), timeout(CLOSING, ended));
         if let Ok(Ending::There(name)) = &ending {
             console::line(&format!("{name} has ended the call."));
         }
@@ -238,15 +263,28 @@ impl<'o> Conversation<'o> {
         person: &mut Person,
         reception: &mut Option<Reception>,
     ) -> Outcome<Ending> {
+        let secret = self.options.secret.as_ref();
         loop {
+            self.show_code();
             tokio::select! {
                 act = person.acts() => match act {
                     Act::Quit => return Ok(Ending::Here),
                     Act::DisplayLost(failure) => return Err(failure),
                     Act::Key(typed) => self.press(typed).await,
                 },
-                call = or_never(reception.as_mut().map(Reception::next)) => {
-                    self.comes_in(call, person).await?;
+                arrived = or_never(reception.as_mut().map(Reception::next_arrival)) => match arrived {
+                    Arrived::Call(call) => self.comes_in(*call, person).await?,
+                    Arrived::WrongCode(peer) => {
+                        let text = format!("a wrong code was typed at {peer}");
+                        self.stage.canvas().notify(&text);
+                    }
+                    Arrived::Wasted => {}
+                },
+                () = or_never(secret.map(Secret::renewed)) => {
+                    if let Some(code) = secret.and_then(Secret::usable_code) {
+                        let text = format!("three wrong codes were tried, so it is {code} now");
+                        self.stage.canvas().notify(&text);
+                    }
                 }
                 end = or_never(self.ring.as_mut().map(Ring::ends)) => {
                     if let Some(ring) = self.ring.take() {
@@ -271,6 +309,18 @@ impl<'o> Conversation<'o> {
                 }
             }
         }
+    }
+
+    /// Shows a host who is alone the code of the room, as what was printed may be behind the picture.
+    fn show_code(&self) {
+        if !matches!(self.role, Role::Host) || self.ring.is_some() {
+            return;
+        }
+        let secret = self.options.secret.as_ref();
+        let code = secret.filter(|_| self.parties.is_empty());
+        let code = code.and_then(Secret::usable_code);
+        let text = code.map(|code| format!("the code of this room: {code}"));
+        self.stage.canvas().set_banner(text.as_deref());
     }
 
     async fn press(&mut self, typed: char) {

@@ -10,20 +10,27 @@ use super::person::{Act, Person};
 use super::ring::{self, Asks, Begun, Ring};
 use crate::cli::AnswerChoice;
 use crate::commands::find::{self, Choice};
-use crate::commands::invitation::{invitation, listen};
+use crate::commands::invitation::{invitation, invitation_by_code, listen};
 use crate::commands::or_never::or_never;
 use crate::commands::secrets;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
-use crate::net::call::{IncomingCall, Reception};
-use crate::net::discovery::{Announced, Announcement, Offers, What};
-use crate::net::{DEFAULT_PORT, Peer, address};
+use crate::net::call::{Arrived, IncomingCall, Reception};
+use crate::net::discovery::{Access, Announced, Announcement, Found, Offers, What};
+use crate::net::secure::Secret;
+use crate::net::{DEFAULT_PORT, address};
 use crate::wire::Token;
 
 /// The place where others call.
 pub struct Desk {
     reception: Reception,
+    invitation: Invitation,
+}
+
+/// How others get to this place: printed for the person, and announced.
+struct Invitation {
     bound: SocketAddr,
+    secret: Option<Secret>,
     announcement: Option<Announcement>,
 }
 
@@ -47,29 +54,42 @@ impl Desk {
             } else {
                 What::Call
             },
+            access: secrets::access(options.secret.as_ref()),
             port: bound.port(),
             bound: bound.ip(),
         });
         Ok(Self {
             reception: Reception::spawn(socket, options.receiving(ticket)),
-            bound,
-            announcement: announced.map(Announcement::start),
+            invitation: Invitation {
+                bound,
+                secret: options.secret.clone(),
+                announcement: announced.map(Announcement::start),
+            },
         })
     }
 
-    /// Looks who waits for a call on the local network. `None` where nobody does, or where the
-    /// person chooses to wait as well.
+    /// Looks who waits for a call on the local network, and lets in those who have what this side
+    /// has: a key, a code, or nothing. `None` where nobody does, or where the person chooses to wait
+    /// as well.
     ///
     /// # Errors
     /// There are several, and no person to be asked.
-    pub async fn look(&self, options: &CallOptions) -> Outcome<Option<Peer>> {
-        let own = address::reachable(self.bound.ip()).into_iter();
-        let own: Vec<SocketAddr> = own
-            .map(|ip| SocketAddr::new(ip, self.bound.port()))
-            .collect();
+    pub async fn look(&self, options: &CallOptions) -> Outcome<Option<Found>> {
+        let bound = self.invitation.bound;
+        let own = address::reachable(bound.ip()).into_iter();
+        let own: Vec<SocketAddr> = own.map(|ip| SocketAddr::new(ip, bound.port())).collect();
+        let access = secrets::access(options.secret.as_ref());
+        let suits = |other: Access| other.is_like(access);
         Ok(
-            match find::choose(Offers::Call, options.port, &own).await? {
-                Choice::One(found) => Some(Peer::chosen(&found, Offers::Call)),
+            match find::choose(Offers::Call, options.port, &own, suits).await? {
+                Choice::One(found) => Some(found),
+                Choice::Others(others) => {
+                    for other in others {
+                        let command = find::command(&other);
+                        console::line(&format!("{} waits too: {command}", other.name));
+                    }
+                    None
+                }
                 Choice::Nobody(_) | Choice::Quit => None,
             },
         )
@@ -77,9 +97,7 @@ impl Desk {
 
     /// Is announced no more. Who calls is received from here on by the caller.
     pub async fn leave(self) -> Reception {
-        if let Some(announcement) = self.announcement {
-            announcement.end().await;
-        }
+        self.invitation.end().await;
         self.reception
     }
 
@@ -89,33 +107,38 @@ impl Desk {
     /// # Errors
     /// The display is not there, or the other side was lost.
     pub async fn run(self, options: &CallOptions, person: &mut Person) -> Outcome {
-        let bound = self.bound;
-        let invite = || invite(options, bound);
-        invite();
-        tokio::select! {
-            ending = self.receive(options, person) => ending,
-            never = secrets::keep_code(options.secret.as_ref(), invite) => match never {},
+        let Self {
+            mut reception,
+            invitation,
+        } = self;
+        if options.is_open {
+            console::line(&format!(
+                "This call is open: everybody who reaches port {} of this machine can call, and \
+                 nothing is encrypted. Without --open, a code keeps strangers out.",
+                invitation.bound.port()
+            ));
         }
-    }
-
-    async fn receive(mut self, options: &CallOptions, person: &mut Person) -> Outcome {
-        let asks = ring::place(person, options.display);
-        if options.answer == AnswerChoice::Ask && asks == Asks::Nowhere {
+        invitation.show();
+        if options.answer == AnswerChoice::Ask
+            && ring::place(person, options.display) == Asks::Nowhere
+        {
             info!(
                 "call: there is neither a terminal nor a display to ask at, so every call is \
                  declined; --answer always answers them"
             );
         }
         if options.is_room {
-            let room = Conversation::room(options, person)?;
-            let ending = room.run(person, &mut Some(self.reception)).await;
-            if let Some(announcement) = self.announcement {
-                announcement.end().await;
-            }
+            let talking = async {
+                let room = Conversation::room(options, person)?;
+                room.run(person, &mut Some(reception)).await
+            };
+            let ending = invitation.kept_during(talking).await;
+            invitation.end().await;
             return ending;
         }
-        let answered = answered(options, person, &mut self.reception, self.bound).await;
-        let reception = self.leave().await;
+        let answered = answered(options, person, &mut reception, &invitation);
+        let answered = invitation.kept_during(answered).await;
+        invitation.end().await;
         match answered? {
             Some(call) => {
                 let conversation = Conversation::answer(call, options, person).await?;
@@ -126,17 +149,47 @@ impl Desk {
     }
 }
 
-/// Prints what to type on the other machine.
-fn invite(options: &CallOptions, bound: SocketAddr) {
-    let command = "vidchat call";
-    let flags = secrets::flags(options.secret.as_ref());
-    console::line(&invitation(command, command, bound, &flags, None));
-}
+impl Invitation {
+    /// Prints what to type on the other machine, and announces what is new of it.
+    fn show(&self) {
+        const COMMAND: &str = "vidchat call";
+        let (secret, bound) = (self.secret.as_ref(), self.bound);
+        let flags = match secret {
+            None => " --open".to_owned(),
+            secret => secrets::flags(secret),
+        };
+        let announcement = self.announcement.as_ref();
+        let announcement = announcement.filter(|announcement| announcement.is_running());
+        if let Some(announcement) = announcement {
+            announcement.set_access(secrets::access(secret));
+        }
+        let code = secret.and_then(Secret::usable_code);
+        console::line(&match (announcement, code) {
+            (Some(_), Some(code)) => invitation_by_code(COMMAND, code, bound, &flags),
+            _ => invitation(COMMAND, COMMAND, bound, &flags, None),
+        });
+    }
 
-/// Nobody has taken a call. If a code was used up for it, there has to be another one.
-fn wait_on(options: &CallOptions, bound: SocketAddr) {
-    if secrets::replace_used(options.secret.as_ref()) {
-        invite(options, bound);
+    /// Shows a new code whenever the one before is dead, until `waiting` completes.
+    async fn kept_during<T>(&self, waiting: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = waiting => done,
+            never = secrets::keep_code(self.secret.as_ref(), || self.show()) => match never {},
+        }
+    }
+
+    /// Nobody has taken a call. If a code was used up for it, there has to be another one.
+    fn stand(&self) {
+        if secrets::replace_used(self.secret.as_ref()) {
+            self.show();
+        }
+    }
+
+    /// Is announced no more.
+    async fn end(self) {
+        if let Some(announcement) = self.announcement {
+            announcement.end().await;
+        }
     }
 }
 
@@ -145,19 +198,30 @@ async fn answered(
     options: &CallOptions,
     person: &mut Person,
     reception: &mut Reception,
-    bound: SocketAddr,
+    invitation: &Invitation,
 ) -> Outcome<Option<IncomingCall>> {
     let mut ring: Option<Ring> = None;
     loop {
         tokio::select! {
-            call = reception.next() => {
+            arrived = reception.next_arrival() => {
+                let call = match arrived {
+                    Arrived::Call(call) => *call,
+                    Arrived::Wasted => {
+                        if ring.is_none() {
+                            invitation.stand();
+                        }
+                        continue;
+                    }
+                    // The log has it.
+                    Arrived::WrongCode(_) => continue,
+                };
                 if ring.is_some() {
                     ring::busy(call);
                     continue;
                 }
                 match ring::begin(call, options, person)? {
                     Begun::Answered(call) => return Ok(Some(call)),
-                    Begun::Over => wait_on(options, bound),
+                    Begun::Over => invitation.stand(),
                     Begun::Rings(rings) => ring = Some(rings),
                 }
             }
@@ -174,7 +238,7 @@ async fn answered(
                     (Some(ring), Some(false)) => {
                         ring.decline();
                         person.stage().close();
-                        wait_on(options, bound);
+                        invitation.stand();
                     }
                     (before, _) => ring = before,
                 },
@@ -183,7 +247,7 @@ async fn answered(
                 if let Some(ring) = ring.take() {
                     ring.over(end);
                     person.stage().close();
-                    wait_on(options, bound);
+                    invitation.stand();
                 }
             }
         }

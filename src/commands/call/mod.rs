@@ -3,6 +3,7 @@
 //! Everything that is sent and received goes through the same parts as in `vidchat send` and
 //! `vidchat recv`. What is here connects them: who is asked, who is on the canvas, and how it ends.
 
+mod attempts;
 mod caller;
 mod conversation;
 mod host;
@@ -17,9 +18,13 @@ use tokio::task::LocalSet;
 use crate::cli::CallArgs;
 use crate::failure::{Failure, Outcome};
 use crate::media;
+use crate::net::Peer;
+use crate::net::call::Reception;
+use crate::net::discovery::{Found, Offers};
 
+use self::attempts::Asked;
 use self::host::Desk;
-use self::options::CallOptions;
+use self::options::{CallOptions, Whom};
 use self::person::Person;
 
 /// Calls, or waits for a call, and talks until one of both sides ends it.
@@ -33,27 +38,51 @@ pub async fn run(args: CallArgs) -> Outcome {
         .await
         .map_err(|e| Failure::start("cannot start GStreamer").cause(e))??;
     // The parts of a call share one thread, as they do in the other commands.
-    LocalSet::new().run_until(begin(&options)).await
+    LocalSet::new().run_until(begin(options)).await
 }
 
-async fn begin(options: &CallOptions) -> Outcome {
-    if let Some(peer) = &options.target {
+async fn begin(mut options: CallOptions) -> Outcome {
+    if let Some(whom) = options.whom.clone() {
         let mut person = Person::listen()?;
-        return caller::run(peer, options, &mut person, caller::listen(options)).await;
+        let reception = caller::listen(&options);
+        return attempts::run(whom, &mut options, &mut person, reception).await;
     }
-    let desk = Desk::open(options)?;
+    let desk = Desk::open(&options)?;
     // The keyboard is not read yet, since the person may have to choose.
     let found = if options.may_look() {
-        desk.look(options).await?
+        desk.look(&options).await?
     } else {
         None
     };
     let mut person = Person::listen()?;
-    match found {
-        Some(peer) => {
-            let reception = desk.leave().await;
-            caller::run(&peer, options, &mut person, Some(reception)).await
-        }
-        None => desk.run(options, &mut person).await,
+    let Some(found) = found else {
+        return desk.run(&options, &mut person).await;
+    };
+    if !options.has_code() {
+        let reception = desk.leave().await;
+        return call(&found, options, &mut person, Some(reception)).await;
     }
+    let way_out = ", or Enter to wait for a call here";
+    let asked = attempts::ask(&found.name, way_out, &mut person).await;
+    if matches!(asked, Asked::Nothing) {
+        return desk.run(&options, &mut person).await;
+    }
+    // With a code of the other side nobody is listened to.
+    drop(desk.leave().await);
+    if let Asked::Code(code) = asked {
+        options.take_code(code);
+        return call(&found, options, &mut person, None).await;
+    }
+    Ok(())
+}
+
+/// Calls one that was found.
+async fn call(
+    found: &Found,
+    mut options: CallOptions,
+    person: &mut Person,
+    reception: Option<Reception>,
+) -> Outcome {
+    let whom = Whom::Peer(Peer::chosen(found, Offers::Call));
+    attempts::run(whom, &mut options, person, reception).await
 }

@@ -10,14 +10,15 @@ use crate::commands::recv;
 use crate::commands::secrets::{self, CodeOf};
 use crate::commands::settings;
 use crate::commands::stats_writer::StatsWriter;
+use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::media::capture::encoder;
 use crate::media::pipeline::{catalog, decoders};
 use crate::media::{Direction, PipelineFile, Values};
-use crate::net::call::random_token;
+use crate::net::call::{Callee, random_token};
 use crate::net::discovery::{Offers, name};
 use crate::net::receiver::ReceiveOptions;
-use crate::net::secure::{Secret, Uses};
+use crate::net::secure::{Code, Secret, Uses};
 use crate::net::{AllowList, Peer};
 use crate::wire::{CallTicket, Dialect, Token};
 
@@ -28,8 +29,8 @@ const WIDTH: u32 = 640;
 
 /// The options of a call.
 pub struct CallOptions {
-    /// The machine to call; `None` to wait for calls, or to look who waits for one.
-    pub target: Option<Peer>,
+    /// Whom to call; `None` to wait for calls, or to look who waits for one.
+    pub whom: Option<Whom>,
     pub is_room: bool,
     pub answer: AnswerChoice,
     /// Whether the camera is on from the start.
@@ -50,11 +51,25 @@ pub struct CallOptions {
     pub party: Token,
     /// The codecs that this machine decodes.
     pub decodes: Vec<String>,
-    /// The key or code that all parties have.
+    /// The key or code that all parties have. `None` where the call is open, or where the code of the
+    /// other side is not known yet.
     pub secret: Option<Secret>,
     /// The networks from which calls are accepted.
     pub allowed: AllowList,
+    /// Whether the call is in clear.
+    pub is_open: bool,
+    /// Whether the person wants to be called with a code.
+    shows_code: bool,
     source: SourceChoice,
+}
+
+/// The party to call.
+#[derive(Clone, Debug)]
+pub enum Whom {
+    /// This one.
+    Peer(Peer),
+    /// The one that shows this code.
+    Code(Code),
 }
 
 /// The frames that are sent.
@@ -82,6 +97,7 @@ impl CallOptions {
     /// There is no such pipeline, it does not take these values, there is no display, or a file
     /// cannot be used.
     pub fn new(args: CallArgs) -> Outcome<Self> {
+        let secret = secret(&args)?;
         let shown = recv::file(None, args.display)?;
         let named = args.pipeline.pipeline;
         let encodes = CODECS.into_iter().filter(|codec| encoder::encodes(codec));
@@ -95,17 +111,17 @@ impl CallOptions {
             watch: args.watch,
         };
         let party = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;
-        let code_of = match (&args.target, args.room) {
-            (Some(_), _) => CodeOf::There,
-            (None, true) => CodeOf::Here(Uses::Many),
-            (None, false) => CodeOf::Here(Uses::Once),
-        };
         let options = Self {
-            secret: secrets::secret(&args.key, args.code, code_of)?,
+            secret,
             allowed: args.allow.into(),
-            target: args.target.map(|mut target| {
-                target.port = target.port.or(args.port);
-                Peer::typed(target, Offers::Call)
+            is_open: args.open,
+            shows_code: args.code.is_some(),
+            whom: args.callee.map(|callee| match callee {
+                Callee::Host(mut target) => {
+                    target.port = target.port.or(args.port);
+                    Whom::Peer(Peer::typed(target, Offers::Call))
+                }
+                Callee::Code(code) => Whom::Code(code),
             }),
             announced_as: (!args.no_announce).then(|| {
                 let name = args.name.clone();
@@ -130,12 +146,23 @@ impl CallOptions {
         Ok(options)
     }
 
-    /// Whether somebody is looked for who waits for a call. A person who says how to answer, or with
-    /// which code, wants to be called.
+    /// Whether somebody is looked for who waits for a call. A person who says how to answer, or that
+    /// there is to be a code, wants to be called. The code of somebody else has to be typed.
     pub fn may_look(&self) -> bool {
         let is_alone = self.bind.is_some_and(|address| address.is_loopback());
-        let has_code = self.secret.as_ref().is_some_and(Secret::is_code);
-        !self.is_room && !is_alone && !has_code && self.answer == AnswerChoice::Ask
+        let is_called = self.is_room || self.shows_code || self.answer != AnswerChoice::Ask;
+        let can_type = !self.has_code() || console::can_ask();
+        !is_alone && !is_called && can_type
+    }
+
+    /// The code of the other side is this one.
+    pub fn take_code(&mut self, code: Code) {
+        self.secret = Some(Secret::code(code, Uses::Many));
+    }
+
+    /// Whether the parties have a code, and no key.
+    pub fn has_code(&self) -> bool {
+        self.secret.as_ref().is_some_and(Secret::is_code)
     }
 
     /// The options of connections as a receiver, for the call with this ticket.
@@ -195,6 +222,53 @@ impl CallOptions {
             values,
             watch,
         })
+    }
+}
+
+/// The key or code of a call: a new code, unless the flags say otherwise.
+///
+/// # Errors
+/// The flags contradict each other, or the key cannot be read.
+fn secret(args: &CallArgs) -> Outcome<Option<Secret>> {
+    if args.open {
+        secrets::check_open()?;
+    }
+    let code_of = match (&args.callee, args.room) {
+        (Some(Callee::Code(code)), _) => {
+            check_code_alone(args)?;
+            return Ok(Some(Secret::code(*code, Uses::Many)));
+        }
+        (Some(Callee::Host(_)), _) => CodeOf::There,
+        (None, true) => CodeOf::Here(Uses::Many),
+        (None, false) => CodeOf::Here(Uses::Once),
+    };
+    if let (CodeOf::Here(_), Some(Some(code))) = (code_of, args.code) {
+        return Err(Failure::usage("--code takes no value here")
+            .cause("without a host, this side makes the code and prints it")
+            .hint(format!(
+                "vidchat call {code} calls the machine that shows it"
+            )));
+    }
+    match (secrets::secret(&args.key, args.code, code_of)?, code_of) {
+        (None, CodeOf::Here(uses)) if !args.open => Ok(Some(Secret::code(Code::random(), uses))),
+        (secret, _) => Ok(secret),
+    }
+}
+
+/// Refuses another secret beside the code of the party that is called.
+fn check_code_alone(args: &CallArgs) -> Outcome {
+    let others = [
+        ("--open", args.open),
+        ("--code", args.code.is_some()),
+        ("--key-file", args.key.key_file.is_some()),
+    ];
+    match others.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "a code to call and {flag} contradict each other"
+        ))
+        .cause("the code finds the other machine, and proves that it is the one")
+        .hint(format!("leave {flag} out"))),
+        None => Ok(()),
     }
 }
 

@@ -66,6 +66,14 @@ impl Person {
         self.quit.has_keyboard()
     }
 
+    /// Runs `ask`, which reads a line that the person types. `None` where the person ends the program.
+    pub async fn line<T: Send + 'static>(
+        &mut self,
+        ask: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        self.quit.line(ask).await
+    }
+
     /// Waits for the person. The wait may be cancelled without losing anything.
     pub async fn acts(&mut self) -> Act {
         tokio::select! {

@@ -5,28 +5,35 @@ use std::net::SocketAddr;
 
 use tokio::task::spawn_blocking;
 
-use super::listing::{list, places};
+use super::listing::{command, list, places};
 use super::nobody::nobody;
 use crate::console;
 use crate::failure::{Failure, Outcome};
-use crate::net::discovery::{Found, LISTEN, Offers, collect};
+use crate::net::discovery::{Access, Found, LISTEN, Offers, collect};
 
 /// What became of looking for a program.
 pub enum Choice {
     /// This one is taken.
     One(Found),
+    /// None of these lets in somebody who has what this program has. There is at least one.
+    Others(Vec<Found>),
     /// There is none. The failure says what may be in the way.
     Nobody(Failure),
     /// The person wants none of them.
     Quit,
 }
 
-/// Looks for programs of the kind `offers`, at `port` if one is given, and takes one. Where this
-/// program is announced itself, `own` are its addresses.
+/// Looks for programs of the kind `offers`, at `port` if one is given, and takes one of those that
+/// ask for something that `suits`. Where this program is announced itself, `own` are its addresses.
 ///
 /// # Errors
 /// There are several, and no person to be asked.
-pub async fn choose(offers: Offers, port: Option<u16>, own: &[SocketAddr]) -> Outcome<Choice> {
+pub async fn choose(
+    offers: Offers,
+    port: Option<u16>,
+    own: &[SocketAddr],
+    suits: impl Fn(Access) -> bool,
+) -> Outcome<Choice> {
     let mut found = match collect(offers, LISTEN).await {
         Ok(found) => found,
         Err(e) => return Ok(Choice::Nobody(nobody(offers, LISTEN, Some(e)))),
@@ -36,7 +43,10 @@ pub async fn choose(offers: Offers, port: Option<u16>, own: &[SocketAddr]) -> Ou
     }
     let is_own = |one: &Found| one.sockets().iter().any(|socket| own.contains(socket));
     found.retain(|one| !is_own(one));
+    let (mut found, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|one| suits(one.access));
     match found.len() {
+        0 if !others.is_empty() => Ok(Choice::Others(others)),
         0 => Ok(Choice::Nobody(nobody(offers, LISTEN, None))),
         1 => Ok(found.pop().map_or(Choice::Quit, taken)),
         _ if console::can_ask() => {
@@ -90,19 +100,26 @@ fn read<'f>(answer: &str, found: &'f [Found]) -> Answer<'f> {
     }
 }
 
+/// The failure where none of these senders lets in somebody with the secret that was given.
+pub fn others(others: &[Found]) -> Failure {
+    Failure::start("found no sender for that key or code on this network")
+        .cause("others are there, which ask for something else")
+        .found(list(others).iter().map(|line| line.trim_end()))
+        .hint(others.first().map(command).unwrap_or_default())
+}
+
 fn several(offers: Offers, found: &[Found]) -> Failure {
-    let (whom, command) = match offers {
-        Offers::Any | Offers::Video => ("a sender", "vidchat recv"),
-        Offers::Call => ("whom to call", "vidchat call"),
+    let whom = match offers {
+        Offers::Any | Offers::Video => "a sender",
+        Offers::Call => "whom to call",
     };
-    let name = found.first().map(|one| one.name.as_str());
     Failure::usage(format!("cannot choose {whom}"))
         .cause(format!(
             "{} are on this network, and there is no terminal to ask in",
             found.len()
         ))
         .found(list(found).iter().map(|line| line.trim_end()))
-        .hint(format!("{command} {}", name.unwrap_or_default()))
+        .hint(found.first().map(command).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -143,11 +160,20 @@ mod tests {
              in\n  anna         send  192.168.1.7\n  wall-camera  send  192.168.1.7\n\
              hint: vidchat recv anna"
         );
+        let all = all.map(|mut one| {
+            (one.what, one.access) = (What::Call, Access::Code(Some(4)));
+            one
+        });
         let call = several(Offers::Call, &all).to_string();
         assert!(
             call.starts_with("error: cannot choose whom to call: "),
             "{call}"
         );
-        assert!(call.ends_with("hint: vidchat call anna"), "{call}");
+        let line = "\n  wall-camera  call  192.168.1.7  needs the code 4-...\n";
+        assert!(call.contains(line), "{call}");
+        assert!(
+            call.ends_with("hint: vidchat call anna --code CODE"),
+            "{call}"
+        );
     }
 }

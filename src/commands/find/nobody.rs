@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, describe};
 use crate::net::discovery::{Offers, interfaces};
+use crate::net::secure::Code;
 
 /// The failure where nobody of the kind `offers` has answered within `time`, or where the system
 /// did not let this program ask.
@@ -16,6 +17,21 @@ pub fn nobody(offers: Offers, time: Duration, error: Option<io::Error>) -> Failu
         Offers::Video => ("no sender", "vidchat recv ADDRESS"),
         Offers::Call => ("nobody to call", "vidchat call ADDRESS"),
     };
+    absent(whom, address, time, error)
+}
+
+/// The failure where nobody has answered who shows a code with the number of this one.
+pub fn nobody_with(code: Code, time: Duration, error: Option<io::Error>) -> Failure {
+    let whom = format!("nobody who shows a code with the number {}", code.number());
+    absent(
+        &whom,
+        &format!("vidchat call ADDRESS --code {code}"),
+        time,
+        error,
+    )
+}
+
+fn absent(whom: &str, address: &str, time: Duration, error: Option<io::Error>) -> Failure {
     let failure = Failure::start(format!("found {whom} on this network"));
     if let Some(e) = error {
         return failure

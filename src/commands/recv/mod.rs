@@ -21,9 +21,9 @@ use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
 use crate::media::pipeline::catalog;
 use crate::media::{self, Direction, PipelineFile};
-use crate::net::discovery::Offers;
+use crate::net::discovery::{Access, Found, Offers};
 use crate::net::receiver::ReceiveOptions;
-use crate::net::secure::Uses;
+use crate::net::secure::{Secret, Uses};
 use crate::net::{DEFAULT_PORT, Peer, Target};
 
 use self::connector::{Connector, SenderPlace};
@@ -70,7 +70,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     };
     let secret = secrets::secret(&args.key, args.code, code_of)?;
     secrets::check_dialect(secret.as_ref(), args.wire)?;
-    let play = ReceiveOptions {
+    let mut play = ReceiveOptions {
         secret,
         allowed: args.allow.into(),
         dialect: args.wire.dialect(),
@@ -86,7 +86,9 @@ pub async fn run(args: RecvArgs) -> Outcome {
         media::init()?;
         file(name.as_deref(), args.display)
     });
-    let (place, connector) = match sender(args.target, args.listen, args.port).await? {
+    let sender = sender(args.target, args.listen, args.port, &mut play.secret).await?;
+    secrets::check_dialect(play.secret.as_ref(), args.wire)?;
+    let (place, connector) = match sender {
         Sender::At(sender) => (
             SenderPlace::Target(sender.target().clone()),
             Connector::dial(sender, &play),
@@ -180,8 +182,13 @@ enum Sender {
 }
 
 /// The sender at `target`, at `port` where the target names none, or one of those on the network
-/// where there is no target.
-async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Outcome<Sender> {
+/// where there is no target. A person is asked for the code that such a one shows.
+async fn sender(
+    target: Option<Target>,
+    listens: bool,
+    port: Option<u16>,
+    secret: &mut Option<Secret>,
+) -> Outcome<Sender> {
     if listens {
         return Ok(Sender::ToCome);
     }
@@ -195,11 +202,43 @@ async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Out
         target.port = target.port.or(port);
         return Ok(Sender::At(Peer::typed(target, Offers::Video)));
     }
-    match find::choose(Offers::Video, port, &[]).await? {
-        Choice::One(found) => Ok(Sender::At(Peer::chosen(&found, Offers::Video))),
+    // Without a secret, the person can still get one.
+    let own = secret.as_ref().map(|secret| secrets::access(Some(secret)));
+    let suits = |theirs: Access| own.is_none_or(|own| theirs.is_like(own));
+    match find::choose(Offers::Video, port, &[], suits).await? {
+        Choice::One(found) => {
+            let peer = Peer::chosen(&found, Offers::Video);
+            if secret.is_some() || found.access == Access::Open {
+                return Ok(Sender::At(peer));
+            }
+            *secret = Some(missing_secret(found).await?);
+            Ok(Sender::At(peer))
+        }
+        Choice::Others(others) => Err(find::others(&others)),
         Choice::Nobody(failure) => Err(failure),
         Choice::Quit => Ok(Sender::NotWanted),
     }
+}
+
+/// The code of a sender that lets in nobody without its key or code, as the person types it.
+///
+/// # Errors
+/// It has a key, or no code is typed.
+async fn missing_secret(sender: Found) -> Outcome<Secret> {
+    let needs = match sender.access {
+        Access::Key => "the key that it has",
+        Access::Code(_) | Access::Open => "the code that it shows",
+    };
+    let failure = Failure::usage(format!("cannot watch {:?}", sender.name))
+        .cause(format!("it lets in nobody without {needs}"))
+        .hint(find::command(&sender));
+    if sender.access == Access::Key || !console::can_ask() {
+        return Err(failure);
+    }
+    let asked = spawn_blocking(move || secrets::ask_code(&sender.name, "")).await;
+    let code = asked.ok().flatten();
+    code.map(|code| Secret::code(code, Uses::Many))
+        .ok_or(failure)
 }
 
 /// The receiving pipeline that was asked for, or the one that fits this machine.

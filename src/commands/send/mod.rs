@@ -22,7 +22,8 @@ use crate::cli::SendArgs;
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media;
-use crate::net::discovery::{Announced, Announcement, What};
+use crate::net::discovery::{Access, Announced, Announcement, What};
+use crate::net::secure::Secret;
 use crate::net::sender::ServerOptions;
 use crate::net::sender::dial::{self, DialError, Receiver};
 use crate::net::sender::disconnect::DisconnectReason;
@@ -110,7 +111,7 @@ pub async fn serve(
             };
             let opened = || {
                 invite();
-                announcement = place.announce(announced_as);
+                announcement = place.announce(announced_as, service.options().secret.as_ref());
             };
             let listens = matches!(place, Place::Bound(_));
             let secret = service.options().secret.as_ref().filter(|_| listens);
@@ -147,13 +148,18 @@ enum Place {
 
 impl Place {
     /// Announces a sender that listens, where it has a `name` for that.
-    fn announce(&self, name: Option<String>) -> Option<Announcement> {
+    fn announce(&self, name: Option<String>, secret: Option<&Secret>) -> Option<Announcement> {
         let Self::Bound(address) = self else {
             return None;
         };
         Some(Announcement::start(Announced {
             name: name?,
             what: What::Send,
+            access: match secrets::access(secret) {
+                // A stranger who knows the number could use up the guesses at the code.
+                Access::Code(_) => Access::Code(None),
+                access => access,
+            },
             port: address.port(),
             bound: address.ip(),
         }))

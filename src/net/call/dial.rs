@@ -10,6 +10,8 @@ use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach_first};
 use crate::net::receiver::connection::{Connection, Opening, introduce};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
+use crate::net::secure::Unsafe;
+use crate::net::secure::handshake::DialError;
 use crate::wire::control::NAME_LIMIT;
 use crate::wire::text::printable_name;
 use crate::wire::{Bye, CallTicket, Control, Dialect, Head, Hello, WireError};
@@ -54,6 +56,22 @@ pub enum CallError {
     /// The other side is no vidchat, or the connection was lost.
     #[error("{0}")]
     Lost(ReceiveError),
+}
+
+impl CallError {
+    /// Whether the other side has another code, or none that is good.
+    pub fn is_about_code(&self) -> bool {
+        let Self::Connect(ConnectError::Greeting(e)) = self else {
+            return false;
+        };
+        let refusal = e.get_ref().and_then(|e| e.downcast_ref());
+        matches!(
+            refusal,
+            Some(Unsafe::Handshake(
+                DialError::WrongCode(_) | DialError::NoSuchCode(_) | DialError::DeadCode
+            ))
+        )
+    }
 }
 
 impl From<ReadError> for CallError {

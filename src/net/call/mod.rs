@@ -6,14 +6,16 @@
 //! with which the side that calls comes back after a loss without being asked again.
 
 mod accepted;
+mod callee;
 pub mod dial;
 mod incoming;
 mod lines;
 mod reception;
 
 pub use accepted::Accepted;
+pub use callee::Callee;
 pub use incoming::IncomingCall;
-pub use reception::Reception;
+pub use reception::{Arrived, Reception};
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! Listens for calls, and for the further connections of calls that go on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,8 @@ use crate::net::log_throttle::LogLimit;
 use crate::net::message_reader::{MessageReader, ReadError};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::receiver::connection::say_hello;
-use crate::net::secure::HandshakeLimits;
+use crate::net::secure::handshake::AcceptError;
+use crate::net::secure::{HandshakeLimits, Refused};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Bye, ByeCode, CallTicket, Control, Dialect, Head, Hello, WireError};
 
@@ -32,10 +33,21 @@ const PENDING_LIMIT: usize = 32;
 /// How long a connection may take for its hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
+/// The end of a handshake with somebody who has a key or code, or tries one.
+#[derive(Debug)]
+pub enum Arrived {
+    /// Somebody calls.
+    Call(Box<IncomingCall>),
+    /// A connection has proved the key or code, and has ended without a call.
+    Wasted,
+    /// Somebody at this address has tried a wrong code.
+    WrongCode(IpAddr),
+}
+
 /// Listens for calls until it is dropped.
 #[derive(Debug)]
 pub struct Reception {
-    calls: mpsc::UnboundedReceiver<IncomingCall>,
+    arrivals: mpsc::UnboundedReceiver<Arrived>,
     task: JoinHandle<()>,
 }
 
@@ -43,7 +55,7 @@ impl Reception {
     /// Starts to listen. `options` are those of this side as a receiver, with its ticket: the id in
     /// it is replaced by the caller's.
     pub fn spawn(socket: TcpListener, options: ReceiveOptions) -> Self {
-        let (arrived, calls) = mpsc::unbounded_channel();
+        let (arrived, arrivals) = mpsc::unbounded_channel();
         let desk = Arc::new(Desk {
             options,
             arrived,
@@ -52,15 +64,24 @@ impl Reception {
             log: Mutex::default(),
         });
         Self {
-            calls,
+            arrivals,
             task: tokio::spawn(listen(socket, desk)),
         }
     }
 
     /// Waits for the next call. The wait may be cancelled without losing anything.
     pub async fn next(&mut self) -> IncomingCall {
-        match self.calls.recv().await {
-            Some(call) => call,
+        loop {
+            if let Arrived::Call(call) = self.next_arrival().await {
+                return *call;
+            }
+        }
+    }
+
+    /// As [`Reception::next`], and for those who get near to a call.
+    pub async fn next_arrival(&mut self) -> Arrived {
+        match self.arrivals.recv().await {
+            Some(arrived) => arrived,
             // The task ends only when this struct is dropped.
             None => std::future::pending().await,
         }
@@ -76,7 +97,8 @@ impl Drop for Reception {
 /// The common state of all connections.
 struct Desk {
     options: ReceiveOptions,
-    arrived: mpsc::UnboundedSender<IncomingCall>,
+    /// Takes what comes out of [`Reception::next_arrival`].
+    arrived: mpsc::UnboundedSender<Arrived>,
     lines: Arc<Lines>,
     /// The connections that have not proved the key or code yet.
     handshakes: HandshakeLimits,
@@ -104,12 +126,31 @@ async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: 
     let (read, writer) = match admitted {
         Ok(transport) => transport.split(),
         // A stranger is told nothing.
-        Err(e) => return desk.log_stranger(peer, &e.to_string()),
+        Err(e) => {
+            if let Refused::Handshake(AcceptError::WrongCode(_)) = e {
+                let _ = desk.arrived.send(Arrived::WrongCode(peer.ip()));
+            }
+            return desk.log_stranger(peer, &e.to_string());
+        }
     };
+    let is_of_call = converse(read, writer, peer, arrival, &desk).await;
+    if !is_of_call && secret.is_some() {
+        let _ = desk.arrived.send(Arrived::Wasted);
+    }
+}
+
+/// Reads the hello of a connection that was admitted. Returns whether it belongs to a call.
+async fn converse(
+    read: TransportReader,
+    writer: TransportWriter,
+    peer: SocketAddr,
+    arrival: Arrival,
+    desk: &Desk,
+) -> bool {
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
     let heard = tokio::select! {
         // A connection from another network takes the place of one that is silent.
-        () = arrival.displaced() => return,
+        () = arrival.displaced() => return false,
         heard = timeout(HELLO_LIMIT, hear(&mut reader)) => heard,
     };
     let reason = match heard {
@@ -118,6 +159,7 @@ async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: 
         Err(_) => format!("no hello within {} s", HELLO_LIMIT.as_secs()),
     };
     desk.log_stranger(peer, &reason);
+    false
 }
 
 impl Desk {
@@ -129,6 +171,7 @@ impl Desk {
         }
     }
 
+    /// Passes the connection on, or turns it away. Returns whether it belongs to a call.
     async fn receive(
         &self,
         hello: Hello,
@@ -136,13 +179,14 @@ impl Desk {
         mut writer: TransportWriter,
         peer: SocketAddr,
         arrival: Arrival,
-    ) {
+    ) -> bool {
         let Some(ticket) = hello.call.clone() else {
             let bye = Bye::new(
                 ByeCode::Call,
                 "a vidchat call waits here, no sender or receiver",
             );
-            return farewell(bye, &mut reader, &mut writer).await;
+            farewell(bye, &mut reader, &mut writer).await;
+            return false;
         };
         let line = self.lines.find(ticket.id);
         let begins = !hello.sends && hello.stream.is_none();
@@ -151,10 +195,12 @@ impl Desk {
                 done: true,
                 ..Bye::new(ByeCode::NoCall, "that call does not go on any more")
             };
-            return farewell(bye, &mut reader, &mut writer).await;
+            farewell(bye, &mut reader, &mut writer).await;
+            return false;
         }
         if let Err(e) = self.greet(&mut writer, &hello, &ticket).await {
-            return debug!("listener: {peer} has left again: {e}");
+            debug!("listener: {peer} has left again: {e}");
+            return false;
         }
         let mut connection = Accepted {
             reader,
@@ -170,14 +216,15 @@ impl Desk {
                 }
             }
             None => {
-                let _ = self.arrived.send(IncomingCall {
+                let _ = self.arrived.send(Arrived::Call(Box::new(IncomingCall {
                     connection,
                     ticket,
                     arrival,
                     lines: Arc::clone(&self.lines),
-                });
+                })));
             }
         }
+        true
     }
 
     /// Answers a hello.

@@ -7,14 +7,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mdns_sd::{DaemonEvent, Receiver, ServiceDaemon, ServiceInfo};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::interfaces::daemon;
 use super::name::shown;
-use super::offer::{SERVICE, What};
+use super::offer::{Access, SERVICE, What};
 use crate::wire;
 
 /// How long the end of the program may wait for the goodbye.
@@ -36,6 +36,8 @@ pub struct Announced {
     pub name: String,
     /// What this program does.
     pub what: What,
+    /// What it asks of those who connect, at first.
+    pub access: Access,
     /// The port at which it listens.
     pub port: u16,
     /// The address at which it listens. Nothing is announced on the loopback.
@@ -46,8 +48,16 @@ pub struct Announced {
 /// fails: a network may forbid it, and the program works without.
 #[derive(Debug)]
 pub struct Announcement {
-    /// The task ends when this is gone. `None` where nothing is announced.
-    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// `None` where nothing is announced.
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    access: watch::Sender<Access>,
+    /// The task ends when this is gone.
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Announcement {
@@ -57,19 +67,36 @@ impl Announcement {
             return Self { running: None };
         }
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(announce(announced, stopped));
+        let (access, asked) = watch::channel(announced.access);
+        let task = tokio::spawn(announce(announced, asked, stopped));
         Self {
-            running: Some((stop, task)),
+            running: Some(Running { access, stop, task }),
         }
+    }
+
+    /// From now on this program asks for something else.
+    pub fn set_access(&self, access: Access) {
+        if let Some(running) = &self.running {
+            running.access.send_if_modified(|before| {
+                let is_new = *before != access;
+                *before = access;
+                is_new
+            });
+        }
+    }
+
+    /// Whether anything is announced.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Says goodbye, so that nobody finds this program any more.
     pub async fn end(self) {
-        let Some((stop, task)) = self.running else {
+        let Some(running) = self.running else {
             return;
         };
-        drop(stop);
-        let _ = timeout(GOODBYE, task).await;
+        drop(running.stop);
+        let _ = timeout(GOODBYE, running.task).await;
     }
 }
 
@@ -82,13 +109,18 @@ enum Ending {
     Failed,
 }
 
-async fn announce(announced: Announced, mut stopped: oneshot::Receiver<()>) {
+async fn announce(
+    mut announced: Announced,
+    mut access: watch::Receiver<Access>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     loop {
+        announced.access = *access.borrow_and_update();
         let service = match Service::start(&announced) {
             Ok(service) => service,
             Err(e) => return debug!("announcement: cannot announce this program: {e}"),
         };
-        let ending = service.run(&mut stopped).await;
+        let ending = service.run(&mut announced, &mut access, &mut stopped).await;
         service.end().await;
         match ending {
             Ending::Stopped | Ending::Failed => return,
@@ -109,45 +141,62 @@ async fn announce(announced: Announced, mut stopped: oneshot::Receiver<()>) {
 struct Service {
     daemon: ServiceDaemon,
     events: Receiver<DaemonEvent>,
-    name: String,
+    /// The name of the machine, for the daemon alone.
+    host: String,
 }
 
 impl Service {
     fn start(announced: &Announced) -> anyhow::Result<Self> {
         let daemon = daemon(announced.bound)?;
-        let host = format!("vidchat-{:08x}.local.", fastrand::u32(..));
-        let version = wire::VERSION.to_string();
-        let text = [
-            ("txtvers", "1"),
-            ("proto", &version),
-            ("what", announced.what.word()),
-        ];
-        let info = ServiceInfo::new(
-            SERVICE,
-            &announced.name,
-            &host,
-            (),
-            announced.port,
-            &text[..],
-        )?;
-        let events = daemon.monitor()?;
-        daemon.register(info.enable_addr_auto())?;
-        Ok(Self {
+        let this = Self {
+            events: daemon.monitor()?,
             daemon,
-            events,
-            name: announced.name.clone(),
-        })
+            host: format!("vidchat-{:08x}.local.", fastrand::u32(..)),
+        };
+        this.register(announced)?;
+        Ok(this)
     }
 
-    /// Logs what becomes of the name, until `stopped`.
-    async fn run(&self, stopped: &mut oneshot::Receiver<()>) -> Ending {
+    /// Announces the service, or what is new of it.
+    fn register(&self, announced: &Announced) -> mdns_sd::Result<()> {
+        let Announced {
+            name,
+            what,
+            access,
+            port,
+            ..
+        } = announced;
+        let version = wire::VERSION.to_string();
+        let number = access.number().map(|number| number.to_string());
+        let mut text = vec![("txtvers", "1"), ("proto", &version), ("what", what.word())];
+        text.extend(access.word().map(|word| ("needs", word)));
+        text.extend(number.as_deref().map(|number| ("number", number)));
+        let info = ServiceInfo::new(SERVICE, name, &self.host, (), *port, &text[..])?;
+        self.daemon.register(info.enable_addr_auto())
+    }
+
+    /// Announces what is new of the program, and logs what becomes of its name, until `stopped`.
+    async fn run(
+        &self,
+        announced: &mut Announced,
+        access: &mut watch::Receiver<Access>,
+        stopped: &mut oneshot::Receiver<()>,
+    ) -> Ending {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut said = String::new();
-        let mut name = self.name.clone();
+        let mut name = announced.name.clone();
         loop {
             let event = tokio::select! {
                 _ = &mut *stopped => return Ending::Stopped,
+                Ok(()) = access.changed() => {
+                    announced.access = *access.borrow_and_update();
+                    if let Err(e) = self.register(announced) {
+                        debug!("announcement: {e}");
+                        return Ending::Failed;
+                    }
+                    continue;
+                }
                 event = self.events.recv_async() => event,
                 _ = looks.tick() => {
                     if self.records().await > RECORDS {
@@ -165,7 +214,7 @@ impl Service {
                 }
                 Ok(DaemonEvent::Announce(..)) if said != name => {
                     said.clone_from(&name);
-                    log_announced(&self.name, &name);
+                    log_announced(&announced.name, &name);
                 }
                 Ok(DaemonEvent::Error(e)) => debug!("announcement: {e}"),
                 Ok(_) => {}

@@ -100,31 +100,58 @@ pub async fn lookup(
     offers: Offers,
     time: Duration,
 ) -> Vec<SocketAddr> {
-    let mut browse = match Browse::start() {
-        Ok(browse) => browse,
-        Err(e) => {
-            debug!("find: cannot look for {name:?}: {}", describe(&e));
-            return Vec::new();
-        }
+    let is_port = |place: &Place| Some(place.socket.port()) == port;
+    let is_meant = |found: &Found| {
+        offers.include(found.what)
+            && found.is_named(name)
+            && (port.is_none() || found.places.iter().any(is_port))
     };
+    // Two may look alike. The one of that very name is meant.
+    let is_better = |found: &Found, best: &Found| found.is_exactly(name) || !best.is_exactly(name);
+    let found = first(time, is_meant, is_better).await;
+    let found = found.inspect_err(|e| debug!("find: cannot look for {name:?}: {}", describe(e)));
+    let found = found.ok().flatten();
+    found.map(|found| found.sockets()).unwrap_or_default()
+}
+
+/// A program that waits for a call and shows a code with this number, but none of `others`. `None`
+/// where there is none within `time`.
+///
+/// # Errors
+/// The system does not let this program ask.
+pub async fn with_number(
+    number: u8,
+    others: &[Found],
+    time: Duration,
+) -> io::Result<Option<Found>> {
+    let is_meant = |found: &Found| {
+        Offers::Call.include(found.what)
+            && found.access.number() == Some(number)
+            && !others.iter().any(|other| other.is_same(found))
+    };
+    // The first one is as good as any other, with all of its addresses.
+    first(time, is_meant, Found::is_same).await
+}
+
+/// The first program that is meant, or a better one that answers right after it. `None` where there
+/// is none within `time`.
+async fn first(
+    time: Duration,
+    is_meant: impl Fn(&Found) -> bool,
+    is_better: impl Fn(&Found, &Found) -> bool,
+) -> io::Result<Option<Found>> {
+    let mut browse = Browse::start()?;
     let mut until = Instant::now() + time;
     let mut best: Option<Found> = None;
     while let Ok(Some(news)) = timeout_at(until, browse.next()).await {
         let News::Found(found) = news else { continue };
-        let is_port = |place: &Place| Some(place.socket.port()) == port;
-        let is_meant = offers.include(found.what)
-            && found.is_named(name)
-            && (port.is_none() || found.places.iter().any(is_port));
-        // Two may look alike. The one of that very name is meant.
-        let is_better = best
-            .as_ref()
-            .is_none_or(|best| found.is_exactly(name) || !best.is_exactly(name));
-        if is_meant && is_better {
+        let is_better = || best.as_ref().is_none_or(|best| is_better(&found, best));
+        if is_meant(&found) && is_better() {
             until = until.min(Instant::now() + FURTHER);
             best = Some(found);
         }
     }
-    best.map(|found| found.sockets()).unwrap_or_default()
+    Ok(best)
 }
 
 /// The programs that were found so far.

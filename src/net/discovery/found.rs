@@ -7,7 +7,7 @@ use mdns_sd::{ResolvedService, ScopedIp};
 
 use super::interfaces::leads_to;
 use super::name;
-use super::offer::{SERVICE, What};
+use super::offer::{Access, SERVICE, What};
 use crate::net::address::Target;
 
 /// The most addresses of one announcement that are used.
@@ -20,6 +20,8 @@ pub struct Found {
     pub name: String,
     /// What it does.
     pub what: What,
+    /// What it asks of those who connect.
+    pub access: Access,
     /// Its addresses, the most likely to work first. There is at least one.
     pub places: Vec<Place>,
     /// Its name as it is announced, which nobody else has.
@@ -59,7 +61,9 @@ impl Found {
     /// one that this version knows, or has no address that could be used.
     pub(super) fn read(service: &ResolvedService, own: &[Interface]) -> Option<Self> {
         let instance = instance_of(&service.fullname)?;
-        let what = What::read(service.get_property_val_str("what")?)?;
+        let text = |key| service.get_property_val_str(key);
+        let what = What::read(text("what")?)?;
+        let access = Access::read(text("needs"), text("number"))?;
         let port = service.port;
         if port == 0 {
             return None;
@@ -75,6 +79,7 @@ impl Found {
         (!places.is_empty()).then(|| Self {
             name: name::shown(instance),
             what,
+            access,
             places,
             instance: instance.to_owned(),
         })
@@ -87,6 +92,7 @@ impl Found {
         Self {
             name: name.to_owned(),
             what,
+            access: Access::Open,
             places: vec![place],
             instance: name.to_owned(),
         }

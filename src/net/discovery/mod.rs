@@ -12,6 +12,6 @@ pub mod name;
 pub mod offer;
 
 pub use announcement::{Announced, Announcement};
-pub use browse::{LISTEN, collect};
+pub use browse::{LISTEN, collect, with_number};
 pub use found::{Found, Place};
-pub use offer::{Offers, What};
+pub use offer::{Access, Offers, What};

@@ -4,6 +4,7 @@
 //! name has no control characters, no spaces and no dots.
 
 use crate::failure::Invalid;
+use crate::net::secure::Code;
 
 /// The most bytes of a name of ours. DNS takes 63, and a name that is taken gets a number behind
 /// it.
@@ -29,9 +30,10 @@ pub fn shown(name: &str) -> String {
     }
 }
 
-/// Whether a word that is typed as a host is no name: a port, or this machine itself.
+/// Whether a word that is typed as a host is no name: a port, a code, or this machine itself.
 fn is_something_else(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_digit()) || word.eq_ignore_ascii_case("localhost")
+    let is_port = word.bytes().all(|b| b.is_ascii_digit());
+    is_port || Code::has_form(word) || word.eq_ignore_ascii_case("localhost")
 }
 
 /// The name under which the machine `host` is announced.
@@ -67,7 +69,7 @@ pub fn read(text: &str) -> Result<String, Invalid> {
         return Err(Invalid::new(cause).instead(of_machine(text)));
     }
     if is_something_else(text) {
-        let cause = "behind vidchat recv, it would be a port or this machine itself";
+        let cause = "typed as a host, it would be a port, a code or this machine itself";
         return Err(Invalid::new(cause).instead(of_machine(text)));
     }
     let shown = shown(text);
@@ -96,6 +98,7 @@ mod tests {
             ("", "unnamed"),
             ("localhost", "vidchat-localhost"),
             ("10050", "vidchat-10050"),
+            ("4-maple-otter", "vidchat-4-maple-otter"),
             ("\x07 \u{200b}", "unnamed"),
         ] {
             assert_eq!(shown(name), as_shown, "{name:?}");
@@ -131,6 +134,7 @@ mod tests {
             "-desk",
             "a--b",
             "10050",
+            "4-maple-otter",
             "localhost",
             &long,
         ] {

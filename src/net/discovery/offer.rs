@@ -1,4 +1,5 @@
-//! What an announced program does for others, and which of that a command looks for.
+//! What an announced program does for others, what it asks of them, and which of that a command
+//! looks for.
 
 /// The type of the service, as DNS writes it.
 pub(super) const SERVICE: &str = "_vidchat._tcp.local.";
@@ -28,6 +29,52 @@ impl What {
     pub(super) fn read(word: &str) -> Option<Self> {
         let all = [Self::Send, Self::Call, Self::Room];
         all.into_iter().find(|what| what.word() == word)
+    }
+}
+
+/// What an announced program asks of those who connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: it speaks in clear with everybody.
+    Open,
+    /// The key that it has too.
+    Key,
+    /// The code that it shows. The number of the code is no secret, and may be announced.
+    Code(Option<u8>),
+}
+
+impl Access {
+    /// The word for it, in announcements and for other programs; `None` where it asks for nothing.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Open => None,
+            Self::Key => Some("key"),
+            Self::Code(_) => Some("code"),
+        }
+    }
+
+    /// The number of the code, where that is announced.
+    pub fn number(self) -> Option<u8> {
+        match self {
+            Self::Code(number) => number,
+            Self::Open | Self::Key => None,
+        }
+    }
+
+    /// Whether both ask for the same, whatever the number of the code.
+    pub fn is_like(self, other: Self) -> bool {
+        self.word() == other.word()
+    }
+
+    /// Reads the words of an announcement. `None` where it asks for something that this version does
+    /// not know.
+    pub(super) fn read(needs: Option<&str>, number: Option<&str>) -> Option<Self> {
+        match needs {
+            None => Some(Self::Open),
+            Some("key") => Some(Self::Key),
+            Some("code") => Some(Self::Code(number.and_then(|number| number.parse().ok()))),
+            Some(_) => None,
+        }
     }
 }
 
@@ -68,5 +115,26 @@ mod tests {
             assert_eq!(What::read(what.word()), Some(what));
         }
         assert_eq!(What::read("fax"), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_read_as_it_is_announced() {
+        let all = [
+            Access::Open,
+            Access::Key,
+            Access::Code(None),
+            Access::Code(Some(4)),
+        ];
+        for access in all {
+            let number = access.number().map(|number| number.to_string());
+            let read = Access::read(access.word(), number.as_deref());
+            assert_eq!(read, Some(access));
+        }
+        let odd = ["", "x", "-1", "256", "4-maple-otter"];
+        for number in odd {
+            let read = Access::read(Some("code"), Some(number));
+            assert_eq!(read, Some(Access::Code(None)), "{number:?}");
+        }
+        assert_eq!(Access::read(Some("blood"), None), None);
     }
 }

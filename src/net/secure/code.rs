@@ -48,6 +48,21 @@ impl Code {
     pub fn number(self) -> u8 {
         self.number
     }
+
+    /// Whether a text that may be a name of a machine as well has the form of a code: a number and
+    /// two words. There may be no such code.
+    pub fn has_form(text: &str) -> bool {
+        let between = |c: char| c.is_whitespace() || "-–—_,".contains(c);
+        let parts: Vec<&str> = text
+            .split(between)
+            .filter(|part| !part.is_empty())
+            .collect();
+        let [number, first, second] = parts[..] else {
+            return false;
+        };
+        let is_word = |word: &str| word.chars().all(char::is_alphabetic);
+        number.bytes().all(|b| b.is_ascii_digit()) && is_word(first) && is_word(second)
+    }
 }
 
 /// The code as it is printed and typed.
@@ -161,6 +176,32 @@ mod tests {
             "4–maple–otter",
         ] {
             assert_eq!(typed.parse(), Ok(code), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_code_is_told_from_a_name() {
+        for code in [
+            "4-maple-otter",
+            "4 Maple Otter",
+            "123-any-thing",
+            "4–maple–otter",
+        ] {
+            assert!(Code::has_form(code), "{code:?}");
+        }
+        for name in [
+            "desk",
+            "desk-4",
+            "4-maple",
+            "anna-maple-otter",
+            "4-maple-otter-2",
+            "4.maple.otter",
+            "4-maple-otter.local",
+            "4-maple-otter:10050",
+            "192.168.1.7",
+            "",
+        ] {
+            assert!(!Code::has_form(name), "{name:?}");
         }
     }
 

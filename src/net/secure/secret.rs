@@ -24,6 +24,8 @@ struct Shared {
     state: Mutex<State>,
     /// Notified when the code is dead or used up.
     over: Notify,
+    /// Notified when there is a new code.
+    renewed: Notify,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl Secret {
         Self(Arc::new(Shared {
             state: Mutex::new(state),
             over: Notify::new(),
+            renewed: Notify::new(),
         }))
     }
 
@@ -93,6 +96,12 @@ impl Secret {
         if let State::Code { book, .. } = &mut *self.0.state.lock() {
             book.renew(code);
         }
+        self.0.renewed.notify_one();
+    }
+
+    /// Waits for a new code in the place of one that was dead or used up. For one waiter at a time.
+    pub async fn renewed(&self) {
+        self.0.renewed.notified().await;
     }
 
     /// Waits until the code can no longer be used: it is dead, or used up. For one waiter at a time.

@@ -19,7 +19,7 @@ const QUESTION: [u16; 4] = [0, 0, 640, 60];
 /// Calls, and returns when that is over.
 fn called(target: &str) -> Ended {
     let mut command = call(0);
-    command.args([target, "--name", "ben", "--display", "none"]);
+    command.args([target, "--open", "--name", "ben", "--display", "none"]);
     run(command.args(pattern("red")))
 }
 
@@ -40,7 +40,7 @@ fn waits_in(terminal: &Terminal, arguments: &str) -> String {
     terminal.enter("clear");
     terminal.until("an empty screen", |t| invitation(t).is_none());
     terminal.enter(&format!(
-        "\"$VIDCHAT\" call --bind 127.0.0.1 --port 0 --name anna {arguments}; echo status $?"
+        "\"$VIDCHAT\" call --open --bind 127.0.0.1 --port 0 --name anna {arguments}; echo status $?"
     ));
     terminal.until("invitation", |t| invitation(t).is_some());
     let port = port_in(&invitation(terminal).expect("it was there"));
@@ -220,7 +220,7 @@ fn a_third_caller_hears_busy_and_is_shown_to_those_in_the_call() {
     ben.sees("anna");
     let mut third = call(0);
     third.args([&target, "--name", "cleo", "--display", "none"]);
-    third.args(["--answer", "never"]);
+    third.args(["--open", "--answer", "never"]);
     // The news stays for a moment.
     crate::support::in_one_try(|| {
         let third = Running::start(&mut third);
@@ -250,7 +250,7 @@ fn who_is_asked_already_is_busy_for_others() {
 }
 
 /// A port of this machine that nobody has.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("it is bound").port()
 }

@@ -75,7 +75,7 @@ fn a_terminal_has_the_name_of_everybody() {
     let anna = host(None);
     let _ben = comes(&anna, "ben", RED, None);
     terminal.enter(&format!(
-        "clear; \"$VIDCHAT\" call {} --bind 127.0.0.1 --port 0 --name cleo --pipeline test \
+        "clear; \"$VIDCHAT\" call {} --open --bind 127.0.0.1 --port 0 --name cleo --pipeline test \
          --width 320 --fps 10; echo status $?",
         anna.target()
     ));
@@ -131,7 +131,7 @@ fn eight_see_each_other_and_the_ninth_hears_that_the_room_is_full() {
         }
     }
     let target = anna.target();
-    let ended = run(call(0).args([&target, "--display", "none", "--no-camera"]));
+    let ended = run(call(0).args([&target, "--open", "--display", "none", "--no-camera"]));
     assert_eq!(ended.code(), 1, "{ended:?}");
     let error = format!("error: no call with \"{target}\": the room is full: 8 are there");
     assert!(ended.stderr.contains(&error), "{ended:?}");
@@ -152,7 +152,7 @@ fn the_host_is_asked_about_each_who_comes() {
         return;
     };
     terminal.enter(
-        "\"$VIDCHAT\" call --room --bind 127.0.0.1 --port 0 --name anna --pipeline test \
+        "\"$VIDCHAT\" call --room --open --bind 127.0.0.1 --port 0 --name anna --pipeline test \
          --display none; echo status $?",
     );
     let invitation = |t: &Terminal| {

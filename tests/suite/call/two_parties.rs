@@ -248,7 +248,7 @@ fn in_a_terminal_both_are_seen_and_the_keys_are_the_same() {
         return;
     };
     terminal.enter(
-        "cd \"$FOLDER\"; clear; \"$VIDCHAT\" call --bind 127.0.0.1 --port 0 --name anna \
+        "cd \"$FOLDER\"; clear; \"$VIDCHAT\" call --open --bind 127.0.0.1 --port 0 --name anna \
          --answer always \
          --pipeline test --set speed=0 --width 320 --fps 15; echo status $?",
     );

@@ -88,3 +88,93 @@ fn a_code_lets_in_and_three_wrong_ones_bring_a_new_one() {
     });
     assert_eq!(run(&mut receiver(port, &["--code", &code])).code(), 1);
 }
+
+#[test]
+fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
+    let open = "an open call is not encrypted";
+    let alone = "the code finds the other machine, and proves that it is the one";
+    for (words, what, cause, hint) in [
+        (
+            "desk",
+            "cannot call \"desk\" without a code",
+            "the vidchat call there shows one, and lets in nobody without it",
+            "vidchat call desk --code CODE; or --open, where it was started with --open",
+        ),
+        (
+            "--open --code",
+            "--open and --code contradict each other",
+            open,
+            "leave --code out",
+        ),
+        (
+            "--open --key-file x",
+            "--open and --key-file contradict each other",
+            open,
+            "leave --key-file out",
+        ),
+        (
+            "4-maple-otter --open",
+            "a code to call and --open contradict each other",
+            alone,
+            "leave --open out",
+        ),
+        (
+            "4-maple-otter --code 4-maple-otter",
+            "a code to call and --code contradict each other",
+            alone,
+            "leave --code out",
+        ),
+        (
+            "4-maple-otter --key-file x",
+            "a code to call and --key-file contradict each other",
+            alone,
+            "leave --key-file out",
+        ),
+        (
+            "--code 4-maple-otter",
+            "--code takes no value here",
+            "without a host, this side makes the code and prints it",
+            "vidchat call 4-maple-otter calls the machine that shows it",
+        ),
+        (
+            "4-mapel-otter",
+            "HOST \"4-mapel-otter\" is not valid",
+            "no code has the word \"mapel\"\n  a machine of that name is 4-mapel-otter:10050",
+            "is it \"maple\"?",
+        ),
+        (
+            "4-otter-maple",
+            "HOST \"4-otter-maple\" is not valid",
+            "the two words are in the wrong order\n  a machine of that name is 4-otter-maple:10050",
+            "vidchat call 4-maple-otter",
+        ),
+        (
+            "4 maple otter",
+            "unexpected \"maple\"",
+            "a code is typed as one word",
+            "vidchat call 4-maple-otter",
+        ),
+        (
+            "--room desk",
+            "--room and HOST contradict each other",
+            "the host of a room waits, and the others call it",
+            "leave HOST out",
+        ),
+        (
+            "http://desk",
+            "HOST \"http://desk\" is not valid",
+            "it is a URL, not a host",
+            "vidchat call desk",
+        ),
+    ] {
+        let words = words.split(' ').chain(["--display", "none"]);
+        let ended = run(vidchat().arg("call").args(words));
+        let said = format!("error: {what}: {cause}\nhint: {hint}");
+        assert_eq!(ended.stderr, said);
+        assert_eq!(ended.code(), 2);
+    }
+    let ended = run(vidchat().args(["call", "--open"]).env("VIDCHAT_KEY", "x"));
+    let said = "error: --open and VIDCHAT_KEY contradict each other: an open call is not encrypted\n\
+                hint: leave --open out, or: unset VIDCHAT_KEY";
+    assert_eq!((&ended.stderr[..], ended.code()), (said, 2));
+}

@@ -567,25 +567,35 @@ fn message(records: &[Vec<u8>]) -> Vec<u8> {
 
 /// The announcement of a sender that is not there.
 fn fake(instance: &[u8]) -> Vec<u8> {
+    fake_with(instance, &["txtvers=1", "what=send"], [10, 79, 0, 250])
+}
+
+/// An announcement with this text, of a program at this address, at whose port nobody listens.
+pub fn fake_with(instance: &[u8], text: &[&str], address: [u8; 4]) -> Vec<u8> {
+    let mut words = Vec::new();
+    for word in text {
+        words.push(u8::try_from(word.len()).unwrap());
+        words.extend(word.as_bytes());
+    }
     let full = [&[instance][..], &VIDCHAT].concat();
     let host: [&[u8]; 2] = [b"fake", b"local"];
     let target = [&[0, 0, 0, 0, 0, 9][..], &dns_name(&host)].concat();
     message(&[
         record(&VIDCHAT, PTR, &dns_name(&full)),
         record(&full, SRV, &target),
-        record(&full, TXT, b"\x09txtvers=1\x09what=send"),
-        record(&host, A, &[10, 79, 0, 250]),
+        record(&full, TXT, &words),
+        record(&host, A, &address),
     ])
 }
 
 /// Somebody on a machine who sends messages to everybody, again and again until it is dropped.
-struct Flood {
+pub struct Flood {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Flood {
-    fn start(host: &Host, messages: Vec<Vec<u8>>, pause: Duration) -> Self {
+    pub fn start(host: &Host, messages: Vec<Vec<u8>>, pause: Duration) -> Self {
         let own: Ipv4Addr = host.address.parse().unwrap();
         let socket = host.namespace.run(|| {
             let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();

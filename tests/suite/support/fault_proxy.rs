@@ -37,6 +37,8 @@ pub struct Fault {
     /// [`HELD`] in that time; a limit belongs between the sender and the proxy, where the sender
     /// feels it (`link.rs`).
     pub latency: Duration,
+    /// All bytes are kept, in both directions.
+    pub is_heard: bool,
 }
 
 /// A proxy on a thread of its own, which ends when this is dropped.
@@ -45,9 +47,13 @@ pub struct Proxy {
     stalled: watch::Sender<bool>,
     /// In the order in which they were made.
     connections: Arc<Mutex<Vec<AbortHandle>>>,
+    heard: Heard,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// What has passed, where it is kept.
+type Heard = Arc<Mutex<Vec<u8>>>;
 
 impl Proxy {
     /// Between a viewer who connects to it and the sender at `port`, all on this machine.
@@ -64,6 +70,8 @@ impl Proxy {
         let (stalled, is_stalled) = watch::channel(false);
         let connections = Arc::<Mutex<Vec<AbortHandle>>>::default();
         let made = Arc::clone(&connections);
+        let heard = Heard::default();
+        let hears = Arc::clone(&heard);
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -72,7 +80,7 @@ impl Proxy {
                 .block_on(async {
                     let listener = TcpListener::from_std(listener).expect("it is a socket");
                     tokio::select! {
-                        () = serve(listener, sender, fault, is_stalled, made) => {}
+                        () = serve(listener, sender, fault, is_stalled, made, hears) => {}
                         _ = stopped => {}
                     }
                 });
@@ -81,6 +89,7 @@ impl Proxy {
             address,
             stalled,
             connections,
+            heard,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -101,6 +110,11 @@ impl Proxy {
     /// How many connections were made so far.
     pub fn count(&self) -> usize {
         self.connections.lock().expect("no panic").len()
+    }
+
+    /// All bytes that have passed in either direction, piece by piece.
+    pub fn heard(&self) -> Vec<u8> {
+        self.heard.lock().expect("no panic").clone()
     }
 
     /// Closes the connection that was made after so many others.
@@ -124,6 +138,7 @@ async fn serve(
     fault: Fault,
     mut stalled: watch::Receiver<bool>,
     made: Arc<Mutex<Vec<AbortHandle>>>,
+    heard: Heard,
 ) {
     while let Ok((viewer, _)) = listener.accept().await {
         // Whoever comes meanwhile hears nothing either.
@@ -131,7 +146,8 @@ async fn serve(
             return;
         }
         if let Ok(sender) = connect(sender, fault).await {
-            let passing = tokio::spawn(pass(viewer, sender, fault, stalled.clone()));
+            let heard = Arc::clone(&heard);
+            let passing = tokio::spawn(pass(viewer, sender, fault, stalled.clone(), heard));
             made.lock().expect("no panic").push(passing.abort_handle());
         }
     }
@@ -150,7 +166,13 @@ async fn connect(sender: SocketAddr, fault: Fault) -> std::io::Result<TcpStream>
     socket.connect(sender).await
 }
 
-async fn pass(viewer: TcpStream, sender: TcpStream, fault: Fault, stalled: watch::Receiver<bool>) {
+async fn pass(
+    viewer: TcpStream,
+    sender: TcpStream,
+    fault: Fault,
+    stalled: watch::Receiver<bool>,
+    heard: Heard,
+) {
     let _ = viewer.set_nodelay(true);
     let _ = sender.set_nodelay(true);
     if !fault.latency.is_zero() {
@@ -161,11 +183,12 @@ async fn pass(viewer: TcpStream, sender: TcpStream, fault: Fault, stalled: watch
     let (from_sender, to_sender) = sender.into_split();
     let plain = Fault {
         latency: fault.latency,
+        is_heard: fault.is_heard,
         ..Fault::default()
     };
     tokio::join!(
-        one_way(from_viewer, to_sender, plain, stalled.clone()),
-        one_way(from_sender, to_viewer, fault, stalled),
+        one_way(from_viewer, to_sender, plain, stalled.clone(), &heard),
+        one_way(from_sender, to_viewer, fault, stalled, &heard),
     );
 }
 
@@ -175,6 +198,7 @@ async fn one_way(
     mut to: OwnedWriteHalf,
     fault: Fault,
     mut stalled: watch::Receiver<bool>,
+    heard: &Mutex<Vec<u8>>,
 ) {
     let mut buffer = vec![0; fault.pieces.unwrap_or(16 * 1024)];
     let mut left = fault.cut_after.or(fault.stall_after).unwrap_or(usize::MAX);
@@ -199,6 +223,9 @@ async fn one_way(
                 left -= count;
                 held += count;
                 ended = count == 0 || left == 0;
+                if fault.is_heard {
+                    heard.lock().expect("no panic").extend_from_slice(&buffer[..count]);
+                }
                 if count > 0 {
                     line.push_back((Instant::now() + fault.latency, buffer[..count].to_vec()));
                 }

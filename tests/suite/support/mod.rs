@@ -53,6 +53,7 @@ pub fn vidchat() -> Command {
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")
         .env_remove("RUST_LOG")
+        .env_remove("VIDCHAT_KEY")
         // Nobody's own pipelines.
         .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
     encrypted::hand_out(&mut command);

@@ -26,7 +26,8 @@ const HEIGHT: u16 = 480;
 /// Oneself: a fifth of the width, and 8 pixels from the corner.
 const CORNER: [u16; 4] = [504, 376, 128, 96];
 
-/// `vidchat call` for this machine alone, on this port, or with 0 on one of its own.
+/// `vidchat call` for this machine alone, on this port, or with 0 on one of its own. It has a code
+/// unless there is another flag.
 pub fn call(port: u16) -> Command {
     let mut command = vidchat();
     command.args(["call", "--bind", "127.0.0.1", "--port", &port.to_string()]);
@@ -58,6 +59,8 @@ pub struct PartyOptions<'a> {
     pub display: Option<&'a Xvfb>,
     /// Where it listens, or 0 for any port.
     pub port: u16,
+    /// Whether it makes a code, or has the key or code in its arguments. Otherwise the call is open.
+    pub is_closed: bool,
     /// How its clock differs, such as `+100s`; it needs faketime.
     pub clock: Option<&'a str>,
 }
@@ -96,6 +99,7 @@ impl Party {
         }
         command
             .args(options.target)
+            .args((!options.is_closed).then_some("--open"))
             .args(["--name", options.name])
             .args(&options.arguments)
             .current_dir(folder.path());
@@ -138,6 +142,33 @@ impl Party {
             arguments,
             ..PartyOptions::default()
         })
+    }
+
+    /// As [`Party::answering`], with the code that it makes, or what is in its arguments.
+    pub fn closed(name: &str, arguments: Vec<String>) -> Self {
+        Self::start(PartyOptions {
+            name,
+            arguments: arguments.into_iter().chain(always()).collect(),
+            is_closed: true,
+            ..PartyOptions::default()
+        })
+    }
+
+    /// As [`Party::calling`], with these flags of its key or code.
+    pub fn with(name: &str, target: &str, flags: &[&str], arguments: Vec<String>) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned());
+        Self::start(PartyOptions {
+            name,
+            target: Some(target),
+            arguments: arguments.into_iter().chain(flags).collect(),
+            is_closed: true,
+            ..PartyOptions::default()
+        })
+    }
+
+    /// The code that it has shown last.
+    pub fn code(&self) -> String {
+        code_in(self.process.seen())
     }
 
     /// What to give to `vidchat call`.
@@ -196,6 +227,22 @@ pub fn port_in(line: &str) -> u16 {
     let port = last.map(|last| last.split(' ').next().unwrap_or_default());
     port.and_then(|port| port.parse().ok())
         .unwrap_or_else(|| panic!("no port in {line:?}"))
+}
+
+/// The code in the last of these lines that has one.
+pub fn code_in(lines: &[String]) -> String {
+    let mut lines = lines.iter().rev();
+    let line = lines.find(|line| line.contains("--code "));
+    let code = line.and_then(|line| line.rsplit(' ').next());
+    code.expect("it shows a code").to_owned()
+}
+
+/// A code that differs from this one in its second word.
+pub fn wrong(code: &str) -> String {
+    let (rest, last) = code.rsplit_once('-').expect("it has words");
+    // Words of the second list.
+    let other = if last == "otter" { "badger" } else { "otter" };
+    format!("{rest}-{other}")
 }
 
 /// Whether nobody listens at this port of UDP, as an open source does whose pipeline is a feed.
