@@ -112,10 +112,14 @@ impl Desk {
             invitation,
         } = self;
         if options.is_open {
+            let port = invitation.bound.port();
+            let who = match &options.allowed {
+                all if all.is_empty() => format!("who reaches port {port} of this machine"),
+                networks => format!("in {networks}"),
+            };
             console::line(&format!(
-                "This call is open: everybody who reaches port {} of this machine can call, and \
-                 nothing is encrypted. Without --open, a code keeps strangers out.",
-                invitation.bound.port()
+                "This call is open: everybody {who} can call, and nothing is encrypted. Without \
+                 --open, a code keeps strangers out."
             ));
         }
         invitation.show();
