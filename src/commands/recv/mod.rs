@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::cli::{Display, RecvArgs, WireChoice};
+use crate::cli::{Display, RecvArgs, RecvTarget, WireChoice};
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
@@ -57,6 +57,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
             .cause("any other sender's lengths are found out by its first bytes")
             .hint("leave --length out"));
     }
+    if args.file.is_some() {
+        return Err(Failure::usage("--file is for the URL of an engine alone")
+            .cause("a sender needs no file")
+            .hint("leave --file out; --pipeline ./mine.gst says where the frames go"));
+    }
     let name = args.pipeline.pipeline.clone();
     let values = settings::values(args.pipeline.settings);
     // Faults on this machine are reported before anything else is tried. A display needs GStreamer.
@@ -85,7 +90,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         media::init()?;
         file(name.as_deref(), args.display)
     });
-    let (place, connector) = match sender(args.target, args.listen, args.port).await? {
+    let (place, connector) = match sender(args.target.and_then(RecvTarget::sender), args.listen, args.port).await? {
         Sender::At(sender) => (
             SenderPlace::Target(sender.target().clone()),
             Connector::dial(sender, &play),
@@ -167,7 +172,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
 }
 
 /// The sender that was asked for.
-enum Sender {
+pub(super) enum Sender {
     /// This one.
     At(Peer),
     /// One that connects to this receiver.
@@ -178,7 +183,7 @@ enum Sender {
 
 /// The sender at `target`, at `port` where the target names none, or one of those on the network
 /// where there is no target.
-async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Outcome<Sender> {
+pub(super) async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Outcome<Sender> {
     if listens {
         return Ok(Sender::ToCome);
     }

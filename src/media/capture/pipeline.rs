@@ -330,6 +330,12 @@ impl CapturePipeline {
 
     /// The failure for an error of the pipeline.
     pub fn explain(&self, error: &ElementError) -> Failure {
+        let failure = self.explain_all(error);
+        failure.shown_as(|text| self.file.hide_in(text))
+    }
+
+    /// As [`Self::explain`], with the words of elements as they are.
+    fn explain_all(&self, error: &ElementError) -> Failure {
         let place = self.file.place(None);
         if let Some(encoder) = &self.encoder
             && let Some((width, height)) = encoder.short_input()

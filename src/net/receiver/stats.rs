@@ -61,6 +61,8 @@ struct State {
     /// Bytes of the frames that give the path's rate, and the time from their first byte to their
     /// last.
     carried: (u64, Duration),
+    /// The rate of the way on which the frames are passed on, while that is full.
+    onward: Option<BitRate>,
     /// The number and time of the last frame of the previous second, and of the last frame.
     counted: Option<(u32, u64)>,
     newest: Option<(u32, u64)>,
@@ -96,6 +98,8 @@ pub struct StatsInterval {
     /// The rate of the path, measured from a frame's first byte to its last. `None` where no frame
     /// took long enough.
     pub carries: Option<BitRate>,
+    /// The rate of the way on which the frames are passed on, while that is full.
+    pub onward: Option<BitRate>,
     /// Frames a second that the sender makes, by their numbers and times.
     pub made: Option<f64>,
 }
@@ -109,6 +113,7 @@ impl StatsInterval {
             age_ms: self.age.map(Into::into),
             rtt_ms: self.round_trip.map(milliseconds),
             carries_mbit_s: self.carries.map(|rate| rate.kbit().round() / 1e3),
+            onward_mbit_s: self.onward.map(|rate| rate.kbit().round() / 1e3),
         }
     }
 }
@@ -169,6 +174,24 @@ impl StreamStats {
         self.key_wanted.notify_one();
     }
 
+    /// Sets the rate of the way on which the frames are passed on; `None` while it takes all of them.
+    pub fn set_onward(&self, rate: Option<BitRate>) {
+        self.state.lock().onward = rate;
+    }
+
+    /// Takes the frames' times for those of this machine's clock, as those of a source here are. To be
+    /// called about once a second, since that clock may be set.
+    pub fn keep_own_clock(&self) {
+        let now = MonoNanos::now();
+        let wall = WallNanos::now();
+        self.state.lock().clock.note(now, wall, wall, now);
+    }
+
+    /// A frame of a source of this machine has come.
+    pub fn arrived_here(&self, header: &FrameHeader, bytes: usize) {
+        self.arrived(header, bytes, Duration::ZERO);
+    }
+
     /// Ends one second and begins the next. One caller calls it about once a second.
     pub fn close_second(&self) -> StatsInterval {
         let total = |count: &AtomicU64| count.load(Relaxed);
@@ -195,6 +218,7 @@ impl StreamStats {
             age: state.shown.take(),
             round_trip: state.clock.round_trip(),
             carries: rate.bits().is_finite().then_some(rate),
+            onward: state.onward,
             made: state.made(),
         };
         state.counted = state.newest;
@@ -206,7 +230,8 @@ impl StreamStats {
         self.state.lock().last
     }
 
-    pub(super) async fn key_wanted(&self) {
+    /// Waits until a frame that can be decoded by itself is asked for.
+    pub async fn key_wanted(&self) {
         self.key_wanted.notified().await;
     }
 
