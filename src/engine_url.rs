@@ -53,9 +53,16 @@ impl EngineUrl {
         self.pipeline
     }
 
-    /// The port of the engine, where the URL names one.
-    pub fn port(&self) -> Option<u16> {
-        self.port
+    /// The port of the engine, where its connection is one of TCP.
+    pub fn tcp_port(&self) -> Option<u16> {
+        let usual = match self.scheme.as_str() {
+            "rtmp" => 1935,
+            "rtmps" => 443,
+            "rtsp" => 554,
+            "rtsps" => 322,
+            _ => return None,
+        };
+        Some(self.port.unwrap_or(usual))
     }
 
     /// The value that it gives to a placeholder of a pipeline file.
@@ -79,7 +86,11 @@ impl EngineUrl {
     pub fn hide_in(&self, text: &str) -> String {
         let mut hidden = text.replace(&self.text, &self.to_string());
         let values = self.query.iter().flat_map(|query| query.split(['&', '=']));
-        let secrets = self.password.as_deref().into_iter().chain(self.stream_key());
+        let secrets = self
+            .password
+            .as_deref()
+            .into_iter()
+            .chain(self.stream_key());
         for secret in secrets.chain(self.query.as_deref()).chain(values) {
             if secret.len() >= LEAST_SECRET {
                 hidden = hidden.replace(secret, HIDDEN);
@@ -138,7 +149,9 @@ impl FromStr for EngineUrl {
             return zenoh(text, key);
         }
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(Invalid::new("it is no URL").found(schemes()).instead(SCHEMES[0].2));
+            return Err(Invalid::new("it is no URL")
+                .found(schemes())
+                .instead(SCHEMES[0].2));
         };
         let Some((_, pipeline, example)) = known(scheme) else {
             return Err(Invalid::new(format!("the scheme {scheme:?} is not known"))
@@ -178,7 +191,9 @@ impl FromStr for EngineUrl {
             return Err(wrong("there is no name of a stream behind the host"));
         }
         if pipeline == "rtmp" && !path.contains('/') {
-            return Err(wrong("there has to be an application and a stream behind the host"));
+            return Err(wrong(
+                "there has to be an application and a stream behind the host",
+            ));
         }
         Ok(Self {
             text: text.to_owned(),
@@ -199,7 +214,10 @@ fn known(scheme: &str) -> Option<(&'static str, &'static str, &'static str)> {
 }
 
 fn schemes() -> String {
-    let mut all: Vec<String> = SCHEMES.iter().map(|(name, ..)| format!("{name}://")).collect();
+    let mut all: Vec<String> = SCHEMES
+        .iter()
+        .map(|(name, ..)| format!("{name}://"))
+        .collect();
     all.push(format!("{ZENOH}KEY"));
     format!("there are: {}", all.join(", "))
 }
@@ -207,8 +225,10 @@ fn schemes() -> String {
 fn zenoh(text: &str, key: &str) -> Result<EngineUrl, Invalid> {
     let is_key = |part: &str| !part.is_empty() && !part.contains(['*', '?', '#', '$', ' ', '"']);
     if !key.split('/').all(is_key) {
-        return Err(Invalid::new("it has no key, or one that zenoh does not take")
-            .instead(format!("{ZENOH}vidchat/cam")));
+        return Err(
+            Invalid::new("it has no key, or one that zenoh does not take")
+                .instead(format!("{ZENOH}vidchat/cam")),
+        );
     }
     Ok(EngineUrl {
         text: text.to_owned(),
@@ -228,7 +248,12 @@ fn split(address: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match address.strip_prefix('[') {
         Some(inner) => {
             let (host, rest) = inner.split_once(']')?;
-            (host, rest.strip_prefix(':').or(rest.is_empty().then_some("")).map(str::to_owned)?)
+            (
+                host,
+                rest.strip_prefix(':')
+                    .or(rest.is_empty().then_some(""))
+                    .map(str::to_owned)?,
+            )
         }
         None => match address.split_once(':') {
             Some((host, port)) => (host, port.to_owned()),
@@ -266,7 +291,10 @@ mod tests {
             ("rtp://239.1.2.3:5004", "rtp://239.1.2.3:5004"),
             ("rtp://[ff15::1]:5004", "rtp://[ff15::1]:5004"),
             ("rtmp://me:secret@h/live/hidden", "rtmp://me:…@h/live/…"),
-            ("rtmp://h:1936/live/room/hidden", "rtmp://h:1936/live/room/…"),
+            (
+                "rtmp://h:1936/live/room/hidden",
+                "rtmp://h:1936/live/room/…",
+            ),
             ("rtsp://me:se:cret@h:8554/cam", "rtsp://me:…@h:8554/cam"),
             ("rtsp://me@h/cam", "rtsp://me@h/cam"),
             ("srt://h:1?passphrase=secretsecret", "srt://h:1?…"),
@@ -289,11 +317,22 @@ mod tests {
     fn its_parts_are_the_values_of_placeholders() {
         let moq = url("moq+http://relay:4443/room/cam");
         let values = ["server", "path", "host", "port", "bitrate"].map(|name| moq.value(name));
-        let expected = [Some("http://relay:4443"), Some("room/cam"), Some("relay"), Some("4443")];
+        let expected = [
+            Some("http://relay:4443"),
+            Some("room/cam"),
+            Some("relay"),
+            Some("4443"),
+        ];
         assert_eq!(values[..4], expected.map(|text| text.map(str::to_owned)));
         assert_eq!(values[4], None);
+        let ports =
+            ["rtmp://h/a/b", "rtsp://h:8554/a", "srt://h:7001"].map(|text| url(text).tcp_port());
+        assert_eq!(ports, [Some(1935), Some(8554), None]);
         assert_eq!(url("zenoh/a/b").value("path").as_deref(), Some("a/b"));
-        assert_eq!(url("rtp://[ff15::1]:5004").value("host").as_deref(), Some("ff15::1"));
+        assert_eq!(
+            url("rtp://[ff15::1]:5004").value("host").as_deref(),
+            Some("ff15::1")
+        );
     }
 
     #[test]

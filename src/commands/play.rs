@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::file_watch::FileWatch;
 use super::publish::source_options;
 use super::quit::Quit;
+use super::recv;
 use super::recv::connector::SenderPlace;
 use super::recv::options::RecvOptions;
 use super::recv::session::{self, Frames};
-use super::recv;
 use super::send::broadcast::Broadcast;
 use super::settings;
 use super::stats_writer::StatsWriter;
@@ -60,9 +60,14 @@ pub async fn run(url: EngineUrl, args: RecvArgs) -> Outcome {
     let hub = Hub::new();
     let service = Service::new(Arc::clone(&hub), ServerOptions::default());
     let mut broadcast = Broadcast::new(&service, source_options(source, source_values), None);
-    let showing = session::show(Frames::OfSource(Arc::clone(&hub)), options, None, async move {
-        quit.asked().await;
-    });
+    let showing = session::show(
+        Frames::OfSource(Arc::clone(&hub)),
+        options,
+        None,
+        async move {
+            quit.asked().await;
+        },
+    );
     let playing = async {
         let ended = broadcast.run(pending(), || {}).await?;
         // The last frame is shown before the end.
@@ -92,9 +97,9 @@ fn check_flags(args: &RecvArgs) -> Outcome {
     let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given) else {
         return Ok(());
     };
-    Err(
-        Failure::usage(format!("{flag} and the URL of an engine contradict each other"))
-            .cause("it is for the connection to a vidchat sender")
-            .hint(format!("leave {flag} out")),
-    )
+    Err(Failure::usage(format!(
+        "{flag} and the URL of an engine contradict each other"
+    ))
+    .cause("it is for the connection to a vidchat sender")
+    .hint(format!("leave {flag} out")))
 }

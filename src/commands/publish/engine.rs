@@ -27,7 +27,7 @@ use crate::media::playback::published::Published;
 use crate::media::{PipelineFile, Player, Values};
 use crate::net::backoff::Backoff;
 use crate::net::log_throttle::span;
-use crate::net::outgoing::OutgoingQueue;
+use crate::net::outgoing;
 use crate::net::{BitRate, Hub, Losses, Subscription, Update};
 use crate::wire::Caps;
 
@@ -71,7 +71,6 @@ impl Engine {
         let task = EngineTask {
             hub: Arc::clone(hub),
             subscription: subscribe(hub),
-            queue: options.url.port().map(OutgoingQueue::to),
             options,
             monitor: Arc::clone(&monitor),
             caps: None,
@@ -129,8 +128,6 @@ struct EngineTask {
     subscription: Subscription,
     options: EngineOptions,
     monitor: Arc<EngineMonitor>,
-    /// The bytes that the system holds for the engine.
-    queue: Option<OutgoingQueue>,
     caps: Option<Arc<Caps>>,
     running: Option<Running>,
     /// When another pipeline is to be tried.
@@ -196,16 +193,11 @@ impl EngineTask {
         let Some(running) = &mut self.running else {
             return false;
         };
-        let is_ready = running.player.is_ready() && !running.player.has_waiting();
-        let takes = is_ready && !running.meter.has_queue();
-        let now = Instant::now();
+        let takes = running.player.is_ready() && !running.player.has_waiting();
         if takes {
             running.full_since = None;
         } else {
-            running.full_since.get_or_insert(now);
-            if is_ready {
-                self.measure(now);
-            }
+            running.full_since.get_or_insert_with(Instant::now);
         }
         takes
     }
@@ -215,13 +207,11 @@ impl EngineTask {
         let Some(running) = &mut self.running else {
             return;
         };
-        let now = Instant::now();
         if frame.header.key {
-            self.key_at = Some(now);
+            self.key_at = Some(Instant::now());
         }
         self.last_captured = Some(frame.header.captured_at);
         running.player.show(&frame.header, frame.data);
-        self.measure(now);
     }
 
     /// Begins anew for frames of other caps: a container has the size and the codec in its head.
@@ -256,7 +246,9 @@ impl EngineTask {
         let monitor = Arc::clone(&self.monitor);
         let options = PlayerOptions {
             values: self.options.values.clone(),
-            seen: Some(Arc::new(move |header: &FrameHeader| monitor.reached(header))),
+            seen: Some(Arc::new(move |header: &FrameHeader| {
+                monitor.reached(header)
+            })),
             published: Some(Arc::clone(&published)),
             ..PlayerOptions::new(self.options.file.clone())
         };
@@ -292,7 +284,8 @@ impl EngineTask {
             PlayerEvent::NeedKey => self.hub.want_key(),
             PlayerEvent::Failed(failure) => self.fail(&failure).await,
             PlayerEvent::Ended => {
-                self.fail(&Failure::lost("the pipeline came to its end")).await;
+                self.fail(&Failure::lost("the pipeline came to its end"))
+                    .await;
             }
             PlayerEvent::Encodes(_)
             | PlayerEvent::Quit
@@ -338,15 +331,23 @@ impl EngineTask {
         };
         let is_new = !running.works && running.published.works();
         running.works |= is_new;
-        let limit = if running.works { STALL_LIMIT } else { START_LIMIT };
-        let full_for = running.full_since.map(|since| now.saturating_duration_since(since));
+        let limit = if running.works {
+            STALL_LIMIT
+        } else {
+            START_LIMIT
+        };
+        let full_for = running
+            .full_since
+            .map(|since| now.saturating_duration_since(since));
         let stalled = full_for.is_some_and(|passed| passed > limit);
         if is_new {
             self.works(now);
         }
         if stalled {
             let cause = format!("it takes nothing for {} s", limit.as_secs());
-            return self.fail(&Failure::lost("the engine stalled").cause(cause)).await;
+            return self
+                .fail(&Failure::lost("the engine stalled").cause(cause))
+                .await;
         }
         self.ask_for_key(now);
     }
@@ -354,6 +355,9 @@ impl EngineTask {
     /// The engine has taken the first frame of a pipeline.
     fn works(&mut self, now: Instant) {
         let url = &self.options.url;
+        if let Some(port) = url.tcp_port() {
+            outgoing::bound_unsent(port);
+        }
         let before = self.monitor.state();
         self.monitor.set_state(EngineState::Live);
         match before {
@@ -399,7 +403,6 @@ impl EngineTask {
             now,
             Sample {
                 given,
-                queued: self.queue.as_ref().and_then(OutgoingQueue::bytes).unwrap_or_default(),
                 skipped,
                 sent: packets.sent,
                 lost: packets.lost,

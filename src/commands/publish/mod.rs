@@ -53,7 +53,9 @@ pub async fn run(args: PublishArgs) -> Outcome {
     })?;
     let file = catalog::find_for_engine(Direction::Recv, url.clone(), args.file.as_deref())?;
     let source = args.pipeline.pipeline.as_deref();
-    let source = source.map(|name| catalog::find(Direction::Send, name)).transpose()?;
+    let source = source
+        .map(|name| catalog::find(Direction::Send, name))
+        .transpose()?;
     let (for_source, for_engine) = match &source {
         Some(source) => settings::split(args.pipeline.settings, source)?,
         None => (Vec::new(), args.pipeline.settings),

@@ -96,7 +96,9 @@ impl Reporter {
             return format!("no frames: {}", loss.reason);
         }
         let seconds = last.span.as_secs_f64().max(0.001);
-        let age = last.age.map(|age| format!("{} ms old at the engine", age.p50.as_millis()));
+        let age = last
+            .age
+            .map(|age| format!("{} ms old at the engine", age.p50.as_millis()));
         let rest = [
             format!("{:.1} frames/s", last.frames as f64 / seconds),
             format!("{} skipped", self.monitor.skipped()),
@@ -115,7 +117,10 @@ impl Reporter {
             state,
             reason,
             engine: &self.engine,
-            form: self.monitor.caps().map_or(String::new(), |caps| caps.describe()),
+            form: self
+                .monitor
+                .caps()
+                .map_or(String::new(), |caps| caps.describe()),
             fps: rounded(second.frames as f64 / seconds),
             published: second.frames,
             skipped: second.skipped,

@@ -90,7 +90,13 @@ pub async fn run(args: RecvArgs) -> Outcome {
         media::init()?;
         file(name.as_deref(), args.display)
     });
-    let (place, connector) = match sender(args.target.and_then(RecvTarget::sender), args.listen, args.port).await? {
+    let (place, connector) = match sender(
+        args.target.and_then(RecvTarget::sender),
+        args.listen,
+        args.port,
+    )
+    .await?
+    {
         Sender::At(sender) => (
             SenderPlace::Target(sender.target().clone()),
             Connector::dial(sender, &play),
@@ -183,7 +189,11 @@ pub(super) enum Sender {
 
 /// The sender at `target`, at `port` where the target names none, or one of those on the network
 /// where there is no target.
-pub(super) async fn sender(target: Option<Target>, listens: bool, port: Option<u16>) -> Outcome<Sender> {
+pub(super) async fn sender(
+    target: Option<Target>,
+    listens: bool,
+    port: Option<u16>,
+) -> Outcome<Sender> {
     if listens {
         return Ok(Sender::ToCome);
     }

@@ -316,8 +316,9 @@ async fn take(source: &Arc<Hub>, watched: Watched<'_, '_>) -> SessionEnd {
                 Ok(())
             }
             Update::Participants(_) => Ok(()),
-            Update::End(reason) => Err(Failure::lost(format!("the video from {label:?} ended"))
-                .cause(reason)),
+            Update::End(reason) => {
+                Err(Failure::lost(format!("the video from {label:?} ended")).cause(reason))
+            }
         };
         if let Err(failure) = taken {
             return failure.into();

@@ -211,7 +211,10 @@ pub fn find_for_engine(
         let files = all_for_engines(direction).into_iter();
         let names: Vec<String> = files.map(|file| file.name).collect();
         Err(Failure::start(format!("cannot find the pipeline {name:?}"))
-            .cause(format!("there is none of that name in the folder {}", engine_folder(direction)))
+            .cause(format!(
+                "there is none of that name in the folder {}",
+                engine_folder(direction)
+            ))
             .found([format!("there are: {}", names.join(", "))])
             .hint("give a path with a / in it to use a file: --file ./mine.gst"))
     })?;
@@ -227,8 +230,11 @@ fn engine_folder(direction: Direction) -> &'static str {
 }
 
 fn find_engine_file(direction: Direction, name: &str) -> Option<Outcome<PipelineFile>> {
-    find_in(folder(engine_folder(direction)), direction, name)
-        .or_else(|| shipped_for_engines(direction).find(|file| file.name == name).map(Ok))
+    find_in(folder(engine_folder(direction)), direction, name).or_else(|| {
+        shipped_for_engines(direction)
+            .find(|file| file.name == name)
+            .map(Ok)
+    })
 }
 
 /// A person's own file of this name in `folder`.

@@ -141,7 +141,10 @@ impl Values {
 /// bring one.
 fn names(file: &PipelineFile) -> Outcome<Vec<String>> {
     let mut names: Vec<String> = file.placeholders()?.into_iter().map(|p| p.name).collect();
-    let encoders: Vec<_> = names.iter().filter_map(|name| codec_list::encoder_of(name)).collect();
+    let encoders: Vec<_> = names
+        .iter()
+        .filter_map(|name| codec_list::encoder_of(name))
+        .collect();
     for encoder in encoders {
         names.extend(encoder.placeholders()?.into_iter().map(|p| p.name));
     }

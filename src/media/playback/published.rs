@@ -55,7 +55,10 @@ impl Published {
         let stats = has_stats.then(|| sink.property::<gst::Structure>("stats"))?;
         let count = |name: &str| match stats.get::<i64>(name) {
             Ok(count) => u64::try_from(count).ok(),
-            Err(_) => stats.get::<i32>(name).ok().and_then(|count| u64::try_from(count).ok()),
+            Err(_) => stats
+                .get::<i32>(name)
+                .ok()
+                .and_then(|count| u64::try_from(count).ok()),
         };
         Some(Packets {
             sent: count("packets-sent")?,

@@ -20,10 +20,12 @@ const USUAL_RATE: f64 = 30.0;
 pub fn elements(name: &str, caps: &Caps, values: &Values) -> Option<Outcome<String>> {
     let codecs = codec_list::codecs(name)?;
     let mut listed = codecs.iter();
-    Some(match listed.find(|codec| codec.media_type == caps.media_type()) {
-        Some(codec) => Ok(codec.parser.to_owned()),
-        None => encoded(name, codecs[0], caps, values),
-    })
+    Some(
+        match listed.find(|codec| codec.media_type == caps.media_type()) {
+            Some(codec) => Ok(codec.parser.to_owned()),
+            None => encoded(name, codecs[0], caps, values),
+        },
+    )
 }
 
 /// A decoder, an encoder and a parser.
@@ -79,12 +81,18 @@ mod tests {
         let raw = "video/x-raw, format=I420, width=320, height=240, framerate=25/1";
         let encoded = text("h264-h265", raw).unwrap();
         assert!(encoded.starts_with("videoconvert ! "), "{encoded}");
-        assert!(encoded.ends_with(" ! h264parse config-interval=-1"), "{encoded}");
+        assert!(
+            encoded.ends_with(" ! h264parse config-interval=-1"),
+            "{encoded}"
+        );
         if encoded.contains("x264enc") {
             assert!(encoded.contains("key-int-max=25 "), "{encoded}");
         }
         let jpeg = text("h264", "image/jpeg, width=320, height=240").unwrap();
-        assert!(jpeg.contains("jpegdec") && jpeg.contains("264enc"), "{jpeg}");
+        assert!(
+            jpeg.contains("jpegdec") && jpeg.contains("264enc"),
+            "{jpeg}"
+        );
         assert!(text("h264", "video/x-vp8").unwrap().contains("vp8dec"));
     }
 }
