@@ -24,6 +24,7 @@ const SCHEMES: [(&str, &str, &str); 8] = [
 ];
 /// What a key of zenoh begins with, which has no host.
 const ZENOH: &str = "zenoh/";
+const ZENOH_EXAMPLE: &str = "zenoh/vidchat/cam";
 
 /// The URL of an engine. Its text as a person typed it is for the engine alone: whatever is printed
 /// is printed by its [`fmt::Display`], without a password.
@@ -46,6 +47,17 @@ impl EngineUrl {
     pub fn is_meant(text: &str) -> bool {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
         text.starts_with(ZENOH) || scheme.is_some_and(|scheme| known(scheme).is_some())
+    }
+
+    /// A URL that the pipeline file of this name speaks with, for a check of the file.
+    pub fn example(pipeline: &str) -> Option<Self> {
+        let pipeline = pipeline.strip_suffix("-ts").unwrap_or(pipeline);
+        let urls = SCHEMES
+            .iter()
+            .map(|(.., example)| *example)
+            .chain([ZENOH_EXAMPLE]);
+        let mut urls = urls.filter_map(|url| url.parse::<Self>().ok());
+        urls.find(|url| url.pipeline == pipeline)
     }
 
     /// The name of the pipeline file that speaks its scheme.

@@ -228,7 +228,7 @@ impl EngineTask {
         let EngineOptions { file, values, .. } = &self.options;
         let (file, values, wanted) = (file.clone(), values.clone(), Arc::clone(&caps));
         let checked = spawn_blocking(move || check(&file, &values, &wanted)).await;
-        checked.unwrap_or_else(|e| Err(Failure::start("cannot publish").cause(e)))?;
+        checked.unwrap_or_else(|e| Err(Failure::start("cannot start a thread").cause(e)))?;
         self.caps = Some(caps);
         self.backoff = Backoff::after_loss();
         self.open();
@@ -282,11 +282,8 @@ impl EngineTask {
     async fn hear(&mut self, event: PlayerEvent) {
         match event {
             PlayerEvent::NeedKey => self.hub.want_key(),
-            PlayerEvent::Failed(failure) => self.fail(&failure).await,
-            PlayerEvent::Ended => {
-                self.fail(&Failure::lost("the pipeline came to its end"))
-                    .await;
-            }
+            PlayerEvent::Failed(failure) => self.fail(&failure.why_exactly()).await,
+            PlayerEvent::Ended => self.fail("it came to its end").await,
             PlayerEvent::Encodes(_)
             | PlayerEvent::Quit
             | PlayerEvent::Enough
@@ -296,9 +293,9 @@ impl EngineTask {
     }
 
     /// The pipeline has failed. Another one is tried, for ever.
-    async fn fail(&mut self, failure: &Failure) {
+    async fn fail(&mut self, reason: &str) {
         let url = &self.options.url;
-        let reason = url.hide_in(&failure.why_exactly());
+        let reason = url.hide_in(reason);
         let works = self.running.as_ref().is_some_and(|running| running.works);
         let is_first = works || matches!(self.monitor.state(), EngineState::Connecting);
         let now = Instant::now();
@@ -344,10 +341,8 @@ impl EngineTask {
             self.works(now);
         }
         if stalled {
-            let cause = format!("it takes nothing for {} s", limit.as_secs());
-            return self
-                .fail(&Failure::lost("the engine stalled").cause(cause))
-                .await;
+            let reason = format!("it takes nothing for {} s", limit.as_secs());
+            return self.fail(&reason).await;
         }
         self.ask_for_key(now);
     }

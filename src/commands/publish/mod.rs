@@ -51,6 +51,7 @@ pub async fn run(args: PublishArgs) -> Outcome {
         let failure = Failure::usage("the URL of --to is not valid");
         invalid.explain(failure, "--to ")
     })?;
+    check_flags(&args)?;
     let file = catalog::find_for_engine(Direction::Recv, url.clone(), args.file.as_deref())?;
     let source = args.pipeline.pipeline.as_deref();
     let source = source
@@ -101,6 +102,26 @@ pub async fn run(args: PublishArgs) -> Outcome {
     let connection = connection.map_err(|e| cannot_connect(&target, "vidchat send", &e))?;
     let receiving = receiving(SenderPlace::Target(target), play)?;
     publish_sender(connection, connector, receiving, engine, stats).await
+}
+
+/// Refuses flags of a source where the frames are those of a sender.
+fn check_flags(args: &PublishArgs) -> Outcome {
+    let flags = [
+        ("--width", args.width.is_some()),
+        ("--fps", args.camera.fps.is_some()),
+        ("--device", args.camera.device.is_some()),
+    ];
+    let given = flags.into_iter().find(|(_, is_given)| *is_given);
+    match given {
+        Some((flag, _)) if args.pipeline.pipeline.is_none() => Err(Failure::usage(format!(
+            "{flag} is for a source of this machine alone"
+        ))
+        .cause("the sender has chosen its camera")
+        .hint(format!(
+            "--pipeline camera-h264 {flag} publishes the camera of this machine"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A receiver that shows nothing, and passes all frames on.

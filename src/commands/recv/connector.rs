@@ -74,6 +74,14 @@ impl SenderPlace {
         }
     }
 
+    /// What has given the frames, in words.
+    pub fn source(&self) -> &'static str {
+        match self {
+            Self::Engine(_) => "stream",
+            _ => "camera",
+        }
+    }
+
     /// Whether senders connect to this receiver.
     pub fn is_listening(&self) -> bool {
         matches!(self, Self::Listening(_))

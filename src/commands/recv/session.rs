@@ -291,7 +291,6 @@ async fn take(source: &Arc<Hub>, watched: Watched<'_, '_>) -> SessionEnd {
     meter.keep_own_clock();
     let label = options.place.label(None);
     display.borrow_mut().connects(&label);
-    display.borrow_mut().hello(&label);
     let mut seconds = interval(CLOCK_INTERVAL);
     loop {
         let update = tokio::select! {
@@ -306,7 +305,11 @@ async fn take(source: &Arc<Hub>, watched: Watched<'_, '_>) -> SessionEnd {
             }
         };
         let taken = match update {
-            Update::Caps(caps) => publisher.caps(&caps),
+            Update::Caps(caps) => {
+                // The source works, so the window may open.
+                publisher.hello(&label);
+                publisher.caps(&caps)
+            }
             Update::Frame(frame) => {
                 meter.arrived_here(&frame.header, frame.data.len());
                 publisher.pass(&frame.header, frame.data)

@@ -67,6 +67,34 @@ impl Published {
     }
 }
 
+/// The times of frames at both ends of a pipeline.
+#[derive(Debug, Default)]
+struct Times {
+    first: Option<gst::ClockTime>,
+    /// How much earlier the times are at the end: some containers begin at zero.
+    earlier: Option<gst::ClockTime>,
+    last: Option<gst::ClockTime>,
+}
+
+impl Times {
+    /// A frame of this time enters the pipeline.
+    fn entered(&mut self, time: Option<gst::ClockTime>) {
+        self.first = self.first.or(time);
+    }
+
+    /// A buffer of this time has reached the end. Returns how much earlier the time is than that of
+    /// the frame; `None` where that frame has been there before, as it may come in many packets.
+    fn reached(&mut self, time: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let time = time?;
+        let is_new = self.last.replace(time) != Some(time);
+        let first = self.first?;
+        let earlier = *self
+            .earlier
+            .get_or_insert_with(|| first.saturating_sub(time));
+        is_new.then_some(earlier)
+    }
+}
+
 /// Counts what reaches the end of `pipeline` from here on, and tells `tracker` of each frame.
 pub(super) fn attach(
     pipeline: &gst::Pipeline,
@@ -77,13 +105,15 @@ pub(super) fn attach(
     let sink = pipeline.iterate_sinks().next().ok().flatten();
     let Some(sink) = sink else { return };
     published.sink.lock().set(Some(&sink));
+    let times = Arc::<Mutex<Times>>::default();
     if let (Some(tracker), Some(entry)) = (tracker, pipeline.by_name(SEAM))
         && let Some(pad) = entry.static_pad("src")
     {
-        let tracker = Arc::clone(tracker);
+        let (tracker, times) = (Arc::clone(tracker), Arc::clone(&times));
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             if let Some(buffer) = info.buffer() {
                 tracker.entered(buffer);
+                times.lock().entered(buffer.pts());
             }
             gst::PadProbeReturn::Ok
         });
@@ -92,7 +122,6 @@ pub(super) fn attach(
         return;
     };
     let (published, tracker) = (Arc::clone(published), tracker.cloned());
-    let last_time = Mutex::new(None);
     let data = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
     pad.add_probe(data, move |_, info| {
         let (first, bytes) = match &info.data {
@@ -102,12 +131,14 @@ pub(super) fn attach(
         };
         published.bytes.fetch_add(bytes as u64, Relaxed);
         published.buffers.fetch_add(1, Relaxed);
-        // A frame may come in many packets. All have its time.
-        if let (Some(tracker), Some(buffer)) = (&tracker, first)
-            && let Some(time) = buffer.pts()
-            && last_time.lock().replace(time) != Some(time)
-        {
-            tracker.reached(buffer);
+        if let (Some(tracker), Some(buffer)) = (&tracker, first) {
+            // The head of a container has no frame's time.
+            let is_head = buffer.flags().contains(gst::BufferFlags::HEADER);
+            let time = buffer.pts().filter(|_| !is_head);
+            let earlier = times.lock().reached(time);
+            if let Some(earlier) = earlier {
+                tracker.reached_earlier(buffer, earlier);
+            }
         }
         gst::PadProbeReturn::Ok
     });
@@ -123,6 +154,29 @@ fn hand_on_at_once(pipeline: &gst::Pipeline) {
             if is_sink && has(name) {
                 element.set_property(name, false);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_counts_once_however_many_packets_it_has_and_whatever_time_a_container_begins_with() {
+        let ms = |time| Some(gst::ClockTime::from_mseconds(time));
+        for (begins, earlier) in [(840, 0), (0, 840), (900, 0)] {
+            let mut times = Times::default();
+            assert_eq!(times.reached(ms(0)), None, "a head, before the first frame");
+            times.entered(ms(840));
+            times.entered(ms(873));
+            assert_eq!(times.reached(None), None);
+            assert_eq!(
+                times.reached(ms(begins)),
+                ms(earlier).filter(|_| begins > 0)
+            );
+            assert_eq!(times.reached(ms(begins)), None);
+            assert_eq!(times.reached(ms(begins + 33)), ms(earlier));
         }
     }
 }

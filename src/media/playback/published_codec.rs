@@ -30,9 +30,8 @@ pub fn elements(name: &str, caps: &Caps, values: &Values) -> Option<Outcome<Stri
 
 /// A decoder, an encoder and a parser.
 fn encoded(list: &str, codec: ListedCodec, caps: &Caps, values: &Values) -> Outcome<String> {
-    let file = codec_list::encoder_of(list).ok_or_else(|| {
-        Failure::start(format!("there is no file for the codec {:?}", codec.name))
-    })?;
+    let file = codec_list::encoder_of(list)
+        .ok_or_else(|| Failure::start(format!("cannot find the pipeline {:?}", codec.name)))?;
     let (width, height) = caps.size().unwrap_or((640, 480));
     let (width, height) = (width.unsigned_abs(), height.unsigned_abs());
     let rate = caps.framerate().unwrap_or(USUAL_RATE).clamp(1.0, 1000.0);
