@@ -17,6 +17,7 @@ use super::monitor::{EngineMonitor, EngineState};
 use crate::clock::WallNanos;
 use crate::commands::engine_link::EngineLink;
 use crate::commands::or_never::or_never;
+use crate::commands::send::bitrate::{BitrateControl, Viewer};
 use crate::engine_url::EngineUrl;
 use crate::failure::{Failure, Outcome, Status};
 use crate::frame::{Frame, FrameHeader};
@@ -152,6 +153,9 @@ struct Running {
     heard: UnboundedReceiver<PlayerEvent>,
     published: Arc<Published>,
     meter: LinkMeter,
+    /// The bit rate of the pipeline's own encoder, where it has one.
+    bitrate: Option<BitrateControl>,
+    began: Instant,
     /// The engine has taken something from it.
     works: bool,
     /// Since when it takes no frame.
@@ -262,6 +266,8 @@ impl EngineTask {
             heard,
             published,
             meter: LinkMeter::default(),
+            bitrate: None,
+            began: Instant::now(),
             works: false,
             full_since: None,
         });
@@ -284,8 +290,12 @@ impl EngineTask {
             PlayerEvent::NeedKey => self.hub.want_key(),
             PlayerEvent::Failed(failure) => self.fail(&failure.why_exactly()).await,
             PlayerEvent::Ended => self.fail("it came to its end").await,
-            PlayerEvent::Encodes(_)
-            | PlayerEvent::Quit
+            PlayerEvent::Encodes(kbit) => {
+                if let Some(running) = &mut self.running {
+                    running.bitrate = Some(BitrateControl::new(kbit, Instant::now()));
+                }
+            }
+            PlayerEvent::Quit
             | PlayerEvent::Enough
             | PlayerEvent::Replaced(_)
             | PlayerEvent::Kept(_) => {}
@@ -404,10 +414,30 @@ impl EngineTask {
                 behind,
             },
         );
-        let carries: Option<BitRate> = running.meter.carries().filter(|_| running.works);
-        self.options.link.set(carries);
+        let carries = running.meter.carries().filter(|_| running.works);
+        // A sender's encoder cannot help where its frames are encoded once more.
+        self.options
+            .link
+            .set(carries.filter(|_| running.bitrate.is_none()));
+        running.follow(now, carries);
         let skipped = self.skipped_before + skipped;
         self.monitor.set_counts(self.bytes_before + given, skipped);
+    }
+}
+
+impl Running {
+    /// Has the pipeline's own encoder follow the link, which `carries` so much while it is full.
+    fn follow(&mut self, now: Instant, carries: Option<BitRate>) {
+        let link = Viewer {
+            id: 0,
+            watched: now.saturating_duration_since(self.began),
+            congested: carries.is_some(),
+            carries,
+        };
+        let control = self.bitrate.as_mut();
+        if let Some(kbit) = control.and_then(|control| control.look(now, &[link])) {
+            self.player.set_bitrate(kbit);
+        }
     }
 }
 

@@ -309,7 +309,10 @@ impl<'a> VideoDisplay<'a> {
             }
             return;
         }
-        info!("sender {target}: connected to {from:?}");
+        // An engine says no hello, so there is no news in its name.
+        if !matches!(self.options.place, SenderPlace::Engine(_)) {
+            info!("sender {target}: connected to {from:?}");
+        }
         let meter = Arc::clone(&self.meter);
         let options = LocalViewerOptions {
             player: PlayerOptions {
