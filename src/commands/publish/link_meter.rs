@@ -73,7 +73,7 @@ mod tests {
             meter.note(began + Duration::from_millis(100) * tick, sample);
         }
         assert!(meter.samples.len() <= 13, "{}", meter.samples.len());
-        meter.carries().map(BitRate::kbit)
+        meter.carries().map(|rate| rate.kbit().round())
     }
 
     #[test]

@@ -131,6 +131,11 @@ impl PipelineFile {
         }
     }
 
+    /// Whether it speaks with an engine.
+    pub fn is_for_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+
     /// A text of somebody else about it, such as an element's error, without a password.
     pub fn hide_in(&self, text: &str) -> String {
         let engine = self.engine.as_ref();

@@ -400,7 +400,7 @@ fn each_shipped_pipeline_is_explained_and_no_other() {
         } else if let Some(rest) = line.strip_prefix("  ") {
             let name = rest.split(' ').next().unwrap_or_default();
             match end {
-                "engine" => engines.insert(format!("`{name}`")),
+                "engine" => engines.insert(name.to_owned()),
                 _ => shipped.insert(format!("{end}: {name}")),
             };
         }

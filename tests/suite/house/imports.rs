@@ -211,16 +211,20 @@ fn the_map_says_what_each_place_may_use() {
 fn a_wrong_row_of_the_map_is_found() {
     let row = |place: &str, may_use: &str| format!("| `src/{place}` | a place | {may_use} |\n");
     for (place, may_use, is_right) in [
-        ("cli.rs", "`net`, `wire`, `failure`, `limits`", true),
         (
             "cli.rs",
-            "`net` and `wire` for their constants, `failure`, `limits`",
+            "`net`, `wire`, `engine_url`, `failure`, `limits`",
+            true,
+        ),
+        (
+            "cli.rs",
+            "`net` and `wire` for their constants, `engine_url`, `failure`, `limits`",
             true,
         ),
         ("cli.rs", "`net`, `wire`, `failure`", false),
         (
             "cli.rs",
-            "`net`, `wire`, `failure`, `limits`, `media`",
+            "`net`, `wire`, `engine_url`, `failure`, `limits`, `media`",
             false,
         ),
         ("clock.rs", "", true),

@@ -76,6 +76,7 @@ fn a_missing_plugin_is_an_error_before_anybody_is_connected_to() {
     let url = "rtmp://anna:pa55word@h/live/s3cr3t";
     let args = ["publish", "nobody.invalid", "--to", url, "--file", &file];
     fails(&args, 1, &["needs the GStreamer element \"nosuchsink\""]);
+    vidchat::media::init().unwrap();
     if gstreamer::ElementFactory::find("moqsink").is_none() {
         let args = ["publish", "nobody.invalid", "--to", "moq+http://h:4443/cam"];
         fails(
