@@ -193,7 +193,7 @@ impl FromStr for EngineUrl {
         match port {
             None if needs_port => return Err(wrong("there is no port in it")),
             // The next one is that of RTCP.
-            Some(port) if pipeline == "rtp" && port % 2 == 1 => {
+            Some(port) if pipeline == "rtp" && !port.is_multiple_of(2) => {
                 return Err(wrong("its port has to be an even number"));
             }
             _ => {}

@@ -160,7 +160,7 @@ async fn publish_sender(
     let mut quit = Quit::listen()?;
     publish(&hub, engine, stats, async move {
         let quit = async move { quit.asked().await };
-        let frames = Frames::OfSender(connection, connector);
+        let frames = Frames::OfSender(Box::new((connection, connector)));
         let ending = session::show(frames, receiving, Some(onward), quit).await;
         ending.map_err(Failure::from)
     })

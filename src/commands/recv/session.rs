@@ -57,7 +57,7 @@ impl From<SessionEnd> for Failure {
 /// Where the frames are from.
 pub enum Frames {
     /// This connection, and those that are made after it.
-    OfSender(Option<Connection>, Connector),
+    OfSender(Box<(Option<Connection>, Connector)>),
     /// A source of this machine, which puts them into this hub.
     OfSource(Arc<Hub>),
 }
@@ -73,7 +73,7 @@ pub async fn run(
     options: RecvOptions,
     quit: impl Future<Output = ()>,
 ) -> Result<(), SessionEnd> {
-    let frames = Frames::OfSender(connection, connector);
+    let frames = Frames::OfSender(Box::new((connection, connector)));
     show(frames, options, None, quit).await
 }
 
@@ -106,7 +106,8 @@ pub async fn show(
         };
         let receiving = async {
             match frames {
-                Frames::OfSender(first, mut connector) => {
+                Frames::OfSender(connections) => {
+                    let (first, mut connector) = *connections;
                     receive(first, &mut connector, watched).await
                 }
                 Frames::OfSource(source) => take(&source, watched).await,

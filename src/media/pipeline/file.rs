@@ -37,7 +37,7 @@ pub struct PipelineFile {
     /// The file, in the notation of GStreamer's parser.
     pub text: String,
     /// The engine that it speaks with, which gives values to its placeholders.
-    engine: Option<EngineUrl>,
+    engine: Option<Box<EngineUrl>>,
     /// A mistake in the notation, which [`Self::fill`] refuses.
     fault: Option<Fault>,
     /// Variables of the environment before a `gst-launch-1.0`, with their lines.
@@ -126,7 +126,7 @@ impl PipelineFile {
     /// The same file, to speak with this engine.
     pub fn with_engine(self, url: EngineUrl) -> Self {
         Self {
-            engine: Some(url),
+            engine: Some(Box::new(url)),
             ..self
         }
     }

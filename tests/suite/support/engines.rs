@@ -25,7 +25,7 @@ pub fn free_even_port() -> u16 {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
         let port = socket.local_addr().expect("it is bound").port();
         let is_free = |port: u16| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if port % 2 == 0 && port < u16::MAX && is_free(port + 1) {
+        if port.is_multiple_of(2) && port < u16::MAX && is_free(port + 1) {
             return port;
         }
     }
