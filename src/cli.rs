@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine_url::EngineUrl;
 use crate::failure::Invalid;
 use crate::limits::{self, Number};
 use crate::net::call::Callee;
@@ -84,6 +85,9 @@ pub enum Command {
     /// List who is on this network.
     #[command(after_long_help = FIND_EXAMPLES)]
     Find(FindArgs),
+    /// Pass a sender's video on to an engine that others run, such as an RTMP server.
+    #[command(after_long_help = PUBLISH_EXAMPLES)]
+    Publish(PublishArgs),
     /// Make a key, with which machines know each other.
     #[command(after_long_help = KEY_EXAMPLES)]
     Key(KeyCommandArgs),
@@ -125,6 +129,7 @@ Examples:
   vidchat recv desk --frames 100 --display none
   vidchat recv desk --pipeline ./mine.gst   where the frames go is up to you
   vidchat recv --listen                     a vidchat send --to this machine
+  vidchat recv rtmp://desk/live/cam         from an engine into which vidchat publish sends
 
 When the connection is lost it connects again, for ever. q in the window or in the terminal,
 Ctrl-C, or closing the window ends it.
@@ -140,6 +145,21 @@ Examples:
 
 It asks by multicast DNS, which some networks and firewalls do not let through. A sender and a call
 that waits are listed unless they were started with --no-announce. The exit status is 1 where nobody is found.
+
+Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
+
+const PUBLISH_EXAMPLES: &str = "\
+Examples:
+  vidchat publish desk --to rtmp://media.example.com/live/cam
+  vidchat publish --pipeline camera-h264 --to srt://media.example.com:7001
+  vidchat publish desk --to rtp://239.1.2.3:5004     to everybody on this network, by multicast
+  vidchat publish desk --to srt://h:7001 --file srt-ts    MPEG-TS, as most programs take it
+  vidchat publish desk --to rtmp://h/live/cam --file ./mine.gst
+  vidchat recv rtmp://media.example.com/live/cam     shows it, on any machine
+  vidchat send --pipeline rtmp://media.example.com/live/cam
+
+Schemes: rtp, srt, rtmp, rtmps, rtsp, rtsps, moq+http, moq+https, and zenoh/KEY. An engine that is not
+there is tried again until it is, for ever. q or Ctrl-C ends it.
 
 Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.";
 
@@ -363,9 +383,14 @@ pub enum Display {
 #[derive(Debug, Args)]
 pub struct RecvArgs {
     /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
-    /// 10050; or a name that vidchat find lists. Without it, a sender on this network is taken.
+    /// 10050; or a name that vidchat find lists. Without it, a sender on this network is taken. Or the
+    /// URL of an engine, such as rtmp://media.example.com/live/cam.
     #[arg(value_name = "HOST[:PORT]", conflicts_with = "listen")]
-    pub target: Option<Target>,
+    pub target: Option<RecvTarget>,
+    /// The pipeline file that speaks with the engine of a URL, by name or path [default: that of its
+    /// scheme].
+    #[arg(long, value_name = "NAME|PATH", conflicts_with = "listen")]
+    pub file: Option<String>,
     /// Wait for a sender that runs vidchat send --to, instead of connecting to one.
     #[arg(long)]
     pub listen: bool,
@@ -426,6 +451,88 @@ pub struct RecvArgs {
     /// a code, which is printed.
     #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with = "key_file")]
     pub code: Option<Option<Code>>,
+    #[command(flatten)]
+    pub stats: StatsArgs,
+}
+
+/// Where a receiver's frames come from.
+#[derive(Clone, Debug)]
+pub enum RecvTarget {
+    /// A sender.
+    Sender(Target),
+    /// An engine that others run.
+    Engine(EngineUrl),
+}
+
+impl RecvTarget {
+    /// The sender; `None` for an engine.
+    pub fn sender(self) -> Option<Target> {
+        match self {
+            Self::Sender(target) => Some(target),
+            Self::Engine(_) => None,
+        }
+    }
+}
+
+impl FromStr for RecvTarget {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if EngineUrl::is_meant(text) {
+            text.parse().map(Self::Engine)
+        } else {
+            text.parse().map(Self::Sender)
+        }
+    }
+}
+
+impl RecvArgs {
+    /// The engine whose URL was typed in the place of a sender.
+    pub fn engine(&self) -> Option<EngineUrl> {
+        match &self.target {
+            Some(RecvTarget::Engine(url)) => Some(url.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Flags of `vidchat publish`.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
+    /// 10050; or a name that vidchat find lists. Without it, a sender on this network is taken.
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "pipeline")]
+    pub target: Option<Target>,
+    /// Where the frames go: the URL of an engine. Its scheme chooses the pipeline file.
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// The pipeline file that speaks with the engine of a URL, by name or path [default: that of its
+    /// scheme].
+    #[arg(long, value_name = "NAME|PATH")]
+    pub file: Option<String>,
+    /// Publish a source of this machine, as vidchat send --pipeline has it, instead of a sender.
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// Width of the picture of --pipeline in pixels; the height follows [default: 320].
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true, requires = "pipeline",
+          value_parser = number(&limits::WIDTH))]
+    pub width: Option<u32>,
+    #[command(flatten)]
+    pub camera: CameraArgs,
+    /// The sender's port, where HOST does not name one [default: 10050].
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "pipeline",
+          value_parser = number(&PORT))]
+    pub port: Option<u16>,
+    /// How old a frame may be when it comes from the sender: older ones are left out. A time such as
+    /// 200ms or 1s.
+    #[arg(long, value_name = "TIME", default_value = "200ms", allow_hyphen_values = true,
+          value_parser = limits::latency)]
+    pub max_latency: Duration,
+    #[command(flatten)]
+    pub key: KeyArgs,
+    /// The code that the sender prints.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["key_file", "pipeline"])]
+    pub code: Option<Code>,
     #[command(flatten)]
     pub stats: StatsArgs,
 }

@@ -27,6 +27,27 @@ pub struct CaptureTime {
     pub uncertainty: Duration,
 }
 
+/// How the clock of the machine with the camera differs from the clock of this one, which is the same
+/// where this machine has the camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockDifference {
+    /// How far this machine's clock is ahead, in nanoseconds.
+    pub ahead: i64,
+    /// How wrong that may be.
+    pub uncertainty: Duration,
+}
+
+impl ClockDifference {
+    /// The time of a frame that was captured at `at` by this machine's clock.
+    pub fn captured_at(self, at: WallNanos) -> CaptureTime {
+        CaptureTime {
+            at,
+            ahead: self.ahead,
+            uncertainty: self.uncertainty,
+        }
+    }
+}
+
 /// Why an age cannot be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImpossibleAge {

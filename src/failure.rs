@@ -105,6 +105,17 @@ impl Failure {
         self
     }
 
+    /// The same failure with each of its texts as `shown` makes it, such as one without a password.
+    pub fn shown_as(self, shown: impl Fn(&str) -> String) -> Self {
+        Self {
+            what: shown(&self.what),
+            cause: self.cause.as_deref().map(&shown),
+            found: self.found.iter().map(|text| shown(text)).collect(),
+            hint: self.hint.as_deref().map(&shown),
+            ..self
+        }
+    }
+
     /// The cause in a few words, or else what failed.
     pub fn why(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.what)

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod console;
+pub mod engine_url;
 pub mod failure;
 pub mod frame;
 pub mod limits;

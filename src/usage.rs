@@ -11,7 +11,7 @@ use crate::net::Target;
 use crate::net::secure::Code;
 
 /// Arguments that exclude others, and the reason.
-const CONFLICTS: [(&str, &[&str], &str); 8] = [
+const CONFLICTS: [(&str, &[&str], &str); 10] = [
     (
         "--to",
         &[
@@ -58,10 +58,20 @@ const CONFLICTS: [(&str, &[&str], &str); 8] = [
         &["--display"],
         "a pipeline file has its own display",
     ),
+    (
+        "--listen",
+        &["--file"],
+        "the file is for the URL of an engine",
+    ),
+    (
+        "--pipeline",
+        &["HOST", "--port", "--code"],
+        "frames come from a source of this machine, or from a sender",
+    ),
 ];
 
 /// Arguments that a command may need, the reason, and the hint.
-const REQUIRED: [(&str, &str, &str); 4] = [
+const REQUIRED: [(&str, &str, &str); 5] = [
     (
         "--listen",
         "only a receiver with --listen has an address of its own",
@@ -76,6 +86,11 @@ const REQUIRED: [(&str, &str, &str); 4] = [
         "--caps",
         "with --wire bare the sender tells no caps",
         "vidchat send --wire bare prints the --caps to type here",
+    ),
+    (
+        "--to",
+        "the frames have to go somewhere",
+        "--to rtmp://192.168.1.5/live/cam",
     ),
     (
         "NAME|PATH",

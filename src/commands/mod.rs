@@ -4,6 +4,7 @@
 pub mod call;
 mod connect_failure;
 pub mod demo;
+pub mod engine_link;
 pub mod file_watch;
 pub mod find;
 mod host_name;
@@ -12,6 +13,8 @@ mod link_chain;
 pub mod local_viewer;
 mod or_never;
 pub mod pipelines;
+pub mod play;
+pub mod publish;
 pub mod quit;
 pub mod recv;
 mod secrets;
@@ -28,7 +31,11 @@ pub async fn run(cli: Cli) -> Outcome {
     media::thread_room::check()?;
     match cli.command {
         Command::Send(args) => send::run(args).await,
-        Command::Recv(args) => recv::run(args).await,
+        Command::Recv(args) => match args.engine() {
+            Some(url) => play::run(url, args).await,
+            None => recv::run(args).await,
+        },
+        Command::Publish(args) => publish::run(args).await,
         Command::Find(args) => find::run(args, cli.verbose).await,
         Command::Call(args) => call::run(args).await,
         Command::Key(args) => secrets::run(&args),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::{PipelinesAction, PipelinesArgs};
 use crate::console;
+use crate::engine_url::EngineUrl;
 use crate::failure::{Failure, Outcome};
 use crate::media::pipeline::build;
 use crate::media::pipeline::catalog;
@@ -29,16 +30,22 @@ pub fn run(args: PipelinesArgs) -> Outcome {
             media::init()?;
             let values = super::settings::values(settings);
             for file in find(&pipeline)? {
+                let url = EngineUrl::example(&file.name).filter(|_| file.path.is_none());
+                let command = match (&url, file.direction) {
+                    (Some(_), Direction::Recv) => "publish".to_owned(),
+                    (_, direction) => direction.to_string(),
+                };
+                let file = match url {
+                    Some(url) => file.with_engine(url),
+                    None => file,
+                };
                 let substituted = check(&file, &values)?;
                 let but = if substituted.is_empty() {
                     String::new()
                 } else {
                     format!(", but not tried: {}", substituted.join(", "))
                 };
-                console::output(&format!(
-                    "{}: good for vidchat {}{but}\n",
-                    file.name, file.direction
-                ))?;
+                console::output(&format!("{}: good for vidchat {command}{but}\n", file.name))?;
             }
             Ok(())
         }
@@ -59,12 +66,28 @@ fn list() -> Outcome {
             }
         }
     }
+    for (direction, heading) in [
+        (
+            Direction::Recv,
+            "vidchat publish HOST --to URL, by its scheme or by --file",
+        ),
+        (
+            Direction::Send,
+            "vidchat recv URL and vidchat send --pipeline URL, by its scheme or by --file",
+        ),
+    ] {
+        out.push_str(heading);
+        out.push('\n');
+        for file in catalog::all_for_engines(direction) {
+            out.push_str(&entry(&file.name, &file));
+        }
+    }
     if let Some(folder) = catalog::own_folder(Direction::Send)
         .as_deref()
         .and_then(Path::parent)
     {
         out.push_str(&format!(
-            "Your own go to {}/send, recv or encode, as NAME.gst.\n",
+            "Your own go to {}/send, recv, encode, publish or play, as NAME.gst.\n",
             folder.display()
         ));
     }

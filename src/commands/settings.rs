@@ -2,7 +2,10 @@
 
 use crate::cli::CameraArgs;
 use crate::failure::{Failure, Outcome};
-use crate::media::Values;
+use crate::media::{PipelineFile, Values};
+
+/// Names of placeholders with their values, as they were typed.
+type Settings = Vec<(String, String)>;
 
 /// The values of `--set NAME=VALUE`.
 pub(super) fn values(settings: Vec<(String, String)>) -> Values {
@@ -11,6 +14,17 @@ pub(super) fn values(settings: Vec<(String, String)>) -> Values {
         values.set(name, value);
     }
     values
+}
+
+/// The settings that a source has a place for, and the others.
+///
+/// # Errors
+/// A placeholder of the source is malformed.
+pub(super) fn split(settings: Settings, source: &PipelineFile) -> Outcome<(Settings, Settings)> {
+    let placeholders = source.placeholders()?;
+    let is_for_source =
+        |(name, _): &(String, String)| placeholders.iter().any(|known| known.name == *name);
+    Ok(settings.into_iter().partition(is_for_source))
 }
 
 /// The same with those of the flags `--NAME VALUE` of a source, which are short for

@@ -20,6 +20,7 @@ pub mod log_throttle;
 #[cfg(fuzzing)]
 mod memory_writer;
 pub mod message_reader;
+pub mod outgoing;
 pub mod peer;
 pub mod reach;
 pub mod receiver;

@@ -39,7 +39,16 @@ pub(super) fn prepare(stream: &TcpStream) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&keepalive);
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket.set_tcp_notsent_lowat(unsent_limit(&socket));
+    let _ = bound_unsent(&socket);
+}
+
+/// Bounds the bytes that wait unsent in the kernel for a connection.
+///
+/// # Errors
+/// The system does not bound them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn bound_unsent(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(unsent_limit(socket))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

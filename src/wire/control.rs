@@ -235,6 +235,10 @@ pub struct Report {
     /// The rate of the path, measured on frames that took a while, in Mbit/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries_mbit_s: Option<f64>,
+    /// From a viewer that passes the frames on, while that way takes less than it gets: the rate of
+    /// the way, in Mbit/s. The sender's encoder follows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub onward_mbit_s: Option<f64>,
 }
 
 // As for [`AgesMs`].

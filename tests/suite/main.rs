@@ -8,4 +8,5 @@ mod machine;
 mod media;
 mod network;
 mod protocol;
+mod publish;
 mod support;

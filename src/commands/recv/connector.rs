@@ -37,6 +37,9 @@ pub struct HandedConnections {
 pub enum SenderPlace {
     /// At this target, as the person typed it or would type it.
     Target(Target),
+    /// No sender, but a source of this machine that plays from the engine at this URL, which is fit to
+    /// be printed.
+    Engine(String),
     /// Anywhere: it connects to this address.
     Listening(SocketAddr),
     /// The other side of a call.
@@ -51,6 +54,7 @@ impl SenderPlace {
     pub fn label(&self, connection: Option<&Connection>) -> String {
         match self {
             Self::Target(target) => target.to_string(),
+            Self::Engine(url) => url.clone(),
             Self::Party { name } => name.clone(),
             Self::Listening(bound) => match connection.and_then(Connection::peer) {
                 Some(peer) => peer.ip().to_string(),
@@ -64,8 +68,17 @@ impl SenderPlace {
         // A narrow window must not break the line inside the time.
         match self {
             Self::Target(target) => format!("reconnecting to {target} ({seconds}\u{a0}s)"),
+            Self::Engine(url) => format!("playing {url} again ({seconds}\u{a0}s)"),
             Self::Listening(_) => format!("waiting for a sender ({seconds}\u{a0}s)"),
             Self::Party { name } => format!("reconnecting to {name} ({seconds}\u{a0}s)"),
+        }
+    }
+
+    /// What has given the frames, in words.
+    pub fn source(&self) -> &'static str {
+        match self {
+            Self::Engine(_) => "stream",
+            _ => "camera",
         }
     }
 

@@ -207,7 +207,10 @@ impl<'a> VideoDisplay<'a> {
             let seconds = since.elapsed().as_secs();
             return Some(match outage {
                 Outage::Reconnecting(_) => self.options.place.outage(seconds),
-                Outage::CameraLost(reason) => format!("camera lost: {reason} ({seconds}\u{a0}s)"),
+                Outage::CameraLost(reason) => {
+                    let source = self.options.place.source();
+                    format!("{source} lost: {reason} ({seconds}\u{a0}s)")
+                }
                 Outage::CameraOff(reason) => reason.clone(),
             });
         }
@@ -306,7 +309,10 @@ impl<'a> VideoDisplay<'a> {
             }
             return;
         }
-        info!("sender {target}: connected to {from:?}");
+        // An engine says no hello, so there is no news in its name.
+        if !matches!(self.options.place, SenderPlace::Engine(_)) {
+            info!("sender {target}: connected to {from:?}");
+        }
         let meter = Arc::clone(&self.meter);
         let options = LocalViewerOptions {
             player: PlayerOptions {
@@ -366,10 +372,11 @@ impl<'a> VideoDisplay<'a> {
             }
             return self.enter(Outage::CameraOff(reason.clone()));
         }
+        let source = self.options.place.source();
         let times = self.camera.lost(reason, now);
         match times.and_then(|times| Some((times, self.limits.lost.note(now)?))) {
-            Some((times, more)) => warn!("sender {sender}: camera lost: {reason}{times}{more}"),
-            None => debug!("sender {sender}: camera lost: {reason}"),
+            Some((times, more)) => warn!("sender {sender}: {source} lost: {reason}{times}{more}"),
+            None => debug!("sender {sender}: {source} lost: {reason}"),
         }
         self.enter(Outage::CameraLost(reason.clone()));
     }
@@ -382,7 +389,8 @@ impl<'a> VideoDisplay<'a> {
             if self.camera.back(now)
                 && let Some(more) = self.limits.back.note(now)
             {
-                info!("sender {target}: the camera is back after {seconds} s{more}");
+                let source = self.options.place.source();
+                info!("sender {target}: the {source} is back after {seconds} s{more}");
             }
         }
         self.outage = None;

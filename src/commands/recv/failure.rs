@@ -54,7 +54,7 @@ fn explain(
     }
     let host = match &options.place {
         SenderPlace::Target(target) => target.parts().0,
-        SenderPlace::Listening(_) | SenderPlace::Party { .. } => target,
+        SenderPlace::Listening(_) | SenderPlace::Engine(_) | SenderPlace::Party { .. } => target,
     };
     let ask_there = format!("vidchat send on {host:?} prints what to type here");
     match error {

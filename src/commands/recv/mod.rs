@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::cli::{Display, RecvArgs, WireChoice};
+use crate::cli::{Display, RecvArgs, RecvTarget, WireChoice};
 use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::media::display::{sink, terminal};
@@ -57,6 +57,11 @@ pub async fn run(args: RecvArgs) -> Outcome {
             .cause("any other sender's lengths are found out by its first bytes")
             .hint("leave --length out"));
     }
+    if args.file.is_some() {
+        return Err(Failure::usage("--file is for the URL of an engine alone")
+            .cause("a sender needs no file")
+            .hint("leave --file out; --pipeline ./mine.gst says where the frames go"));
+    }
     let name = args.pipeline.pipeline.clone();
     let values = settings::values(args.pipeline.settings);
     // Faults on this machine are reported before anything else is tried. A display needs GStreamer.
@@ -86,7 +91,13 @@ pub async fn run(args: RecvArgs) -> Outcome {
         media::init()?;
         file(name.as_deref(), args.display)
     });
-    let sender = sender(args.target, args.listen, args.port, &mut play.secret).await?;
+    let sender = sender(
+        args.target.and_then(RecvTarget::sender),
+        args.listen,
+        args.port,
+        &mut play.secret,
+    )
+    .await?;
     secrets::check_dialect(play.secret.as_ref(), args.wire)?;
     let (place, connector) = match sender {
         Sender::At(sender) => (
@@ -172,7 +183,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
 }
 
 /// The sender that was asked for.
-enum Sender {
+pub(super) enum Sender {
     /// This one.
     At(Peer),
     /// One that connects to this receiver.
@@ -183,7 +194,7 @@ enum Sender {
 
 /// The sender at `target`, at `port` where the target names none, or one of those on the network
 /// where there is no target. A person is asked for the code that such a one shows.
-async fn sender(
+pub(super) async fn sender(
     target: Option<Target>,
     listens: bool,
     port: Option<u16>,

@@ -76,6 +76,28 @@ impl<'s, 'a> Publisher<'s, 'a> {
     pub fn connected(&mut self) {
         self.numbering.received = None;
     }
+
+    /// Publishes one frame.
+    ///
+    /// # Errors
+    /// It is larger than anything that is shown.
+    pub fn pass(&mut self, header: &FrameHeader, data: Bytes) -> Outcome {
+        let header = FrameHeader {
+            sequence: self.numbering.next(header),
+            ..*header
+        };
+        if !self.check.admits(&data, Instant::now())? {
+            // The frames that depend on it find a gap in the numbers.
+            debug!("receiver: a frame of {} bytes cannot be read", data.len());
+            return Ok(());
+        }
+        self.display.borrow_mut().frame();
+        if let Some(forward) = &self.forward {
+            forward.publish(&header, data.clone());
+        }
+        self.hub.publish(Frame { header, data });
+        Ok(())
+    }
 }
 
 impl Sink for Publisher<'_, '_> {
@@ -111,22 +133,7 @@ impl Sink for Publisher<'_, '_> {
     }
 
     fn frame(&mut self, header: &FrameHeader, buffer: FrameBuffer) -> Outcome {
-        let header = FrameHeader {
-            sequence: self.numbering.next(header),
-            ..*header
-        };
-        let data = buffer.freeze();
-        if !self.check.admits(&data, Instant::now())? {
-            // The frames that depend on it find a gap in the numbers.
-            debug!("receiver: a frame of {} bytes cannot be read", data.len());
-            return Ok(());
-        }
-        self.display.borrow_mut().frame();
-        if let Some(forward) = &self.forward {
-            forward.publish(&header, data.clone());
-        }
-        self.hub.publish(Frame { header, data });
-        Ok(())
+        self.pass(header, buffer.freeze())
     }
 
     fn participants(&mut self, participants: Participants) {

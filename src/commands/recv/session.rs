@@ -18,17 +18,20 @@ use super::failure;
 use super::options::RecvOptions;
 use super::publisher::Publisher;
 use super::status::{StatusReporter, TICK};
+use crate::commands::engine_link::EngineLink;
 use crate::commands::file_watch;
 use crate::commands::or_never::or_never;
 use crate::failure::Failure;
 use crate::media::playback::events::PlayerEvent;
 use crate::net::backoff::Backoff;
 use crate::net::receiver::ReceiveError;
-use crate::net::{self, Connection, Hub, StreamStats};
+use crate::net::{self, Connection, Hub, Sink, StreamStats, Update};
 use crate::wire::{Bye, Loss};
 
 /// How long the last frames wait for a pipeline that is still being built.
 const LAST_FRAMES: Duration = Duration::from_secs(3);
+/// How often the clock of this machine is looked at, whose times the frames of its sources have.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why watching has ended, where no person at this machine has ended it.
 #[derive(Debug)]
@@ -51,6 +54,14 @@ impl From<SessionEnd> for Failure {
     }
 }
 
+/// Where the frames are from.
+pub enum Frames {
+    /// This connection, and those that are made after it.
+    OfSender(Box<(Option<Connection>, Connector)>),
+    /// A source of this machine, which puts them into this hub.
+    OfSource(Arc<Hub>),
+}
+
 /// Shows the frames of `connection`, and of the connections that `connector` makes after it. Ends
 /// when `quit` completes, enough frames were shown, or no more can come.
 ///
@@ -58,8 +69,23 @@ impl From<SessionEnd> for Failure {
 /// No more frames can come, or they cannot be shown.
 pub async fn run(
     connection: Option<Connection>,
-    mut connector: Connector,
+    connector: Connector,
+    options: RecvOptions,
+    quit: impl Future<Output = ()>,
+) -> Result<(), SessionEnd> {
+    let frames = Frames::OfSender(Box::new((connection, connector)));
+    show(frames, options, None, quit).await
+}
+
+/// As [`run`], with frames from anywhere. The sender is told of the link `onward` to an engine, over
+/// which they are passed on.
+///
+/// # Errors
+/// As [`run`].
+pub async fn show(
+    frames: Frames,
     mut options: RecvOptions,
+    onward: Option<Arc<EngineLink>>,
     quit: impl Future<Output = ()>,
 ) -> Result<(), SessionEnd> {
     let (events, mut heard) = mpsc::unbounded_channel();
@@ -78,7 +104,15 @@ pub async fn run(
             display: &display,
             refused,
         };
-        let receiving = receive(connection, &mut connector, watched);
+        let receiving = async {
+            match frames {
+                Frames::OfSender(connections) => {
+                    let (first, mut connector) = *connections;
+                    receive(first, &mut connector, watched).await
+                }
+                Frames::OfSource(source) => take(&source, watched).await,
+            }
+        };
         tokio::pin!(receiving, quit);
         let mut status = StatusReporter::new(&options, &meter, &display);
         let mut ticks = interval(TICK);
@@ -110,6 +144,7 @@ pub async fn run(
                         info!("receiver: changed over to {place}");
                     }
                     PlayerEvent::Kept(failure) => log_kept(&failure),
+                    PlayerEvent::Encodes(_) => {}
                 },
                 // A local viewer needs a key frame, so the sender is asked for one.
                 () = hub.key_wanted() => meter.want_key(),
@@ -120,7 +155,15 @@ pub async fn run(
                     Ok(file) => display.borrow_mut().replace(file),
                     Err(failure) => log_kept(&failure),
                 },
-                _ = ticks.tick() => status.tick(),
+                _ = ticks.tick() => {
+                    if let Some(onward) = &onward {
+                        meter.set_onward(onward.carries());
+                        if let Some(clock) = meter.sender_clock() {
+                            onward.set_clock(clock);
+                        }
+                    }
+                    status.tick();
+                }
             }
         }
     };
@@ -234,6 +277,59 @@ async fn receive(
             Err(failure) => return failure.into(),
         };
         is_reconnect = true;
+    }
+}
+
+/// Takes the frames of a source of this machine, until it ends. Returns only the failure that ended
+/// it.
+async fn take(source: &Arc<Hub>, watched: Watched<'_, '_>) -> SessionEnd {
+    let Watched {
+        options,
+        meter,
+        hub,
+        display,
+        ..
+    } = watched;
+    let mut publisher = Publisher::new(hub, display, options, meter);
+    let mut frames = source.subscribe();
+    meter.keep_own_clock();
+    let label = options.place.label(None);
+    display.borrow_mut().connects(&label);
+    let mut seconds = interval(CLOCK_INTERVAL);
+    loop {
+        let update = tokio::select! {
+            update = frames.next() => update,
+            () = meter.key_wanted() => {
+                source.want_key();
+                continue;
+            }
+            _ = seconds.tick() => {
+                meter.keep_own_clock();
+                continue;
+            }
+        };
+        let taken = match update {
+            Update::Caps(caps) => {
+                // The source works, so the window may open.
+                publisher.hello(&label);
+                publisher.caps(&caps)
+            }
+            Update::Frame(frame) => {
+                meter.arrived_here(&frame.header, frame.data.len());
+                publisher.pass(&frame.header, frame.data)
+            }
+            Update::Lost(loss) => {
+                publisher.lost(&loss);
+                Ok(())
+            }
+            Update::Participants(_) => Ok(()),
+            Update::End(reason) => {
+                Err(Failure::lost(format!("the video from {label:?} ended")).cause(reason))
+            }
+        };
+        if let Err(failure) = taken {
+            return failure.into();
+        }
     }
 }
 

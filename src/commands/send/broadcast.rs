@@ -25,6 +25,7 @@ use super::options::SendOptions;
 use super::preview::Preview;
 use super::tutorial_frames::TutorialFrames;
 use super::viewer_monitor::ViewerMonitor;
+use crate::commands::engine_link::EngineLink;
 use crate::commands::file_watch::{FileWatch, saved};
 use crate::commands::or_never::or_never;
 
@@ -88,6 +89,11 @@ impl Broadcast {
             losses: Losses::default(),
             idle_since: None,
         }
+    }
+
+    /// Has the encoder follow the link to an engine too, to which the frames go.
+    pub fn follow(&mut self, link: Arc<EngineLink>) {
+        self.monitor.follow(link);
     }
 
     /// Shows the frames here where there is a display, or as `wanted` says.
@@ -161,6 +167,7 @@ impl Broadcast {
                     }
                     PlayerEvent::NeedKey => self.hub.want_key(),
                     PlayerEvent::Enough
+                    | PlayerEvent::Encodes(_)
                     | PlayerEvent::Ended
                     | PlayerEvent::Replaced(_)
                     | PlayerEvent::Kept(_) => {}

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 /// something.
 const BURST: u32 = 8;
 /// How long it takes until one more may come.
-const REFILL: Duration = Duration::from_secs(2);
+///
+/// One a second is what a viewer needs that passes the frames on to an engine without a memory.
+const REFILL: Duration = Duration::from_secs(1);
 /// The shortest time between two.
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -86,12 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_gets_some_at_once_and_then_one_in_two_seconds() {
+    fn a_flood_gets_some_at_once_and_then_one_a_second() {
         let (mut budget, begun) = (KeyBudget::default(), Instant::now());
         assert_eq!(budget.due(begun), None, "nobody needs one");
         assert_eq!(flood(&mut budget, begun, 2), BURST);
         let minute = flood(&mut budget, begun + Duration::from_secs(2), 60);
-        assert!((29..=31).contains(&minute), "{minute}");
+        assert!((59..=61).contains(&minute), "{minute}");
         let later = begun + Duration::from_secs(600);
         assert_eq!(flood(&mut budget, later, 2), BURST, "all are back");
     }

@@ -16,6 +16,7 @@ use crate::wire::AgesMs;
 
 use super::bitrate::{BitrateControl, Viewer};
 use super::pace_control::PaceControl;
+use crate::commands::engine_link::EngineLink;
 use crate::commands::stats_writer::{StatsWriter, age_since, rounded};
 
 /// How often the viewers' links are checked: the rate has to fall within a second.
@@ -24,11 +25,14 @@ const TICK: Duration = Duration::from_millis(250);
 const TICKS: u32 = 4;
 /// A viewer that is this far behind the newest frame does not keep up.
 const BEHIND: Duration = Duration::from_millis(90);
+/// The number of an engine among the viewers, which none of them reaches.
+const ENGINE: u64 = u64::MAX;
 
 /// Monitors the viewers of one hub.
 pub struct ViewerMonitor {
     hub: Arc<Hub>,
     viewers: Arc<Viewers>,
+    engine: Option<Arc<EngineLink>>,
     stats: Option<StatsWriter>,
     bitrate_control: Option<BitrateControl>,
     pace_control: PaceControl,
@@ -93,6 +97,7 @@ impl ViewerMonitor {
         Self {
             hub: Arc::clone(hub),
             viewers: Arc::clone(viewers),
+            engine: None,
             stats,
             bitrate_control: None,
             pace_control: PaceControl::default(),
@@ -104,6 +109,11 @@ impl ViewerMonitor {
             told: HashMap::new(),
             told_at: Instant::now(),
         }
+    }
+
+    /// Monitors the link to an engine too.
+    pub fn follow(&mut self, engine: Arc<EngineLink>) {
+        self.engine = Some(engine);
     }
 
     /// Sets the kbit/s that the encoder was asked for; `None` where there is no encoder.
@@ -170,13 +180,21 @@ impl ViewerMonitor {
                 continue;
             }
             sent += progress.bytes.saturating_sub(before.bytes);
+            let onward = onward(&progress);
+            let is_behind = behind(newest, &progress) > BEHIND;
             viewers.push(Viewer {
                 id: link.id,
                 watched: link.joined.elapsed(),
-                congested: behind(newest, &progress) > BEHIND || progress.skipped > before.skipped,
-                carries: progress.carries,
+                congested: is_behind || progress.skipped > before.skipped || onward.is_some(),
+                carries: thinner(progress.carries, onward),
             });
         }
+        viewers.extend(self.engine.as_ref().map(|link| Viewer {
+            id: ENGINE,
+            watched: link.measured_for(),
+            congested: link.carries().is_some(),
+            carries: link.carries(),
+        }));
         self.looked = looked;
         self.limit(&unlimited, &viewers, sent);
         viewers
@@ -261,6 +279,20 @@ impl ViewerMonitor {
             watching: viewers.len(),
             viewers,
         });
+    }
+}
+
+/// The rate of the way onward from a viewer that passes the frames on, while that way is full.
+fn onward(progress: &Progress) -> Option<BitRate> {
+    let mbit = progress.report?.onward_mbit_s?;
+    (mbit >= 0.0).then(|| BitRate::from_kbit(mbit * 1e3))
+}
+
+/// The lower of two rates, of which either may not be known.
+fn thinner(one: Option<BitRate>, other: Option<BitRate>) -> Option<BitRate> {
+    match (one, other) {
+        (Some(one), Some(other)) if other < one => Some(other),
+        (one, other) => one.or(other),
     }
 }
 

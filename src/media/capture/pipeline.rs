@@ -126,11 +126,16 @@ impl CapturePipeline {
     fn play(&mut self, ages: &AgeEstimator) -> Outcome {
         // A live source is its own clock; waiting for a frame's time would only make it older. A
         // file has to be paced, unless it says otherwise.
-        self.live = match self.pipeline.set_state(gst::State::Paused) {
+        let is_clock = match self.pipeline.set_state(gst::State::Paused) {
             Ok(change) => change == gst::StateChangeSuccess::NoPreroll,
             Err(_) => return Err(self.start_failure()),
         };
-        if self.live {
+        // Some elements take the stream of an engine for a file that has to be paced.
+        self.live = is_clock || self.file.is_for_engine();
+        if self.live && !is_clock {
+            self.frames.set_property("sync", false);
+            ages.set_timing(Timing::Unpaced);
+        } else if self.live {
             self.frames.set_property("sync", false);
             ages.set_timing(Timing::Live);
         } else if self.frames.property("sync") {
@@ -306,7 +311,8 @@ impl CapturePipeline {
                 && element.property::<i32>("num-buffers") >= 0
         };
         let mut sources = self.pipeline.iterate_sources().into_iter().flatten();
-        !self.live || sources.any(counts)
+        // The stream of an engine ends where its publisher is gone, who may come back.
+        !self.live || (sources.any(counts) && !self.file.is_for_engine())
     }
 
     /// Whether a pipeline of `text` would need a device that this one holds.
@@ -333,6 +339,12 @@ impl CapturePipeline {
 
     /// The failure for an error of the pipeline.
     pub fn explain(&self, error: &ElementError) -> Failure {
+        let failure = self.explain_all(error);
+        failure.shown_as(|text| self.file.hide_in(text))
+    }
+
+    /// As [`Self::explain`], with the words of elements as they are.
+    fn explain_all(&self, error: &ElementError) -> Failure {
         let place = self.file.place(None);
         if let Some(encoder) = &self.encoder
             && let Some((width, height)) = encoder.short_input()

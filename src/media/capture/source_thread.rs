@@ -351,7 +351,7 @@ impl SourceThread {
     fn fail_for(&mut self, error: &ElementError) {
         if let Some(running) = &self.running {
             if let Some(details) = error.debug() {
-                tracing::debug!("source: {details}");
+                tracing::debug!("source: {}", self.file.hide_in(details));
             }
             let failure = running.explain(error);
             self.fail(failure);

@@ -47,9 +47,22 @@ const SYSTEMS: [(&str, Manager); 7] = [
     ("arch", Manager::Pacman),
 ];
 
+/// Elements of which no system has a package, with the crate whose plugin has them.
+const BUILT: [(&str, &str); 4] = [
+    ("moqsink", "moq-gst"),
+    ("moqsrc", "moq-gst"),
+    ("zenohsink", "gst-plugin-zenoh"),
+    ("zenohsrc", "gst-plugin-zenoh"),
+];
+
 /// What to type on this machine so that `element` is there, such as
 /// `sudo apt install gstreamer1.0-plugins-good`; `None` where nothing is known.
 pub fn install_hint(element: &str) -> Option<String> {
+    if let Some((_, plugin)) = BUILT.iter().find(|(known, _)| *known == element) {
+        return Some(format!(
+            "no package has it: docs/pipelines.md says how to build {plugin}"
+        ));
+    }
     hint_for(element, this_manager()?)
 }
 

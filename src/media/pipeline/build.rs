@@ -26,8 +26,14 @@ const FROM_BAYER: &str = "! bayer2rgb ! videoconvert !";
 ///
 /// Where the text is empty or has a mistake, or where an element is not installed.
 pub fn build(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
+    // GStreamer's parser quotes the values of properties.
+    parse(file, text).map_err(|failure| failure.shown_as(|text| file.hide_in(text)))
+}
+
+fn parse(file: &PipelineFile, text: &str) -> Outcome<gst::Pipeline> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    tracing::debug!("pipeline {}: {}", file.place(None), words.join(" "));
+    let shown = file.hide_in(&words.join(" "));
+    tracing::debug!("pipeline {}: {shown}", file.place(None));
     if words.is_empty() {
         return Err(no_element(file));
     }

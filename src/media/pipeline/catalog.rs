@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Failure, Outcome};
+use crate::engine_url::EngineUrl;
+use crate::failure::{Failure, Invalid, Outcome};
 
 use super::compose;
 use super::file::{Direction, PipelineFile};
@@ -59,6 +60,81 @@ const SHIPPED: [(Direction, &str, &str); 9] = [
     ),
 ];
 
+/// The files that are part of the program and speak with an engine: the direction of the frames,
+/// name, text.
+const SHIPPED_ENGINES: [(Direction, &str, &str); 14] = [
+    (
+        Direction::Recv,
+        "moq",
+        include_str!("../../../pipelines/publish/moq.gst"),
+    ),
+    (
+        Direction::Recv,
+        "rtmp",
+        include_str!("../../../pipelines/publish/rtmp.gst"),
+    ),
+    (
+        Direction::Recv,
+        "rtp",
+        include_str!("../../../pipelines/publish/rtp.gst"),
+    ),
+    (
+        Direction::Recv,
+        "rtsp",
+        include_str!("../../../pipelines/publish/rtsp.gst"),
+    ),
+    (
+        Direction::Recv,
+        "srt",
+        include_str!("../../../pipelines/publish/srt.gst"),
+    ),
+    (
+        Direction::Recv,
+        "srt-ts",
+        include_str!("../../../pipelines/publish/srt-ts.gst"),
+    ),
+    (
+        Direction::Recv,
+        "zenoh",
+        include_str!("../../../pipelines/publish/zenoh.gst"),
+    ),
+    (
+        Direction::Send,
+        "moq",
+        include_str!("../../../pipelines/play/moq.gst"),
+    ),
+    (
+        Direction::Send,
+        "rtmp",
+        include_str!("../../../pipelines/play/rtmp.gst"),
+    ),
+    (
+        Direction::Send,
+        "rtp",
+        include_str!("../../../pipelines/play/rtp.gst"),
+    ),
+    (
+        Direction::Send,
+        "rtsp",
+        include_str!("../../../pipelines/play/rtsp.gst"),
+    ),
+    (
+        Direction::Send,
+        "srt",
+        include_str!("../../../pipelines/play/srt.gst"),
+    ),
+    (
+        Direction::Send,
+        "srt-ts",
+        include_str!("../../../pipelines/play/srt-ts.gst"),
+    ),
+    (
+        Direction::Send,
+        "zenoh",
+        include_str!("../../../pipelines/play/zenoh.gst"),
+    ),
+];
+
 /// The codec files that are part of the program: name and text.
 const SHIPPED_CODECS: [(&str, &str); 6] = [
     ("av1", include_str!("../../../pipelines/encode/av1.gst")),
@@ -87,6 +163,13 @@ pub fn find(direction: Direction, name: &str) -> Outcome<PipelineFile> {
 }
 
 fn find_named(direction: Direction, name: &str) -> Outcome<PipelineFile> {
+    if direction == Direction::Send && EngineUrl::is_meant(name) {
+        let url: EngineUrl = name.parse().map_err(|invalid: Invalid| {
+            let failure = Failure::usage("the URL of --pipeline is not valid");
+            invalid.explain(failure, "--pipeline ")
+        })?;
+        return find_for_engine(direction, url, None);
+    }
     if is_path(name) {
         return PipelineFile::read(direction, name, Path::new(name));
     }
@@ -106,6 +189,78 @@ fn find_named(direction: Direction, name: &str) -> Outcome<PipelineFile> {
         .hint("give a path with a / in it to use a file: --pipeline ./mine.gst"))
 }
 
+/// Finds the pipeline that speaks with the engine of `url`: the one for its scheme, or that of
+/// `name`, which may be a path. Frames go to the engine in a receiving one, and come from it in a
+/// sending one.
+///
+/// # Errors
+///
+/// Where nothing has this name, or where the file cannot be read.
+pub fn find_for_engine(
+    direction: Direction,
+    url: EngineUrl,
+    name: Option<&str>,
+) -> Outcome<PipelineFile> {
+    let name = name.unwrap_or(url.pipeline());
+    if is_path(name) {
+        let file = PipelineFile::read(direction, name, Path::new(name))?;
+        return Ok(file.with_engine(url));
+    }
+    let found = find_engine_file(direction, name);
+    let found = found.unwrap_or_else(|| {
+        let files = all_for_engines(direction).into_iter();
+        let names: Vec<String> = files.map(|file| file.name).collect();
+        Err(Failure::start(format!("cannot find the pipeline {name:?}"))
+            .cause(format!(
+                "there is none of that name in the folder {}",
+                engine_folder(direction)
+            ))
+            .found([format!("there are: {}", names.join(", "))])
+            .hint("give a path with a / in it to use a file: --file ./mine.gst"))
+    })?;
+    Ok(found.with_engine(url))
+}
+
+/// The folder of the files that speak with engines.
+fn engine_folder(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Send => "play",
+        Direction::Recv => "publish",
+    }
+}
+
+fn find_engine_file(direction: Direction, name: &str) -> Option<Outcome<PipelineFile>> {
+    find_in(folder(engine_folder(direction)), direction, name).or_else(|| {
+        shipped_for_engines(direction)
+            .find(|file| file.name == name)
+            .map(Ok)
+    })
+}
+
+/// A person's own file of this name in `folder`.
+fn find_in(
+    folder: Option<PathBuf>,
+    direction: Direction,
+    name: &str,
+) -> Option<Outcome<PipelineFile>> {
+    let path = folder?.join(format!("{name}.gst"));
+    path.exists()
+        .then(|| PipelineFile::read(direction, name, &path))
+}
+
+/// Every pipeline that speaks with an engine. A person's own file hides a file of the program.
+pub fn all_for_engines(direction: Direction) -> Vec<PipelineFile> {
+    let own = read_folder(direction, folder(engine_folder(direction)));
+    merge(shipped_for_engines(direction), own)
+}
+
+fn shipped_for_engines(direction: Direction) -> impl Iterator<Item = PipelineFile> {
+    SHIPPED_ENGINES
+        .into_iter()
+        .filter(move |(of, ..)| *of == direction)
+        .map(|(direction, name, text)| PipelineFile::new(direction, name, text))
+}
+
 /// Whether a name is the path of a file.
 pub fn is_path(name: &str) -> bool {
     name.contains(['/', std::path::MAIN_SEPARATOR]) || name.ends_with(".gst")
@@ -113,11 +268,9 @@ pub fn is_path(name: &str) -> bool {
 
 /// The file of exactly this name, a person's own before that of the program.
 fn find_file(direction: Direction, name: &str) -> Option<Outcome<PipelineFile>> {
-    let own = own_folder(direction).map(|folder| folder.join(format!("{name}.gst")));
-    if let Some(path) = own.filter(|path| path.exists()) {
-        return Some(PipelineFile::read(direction, name, &path));
-    }
-    shipped(direction).find(|file| file.name == name).map(Ok)
+    find_in(own_folder(direction), direction, name)
+        .or_else(|| shipped(direction).find(|file| file.name == name).map(Ok))
+        .or_else(|| find_engine_file(direction, name))
 }
 
 /// The pipeline that `name` means as a source and a codec, `SOURCE-CODEC`; `None` where the name
@@ -217,7 +370,7 @@ mod tests {
     #[test]
     fn every_shipped_file_says_what_it_does() {
         for direction in [Direction::Send, Direction::Recv] {
-            for file in shipped(direction) {
+            for file in shipped(direction).chain(shipped_for_engines(direction)) {
                 assert!(file.text.starts_with("# "), "{}", file.name);
                 assert!(file.about().ends_with('.'), "{}", file.name);
                 assert!(file.text.contains("name=frames"), "{}", file.name);

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::engine_url::EngineUrl;
 use crate::failure::{Failure, Outcome, describe};
 
 use super::notation::{self, Fault};
@@ -35,6 +36,8 @@ pub struct PipelineFile {
     pub path: Option<PathBuf>,
     /// The file, in the notation of GStreamer's parser.
     pub text: String,
+    /// The engine that it speaks with, which gives values to its placeholders.
+    engine: Option<Box<EngineUrl>>,
     /// A mistake in the notation, which [`Self::fill`] refuses.
     fault: Option<Fault>,
     /// Variables of the environment before a `gst-launch-1.0`, with their lines.
@@ -85,6 +88,7 @@ impl PipelineFile {
             direction,
             path: None,
             text: notation.text,
+            engine: None,
             fault: notation.fault,
             variables: notation.variables,
         }
@@ -119,17 +123,38 @@ impl PipelineFile {
         Self { direction, ..self }
     }
 
+    /// The same file, to speak with this engine.
+    pub fn with_engine(self, url: EngineUrl) -> Self {
+        Self {
+            engine: Some(Box::new(url)),
+            ..self
+        }
+    }
+
+    /// Whether it speaks with an engine.
+    pub fn is_for_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// A text of somebody else about it, such as an element's error, without a password.
+    pub fn hide_in(&self, text: &str) -> String {
+        let engine = self.engine.as_ref();
+        engine.map_or_else(|| text.to_owned(), |url| url.hide_in(text))
+    }
+
     /// A sentence about the pipeline: the first line of the file.
     pub fn about(&self) -> &str {
         let first = self.text.lines().next().unwrap_or_default();
         first.trim_start_matches(['#', '!']).trim()
     }
 
-    /// The file as an error names it: `"camera"` or `"./mine.gst"`, with the line.
+    /// The file as an error names it: `"camera"` or `"./mine.gst"`, with the line. One that speaks
+    /// with an engine is named by its URL.
     pub fn place(&self, line: Option<usize>) -> String {
-        let name = match &self.path {
-            Some(path) => path.display().to_string(),
-            None => self.name.clone(),
+        let name = match (&self.path, &self.engine) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(url)) if line.is_none() => url.to_string(),
+            (None, _) => self.name.clone(),
         };
         match line {
             Some(line) => format!("{name:?} (line {line})"),
@@ -161,6 +186,7 @@ impl PipelineFile {
     pub fn fill(&self, lookup: &mut Lookup<'_>) -> Outcome<String> {
         self.check_notation()?;
         self.check_directives()?;
+        let lookup = &mut |name: &str| self.value_or(name, lookup);
         template::fill(&self.text, lookup).map_err(|e| self.not_filled(e))
     }
 
@@ -171,7 +197,13 @@ impl PipelineFile {
     /// Where a placeholder is malformed or without a value, or where `lookup` fails.
     pub fn fill_line(&self, number: usize, lookup: &mut Lookup<'_>) -> Outcome<String> {
         let line = self.text.lines().nth(number - 1).unwrap_or_default();
+        let lookup = &mut |name: &str| self.value_or(name, lookup);
         template::fill_line(line, number, lookup).map_err(|e| self.not_filled(e))
+    }
+
+    /// The value of a placeholder: that of `lookup`, or else that of the engine.
+    fn value_or(&self, name: &str, lookup: &mut Lookup<'_>) -> Option<Outcome<String>> {
+        lookup(name).or_else(|| self.engine.as_ref()?.value(name).map(Ok))
     }
 
     /// Fails where the text has a mistake that no reading of it makes good.

@@ -3,6 +3,7 @@
 pub mod alternatives;
 pub mod build;
 pub mod catalog;
+pub mod codec_list;
 pub mod compose;
 pub mod decoders;
 pub mod encoder_defaults;

@@ -7,6 +7,7 @@ use crate::failure::{Failure, Outcome};
 use crate::limits::{self, Number};
 
 use super::alternatives;
+use super::codec_list;
 use super::file::PipelineFile;
 use super::template::Lookup;
 use crate::media::gst::probe::Reach;
@@ -75,7 +76,7 @@ impl Values {
     ///
     /// Where `file` has no place for a value, or where a number is none or out of bounds.
     pub fn check(&self, file: &PipelineFile) -> Outcome {
-        let known: Vec<String> = file.placeholders()?.into_iter().map(|p| p.name).collect();
+        let known = names(file)?;
         let has = |wanted: &str| known.iter().any(|name| name == wanted);
         // A camera is chosen by its device, and its own JPEG frames cannot be scaled afterwards.
         let fits = |name: &String| match name.as_str() {
@@ -134,6 +135,20 @@ impl Values {
         };
         alternatives::choose(file, &mut lookup, &given, self.reach)?.fill(&mut lookup)
     }
+}
+
+/// The names of the placeholders of `file`, and of those of its encoder where a list of codecs may
+/// bring one.
+fn names(file: &PipelineFile) -> Outcome<Vec<String>> {
+    let mut names: Vec<String> = file.placeholders()?.into_iter().map(|p| p.name).collect();
+    let encoders: Vec<_> = names
+        .iter()
+        .filter_map(|name| codec_list::encoder_of(name))
+        .collect();
+    for encoder in encoders {
+        names.extend(encoder.placeholders()?.into_iter().map(|p| p.name));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -87,6 +87,11 @@ impl AppsrcFeed {
         self.decoder.kind()
     }
 
+    /// Whether frames wait here for the pipeline.
+    pub fn has_waiting(&self) -> bool {
+        self.frames.current_level_buffers() > 0
+    }
+
     /// Prepares for frames of these caps.
     pub fn set_caps(&self, caps: &Caps, gst_caps: &gst::Caps) {
         let delta = caps.is_delta();

@@ -10,6 +10,7 @@ use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 
 use super::frame_tracker::OnShown;
+use super::published::Published;
 
 /// An event of a player.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum PlayerEvent {
     Enough,
     /// The decoder cannot go on before the next key frame. At most a few times a second.
     NeedKey,
+    /// The pipeline has an encoder of its own, which makes so many kbit/s. Said where it publishes.
+    Encodes(u32),
     /// The pipeline came to its end by itself.
     Ended,
     /// The pipeline could not be built, or failed.
@@ -51,6 +54,9 @@ pub struct PlayerOptions {
     pub seen: Option<OnShown>,
     /// Receives the frames that reach an `appsink name=taken`.
     pub taken: Option<Arc<dyn FrameSink>>,
+    /// Counts what an engine was given, where the pipeline publishes the frames. They are then counted
+    /// here alone, and `seen` is called for each of them.
+    pub published: Option<Arc<Published>>,
     /// [`super::player::Player::replace`] may be called. The player then keeps the newest key
     /// frame, with which another pipeline is tried.
     pub replaceable: bool,
@@ -68,6 +74,7 @@ impl PlayerOptions {
             shown: Arc::default(),
             seen: None,
             taken: None,
+            published: None,
             replaceable: false,
         }
     }

@@ -85,9 +85,14 @@ impl FrameTracker {
 
     /// A frame has reached the sink. One that is not known is not told of.
     pub fn reached(&self, buffer: &gst::BufferRef) {
+        self.reached_earlier(buffer, gst::ClockTime::ZERO);
+    }
+
+    /// As [`Self::reached`], behind an element that makes all times earlier by so much.
+    pub fn reached_earlier(&self, buffer: &gst::BufferRef, by: gst::ClockTime) {
         let header = match self.number(buffer) {
             Some(number) => self.recent().numbered(number),
-            None => buffer.pts().and_then(|pts| self.recent().at(pts)),
+            None => buffer.pts().and_then(|pts| self.recent().at(pts + by)),
         };
         // The lock is free again.
         if let Some(header) = header {

@@ -17,5 +17,7 @@ pub(crate) mod pipeline;
 pub mod placeholders;
 pub mod player;
 pub(crate) mod player_thread;
+pub mod published;
+pub(crate) mod published_codec;
 pub(crate) mod sample;
 pub(crate) mod transcode;

@@ -9,6 +9,7 @@ use gstreamer_app as gst_app;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::failure::Outcome;
+use crate::media::capture::encoder::Encoder;
 use crate::media::display::canvas::Seat;
 use crate::media::display::freeze_frame::FreezeFrame;
 use crate::media::display::stage::{Shown, Stage};
@@ -25,6 +26,7 @@ use super::decoder_monitor::DecoderMonitor;
 use super::events::PlayerEvent;
 use super::frame_counter;
 use super::frame_tracker::FrameTracker;
+use super::published::{self, Published};
 use super::transcode;
 
 /// The things that all pipelines of one player share.
@@ -45,6 +47,8 @@ pub(super) struct Context {
     pub enough: Option<u64>,
     /// Receives the frames of an `appsink name=taken`.
     pub taken: Option<Arc<dyn FrameSink>>,
+    /// Counts what an engine was given, where the pipeline publishes.
+    pub published: Option<Arc<Published>>,
 }
 
 /// A pipeline to be opened.
@@ -80,6 +84,7 @@ pub(super) struct PlaybackPipeline {
     place: String,
     pipeline: gst::Pipeline,
     feed: Arc<AppsrcFeed>,
+    encoder: Option<Encoder>,
     /// The display of its frames, until the stage keeps it open.
     shown: Option<Shown>,
     /// Its sink opens a window of its own, if any.
@@ -126,6 +131,7 @@ impl PlaybackPipeline {
         let mut opened = Self {
             text,
             place,
+            encoder: Encoder::find(&pipeline),
             pipeline,
             feed: Arc::new(feed),
             is_foreign: shown.is_none(),
@@ -163,6 +169,18 @@ impl PlaybackPipeline {
             .spawn(start);
         if spawned.is_err() {
             (self.tell)(PipelineEvent::Started(false));
+        }
+    }
+
+    /// The bit rate of its own encoder, in kbit/s; `None` where it has none that can be changed.
+    pub fn bitrate(&self) -> Option<u32> {
+        self.encoder.as_ref().and_then(Encoder::bitrate)
+    }
+
+    /// Changes the bit rate of its own encoder, in kbit/s.
+    pub fn set_bitrate(&self, kbit: u32) {
+        if let Some(encoder) = &self.encoder {
+            encoder.set_bitrate(kbit);
         }
     }
 
@@ -265,6 +283,9 @@ impl PlaybackPipeline {
     fn count(&self, context: &Context) {
         let events = context.events.clone();
         let tracker = context.tracker.as_ref();
+        if let Some(published) = &context.published {
+            return published::attach(&self.pipeline, published, tracker);
+        }
         let (shown, enough) = (&context.shown, context.enough);
         frame_counter::attach(&self.pipeline, shown, tracker, enough, move || {
             let _ = events.send(PlayerEvent::Enough);

@@ -4,6 +4,7 @@
 use crate::failure::Outcome;
 use crate::wire::Caps;
 
+use super::published_codec;
 use crate::media::display::sink;
 use crate::media::pipeline::decoders;
 use crate::media::pipeline::file::PipelineFile;
@@ -21,6 +22,6 @@ pub fn fill(values: &Values, file: &PipelineFile, caps: &Caps) -> Outcome<String
         "window" => Some(sink::window()),
         "jpeg-colours" => Some(Ok(JPEG_COLOURS.into())),
         "caps" => Some(Ok(caps.to_string())),
-        _ => None,
+        name => published_codec::elements(name, caps, values),
     })
 }

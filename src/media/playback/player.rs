@@ -66,6 +66,7 @@ impl Player {
             shown: options.shown,
             enough: options.enough,
             taken: options.taken,
+            published: options.published,
         };
         let failed = context.events.clone();
         let (inputs, received) = mpsc::channel();
@@ -115,6 +116,17 @@ impl Player {
     pub fn is_ready(&self) -> bool {
         let entry = self.entry.borrow();
         entry.answered == self.asked && entry.feed.is_some()
+    }
+
+    /// Whether frames wait in front of the pipeline's first element.
+    pub fn has_waiting(&self) -> bool {
+        let entry = self.entry.borrow();
+        entry.feed.as_ref().is_some_and(|feed| feed.has_waiting())
+    }
+
+    /// Changes the bit rate of the pipeline's own encoder, in kbit/s, where it has one.
+    pub fn set_bitrate(&self, kbit: u32) {
+        self.tell(Input::Bitrate(kbit));
     }
 
     /// Whether everything before has been carried out.

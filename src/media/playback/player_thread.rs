@@ -45,6 +45,8 @@ pub(super) enum Input {
     Blank(u64, String),
     /// Says where the frames are from.
     Title(String),
+    /// The encoder is to make so many kbit/s.
+    Bitrate(u32),
     /// The decoder has to be emptied before this frame.
     Flush(u64, gst::Buffer),
     /// Another pipeline is to take over.
@@ -168,6 +170,11 @@ impl PlayerThread {
                     self.blank(&text);
                 }
                 Some(Input::Title(title)) => self.set_title(&title),
+                Some(Input::Bitrate(kbit)) => {
+                    if let Some(current) = &self.current {
+                        current.pipeline.set_bitrate(kbit);
+                    }
+                }
                 Some(Input::Flush(ticket, buffer)) => {
                     self.answered = ticket;
                     self.flush(buffer);
@@ -362,6 +369,10 @@ impl PlayerThread {
             show_sample(self.sample.as_deref(), &current.pipeline);
         }
         let place = current.pipeline.place().to_owned();
+        let bitrate = current.pipeline.bitrate();
+        if let Some(bitrate) = bitrate.filter(|_| self.context.published.is_some()) {
+            self.say(PlayerEvent::Encodes(bitrate));
+        }
         self.context.freeze_frame.resume();
         if std::mem::take(&mut self.announced) {
             self.say(PlayerEvent::Replaced(place));

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::remote_clock::RemoteClock;
-use crate::clock::{CaptureTime, MonoNanos, WallNanos};
+use crate::clock::{CaptureTime, ClockDifference, MonoNanos, WallNanos};
 use crate::frame::{FrameHeader, TimeOrigin};
 use crate::net::age_histogram::{AgeHistogram, AgeSummary, milliseconds};
 use crate::net::bit_rate::BitRate;
@@ -63,6 +63,8 @@ struct State {
     /// Bytes of the frames that give the path's rate, and the time from their first byte to their
     /// last.
     carried: (u64, Duration),
+    /// The rate of the way on which the frames are passed on, while that is full.
+    onward: Option<BitRate>,
     /// The number and time of the last frame of the previous second, and of the last frame.
     counted: Option<(u32, u64)>,
     newest: Option<(u32, u64)>,
@@ -101,6 +103,8 @@ pub struct StatsInterval {
     /// The rate of the path, measured from a frame's first byte to its last. `None` where no frame
     /// took long enough.
     pub carries: Option<BitRate>,
+    /// The rate of the way on which the frames are passed on, while that is full.
+    pub onward: Option<BitRate>,
     /// Frames a second that the sender makes, by their numbers and times.
     pub made: Option<f64>,
 }
@@ -114,6 +118,7 @@ impl StatsInterval {
             age_ms: self.age.map(Into::into),
             rtt_ms: self.round_trip.map(milliseconds),
             carries_mbit_s: self.carries.map(|rate| rate.kbit().round() / 1e3),
+            onward_mbit_s: self.onward.map(|rate| rate.kbit().round() / 1e3),
         }
     }
 }
@@ -154,13 +159,14 @@ impl StreamStats {
         let (now, here) = (MonoNanos::now(), WallNanos::now());
         let state = self.state.lock();
         let age = state.age(header, now)?;
-        let there = i128::from(now.0) + i128::from(state.clock.offset(now)?);
-        let ahead = i128::from(here.0) - there;
-        Some(CaptureTime {
-            at: here.before(age),
-            ahead: i64::try_from(ahead).ok()?,
-            uncertainty: state.clock.uncertainty(now)?,
-        })
+        let clock = state.sender_clock(now, here)?;
+        Some(clock.captured_at(here.before(age)))
+    }
+
+    /// How the sender's clock differs from this machine's; `None` while that is not known.
+    pub fn sender_clock(&self) -> Option<ClockDifference> {
+        let state = self.state.lock();
+        state.sender_clock(MonoNanos::now(), WallNanos::now())
     }
 
     /// How long ago a frame last reached the screen; `None` before the first.
@@ -183,6 +189,24 @@ impl StreamStats {
     /// Asks the sender for a frame that can be decoded by itself.
     pub fn want_key(&self) {
         self.key_wanted.notify_one();
+    }
+
+    /// Sets the rate of the way on which the frames are passed on; `None` while it takes all of them.
+    pub fn set_onward(&self, rate: Option<BitRate>) {
+        self.state.lock().onward = rate;
+    }
+
+    /// Takes the frames' times for those of this machine's clock, as those of a source here are. To be
+    /// called about once a second, since that clock may be set.
+    pub fn keep_own_clock(&self) {
+        let now = MonoNanos::now();
+        let wall = WallNanos::now();
+        self.state.lock().clock.note(now, wall, wall, now);
+    }
+
+    /// A frame of a source of this machine has come.
+    pub fn arrived_here(&self, header: &FrameHeader, bytes: usize) {
+        self.arrived(header, bytes, Duration::ZERO);
     }
 
     /// Ends one second and begins the next. One caller calls it about once a second.
@@ -212,6 +236,7 @@ impl StreamStats {
             origin: std::mem::take(&mut state.origin),
             round_trip: state.clock.round_trip(),
             carries: rate.bits().is_finite().then_some(rate),
+            onward: state.onward,
             made: state.made(),
         };
         state.counted = state.newest;
@@ -223,7 +248,8 @@ impl StreamStats {
         self.state.lock().last
     }
 
-    pub(super) async fn key_wanted(&self) {
+    /// Waits until a frame that can be decoded by itself is asked for.
+    pub async fn key_wanted(&self) {
         self.key_wanted.notified().await;
     }
 
@@ -264,6 +290,15 @@ impl StreamStats {
 }
 
 impl State {
+    fn sender_clock(&self, now: MonoNanos, here: WallNanos) -> Option<ClockDifference> {
+        let there = i128::from(now.0) + i128::from(self.clock.offset(now)?);
+        let ahead = i128::from(here.0) - there;
+        Some(ClockDifference {
+            ahead: i64::try_from(ahead).ok()?,
+            uncertainty: self.clock.uncertainty(now)?,
+        })
+    }
+
     fn made(&self) -> Option<f64> {
         let ((before, then), (number, at)) = self.counted.zip(self.newest)?;
         let (frames, took) = (number.wrapping_sub(before), at.checked_sub(then)?);

@@ -187,7 +187,10 @@ fn pipelines_of_ones_own_come_first_and_may_be_checked() {
     assert!(list.contains(&line), "{list}");
     assert!(list.contains("  ball         A ball."), "{list}");
     let place = config.path().join("vidchat/pipelines");
-    let own = format!("Your own go to {}/send, recv or encode", place.display());
+    let own = format!(
+        "Your own go to {}/send, recv, encode, publish or play",
+        place.display()
+    );
     assert!(list.contains(&own), "{list}");
     assert_eq!(printed(pipelines(&["show", "test"])), mine);
     let good = printed(pipelines(&["check", "test"]));

@@ -311,7 +311,7 @@ fn two_flags_that_contradict_each_other() {
 
 #[test]
 fn a_command_or_flag_that_nobody_knows_is_named_with_those_that_there_are() {
-    let commands = "vidchat has call, send, recv, find, key, demo and pipelines";
+    let commands = "vidchat has call, send, recv, find, publish, key, demo and pipelines";
     for (args, said, hint) in [
         (
             &["phone-me"][..],
@@ -470,7 +470,7 @@ fn flags_are_checked_together_before_anything_starts() {
         ),
         (
             &["-v"],
-            "COMMAND is missing: vidchat has call, send, recv, find, key, demo and pipelines",
+            "COMMAND is missing: vidchat has call, send, recv, find, publish, key, demo and pipelines",
             "vidchat --help",
         ),
         (

@@ -388,17 +388,26 @@ fn each_shipped_pipeline_is_explained_and_no_other() {
         .filter(|heading| heading.starts_with("send: ") || heading.starts_with("recv: "))
         .collect();
     let listed = run(vidchat().args(["pipelines", "list"])).stdout;
-    let mut shipped = BTreeSet::new();
+    let (mut shipped, mut engines) = (BTreeSet::new(), BTreeSet::new());
     let mut end = "";
     for line in listed.lines() {
         if let Some(rest) = line.strip_prefix("vidchat ") {
             end = rest.split(' ').next().unwrap_or_default();
+            // A table explains those that speak with an engine.
+            if rest.contains("URL") {
+                end = "engine";
+            }
         } else if let Some(rest) = line.strip_prefix("  ") {
             let name = rest.split(' ').next().unwrap_or_default();
-            shipped.insert(format!("{end}: {name}"));
+            match end {
+                "engine" => engines.insert(name.to_owned()),
+                _ => shipped.insert(format!("{end}: {name}")),
+            };
         }
     }
     assert_eq!(explained, shipped);
+    let rows = first_column("docs/pipelines.md", "## Into engines, and out of them");
+    assert_eq!(rows, engines);
 }
 
 /// Fills a pipeline file's placeholders with something for all that have no value on every machine.

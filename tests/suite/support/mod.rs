@@ -1,6 +1,7 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
 pub mod encrypted;
+pub mod engines;
 pub mod fault_proxy;
 #[cfg(target_os = "linux")]
 pub mod image_terminal;

@@ -17,6 +17,7 @@ pub struct PlayedSender {
     port: PlayedPort,
     stream: TcpStream,
     pings: u32,
+    keys: u32,
 }
 
 impl PlayedPort {
@@ -36,6 +37,7 @@ impl PlayedPort {
             port: self,
             stream,
             pings: 0,
+            keys: 0,
         };
         sender.greet(caps);
         sender
@@ -124,6 +126,7 @@ impl PlayedSender {
         let mut json = vec![0; length];
         self.stream.read_exact(&mut json)?;
         let message = Control::decode(&json).expect("a control message");
+        self.keys += u32::from(message == Control::Key);
         if let Control::Ping { sent } = message {
             self.pings += 1;
             let pong = Control::Pong(Pong {
@@ -135,6 +138,11 @@ impl PlayedSender {
             self.stream.write_all(&pong.encode())?;
         }
         Ok(message)
+    }
+
+    /// How many requests for a key frame have come.
+    pub fn keys(&self) -> u32 {
+        self.keys
     }
 
     /// Hears so many pings from here on: the receiver lives.

@@ -1,0 +1,182 @@
+//! Counts what a pipeline that publishes has given to its engine, and recognises the frames there.
+//!
+//! The sink of such a pipeline gets packets or parts of a file, so a frame is known by its time. An
+//! engine that does not answer holds its first buffer. So one that has taken two works.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+use parking_lot::Mutex;
+
+use crate::media::pipeline::ends::SEAM;
+
+use super::frame_tracker::FrameTracker;
+
+/// What one pipeline has given to its engine.
+#[derive(Debug, Default)]
+pub struct Published {
+    buffers: AtomicU64,
+    bytes: AtomicU64,
+    sink: Mutex<glib::WeakRef<gst::Element>>,
+}
+
+/// The packets of an engine's link, where its sink counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// Packets that were sent.
+    pub sent: u64,
+    /// Those of them that the link has lost, and those that were too late to be sent.
+    pub lost: u64,
+}
+
+impl Published {
+    /// Whether the engine has taken something.
+    pub fn works(&self) -> bool {
+        self.buffers.load(Relaxed) >= 2
+    }
+
+    /// Bytes that have reached the sink, which may still hold the last of them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// Buffers that have reached the sink.
+    pub fn buffers(&self) -> u64 {
+        self.buffers.load(Relaxed)
+    }
+
+    /// The packets of its link; `None` where the sink does not count them.
+    pub fn packets(&self) -> Option<Packets> {
+        let sink = self.sink.lock().upgrade()?;
+        let has_stats = sink.has_property_with_type("stats", gst::Structure::static_type());
+        let stats = has_stats.then(|| sink.property::<gst::Structure>("stats"))?;
+        let count = |name: &str| match stats.get::<i64>(name) {
+            Ok(count) => u64::try_from(count).ok(),
+            Err(_) => stats
+                .get::<i32>(name)
+                .ok()
+                .and_then(|count| u64::try_from(count).ok()),
+        };
+        Some(Packets {
+            sent: count("packets-sent")?,
+            lost: count("packets-sent-lost")? + count("packets-sent-dropped").unwrap_or_default(),
+        })
+    }
+}
+
+/// The times of frames at both ends of a pipeline.
+#[derive(Debug, Default)]
+struct Times {
+    first: Option<gst::ClockTime>,
+    /// How much earlier the times are at the end: some containers begin at zero.
+    earlier: Option<gst::ClockTime>,
+    last: Option<gst::ClockTime>,
+}
+
+impl Times {
+    /// A frame of this time enters the pipeline.
+    fn entered(&mut self, time: Option<gst::ClockTime>) {
+        self.first = self.first.or(time);
+    }
+
+    /// A buffer of this time has reached the end. Returns how much earlier the time is than that of
+    /// the frame; `None` where that frame has been there before, as it may come in many packets.
+    fn reached(&mut self, time: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let time = time?;
+        let is_new = self.last.replace(time) != Some(time);
+        let first = self.first?;
+        let earlier = *self
+            .earlier
+            .get_or_insert_with(|| first.saturating_sub(time));
+        is_new.then_some(earlier)
+    }
+}
+
+/// Counts what reaches the end of `pipeline` from here on, and tells `tracker` of each frame.
+pub(super) fn attach(
+    pipeline: &gst::Pipeline,
+    published: &Arc<Published>,
+    tracker: Option<&Arc<FrameTracker>>,
+) {
+    hand_on_at_once(pipeline);
+    let sink = pipeline.iterate_sinks().next().ok().flatten();
+    let Some(sink) = sink else { return };
+    published.sink.lock().set(Some(&sink));
+    let times = Arc::<Mutex<Times>>::default();
+    if let (Some(tracker), Some(entry)) = (tracker, pipeline.by_name(SEAM))
+        && let Some(pad) = entry.static_pad("src")
+    {
+        let (tracker, times) = (Arc::clone(tracker), Arc::clone(&times));
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(buffer) = info.buffer() {
+                tracker.entered(buffer);
+                times.lock().entered(buffer.pts());
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+    let Some(pad) = sink.sink_pads().into_iter().next() else {
+        return;
+    };
+    let (published, tracker) = (Arc::clone(published), tracker.cloned());
+    let data = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    pad.add_probe(data, move |_, info| {
+        let (first, bytes) = match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => (Some(buffer.as_ref()), buffer.size()),
+            Some(gst::PadProbeData::BufferList(list)) => (list.get(0), list.calculate_size()),
+            _ => (None, 0),
+        };
+        published.bytes.fetch_add(bytes as u64, Relaxed);
+        published.buffers.fetch_add(1, Relaxed);
+        if let (Some(tracker), Some(buffer)) = (&tracker, first) {
+            // The head of a container has no frame's time.
+            let is_head = buffer.flags().contains(gst::BufferFlags::HEADER);
+            let time = buffer.pts().filter(|_| !is_head);
+            let earlier = times.lock().reached(time);
+            if let Some(earlier) = earlier {
+                tracker.reached_earlier(buffer, earlier);
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Has each sink send at once, and report a lost connection in place of making another: a new
+/// pipeline does that, which begins with a key frame.
+fn hand_on_at_once(pipeline: &gst::Pipeline) {
+    for element in pipeline.iterate_recurse().into_iter().flatten() {
+        let is_sink = element.element_flags().contains(gst::ElementFlags::SINK);
+        let has = |name| element.has_property_with_type(name, bool::static_type());
+        for name in ["sync", "auto-reconnect"] {
+            if is_sink && has(name) {
+                element.set_property(name, false);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_counts_once_however_many_packets_it_has_and_whatever_time_a_container_begins_with() {
+        let ms = |time| Some(gst::ClockTime::from_mseconds(time));
+        for (begins, earlier) in [(840, 0), (0, 840), (900, 0)] {
+            let mut times = Times::default();
+            assert_eq!(times.reached(ms(0)), None, "a head, before the first frame");
+            times.entered(ms(840));
+            times.entered(ms(873));
+            assert_eq!(times.reached(None), None);
+            assert_eq!(
+                times.reached(ms(begins)),
+                ms(earlier).filter(|_| begins > 0)
+            );
+            assert_eq!(times.reached(ms(begins)), None);
+            assert_eq!(times.reached(ms(begins + 33)), ms(earlier));
+        }
+    }
+}

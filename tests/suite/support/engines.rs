@@ -1,0 +1,195 @@
+//! Engines that others make, started on this machine: nginx with its RTMP module, and SRT's relay.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, skipped};
+
+/// Where Debian has the module.
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
+
+/// A port of TCP at which nothing listens. Engines cannot be told to take any that is free.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// A port of UDP that is free, and an even number, as RTP has it. The next one is free too.
+pub fn free_even_port() -> u16 {
+    loop {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
+        let port = socket.local_addr().expect("it is bound").port();
+        let is_free = |port: u16| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if port.is_multiple_of(2) && port < u16::MAX && is_free(port + 1) {
+            return port;
+        }
+    }
+}
+
+/// A process that is ended when dropped.
+struct Engine(Child);
+
+impl Engine {
+    fn start(command: &mut Command) -> Self {
+        let started = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(started.unwrap_or_else(|e| panic!("cannot start {command:?}: {e}")))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// nginx with its RTMP module, on a port and in a folder of its own.
+pub struct Nginx {
+    folder: TempDir,
+    address: String,
+    port: u16,
+    wrap: Box<dyn Fn(&Command) -> Command>,
+    process: Option<Engine>,
+}
+
+impl Nginx {
+    /// One on this machine's loopback; `None`, said aloud, where it is not installed.
+    pub fn start() -> Option<Self> {
+        let nginx = Self::at("127.0.0.1", |command| {
+            let mut same = Command::new(command.get_program());
+            same.args(command.get_args());
+            same
+        })?;
+        nginx.listens();
+        Some(nginx)
+    }
+
+    /// One at `address`, whose command is changed by `wrap`, as to run it elsewhere.
+    pub fn at(address: &str, wrap: impl Fn(&Command) -> Command + 'static) -> Option<Self> {
+        let mut nginx = Self::stopped_at(address, wrap)?;
+        nginx.run();
+        Some(nginx)
+    }
+
+    /// One that does not run yet.
+    pub fn stopped() -> Option<Self> {
+        Self::stopped_at("127.0.0.1", |command| {
+            let mut same = Command::new(command.get_program());
+            same.args(command.get_args());
+            same
+        })
+    }
+
+    fn stopped_at(address: &str, wrap: impl Fn(&Command) -> Command + 'static) -> Option<Self> {
+        let is_there = Command::new("nginx").arg("-v").output().is_ok();
+        if !is_there || !fs::exists(MODULE).unwrap_or(false) {
+            skipped("nginx with its RTMP module is not installed");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let (place, port) = (folder.path().display(), free_port());
+        let text = format!(
+            "load_module {MODULE};\ndaemon off;\nmaster_process off;\npid {place}/pid;\n\
+             error_log {place}/log;\nevents {{ worker_connections 64; }}\n\
+             rtmp {{ server {{ listen {address}:{port}; \
+             application live {{ live on; }} }} }}\n"
+        );
+        fs::write(folder.path().join("nginx.conf"), text).expect("the folder is ours");
+        Some(Self {
+            folder,
+            address: address.to_owned(),
+            port,
+            wrap: Box::new(wrap),
+            process: None,
+        })
+    }
+
+    /// Runs it, again where it was stopped.
+    pub fn run(&mut self) {
+        let mut command = Command::new("nginx");
+        let folder = self.folder.path();
+        command.arg("-p").arg(folder);
+        command.arg("-c").arg(folder.join("nginx.conf"));
+        command.arg("-e").arg(folder.join("log"));
+        self.process = Some(Engine::start(&mut (self.wrap)(&command)));
+    }
+
+    /// Runs it, and waits until it takes connections on this machine.
+    pub fn run_again(&mut self) {
+        self.run();
+        self.listens();
+    }
+
+    fn listens(&self) {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect((self.address.as_str(), self.port)).is_err() {
+            assert!(Instant::now() < until, "nginx does not listen");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// The URL of a stream of this name, perhaps with a user.
+    pub fn url(&self, user: &str, stream: &str) -> String {
+        let Self { address, port, .. } = self;
+        format!("rtmp://{user}{address}:{port}/live/{stream}")
+    }
+}
+
+/// SRT's relay between a publisher and one player, both of which connect to it.
+pub struct SrtRelay {
+    ports: [u16; 2],
+    process: Option<Engine>,
+}
+
+impl SrtRelay {
+    /// One on ports of its own; `None`, said aloud, where it is not installed.
+    pub fn start() -> Option<Self> {
+        if Command::new("srt-live-transmit")
+            .arg("-version")
+            .output()
+            .is_err()
+        {
+            skipped("srt-live-transmit is not installed");
+            return None;
+        }
+        let mut relay = Self {
+            ports: [free_even_port(), free_even_port()],
+            process: None,
+        };
+        relay.run();
+        Some(relay)
+    }
+
+    /// Runs it, again where it was stopped. SRT's own tries of a connection take three seconds, so it
+    /// need not be ready.
+    pub fn run(&mut self) {
+        let url = |port| format!("srt://127.0.0.1:{port}?mode=listener&latency=20");
+        let mut command = Command::new("srt-live-transmit");
+        command.args(self.ports.map(url));
+        self.process = Some(Engine::start(&mut command));
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Where to publish, and where to play from.
+    pub fn urls(&self) -> [String; 2] {
+        self.ports.map(|port| format!("srt://127.0.0.1:{port}"))
+    }
+}
