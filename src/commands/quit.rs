@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::console::{self, Key, Keyboard};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 
 /// How often the terminal's owner is checked: not every shell tells us that it gave us the
 /// terminal.
@@ -35,10 +35,12 @@ enum Asked {
     Quit,
     Key(char),
     /// By a signal: to stop until a signal continues it.
+    #[cfg(unix)]
     Stop,
     /// By a key: the same for all programs of this job.
     StopJob,
     /// The program was continued, perhaps on another terminal.
+    #[cfg(unix)]
     GoOn,
     Look,
     Nothing,
@@ -75,6 +77,7 @@ impl Quit {
                 Asked::Key(typed) => return Request::Key(typed),
                 Asked::Nothing => {}
                 Asked::Look => self.settle(false),
+                #[cfg(unix)]
                 Asked::GoOn => {
                     self.keys = None;
                     self.settle(true);
@@ -93,7 +96,7 @@ impl Quit {
                     self.settle(true);
                 }
                 #[cfg(not(unix))]
-                Asked::Stop | Asked::StopJob => {}
+                Asked::StopJob => {}
             }
         }
     }
@@ -148,6 +151,7 @@ impl Signals {
     /// process. SIGHUP keeps the system's default: a program that was started with nohup must go
     /// on, and for any other program the terminal is gone.
     fn listen() -> Outcome<Self> {
+        use crate::failure::Failure;
         use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |number: Signal| {
