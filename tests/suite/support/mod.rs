@@ -15,6 +15,8 @@ pub mod played_sender;
 pub mod player;
 #[cfg(target_os = "linux")]
 pub mod slow_link;
+#[cfg(target_os = "linux")]
+pub mod sway;
 pub mod terminal_pixels;
 pub mod test_card;
 pub mod wayland;
@@ -219,13 +221,7 @@ impl Running {
 
     /// Sends a signal by its name, such as `INT`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot signal {name}"
-        );
+        signal(self.id(), name);
     }
 
     /// Waits for the end.
@@ -290,6 +286,17 @@ impl Sender {
     }
 }
 
+/// Sends a process a signal by its name, such as `INT`.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &process.to_string()])
+        .status();
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "cannot signal {name}"
+    );
+}
+
 /// An X display of the test's own. It is ended when dropped.
 pub struct Xvfb {
     process: Child,
@@ -331,13 +338,7 @@ impl Xvfb {
 
     /// Sends the server a signal by its name, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.process.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot signal {name}"
-        );
+        signal(self.id(), name);
     }
 }
 
