@@ -182,6 +182,8 @@ impl OpenWindow {
             }
             WinitEvent::Moved(_) => self.look_at_display(),
             WinitEvent::ScaleFactorChanged { scale_factor, .. } => self.scale_changed(scale_factor),
+            // The release of a key that is down is told to another window.
+            WinitEvent::Focused(false) => self.held = None,
             WinitEvent::RedrawRequested | WinitEvent::Occluded(false) => self.draw(),
             WinitEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers,
             // A synthetic one tells of a key that was down already when the window got the keyboard.
