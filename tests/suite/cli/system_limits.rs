@@ -25,7 +25,6 @@ fn limited(command: &Command, limit: &str) -> Command {
 
 /// Runs a command with each of these limits, of which the lowest leave no room for its threads. It
 /// says so in each of them, or goes on to its end.
-#[cfg(target_os = "linux")]
 fn says_that_there_is_no_room(limits: impl IntoIterator<Item = String>) {
     let mut command = vidchat();
     // Nobody listens at port 1, so that it ends where there is room.
@@ -51,7 +50,6 @@ fn says_that_there_is_no_room(limits: impl IntoIterator<Item = String>) {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn without_room_for_threads_the_command_says_so() {
     // A root user has no limit of threads, so their stacks have to be too much. Each has 2 MiB.
     let limit = |mebibytes: u32| format!("ulimit -v {}", mebibytes * 1024);
@@ -61,7 +59,6 @@ fn without_room_for_threads_the_command_says_so() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn without_room_for_another_task_of_the_user_the_command_says_so() {
     if !rustix::process::getuid().is_root() {
         skipped("only root can become a user who has no other tasks");
@@ -75,10 +72,8 @@ fn without_room_for_another_task_of_the_user_the_command_says_so() {
 }
 
 /// A control group of a test's own, within that of the test.
-#[cfg(target_os = "linux")]
 struct ControlGroup(std::path::PathBuf);
 
-#[cfg(target_os = "linux")]
 impl ControlGroup {
     /// `None`, said aloud, where this machine lets nobody make one that counts tasks.
     fn make() -> Option<Self> {
@@ -102,12 +97,10 @@ impl ControlGroup {
 }
 
 /// The folder of one control group.
-#[cfg(target_os = "linux")]
 fn of_all(controller: &str, group: &str) -> std::path::PathBuf {
     ["/sys/fs/cgroup", controller, group].iter().collect()
 }
 
-#[cfg(target_os = "linux")]
 impl Drop for ControlGroup {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.0);
@@ -115,7 +108,6 @@ impl Drop for ControlGroup {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn without_room_in_a_control_group_the_command_says_so() {
     let Some(group) = ControlGroup::make() else {
         return;
@@ -134,7 +126,6 @@ fn without_room_in_a_control_group_the_command_says_so() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_low_limit_of_open_files_is_told_in_true_words() {
     let mut command = vidchat();
     command
@@ -155,7 +146,6 @@ fn a_low_limit_of_open_files_is_told_in_true_words() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_fifo_for_statistics_needs_a_reader() {
     let folder = tempfile::tempdir().expect("a folder");
     let fifo = folder.path().join("fifo");

@@ -12,6 +12,7 @@ mod suspend;
 pub mod terminal;
 #[cfg(target_os = "linux")]
 pub mod terminal_images;
+#[cfg(unix)]
 pub mod wayland;
 pub mod window;
 mod window_keys;

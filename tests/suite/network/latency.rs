@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cli::statistics::Stats;
+#[cfg(target_os = "linux")]
 use crate::support::slow_link::Link;
 use crate::support::{PATIENCE, Running, Sender, in_one_try, skipped, vidchat};
 
@@ -290,6 +291,7 @@ fn clocks_that_are_an_hour_apart_and_drift_change_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn on_a_link_that_is_too_thin_frames_stay_new_whatever_its_queue() {
     let Some(link) = Link::start("10mbit", "limit 1mb") else {
         return;
@@ -303,6 +305,7 @@ fn on_a_link_that_is_too_thin_frames_stay_new_whatever_its_queue() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
     let Some(link) = Link::start("40kbit", "limit 50kb") else {
         return;
@@ -315,6 +318,7 @@ fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
 }
 
 /// The ages of a codec's frames in each of some seconds, and their mean once they have settled.
+#[cfg(target_os = "linux")]
 fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     let mut send = vidchat();
     send.args([

@@ -19,6 +19,7 @@ pub mod slow_link;
 pub mod sway;
 pub mod terminal_pixels;
 pub mod test_card;
+#[cfg(unix)]
 pub mod wayland;
 pub mod x_display;
 
