@@ -129,29 +129,27 @@ fn a_wayland_window_opens_in_the_same_size_for_the_eye_on_a_screen_of_scale_two(
 }
 
 #[test]
-fn a_wayland_window_stays_when_its_screen_goes_and_comes() {
+fn a_wayland_window_goes_to_a_screen_of_another_scale_and_stays_when_that_goes() {
     let Some(sway) = Sway::start() else { return };
     let demo = Running::start(&mut sway.vidchat(&DEMO));
     sway.window_that("a window", |window| window.title == TITLE);
-    let shows_bars_on = |screen: &str| {
+    let shows_bars_on = |screen: &str, size: [u16; 2]| {
         // Which also shows its workspace.
         sway.tell("[app_id=vidchat] focus");
         sway.tell("[app_id=vidchat] move position 0 0");
         let what = format!("the bars on {screen}");
-        sway.shows_on(screen, &what, [0, 0, 320, 240], Shot::shows_bars);
+        sway.shows_on(screen, &what, [0, 0, size[0], size[1]], Shot::shows_bars);
     };
-    shows_bars_on(SCREEN);
-    // To another screen and back.
+    shows_bars_on(SCREEN, [320, 240]);
     sway.tell("create_output");
-    sway.tell(&format!("output {SCREEN} disable"));
-    shows_bars_on("HEADLESS-2");
-    sway.tell(&format!("output {SCREEN} enable"));
-    sway.tell("output HEADLESS-2 disable");
-    shows_bars_on(SCREEN);
-    // There is no screen at all for a while.
-    sway.tell(&format!("output {SCREEN} disable"));
-    sway.tell(&format!("output {SCREEN} enable"));
-    shows_bars_on(SCREEN);
+    sway.tell("output HEADLESS-2 scale 2");
+    sway.tell("[app_id=vidchat] move window to output HEADLESS-2");
+    shows_bars_on("HEADLESS-2", [640, 480]);
+    // sway 1.7 knows no way to take a screen away.
+    if !sway.does("output HEADLESS-2 unplug") {
+        sway.tell(&format!("[app_id=vidchat] move window to output {SCREEN}"));
+    }
+    shows_bars_on(SCREEN, [320, 240]);
     sway.press("q");
     let ended = demo.wait();
     assert_eq!(ended.code(), 0, "{ended:?}");

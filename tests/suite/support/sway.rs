@@ -126,9 +126,13 @@ impl Sway {
 
     /// Has sway carry out a command of its own.
     pub fn tell(&self, command: &str) {
+        assert!(self.does(command), "sway: {command}");
+    }
+
+    /// The same; `false` where it does not know or cannot do it.
+    pub fn does(&self, command: &str) -> bool {
         let told = self.ask(&[command]).unwrap_or_default();
-        let is_done = told[0]["success"] == true;
-        assert!(is_done, "sway: {command}: {told}");
+        told[0]["success"] == true
     }
 
     /// The answer of sway to a question; `None` where it does not listen.
