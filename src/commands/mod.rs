@@ -24,11 +24,14 @@ mod stats_writer;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Outcome;
-use crate::media;
+use crate::media::thread_room;
 
 /// Runs the subcommand of the command line.
 pub async fn run(cli: Cli) -> Outcome {
-    media::thread_room::check()?;
+    thread_room::check(match &cli.command {
+        Command::Call(_) => thread_room::CALL,
+        _ => thread_room::USUAL,
+    })?;
     match cli.command {
         Command::Send(args) => send::run(args).await,
         Command::Recv(args) => match args.engine() {

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::console::{self, Key, Keyboard};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 
 /// How often the terminal's owner is checked: not every shell tells us that it gave us the
 /// terminal.
@@ -38,10 +38,12 @@ enum Asked {
     Quit,
     Key(char),
     /// By a signal: to stop until a signal continues it.
+    #[cfg(unix)]
     Stop,
     /// By a key: the same for all programs of this job.
     StopJob,
     /// The program was continued, perhaps on another terminal.
+    #[cfg(unix)]
     GoOn,
     Look,
     Nothing,
@@ -99,6 +101,7 @@ impl Quit {
                 Asked::Key(typed) => return Request::Key(typed),
                 Asked::Nothing => {}
                 Asked::Look => self.settle(false),
+                #[cfg(unix)]
                 Asked::GoOn => {
                     self.keys = None;
                     self.settle(true);
@@ -117,7 +120,7 @@ impl Quit {
                     self.settle(true);
                 }
                 #[cfg(not(unix))]
-                Asked::Stop | Asked::StopJob => {}
+                Asked::StopJob => {}
             }
         }
     }
@@ -172,6 +175,7 @@ impl Signals {
     /// process. SIGHUP keeps the system's default: a program that was started with nohup must go
     /// on, and for any other program the terminal is gone.
     fn listen() -> Outcome<Self> {
+        use crate::failure::Failure;
         use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |number: Signal| {

@@ -179,8 +179,11 @@ pub fn knows_escapes() -> bool {
 
 /// Waits until the output so far is written, or the terminal has taken nothing for `FAREWELL`.
 pub fn flush() {
+    let Some(writer) = writer() else {
+        return;
+    };
     let (mark, passed) = mpsc::sync_channel(0);
-    if writer().try_send(Output::Mark(mark)).is_ok() {
+    if writer.try_send(Output::Mark(mark)).is_ok() {
         let _ = passed.recv_timeout(FAREWELL);
     }
 }
@@ -192,20 +195,23 @@ impl State {
             0 => text,
             lost => format!("WARN console: {lost} lines lost{}{text}", new_line()),
         };
-        match writer().try_send(Output::Bytes(text.into_bytes())) {
+        let Some(writer) = writer() else {
+            return write(text.as_bytes());
+        };
+        match writer.try_send(Output::Bytes(text.into_bytes())) {
             Ok(()) => self.lost = 0,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost += 1,
         }
     }
 }
 
-/// The thread that writes. It lives as long as the process.
-fn writer() -> &'static SyncSender<Output> {
-    static WRITER: OnceLock<SyncSender<Output>> = OnceLock::new();
-    WRITER.get_or_init(|| {
+/// The thread that writes. It lives as long as the process. `None` where the system has no room for
+/// it; the error that says so is then written without it.
+fn writer() -> Option<&'static SyncSender<Output>> {
+    static WRITER: OnceLock<Option<SyncSender<Output>>> = OnceLock::new();
+    let writer = WRITER.get_or_init(|| {
         let (sender, outputs) = mpsc::sync_channel(BACKLOG);
-        // Without the thread nothing is printed, and there is nowhere to report that.
-        let _ = std::thread::Builder::new()
+        let started = std::thread::Builder::new()
             .name("console".into())
             .spawn(move || {
                 for output in outputs {
@@ -215,8 +221,9 @@ fn writer() -> &'static SyncSender<Output> {
                     }
                 }
             });
-        sender
-    })
+        started.is_ok().then_some(sender)
+    });
+    writer.as_ref()
 }
 
 /// The state of the console.

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 const BACKLOG: i32 = 1024;
 /// The most bytes that may wait unsent in the kernel for one connection, unless a single segment is
 /// larger. These bytes are already older than the newest frame. At 10 Mbit/s they take 13 ms.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 16 * 1024;
 
 /// Listens at `address`, or else at all addresses of this machine, IPv6 and IPv4.

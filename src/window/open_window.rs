@@ -35,6 +35,9 @@ pub(super) struct OpenWindow {
     drawn_natural: Option<(u32, u32)>,
     /// As the desktop told it last. To ask an X server takes a round trip.
     size: (u32, u32),
+    /// How many pixels one unit of the desktop takes, as it told last. On X11 the window itself knows
+    /// only that of the moment when it was moved last.
+    scale: f64,
     /// The time between two pictures of the display that it is on.
     interval: Duration,
     /// The sizes that the program asked for last. A desktop may not have applied the newest yet.
@@ -69,17 +72,20 @@ impl OpenWindow {
             .as_ref()
             .map_or(1.0, |monitor| monitor.scale_factor());
         let screen = monitor.map(|monitor| monitor.size().into());
-        let (width, height) = size::first(natural, scale, screen);
+        // Wayland tells a window's scale only when it is on a screen, and takes pixels as if it were 1.
+        let first = PhysicalSize::<u32>::from(size::first(natural, scale, screen));
+        let first = first.to_logical::<f64>(scale);
         let attributes = named(
             Window::default_attributes()
                 .with_title(&title)
-                .with_inner_size(PhysicalSize::new(width, height))
+                .with_inner_size(first)
                 .with_window_icon(icon::icon()),
         );
         let refused = |e: &dyn std::fmt::Display| OpenError::Refused(e.to_string());
         let window = events.create_window(attributes).map_err(|e| refused(&e))?;
         let window = Arc::new(window);
         let size = window.inner_size().into();
+        let scale = window.scale_factor();
         let surface =
             softbuffer::Surface::new(context, Arc::clone(&window)).map_err(|e| refused(&e))?;
         let mut opened = Self {
@@ -94,7 +100,8 @@ impl OpenWindow {
             drawn_natural: None,
             size,
             interval: Duration::ZERO,
-            asked: [(width, height); 2],
+            scale,
+            asked: [first.to_physical::<u32>(scale).into(); 2],
             modifiers: Modifiers::default(),
             held: None,
             drawn: None,
@@ -142,7 +149,8 @@ impl OpenWindow {
         if std::mem::replace(&mut self.natural, natural) == natural {
             return;
         }
-        let is_ours = self.asked.contains(&self.size);
+        let is_ours = |asked: &(u32, u32)| size::is_near(*asked, self.size);
+        let is_ours = self.asked.iter().any(is_ours);
         if is_ours && self.window.fullscreen().is_none() {
             self.ask(self.first_size());
         }
@@ -172,7 +180,10 @@ impl OpenWindow {
                 self.look_at_display();
                 self.draw();
             }
-            WinitEvent::Moved(_) | WinitEvent::ScaleFactorChanged { .. } => self.look_at_display(),
+            WinitEvent::Moved(_) => self.look_at_display(),
+            WinitEvent::ScaleFactorChanged { scale_factor, .. } => self.scale_changed(scale_factor),
+            // The release of a key that is down is told to another window.
+            WinitEvent::Focused(false) => self.held = None,
             WinitEvent::RedrawRequested | WinitEvent::Occluded(false) => self.draw(),
             WinitEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers,
             // A synthetic one tells of a key that was down already when the window got the keyboard.
@@ -183,6 +194,14 @@ impl OpenWindow {
             } => self.key(&event),
             _ => {}
         }
+    }
+
+    /// The desktop keeps the window's size in its own units, and each takes so many pixels now. The
+    /// size in pixels follows as an event of its own.
+    fn scale_changed(&mut self, scale: f64) {
+        let times = scale / std::mem::replace(&mut self.scale, scale);
+        self.asked = self.asked.map(|size| size::scaled(size, times));
+        self.look_at_display();
     }
 
     fn key(&mut self, key: &KeyEvent) {
@@ -226,7 +245,7 @@ impl OpenWindow {
     fn first_size(&self) -> (u32, u32) {
         let screen = self.window.current_monitor();
         let screen = screen.map(|monitor| monitor.size().into());
-        size::first(self.natural, self.window.scale_factor(), screen)
+        size::first(self.natural, self.scale, screen)
     }
 
     /// Asks the desktop for a size, which it may refuse.

@@ -34,6 +34,17 @@ pub fn step(size: (u32, u32), is_larger: bool) -> (u32, u32) {
     (side(size.0), side(size.1))
 }
 
+/// A size with `times` as many pixels on each side.
+pub fn scaled(size: (u32, u32), times: f64) -> (u32, u32) {
+    let side = |side: u32| ((f64::from(side) * times).round() as u32).clamp(1, SIDE_LIMIT);
+    (side(size.0), side(size.1))
+}
+
+/// Whether two sizes differ by no more than the rounding between a desktop's units and pixels.
+pub fn is_near(a: (u32, u32), b: (u32, u32)) -> bool {
+    a.0.abs_diff(b.0) <= 1 && a.1.abs_diff(b.1) <= 1
+}
+
 /// A window is never smaller than this by a key.
 const LEAST: u32 = 40;
 /// X11 has 16 bits for a side, signed in places.
@@ -77,5 +88,21 @@ mod tests {
         assert_eq!(step((400, 300), false), (320, 240));
         assert_eq!(step((40, 41), false), (40, 40));
         assert_eq!(step((32_767, 30_000), true), (32_767, 32_767));
+    }
+
+    #[test]
+    fn a_size_follows_the_scale_of_the_display_and_back() {
+        for (size, times, scaled_size) in [
+            ((320, 240), 2.0, (640, 480)),
+            ((320, 240), 1.5, (480, 360)),
+            ((341, 1), 1.5, (512, 2)),
+            ((3, 32_767), 0.1, (1, 3277)),
+        ] {
+            assert_eq!(scaled(size, times), scaled_size);
+        }
+        let there = scaled((341, 255), 1.25);
+        assert!(is_near(scaled(there, 1.0 / 1.25), (341, 255)), "{there:?}");
+        assert!(!is_near((320, 240), (322, 240)));
+        assert!(!is_near((320, 240), (320, 238)));
     }
 }

@@ -18,12 +18,13 @@ pub fn drain_cameras() {
     unsafe { std::env::set_var("GST_V4L2_FORCE_DRAIN", "1") };
 }
 
-/// Keeps Xlib, which X11 sinks use, from ending the process.
+/// Keeps Xlib, which `winit` and X11 sinks use, from ending the process.
 ///
-/// When the display goes away, or another program destroys a window, Xlib's own handlers call
-/// `exit`: measured, a sender lost its viewers because the display of its preview was gone. With
-/// the handlers here, a thread that draws on a lost display waits for ever, and nothing is drawn
-/// in a lost window. Our own connection to the display reports either loss.
+/// When the display goes away, or another program destroys the window of a sink, Xlib's own handlers
+/// call `exit`: measured, a sender lost its viewers because the display of its preview was gone. With
+/// the handlers here, a thread that draws on a lost display waits for ever, and nothing is drawn in a
+/// lost window. Our own connection to the display reports its loss. Decision 40 says why neither
+/// `winit` nor a safe function does the same.
 #[cfg(all(unix, not(target_os = "macos")))]
 pub fn survive_display() {
     use std::ffi::c_int;

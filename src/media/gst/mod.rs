@@ -8,5 +8,7 @@ pub(crate) mod ffi;
 pub mod install_hint;
 pub mod probe;
 pub(crate) mod stop;
+#[cfg(target_os = "linux")]
+mod thread_limits;
 pub mod thread_room;
 pub(crate) mod videorate;

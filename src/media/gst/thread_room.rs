@@ -1,7 +1,8 @@
 //! Whether the system has room for the threads that a command needs.
 //!
-//! GStreamer ends the process where it cannot start a thread, and so does Tokio. So a few threads
-//! are started for a moment before either of them needs one.
+//! GStreamer ends the process where it cannot start a thread, and so does Tokio. So threads are
+//! started for a moment before either of them needs one. Where the system's limits are certainly far,
+//! one is enough: it shows that nothing else forbids threads.
 
 use std::io;
 use std::sync::mpsc;
@@ -9,17 +10,39 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::failure::{Failure, Outcome, describe};
 
-/// More threads than a command has while it runs.
-const THREADS: usize = 24;
+/// More threads than a command has that is no call. A sender with a preview has 9, one that encodes
+/// large frames 8 more, and the keys, the announcement, the statistics and the start of a pipeline
+/// take one each.
+pub const USUAL: usize = 24;
 
-/// Starts threads that are all there at the same time, and ends them.
+/// More threads than a call has, which may be one in a room: of eight, each has 23, and 8 more while
+/// their pipelines start. The encoder of large frames and the rest are as in [`USUAL`].
+pub const CALL: usize = 48;
+
+/// Checks that the system allows for so many threads beside those that there are.
 ///
 /// # Errors
+///
 /// The system does not allow for so many.
-pub fn check() -> Outcome {
-    let mut waiting = Vec::with_capacity(THREADS);
+pub fn check(threads: usize) -> Outcome {
+    start(if limits_are_far(threads) { 1 } else { threads })
+}
+
+#[cfg(target_os = "linux")]
+fn limits_are_far(threads: usize) -> bool {
+    super::thread_limits::are_far(threads as u64)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limits_are_far(_: usize) -> bool {
+    false
+}
+
+/// Starts threads that are all there at the same time, and ends them.
+fn start(threads: usize) -> Outcome {
+    let mut waiting = Vec::with_capacity(threads);
     let mut room = Ok(());
-    for _ in 0..THREADS {
+    for _ in 0..threads {
         let (end, ended) = mpsc::channel::<()>();
         let wait = move || {
             let _ = ended.recv();

@@ -6,6 +6,8 @@ use crate::support::party::{
     BLUE, DARK_RED, Party, PartyOptions, PartyWindow, RED, WHITE, call, plain, port_in,
 };
 use crate::support::{Xvfb, in_one_try, run};
+#[cfg(target_os = "linux")]
+use vidchat::media::thread_room::CALL;
 
 type Colour = [u8; 3];
 
@@ -129,6 +131,12 @@ fn eight_see_each_other_and_the_ninth_hears_that_the_room_is_full() {
         {
             other.sees(name);
         }
+    }
+    #[cfg(target_os = "linux")]
+    for party in others.iter().chain([&anna]) {
+        // It made sure at its start that there is room for them.
+        let threads = party.process.threads();
+        assert!(threads < CALL, "{threads} threads");
     }
     let target = anna.target();
     let ended = run(call(0).args([&target, "--open", "--display", "none", "--no-camera"]));

@@ -5,10 +5,13 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+#[cfg(target_os = "linux")]
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Running, Sender, bounded, run, run_vidchat, skipped, vidchat};
+#[cfg(target_os = "linux")]
+use crate::support::run;
+use crate::support::{PATIENCE, Running, Sender, bounded, run_vidchat, skipped, vidchat};
 
 /// Runs vidchat, which has to end with `status` and to say exactly `said`, which has a hint.
 pub fn fails(args: &[&str], status: i32, said: &str) {

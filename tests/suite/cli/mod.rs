@@ -12,5 +12,6 @@ pub mod pipeline_errors;
 pub mod programs;
 pub mod signals;
 pub mod statistics;
+#[cfg(target_os = "linux")]
 pub mod system_limits;
 pub mod usage;

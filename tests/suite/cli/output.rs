@@ -3,7 +3,9 @@
 
 use std::process::Command;
 
-use crate::support::{Ended, Sender, run, skipped, vidchat};
+#[cfg(target_os = "linux")]
+use crate::support::Sender;
+use crate::support::{Ended, run, skipped, vidchat};
 
 /// Runs vidchat in a shell with what stands behind `$VIDCHAT`.
 fn shell(rest: &str) -> Ended {

@@ -121,3 +121,34 @@ fn a_key_fills_the_screen_and_gives_it_back() {
         });
     }
 }
+
+#[test]
+fn a_key_that_was_down_when_another_window_got_the_keyboard_works_again() {
+    let Some(display) = Xvfb::start() else { return };
+    let (screen, folder) = (Screen::of(&display), tempfile::tempdir().unwrap());
+    let mut demo = demo(&display, &folder);
+    let window = screen.window(TITLE);
+    screen.wait_for(window, "the bars", |shot| shot.shows_bars());
+    let mut other = vidchat();
+    other.env("DISPLAY", &display.display);
+    let other = other.args(["send", "--bind", "127.0.0.1", "--port", "0"]);
+    let _other = Running::start(other.args(["--pipeline", "test", "--preview"]));
+    let other = screen.window("TRANSMITTING VIDEO");
+    screen.focus(window);
+    let keys = |words: &[&str]| {
+        let mut xdotool = Command::new("xdotool");
+        let typed = xdotool
+            .args(words)
+            .env("DISPLAY", &display.display)
+            .status();
+        typed.is_ok_and(|typed| typed.success())
+    };
+    if !keys(&["keydown", "p"]) {
+        return skipped("xdotool is not installed");
+    }
+    demo.line_with("picture: saved ");
+    screen.focus(other);
+    assert!(keys(&["keyup", "p"]));
+    screen.press(window, "p");
+    demo.line_with("picture: saved ");
+}

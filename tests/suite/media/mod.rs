@@ -8,6 +8,7 @@ pub mod frame_identity;
 pub mod recording;
 pub mod replace;
 pub mod slow_decoder;
+#[cfg(unix)]
 pub mod slow_pipeline;
 pub mod source_files;
 pub mod source_loss;

@@ -2,9 +2,8 @@
 //! taken up again, and that the viewers stay.
 
 use std::fs::{self, File};
-use std::io::{PipeWriter, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -174,7 +173,10 @@ async fn nobody_watches_and_nobody_tries() {
 }
 
 #[tokio::test]
+#[cfg(unix)]
 async fn a_pipe_that_pauses_is_told_but_goes_on_where_it_was() {
+    use std::io::PipeWriter;
+    use std::os::fd::AsRawFd;
     let stage = Stage::open_without_caps(ServerOptions::default()).await;
     let (pipe, mut feed) = std::io::pipe().expect("there are pipes");
     let (source, mut heard) = source(

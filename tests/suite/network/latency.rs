@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cli::statistics::Stats;
+#[cfg(target_os = "linux")]
 use crate::support::encrypted::also_encrypted;
+#[cfg(target_os = "linux")]
 use crate::support::slow_link::Link;
 use crate::support::{PATIENCE, Running, Sender, in_one_try, skipped, vidchat};
 
@@ -293,6 +295,7 @@ fn clocks_that_are_an_hour_apart_and_drift_change_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn on_a_link_that_is_too_thin_frames_stay_new_whatever_its_queue() {
     let Some(link) = Link::start("10mbit", "limit 1mb") else {
         return;
@@ -306,6 +309,7 @@ fn on_a_link_that_is_too_thin_frames_stay_new_whatever_its_queue() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
     let Some(link) = Link::start("40kbit", "limit 50kb") else {
         return;
@@ -318,6 +322,7 @@ fn a_codec_on_a_link_that_is_too_thin_for_it_stays_new() {
 }
 
 /// The ages of a codec's frames in each of some seconds, and their mean once they have settled.
+#[cfg(target_os = "linux")]
 fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     let mut send = vidchat();
     send.args([
@@ -346,6 +351,7 @@ fn ages_of_a_codec(link: &Link) -> (Vec<f64>, f64) {
     (ages, mean)
 }
 
+#[cfg(target_os = "linux")]
 also_encrypted!(
     the_age_that_is_shown_is_the_age_that_it_has,
     clocks_that_are_an_hour_apart_and_drift_change_nothing,

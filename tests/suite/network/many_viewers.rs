@@ -1,11 +1,8 @@
 //! What a sender is left with after very many viewers: nothing.
 
-use std::time::Duration;
-
 use vidchat::net::sender::ServerOptions;
 
 use crate::support::peers::{Stage, Stranger, Viewer, hello, test_frame};
-use crate::support::{PATIENCE, Sender};
 
 const CONNECTIONS: usize = 10_000;
 const AT_ONCE: usize = 50;
@@ -48,6 +45,7 @@ async fn thousands_who_come_and_go_leave_nothing_behind() {
 }
 
 /// Memory of a process that is in use, in KiB.
+#[cfg(target_os = "linux")]
 fn memory(id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
@@ -58,7 +56,9 @@ fn memory(id: u32) -> u64 {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_viewer_that_hardly_reads_costs_no_memory_however_long_it_stays() {
+    use crate::support::{PATIENCE, Sender};
     use std::io::{Read, Write};
+    use std::time::Duration;
     let sender = Sender::start(["--no-preview", "--pipeline", "test", "--width", "640"]);
     let mut viewer = std::net::TcpStream::connect(sender.target()).expect("it listens");
     viewer.set_read_timeout(Some(PATIENCE)).unwrap();

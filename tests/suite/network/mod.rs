@@ -7,4 +7,5 @@ pub mod find;
 pub mod latency;
 pub mod many_viewers;
 pub mod reconnect;
+#[cfg(target_os = "linux")]
 pub mod slow_viewer;

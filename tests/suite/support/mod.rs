@@ -17,8 +17,11 @@ pub mod played_sender;
 pub mod player;
 #[cfg(target_os = "linux")]
 pub mod slow_link;
+#[cfg(target_os = "linux")]
+pub mod sway;
 pub mod terminal_pixels;
 pub mod test_card;
+#[cfg(unix)]
 pub mod wayland;
 pub mod x_display;
 
@@ -214,15 +217,16 @@ impl Running {
         self.child.id()
     }
 
+    /// How many threads it has.
+    #[cfg(target_os = "linux")]
+    pub fn threads(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id()));
+        tasks.expect("it runs").count()
+    }
+
     /// Sends a signal by its name, such as `INT`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot signal {name}"
-        );
+        signal(self.id(), name);
     }
 
     /// Waits for the end.
@@ -287,6 +291,17 @@ impl Sender {
     }
 }
 
+/// Sends a process a signal by its name, such as `INT`.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &process.to_string()])
+        .status();
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "cannot signal {name}"
+    );
+}
+
 /// An X display of the test's own. It is ended when dropped.
 pub struct Xvfb {
     process: Child,
@@ -328,13 +343,7 @@ impl Xvfb {
 
     /// Sends the server a signal by its name, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.process.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot signal {name}"
-        );
+        signal(self.id(), name);
     }
 }
 

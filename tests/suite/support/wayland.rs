@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::support::{PATIENCE, Xvfb, skipped, vidchat};
+use crate::support::{PATIENCE, Xvfb, signal, skipped, vidchat};
 
 /// A compositor of a test's own. It is ended when dropped.
 pub struct Weston {
@@ -72,6 +72,11 @@ impl Weston {
             // GStreamer warns of a compositor that has no graphics card.
             .env_remove("G_DEBUG");
         command
+    }
+
+    /// Sends it a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        signal(self.process.id(), name);
     }
 
     /// As a compositor goes that fails.

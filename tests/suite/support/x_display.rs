@@ -223,6 +223,53 @@ impl Screen {
 }
 
 impl Shot {
+    /// That of a PPM file, as programs write them that take pictures of a screen; `None` where it is
+    /// none.
+    pub fn of_ppm(file: &[u8]) -> Option<Self> {
+        // "P6", the width, the height and 255, each with one character behind it.
+        let mut words = file.splitn(4, |byte| byte.is_ascii_whitespace());
+        let mut next = || std::str::from_utf8(words.next()?).ok();
+        let (kind, width, height) = (next()?, next()?, next()?);
+        let rest = words.next()?;
+        let rgb = rest.strip_prefix(b"255\n").filter(|_| kind == "P6")?;
+        let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+        let pixels = rgb.chunks_exact(3);
+        let bytes: Vec<u8> = pixels.flat_map(|rgb| [rgb[2], rgb[1], rgb[0], 0]).collect();
+        let is_whole = bytes.len() == usize::from(width) * usize::from(height) * 4;
+        is_whole.then_some(Self {
+            width,
+            height,
+            bytes,
+        })
+    }
+
+    /// A part of it; `None` where it has no such part.
+    pub fn part(&self, [left, top, width, height]: [u16; 4]) -> Option<Self> {
+        let fits =
+            left.checked_add(width)? <= self.width && top.checked_add(height)? <= self.height;
+        let row = |y: u16| {
+            let start = (usize::from(y) * usize::from(self.width) + usize::from(left)) * 4;
+            &self.bytes[start..start + usize::from(width) * 4]
+        };
+        fits.then(|| Self {
+            width,
+            height,
+            bytes: (top..top + height).flat_map(row).copied().collect(),
+        })
+    }
+
+    pub fn has_same_pixels(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+
+    /// Whether each pixel of the middle row differs from the one beside it, as in a frame of tiny
+    /// squares that is shown pixel by pixel.
+    pub fn is_sharp(&self) -> bool {
+        let row = (0..self.width).map(|x| self.pixel(x, self.height / 2));
+        let row: Vec<_> = row.collect();
+        row.windows(2).all(|two| !is_near(two[0], two[1]))
+    }
+
     pub fn pixel(&self, x: u16, y: u16) -> [u8; 3] {
         let at = (usize::from(y) * usize::from(self.width) + usize::from(x)) * 4;
         [self.bytes[at + 2], self.bytes[at + 1], self.bytes[at]]
