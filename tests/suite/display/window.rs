@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::cli::statistics::Stats;
 use crate::support::x_display::Screen;
 use crate::support::{Ended, Running, Sender, Xvfb, run, run_vidchat, skipped_in_part, vidchat};
 
@@ -303,6 +304,28 @@ fn a_preview_on_a_display_that_hangs_slows_nobody() {
     // It ends as asked, too, although its window cannot be closed.
     sender.process.signal("INT");
     let ended = sender.process.wait();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+}
+
+#[test]
+fn a_sinks_own_window_that_another_program_destroys_ends_nobody() {
+    let Some(display) = Xvfb::start() else { return };
+    let sender = still_sender();
+    let folder = tempfile::tempdir().unwrap();
+    let sink = "appsrc name=frames ! videoconvert ! ximagesink sync=false";
+    let file = own_pipeline(&folder, sink);
+    let mut recv = on(&display);
+    recv.args(["recv", &sender.target(), "--pipeline", &file]);
+    let stats = Stats::of(&mut recv);
+    let receiver = Running::start(&mut recv);
+    let screen = Screen::of(&display);
+    let window = screen.any_window();
+    screen.wait_for(window, "the bars", |shot| shot.shows_bars());
+    screen.destroy(window);
+    // In this second the sink has drawn on what is gone.
+    stats.line("a second more", |_| true);
+    receiver.signal("INT");
+    let ended = receiver.wait();
     assert_eq!(ended.code(), 0, "{ended:?}");
 }
 

@@ -186,6 +186,12 @@ impl Screen {
         self.connection.flush().unwrap();
     }
 
+    /// Takes the window away from its program, without a question.
+    pub fn destroy(&self, id: u32) {
+        let gone = self.connection.destroy_window(id).unwrap();
+        gone.check().expect("the window was there");
+    }
+
     /// Presses the close button.
     pub fn close(&self, id: u32) {
         let data = [self.atom("WM_DELETE_WINDOW"), 0, 0, 0, 0];
