@@ -305,7 +305,7 @@ impl EngineTask {
     /// The pipeline has failed. Another one is tried, for ever.
     async fn fail(&mut self, reason: &str) {
         let url = &self.options.url;
-        let reason = url.hide_in(reason);
+        let reason = url.hide_in(plain(reason));
         let works = self.running.as_ref().is_some_and(|running| running.works);
         let is_first = works || matches!(self.monitor.state(), EngineState::Connecting);
         let now = Instant::now();
@@ -410,7 +410,7 @@ impl EngineTask {
                 given,
                 skipped,
                 sent: packets.sent,
-                lost: packets.lost,
+                dropped: packets.dropped,
                 behind,
             },
         );
@@ -446,6 +446,12 @@ fn subscribe(hub: &Arc<Hub>) -> Subscription {
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(MAX_LATENCY);
     subscription
+}
+
+/// A reason in GStreamer's words without what only a programmer reads.
+fn plain(reason: &str) -> &str {
+    let words = reason.split(" (domain ").next().unwrap_or(reason);
+    words.strip_prefix("Connection error: ").unwrap_or(words)
 }
 
 /// Checks that a pipeline can be made for frames of these caps.
