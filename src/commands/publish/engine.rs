@@ -158,8 +158,9 @@ struct Running {
     began: Instant,
     /// The engine has taken something from it.
     works: bool,
-    /// Since when it takes no frame.
+    /// Since when it takes no frame, and how long it took none before that.
     full_since: Option<Instant>,
+    busy: Duration,
 }
 
 impl EngineTask {
@@ -198,10 +199,11 @@ impl EngineTask {
             return false;
         };
         let takes = running.player.is_ready() && !running.player.has_waiting();
-        if takes {
-            running.full_since = None;
-        } else {
-            running.full_since.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        if !takes {
+            running.full_since.get_or_insert(now);
+        } else if let Some(since) = running.full_since.take() {
+            running.busy += now.saturating_duration_since(since);
         }
         takes
     }
@@ -270,6 +272,7 @@ impl EngineTask {
             began: Instant::now(),
             works: false,
             full_since: None,
+            busy: Duration::ZERO,
         });
     }
 
@@ -402,12 +405,16 @@ impl EngineTask {
             _ => Duration::ZERO,
         };
         let given = running.published.bytes();
+        let full_for = running
+            .full_since
+            .map(|since| now.saturating_duration_since(since));
         let skipped = self.subscription.skipped();
         let packets = running.published.packets().unwrap_or_default();
         running.meter.note(
             now,
             Sample {
                 given,
+                busy: running.busy + full_for.unwrap_or_default(),
                 skipped,
                 sent: packets.sent,
                 dropped: packets.dropped,

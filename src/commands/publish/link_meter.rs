@@ -18,6 +18,8 @@ const LOSS: f64 = 0.02;
 pub struct Sample {
     /// Bytes that the engine's sink was given.
     pub given: u64,
+    /// How long it took nothing while a frame waited for it.
+    pub busy: Duration,
     /// Frames that were left out.
     pub skipped: u64,
     /// Packets that were sent, and that were too late to be sent, where the sink counts them.
@@ -54,7 +56,10 @@ impl LinkMeter {
         let passed = |of: fn(&Sample) -> u64| of(last).saturating_sub(of(first)) as f64;
         let lost = passed(|sample| sample.dropped) / passed(|sample| sample.sent).max(1.0);
         let is_full = last.skipped > first.skipped || last.behind > BEHIND || lost > LOSS;
-        let given = passed(|sample| sample.given) / took.as_secs_f64();
+        // Where frames were left out, the link was idle up to the next key frame.
+        let busy = last.busy.saturating_sub(first.busy);
+        let time = if busy < WINDOW / 4 { took } else { busy };
+        let given = passed(|sample| sample.given) / time.as_secs_f64();
         let arrived = BitRate::from_bytes(given * (1.0 - lost).max(0.0));
         is_full.then_some(arrived)
     }
@@ -96,6 +101,15 @@ mod tests {
             Some(0.0),
             "it stands still"
         );
+    }
+
+    #[test]
+    fn a_link_that_waits_for_a_key_frame_carries_more_than_it_was_given() {
+        let half = after(|sample| {
+            (sample.given, sample.skipped) = (sample.given + 10_000, sample.skipped + 1);
+            sample.busy += Duration::from_millis(50);
+        });
+        assert_eq!(half, Some(1600.0));
     }
 
     #[test]
