@@ -17,7 +17,7 @@ use crate::support::project;
 const CAPS: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "hello-viewer",
     "hello-sender",
     "hello-sends",
@@ -27,6 +27,7 @@ const NAMES: [&str; 12] = [
     "pong",
     "ack",
     "report",
+    "report-onward",
     "key",
     "bye",
     "frame",
@@ -124,6 +125,12 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
     });
     assert_eq!(control("hello-sends"), sends);
     assert_eq!(control("key"), Control::Key);
+    let onward = |control| match control {
+        Control::Report(report) => report.onward_mbit_s,
+        other => panic!("{other:?}"),
+    };
+    let told = [onward(control("report")), onward(control("report-onward"))];
+    assert_eq!(told, [None, Some(0.5)]);
     assert!(matches!(control("bye"), Control::Bye(bye) if bye.code == Some(ByeCode::Stopped)));
     match control("caps") {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
