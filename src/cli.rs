@@ -500,7 +500,8 @@ impl RecvArgs {
 #[derive(Debug, Args)]
 pub struct PublishArgs {
     /// The sender, as its vidchat prints it: a name or an address, with :PORT where it is not
-    /// 10050; or a name that vidchat find lists. Without it, a sender on this network is taken.
+    /// 10050; or a name that vidchat find lists. Without it, the source of --pipeline is taken, or else
+    /// a sender on this network.
     #[arg(value_name = "HOST[:PORT]", conflicts_with = "pipeline")]
     pub target: Option<Target>,
     /// Where the frames go: the URL of an engine. Its scheme chooses the pipeline file.
@@ -510,7 +511,6 @@ pub struct PublishArgs {
     /// scheme].
     #[arg(long, value_name = "NAME|PATH")]
     pub file: Option<String>,
-    /// Publish a source of this machine, as vidchat send --pipeline has it, instead of a sender.
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Width of the picture of --pipeline in pixels; the height follows [default: 320].

@@ -159,8 +159,9 @@ struct Running {
     began: Instant,
     /// The engine has taken something from it.
     works: bool,
-    /// Since when it takes no frame.
+    /// Since when it takes no frame, and how long it took none before that.
     full_since: Option<Instant>,
+    busy: Duration,
 }
 
 impl EngineTask {
@@ -199,10 +200,11 @@ impl EngineTask {
             return false;
         };
         let takes = running.player.is_ready() && !running.player.has_waiting();
-        if takes {
-            running.full_since = None;
-        } else {
-            running.full_since.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        if !takes {
+            running.full_since.get_or_insert(now);
+        } else if let Some(since) = running.full_since.take() {
+            running.busy += now.saturating_duration_since(since);
         }
         takes
     }
@@ -278,6 +280,7 @@ impl EngineTask {
             began: Instant::now(),
             works: false,
             full_since: None,
+            busy: Duration::ZERO,
         });
     }
 
@@ -313,7 +316,7 @@ impl EngineTask {
     /// The pipeline has failed. Another one is tried, for ever.
     async fn fail(&mut self, reason: &str) {
         let url = &self.options.url;
-        let reason = url.hide_in(reason);
+        let reason = url.hide_in(plain(reason));
         let works = self.running.as_ref().is_some_and(|running| running.works);
         let is_first = works || matches!(self.monitor.state(), EngineState::Connecting);
         let now = Instant::now();
@@ -410,15 +413,19 @@ impl EngineTask {
             _ => Duration::ZERO,
         };
         let given = running.published.bytes();
+        let full_for = running
+            .full_since
+            .map(|since| now.saturating_duration_since(since));
         let skipped = self.subscription.skipped();
         let packets = running.published.packets().unwrap_or_default();
         running.meter.note(
             now,
             Sample {
                 given,
+                busy: running.busy + full_for.unwrap_or_default(),
                 skipped,
                 sent: packets.sent,
-                lost: packets.lost,
+                dropped: packets.dropped,
                 behind,
             },
         );
@@ -454,6 +461,12 @@ fn subscribe(hub: &Arc<Hub>) -> Subscription {
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(MAX_LATENCY);
     subscription
+}
+
+/// A reason in GStreamer's words without what only a programmer reads.
+fn plain(reason: &str) -> &str {
+    let words = reason.split(" (domain ").next().unwrap_or(reason);
+    words.strip_prefix("Connection error: ").unwrap_or(words)
 }
 
 /// Checks that a pipeline can be made for frames of these caps.

@@ -10,7 +10,7 @@ use crate::net::BitRate;
 const WINDOW: Duration = Duration::from_secs(1);
 /// A frame that is this far behind the newest one waits for the engine.
 const BEHIND: Duration = Duration::from_millis(90);
-/// A link that loses more than this part of its packets is full.
+/// A link for which more than this part of the packets is too late is full.
 const LOSS: f64 = 0.02;
 
 /// The state of the link at one moment. All but `behind` only grow.
@@ -18,11 +18,13 @@ const LOSS: f64 = 0.02;
 pub struct Sample {
     /// Bytes that the engine's sink was given.
     pub given: u64,
+    /// How long it took nothing while a frame waited for it.
+    pub busy: Duration,
     /// Frames that were left out.
     pub skipped: u64,
-    /// Packets that were sent and that were lost, where the sink counts them.
+    /// Packets that were sent, and that were too late to be sent, where the sink counts them.
     pub sent: u64,
-    pub lost: u64,
+    pub dropped: u64,
     /// How far the last frame is behind the newest one.
     pub behind: Duration,
 }
@@ -52,9 +54,12 @@ impl LinkMeter {
             return None;
         }
         let passed = |of: fn(&Sample) -> u64| of(last).saturating_sub(of(first)) as f64;
-        let lost = passed(|sample| sample.lost) / passed(|sample| sample.sent).max(1.0);
+        let lost = passed(|sample| sample.dropped) / passed(|sample| sample.sent).max(1.0);
         let is_full = last.skipped > first.skipped || last.behind > BEHIND || lost > LOSS;
-        let given = passed(|sample| sample.given) / took.as_secs_f64();
+        // Where frames were left out, the link was idle up to the next key frame.
+        let busy = last.busy.saturating_sub(first.busy);
+        let time = if busy < WINDOW / 4 { took } else { busy };
+        let given = passed(|sample| sample.given) / time.as_secs_f64();
         let arrived = BitRate::from_bytes(given * (1.0 - lost).max(0.0));
         is_full.then_some(arrived)
     }
@@ -99,11 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_loses_packets_carries_the_others() {
+    fn a_link_that_waits_for_a_key_frame_carries_more_than_it_was_given() {
+        let half = after(|sample| {
+            (sample.given, sample.skipped) = (sample.given + 10_000, sample.skipped + 1);
+            sample.busy += Duration::from_millis(50);
+        });
+        assert_eq!(half, Some(1600.0));
+    }
+
+    #[test]
+    fn a_link_that_is_too_slow_for_packets_carries_the_others() {
         let lossy = |lost| {
             after(move |sample: &mut Sample| {
                 sample.given += 10_000;
-                (sample.sent, sample.lost) = (sample.sent + 100, sample.lost + lost);
+                (sample.sent, sample.dropped) = (sample.sent + 100, sample.dropped + lost);
             })
         };
         assert_eq!(lossy(1), None, "as any link does");

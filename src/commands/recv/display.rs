@@ -310,7 +310,7 @@ impl<'a> VideoDisplay<'a> {
             return;
         }
         // An engine says no hello, so there is no news in its name.
-        if !matches!(self.options.place, SenderPlace::Engine(_)) {
+        if !self.logs_itself() {
             info!("sender {target}: connected to {from:?}");
         }
         let meter = Arc::clone(&self.meter);
@@ -374,11 +374,17 @@ impl<'a> VideoDisplay<'a> {
         }
         let source = self.options.place.source();
         let times = self.camera.lost(reason, now);
+        let times = times.filter(|_| !self.logs_itself());
         match times.and_then(|times| Some((times, self.limits.lost.note(now)?))) {
             Some((times, more)) => warn!("sender {sender}: {source} lost: {reason}{times}{more}"),
             None => debug!("sender {sender}: {source} lost: {reason}"),
         }
         self.enter(Outage::CameraLost(reason.clone()));
+    }
+
+    /// Whether the source is one of this program, which logs its losses itself.
+    fn logs_itself(&self) -> bool {
+        matches!(self.options.place, SenderPlace::Engine(_))
     }
 
     /// A frame has arrived.
@@ -387,6 +393,7 @@ impl<'a> VideoDisplay<'a> {
             let (target, seconds) = (&self.label, since.elapsed().as_secs());
             let now = Instant::now();
             if self.camera.back(now)
+                && !self.logs_itself()
                 && let Some(more) = self.limits.back.note(now)
             {
                 let source = self.options.place.source();

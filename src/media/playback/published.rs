@@ -28,8 +28,9 @@ pub struct Published {
 pub struct Packets {
     /// Packets that were sent.
     pub sent: u64,
-    /// Those of them that the link has lost, and those that were too late to be sent.
-    pub lost: u64,
+    /// Those that were too late to be sent. A link may lose others without being full: those are sent
+    /// again.
+    pub dropped: u64,
 }
 
 impl Published {
@@ -62,7 +63,7 @@ impl Published {
         };
         Some(Packets {
             sent: count("packets-sent")?,
-            lost: count("packets-sent-lost")? + count("packets-sent-dropped").unwrap_or_default(),
+            dropped: count("packets-sent-dropped")?,
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::support::project;
 const CAPS: &str = "video/x-raw, format=(string)I420, width=(int)4, height=(int)2, \
     framerate=(fraction)30/1";
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "hello-viewer",
     "hello-sender",
     "hello-sends",
@@ -30,6 +30,7 @@ const NAMES: [&str; 17] = [
     "pong",
     "ack",
     "report",
+    "report-onward",
     "key",
     "bye",
     "frame",
@@ -133,6 +134,12 @@ fn control_messages_are_written_and_read_as_the_document_has_them() {
     });
     assert_eq!(control("hello-sends"), sends);
     assert_eq!(control("key"), Control::Key);
+    let onward = |control| match control {
+        Control::Report(report) => report.onward_mbit_s,
+        other => panic!("{other:?}"),
+    };
+    let told = [onward(control("report")), onward(control("report-onward"))];
+    assert_eq!(told, [None, Some(0.5)]);
     assert!(matches!(control("bye"), Control::Bye(bye) if bye.code == Some(ByeCode::Stopped)));
     match control("caps") {
         Control::Caps { caps } => assert_eq!(Caps::parse(&caps).map(|c| c.to_string()), Ok(caps)),
