@@ -5,7 +5,7 @@
 //! one is enough: it shows that nothing else forbids threads.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread::{Builder, JoinHandle};
 
 use crate::failure::{Failure, Outcome, describe};
@@ -38,17 +38,17 @@ fn limits_are_far(_: usize) -> bool {
     false
 }
 
+/// Memory that has to be free before a thread starts: its stack, the heap that the C library gives it,
+/// and the stack of its signal handler. A thread that finds no room for the last ends the process.
+const MEMORY: usize = 136 << 20;
+
 /// Starts threads that are all there at the same time, and ends them.
 fn start(threads: usize) -> Outcome {
     let mut waiting = Vec::with_capacity(threads);
     let mut room = Ok(());
     for _ in 0..threads {
-        let (end, ended) = mpsc::channel::<()>();
-        let wait = move || {
-            let _ = ended.recv();
-        };
-        match Builder::new().name("room".into()).spawn(wait) {
-            Ok(thread) => waiting.push((end, thread)),
+        match start_one() {
+            Ok(thread) => waiting.push(thread),
             Err(e) => {
                 room = Err(no_thread(&e));
                 break;
@@ -61,6 +61,23 @@ fn start(threads: usize) -> Outcome {
         let _ = thread.join();
     }
     room
+}
+
+/// Starts one that ends when the sender is dropped, and waits until it is there.
+fn start_one() -> io::Result<(Sender<()>, JoinHandle<()>)> {
+    // The memory is given back at once, so it is only asked for.
+    Vec::<u8>::new()
+        .try_reserve_exact(MEMORY)
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let (end, ended) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    let wait = move || {
+        let _ = begin.send(());
+        let _ = ended.recv();
+    };
+    let thread = Builder::new().name("room".into()).spawn(wait)?;
+    let _ = begun.recv();
+    Ok((end, thread))
 }
 
 /// The system has no room for another thread.
