@@ -115,25 +115,3 @@ fn a_play_of_an_engine_that_is_not_there_is_an_error_without_its_key() {
         assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
     }
 }
-
-#[test]
-fn an_engine_that_stands_still_is_left_and_taken_again_and_nothing_old_reaches_it() {
-    let Some(nginx) = Nginx::start() else { return };
-    let sender = sender();
-    let mut publisher = Publisher::start(&[&sender.target()], &nginx.url("", "cam"));
-    publisher.is_live();
-    nginx.signal("STOP");
-    publisher.process.line_with("lost: ");
-    nginx.signal("CONT");
-    publisher.process.line_with("back after");
-    let line = publisher.stats.line("frames", |line| {
-        line["state"] == "live" && line["published"].as_u64() > Some(20)
-    });
-    let age = line["age_ms"]["p50"].as_f64();
-    assert!(
-        age.is_some_and(|age| age < 2000.0),
-        "it had five seconds and more: {line}"
-    );
-    let said = publisher.quit();
-    assert_eq!(said.matches("engine rtmp").count(), 3, "{said}");
-}

@@ -142,15 +142,6 @@ impl Nginx {
         self.process = None;
     }
 
-    /// Sends it a signal by its name, such as `STOP`.
-    pub fn signal(&self, name: &str) {
-        let engine = self.process.as_ref().expect("it runs");
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &engine.0.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "{name}");
-    }
-
     /// The URL of a stream of this name, perhaps with a user.
     pub fn url(&self, user: &str, stream: &str) -> String {
         let Self { address, port, .. } = self;
