@@ -8,7 +8,7 @@ use crate::support::engines::{Nginx, SrtRelay, free_even_port};
 #[cfg(target_os = "linux")]
 use crate::support::lan::Lan;
 use crate::support::stamped_frames::{StampedPlayer, StampedSender};
-use crate::support::{in_one_try, vidchat};
+use crate::support::{in_one_try, skipped, vidchat};
 
 /// What the shown age may differ by from the true one, in milliseconds. The pipes between the test
 /// and the program are in the true one alone.
@@ -92,6 +92,16 @@ fn the_age_behind_a_relay_of_srt_is_that_since_the_camera() {
     };
     let [to, from] = relay.urls();
     is_told_behind("srt", [&to, &from], [&on_this_machine; 2]);
+}
+
+#[test]
+fn the_age_behind_srt_without_a_relay_is_that_since_the_camera() {
+    if gstreamer::init().is_ok() && gstreamer::ElementFactory::find("srtsink").is_none() {
+        return skipped("there is no srtsink");
+    }
+    let url = format!("srt://127.0.0.1:{}", free_even_port());
+    let listening = format!("{url}?mode=listener");
+    is_told_behind("srt, no relay", [&listening, &url], [&on_this_machine; 2]);
 }
 
 #[test]
