@@ -365,7 +365,11 @@ fn shipped(direction: Direction) -> impl Iterator<Item = PipelineFile> {
 
 #[cfg(test)]
 mod tests {
+    use gstreamer as gst;
+    use gstreamer::prelude::*;
+
     use super::*;
+    use crate::media::gst::element;
 
     #[test]
     fn every_shipped_file_says_what_it_does() {
@@ -375,6 +379,31 @@ mod tests {
                 assert!(file.about().ends_with('.'), "{}", file.name);
                 assert!(file.text.contains("name=frames"), "{}", file.name);
             }
+        }
+    }
+
+    /// The URL sets the latency too, and where it comes last that is the usual one of SRT.
+    #[test]
+    fn srt_has_the_latency_of_its_file() {
+        gst::init().unwrap();
+        for (direction, kind) in [(Direction::Send, "srtsrc"), (Direction::Recv, "srtsink")] {
+            if !element::is_installed(kind) {
+                eprintln!("not looked at, as there is no {kind}");
+                continue;
+            }
+            let files = shipped_for_engines(direction).filter(|file| file.text.contains(kind));
+            let mut count = 0;
+            for file in files {
+                let parts = file.text.split("! ").flat_map(str::lines);
+                let part = parts.into_iter().find(|part| part.starts_with(kind));
+                let launch = part.expect("it begins a line or follows a !");
+                let launch = launch.replace("${url}", "srt://127.0.0.1:7001");
+                let launch = launch.replace("${latency:-20}", "20");
+                let element = gst::parse::launch(&launch).unwrap();
+                assert_eq!(element.property::<i32>("latency"), 20, "{launch}");
+                count += 1;
+            }
+            assert_eq!(count, 2, "{kind}");
         }
     }
 

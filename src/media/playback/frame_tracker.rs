@@ -88,6 +88,11 @@ impl FrameTracker {
         self.reached_earlier(buffer, gst::ClockTime::ZERO);
     }
 
+    /// Whether the buffer is a frame that was marked, and not one that an element has made.
+    pub fn has_mark(&self, buffer: &gst::BufferRef) -> bool {
+        self.number(buffer).is_some()
+    }
+
     /// As [`Self::reached`], behind an element that makes all times earlier by so much.
     pub fn reached_earlier(&self, buffer: &gst::BufferRef, by: gst::ClockTime) {
         let header = match self.number(buffer) {

@@ -133,8 +133,10 @@ pub(super) fn attach(
         published.bytes.fetch_add(bytes as u64, Relaxed);
         published.buffers.fetch_add(1, Relaxed);
         if let (Some(tracker), Some(buffer)) = (&tracker, first) {
-            // The head of a container has no frame's time.
-            let is_head = buffer.flags().contains(gst::BufferFlags::HEADER);
+            // The head of a container has no frame's time. A parser takes each frame with a message
+            // in it, as that of its time of capture, for one with a head.
+            let is_head =
+                buffer.flags().contains(gst::BufferFlags::HEADER) && !tracker.has_mark(buffer);
             let time = buffer.pts().filter(|_| !is_head);
             let earlier = times.lock().reached(time);
             if let Some(earlier) = earlier {

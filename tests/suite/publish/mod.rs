@@ -1,6 +1,7 @@
 //! Into engines that others make, and out of them again: `vidchat publish`, `vidchat recv URL` and
 //! `vidchat send --pipeline URL`.
 
+pub mod built_engines;
 pub mod engine_losses;
 pub mod key_frames;
 pub mod rtp;
@@ -8,6 +9,9 @@ pub mod srt;
 #[cfg(target_os = "linux")]
 pub mod thin_link;
 pub mod through_rtmp;
+pub mod true_age;
+
+use std::process::Command;
 
 use crate::cli::statistics::Stats;
 use crate::support::{Running, Sender, vidchat};
@@ -36,9 +40,14 @@ impl Publisher {
     pub fn start(from: &[&str], url: &str) -> Self {
         let mut command = vidchat();
         command.arg("publish").args(from).args(["--to", url]);
+        Self::start_as(command, |command| command)
+    }
+
+    /// Starts this command, which is some `vidchat publish`, changed by `place` to be run there.
+    pub fn start_as(mut command: Command, place: impl Fn(Command) -> Command) -> Self {
         let stats = Stats::of(&mut command);
         Self {
-            process: Running::start(&mut command),
+            process: Running::start(&mut place(command)),
             stats,
         }
     }

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, skipped};
+use crate::support::{Ending, PATIENCE, skipped};
 
 /// Where Debian has the module.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
@@ -31,25 +31,13 @@ pub fn free_even_port() -> u16 {
     }
 }
 
-/// A process that is ended when dropped.
-struct Engine(Child);
-
-impl Engine {
-    fn start(command: &mut Command) -> Self {
-        let started = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(started.unwrap_or_else(|e| panic!("cannot start {command:?}: {e}")))
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(command: &mut Command) -> Ending {
+    let started = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Ending(started.unwrap_or_else(|e| panic!("cannot start {command:?}: {e}")))
 }
 
 /// nginx with its RTMP module, on a port and in a folder of its own.
@@ -58,7 +46,7 @@ pub struct Nginx {
     address: String,
     port: u16,
     wrap: Box<dyn Fn(&Command) -> Command>,
-    process: Option<Engine>,
+    process: Option<Ending>,
 }
 
 impl Nginx {
@@ -77,6 +65,19 @@ impl Nginx {
     pub fn at(address: &str, wrap: impl Fn(&Command) -> Command + 'static) -> Option<Self> {
         let mut nginx = Self::stopped_at(address, wrap)?;
         nginx.run();
+        Some(nginx)
+    }
+
+    /// One that pushes each stream that it gets to `next`, as the servers of a cluster do.
+    pub fn pushing_to(next: &Self) -> Option<Self> {
+        let mut nginx = Self::stopped()?;
+        let Self { address, port, .. } = next;
+        let path = nginx.folder.path().join("nginx.conf");
+        let text = fs::read_to_string(&path).expect("it was written");
+        let push = format!("live on; push rtmp://{address}:{port}/live;");
+        let text = text.replace("live on;", &push);
+        fs::write(&path, text).expect("the folder is ours");
+        nginx.run_again();
         Some(nginx)
     }
 
@@ -120,7 +121,7 @@ impl Nginx {
         command.arg("-p").arg(folder);
         command.arg("-c").arg(folder.join("nginx.conf"));
         command.arg("-e").arg(folder.join("log"));
-        self.process = Some(Engine::start(&mut (self.wrap)(&command)));
+        self.process = Some(start(&mut (self.wrap)(&command)));
     }
 
     /// Runs it, and waits until it takes connections on this machine.
@@ -152,7 +153,7 @@ impl Nginx {
 /// SRT's relay between a publisher and one player, both of which connect to it.
 pub struct SrtRelay {
     ports: [u16; 2],
-    process: Option<Engine>,
+    process: Option<Ending>,
 }
 
 impl SrtRelay {
@@ -180,7 +181,7 @@ impl SrtRelay {
         let url = |port| format!("srt://127.0.0.1:{port}?mode=listener&latency=20");
         let mut command = Command::new("srt-live-transmit");
         command.args(self.ports.map(url));
-        self.process = Some(Engine::start(&mut command));
+        self.process = Some(start(&mut command));
     }
 
     /// Kills it, as a crash would.

@@ -1,5 +1,6 @@
 //! What the tests share: the program as a process, waiting with a bound, displays.
 
+pub mod built_engines;
 pub mod encrypted;
 pub mod engines;
 pub mod fault_proxy;
@@ -17,6 +18,7 @@ pub mod played_sender;
 pub mod player;
 #[cfg(target_os = "linux")]
 pub mod slow_link;
+pub mod stamped_frames;
 #[cfg(target_os = "linux")]
 pub mod sway;
 pub mod terminal_pixels;
@@ -29,7 +31,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -87,6 +89,16 @@ impl Ended {
     /// The exit status; -1 where a signal ended the process.
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or(-1)
+    }
+}
+
+/// A process that is killed when this is dropped.
+pub struct Ending(pub Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -212,6 +224,11 @@ impl Running {
         &self.seen
     }
 
+    /// Its standard input, where the command has piped it.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("stdin is piped")
+    }
+
     /// The process's id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -275,7 +292,11 @@ impl Sender {
 
     /// Starts this command, which is some `vidchat send --port 0`.
     pub fn start_as(command: &mut Command) -> Self {
-        let mut process = Running::start(command);
+        Self::of(Running::start(command))
+    }
+
+    /// Waits until this process, which is some `vidchat send --port 0`, tells its port.
+    pub fn of(mut process: Running) -> Self {
         let line = process.line_with("vidchat recv ");
         let port = line
             .split("vidchat recv ")
