@@ -67,7 +67,7 @@ fn raw_frames_and_those_of_other_codecs_are_encoded() {
 }
 
 #[test]
-fn a_player_sees_a_sender_that_comes_back_with_another_size() {
+fn a_player_sees_a_sender_that_comes_back_with_another_size_and_codec() {
     let Some(nginx) = Nginx::start() else { return };
     let first = sender();
     let (port, url) = (first.port, nginx.url("", "cam"));
@@ -76,9 +76,16 @@ fn a_player_sees_a_sender_that_comes_back_with_another_size() {
     first.process.signal("KILL");
     first.process.wait();
     publisher.process.line_with("connecting again");
-    let mut command = vidchat();
-    command.args(["send", "--bind", "127.0.0.1", "--port", &port.to_string()]);
-    command.args([
+    let comes_back = |arguments: &[&str]| {
+        let mut command = vidchat();
+        command.args(["send", "--bind", "127.0.0.1", "--port", &port.to_string()]);
+        Sender::start_as(
+            command
+                .args(["--no-preview", "--no-announce"])
+                .args(arguments),
+        )
+    };
+    let second = comes_back(&[
         "--pipeline",
         "test-h264",
         "--width",
@@ -86,13 +93,22 @@ fn a_player_sees_a_sender_that_comes_back_with_another_size() {
         "--set",
         "height=120",
     ]);
-    let _second = Sender::start_as(command.args(["--no-preview", "--no-announce"]));
     publisher.process.line_with("sends 160x120 H264");
     publisher.stats.line("the new size", |line| {
         line["form"] == "160x120 H264" && line["published"].as_u64() > Some(0)
     });
     let said = plays(&url, &[]);
     assert!(said.contains("sends 160x120 H264"), "{said}");
+    second.process.signal("KILL");
+    second.process.wait();
+    publisher.process.line_with("connecting again");
+    let _third = comes_back(&["--pipeline", "test-jpeg"]);
+    publisher.process.line_with("sends 320x240 JPEG");
+    publisher.stats.line("the new codec", |line| {
+        line["form"] == "320x240 JPEG" && line["published"].as_u64() > Some(0)
+    });
+    let said = plays(&url, &[]);
+    assert!(said.contains("sends 320x240 H264"), "{said}");
     let said = publisher.quit();
     assert!(
         !said.contains("engine rtmp") || !said.contains("not there"),
