@@ -76,7 +76,8 @@ struct Arrived {
 pub struct Ages {
     pub p50: f64,
     pub p95: f64,
-    /// How much younger the receiver says that they are: the median of the seconds.
+    /// How much younger the receiver says that they are, in the second in which that is least: a busy
+    /// machine spoils others, and what is wrong is wrong in each.
     pub younger: f64,
     /// From where the receiver says that they count.
     pub since: String,
@@ -146,16 +147,15 @@ impl StampedPlayer {
                 .filter(|frame| frame.at > from && frame.at <= to);
             seen.map(|frame| frame.age).collect::<Vec<_>>()
         };
-        let mut younger: Vec<f64> = told
-            .take(count)
+        let younger = told
             .map(|(time, said)| part(&mut between(time - 1.0, time), 50) - said)
-            .collect();
+            .min_by(|one, other| one.abs().total_cmp(&other.abs()));
         let mut all = between(from, f64::MAX);
         let since = lines.last().map_or(&Value::Null, |line| &line["age_since"]);
         Ages {
             p50: part(&mut all, 50),
             p95: part(&mut all, 95),
-            younger: part(&mut younger, 50),
+            younger: younger.unwrap_or(f64::NAN),
             since: since.as_str().unwrap_or_default().to_owned(),
         }
     }
