@@ -2,7 +2,7 @@
 //! a floor that does nothing but the system calls, in turn and with medians.
 //!
 //! ```text
-//! cargo bench                     all of them, in less than five minutes
+//! cargo bench                     all of them, in about eight minutes
 //! cargo bench -- fanout first     some
 //! cargo bench -- --long           also the five minutes that memory takes
 //! ```
