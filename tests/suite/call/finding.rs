@@ -272,24 +272,32 @@ fn terminal(host: &Host) -> Option<Terminal> {
     Terminal::of(&["ip", "netns", "exec", &namespace, "sh"])
 }
 
+/// Whether the command that was typed has ended.
+fn has_ended(terminal: &Terminal) -> bool {
+    terminal
+        .lines()
+        .iter()
+        .any(|line| line.starts_with("ended "))
+}
+
 /// Types a command until it asks this question: a machine that is busy may miss an answer.
 fn asks(terminal: &Terminal, command: &str, question: &str) {
     let is_asked = |t: &Terminal| t.lines().iter().any(|line| line.starts_with(question));
     for _ in 0..20 {
         terminal.enter(&format!("clear; \"$VIDCHAT\" {command}; echo \"ended $?\""));
-        let waits = "    vidchat call ";
-        let is_over = |t: &Terminal| {
+        let waits = |t: &Terminal| {
             let mut lines = t.lines().into_iter();
-            lines.any(|line| line.starts_with("ended ") || line.starts_with(waits))
+            lines.any(|line| line.starts_with("    vidchat call "))
         };
-        terminal.until("the question", |t| is_asked(t) || is_over(t));
+        terminal.until("the question", |t| is_asked(t) || waits(t) || has_ended(t));
         if is_asked(terminal) {
             return;
         }
-        terminal.press("C-c");
-        terminal.until("the end", |t| {
-            t.lines().iter().any(|line| line.contains("ended "))
-        });
+        // Ctrl-C would end the shell's line as well where the program does not read keys yet.
+        if !has_ended(terminal) {
+            terminal.press("q");
+            terminal.until("the end", has_ended);
+        }
     }
     panic!("it does not ask: {:#?}", terminal.lines());
 }
