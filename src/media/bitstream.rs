@@ -8,6 +8,19 @@ pub fn start_code(bytes: &[u8], at: usize) -> Option<usize> {
     memmem::find(bytes.get(at..)?, &[0, 0, 1]).map(|found| at + found)
 }
 
+/// The byte behind two zeros that keeps the following one from making a start code of them.
+pub const EMULATION_PREVENTION: u8 = 3;
+
+/// The bytes of a NAL unit without those that keep start codes out of it.
+pub fn unescaped(unit: &[u8]) -> impl Iterator<Item = u8> {
+    let mut zeros = 0;
+    unit.iter().copied().filter(move |byte| {
+        let prevents = zeros >= 2 && *byte == EMULATION_PREVENTION;
+        zeros = if *byte == 0 { zeros + 1 } else { 0 };
+        !prevents
+    })
+}
+
 /// Whether a group of pictures that begins with this key frame is open: frames that follow it, and are
 /// shown before it, may need frames from before it. Key frames of other codecs than H.264 and H.265
 /// make an end of all that was before them.
@@ -57,6 +70,14 @@ mod tests {
         assert_eq!(start_code(&bytes, 2), Some(8));
         assert_eq!(start_code(&bytes, 9), None);
         assert_eq!(start_code(&bytes, 99), None);
+    }
+
+    #[test]
+    fn bytes_that_keep_start_codes_out_are_left_out() {
+        let plain = |unit: &[u8]| unescaped(unit).collect::<Vec<_>>();
+        assert_eq!(plain(&[0, 0, 3, 1, 3, 0, 3]), [0, 0, 1, 3, 0, 3]);
+        assert_eq!(plain(&[0, 0, 3, 0, 0, 3, 0]), [0, 0, 0, 0, 0]);
+        assert_eq!(plain(&[0, 0, 0, 3]), [0, 0, 0]);
     }
 
     #[test]

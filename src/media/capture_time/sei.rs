@@ -8,7 +8,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::message::UUID;
-use crate::media::bitstream::start_code;
+use crate::media::bitstream::{EMULATION_PREVENTION, start_code, unescaped};
 use crate::media::leading_units::UnitCodec;
 
 /// The types of NAL units with messages that belong to the following image.
@@ -20,8 +20,6 @@ const USER_DATA_UNREGISTERED: usize = 5;
 /// The byte that ends a NAL unit: a one, and zeros up to the end of the byte.
 const TRAILING: u8 = 0x80;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
-/// The byte behind two zeros that keeps the following one from making a start code of them.
-const EMULATION_PREVENTION: u8 = 3;
 
 /// The NAL unit, with its start code, that holds `message` alone. `image` is the unit of the image
 /// after it.
@@ -81,13 +79,7 @@ fn opened(codec: UnitCodec, unit: &[u8]) -> Option<(&[u8], Vec<u8>)> {
     let start = start_code(unit, 0)? + 3;
     let header = if codec == UnitCodec::H265 { 2 } else { 1 };
     let (header, body) = unit.get(start..)?.split_at_checked(header)?;
-    let mut zeros = 0;
-    let plain = body.iter().copied().filter(|byte| {
-        let prevents = zeros >= 2 && *byte == EMULATION_PREVENTION;
-        zeros = if *byte == 0 { zeros + 1 } else { 0 };
-        !prevents
-    });
-    Some((header, plain.collect()))
+    Some((header, unescaped(body).collect()))
 }
 
 /// A whole NAL unit of this header and these messages.

@@ -3,7 +3,7 @@
 
 use super::bits::Bits;
 use super::size::{CodedSize, kept_bytes};
-use crate::media::bitstream::start_code;
+use crate::media::bitstream::{start_code, unescaped};
 
 /// The most frames that decoders keep: 16 references, 16 that wait for earlier ones, the frame itself,
 /// and the one that is shown. In H.265 decoders have room for so many, and a stream need not keep to
@@ -22,7 +22,7 @@ pub fn h264(frame: &[u8], found: &mut impl FnMut(CodedSize)) -> Option<()> {
     for unit in units(frame) {
         // A subset's set begins in the same way.
         if matches!(unit.first(), Some(kind) if matches!(kind & 0x1f, 7 | 15)) {
-            found(h264_size(&unescaped(&unit[1..]))?);
+            found(h264_size(&start_of(&unit[1..]))?);
         }
     }
     Some(())
@@ -36,7 +36,7 @@ pub fn h265(frame: &[u8], found: &mut impl FnMut(CodedSize)) -> Option<()> {
         // Decoders leave out layers above the first.
         let layer = (first & 1) << 5 | second >> 3;
         if first >> 1 & 0x3f == 33 && layer == 0 {
-            found(h265_size(&unescaped(set))?);
+            found(h265_size(&start_of(set))?);
         }
     }
     Some(())
@@ -168,16 +168,6 @@ fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The start of a set without the bytes that keep start codes out of it.
-fn unescaped(set: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(set.len().min(SET_BYTES));
-    let mut zeros = 0;
-    for &byte in set.iter().take(SET_BYTES) {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        plain.push(byte);
-    }
-    plain
+fn start_of(set: &[u8]) -> Vec<u8> {
+    unescaped(&set[..set.len().min(SET_BYTES)]).collect()
 }
