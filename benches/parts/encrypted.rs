@@ -45,18 +45,8 @@ fn compare(
     encrypted: Measure<'_>,
 ) -> io::Result<()> {
     let [clear, encrypted] = alternate(ROUNDS, [clear, encrypted])?;
-    for (how, found) in [("in clear", &clear), ("encrypted", &encrypted)] {
-        for m in found {
-            eprintln!(
-                "  {what}, {how}: {:.1} µs, {:.1} to {:.1} fps, others {:.2}",
-                m.cpu_per_frame(),
-                m.report.fps_min(),
-                m.report.fps_mean(),
-                m.others
-            );
-        }
-        run.note(found);
-    }
+    run.tell(&format!("{what}, in clear"), &clear);
+    run.tell(&format!("{what}, encrypted"), &encrypted);
     let cpu = |found: &[Measured]| median(found, Measured::cpu_per_frame);
     run.table.push(
         Row::new(format!(

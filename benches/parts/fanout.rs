@@ -84,18 +84,8 @@ fn short_frames(run: &mut Run, viewers: usize, rounds: usize, seconds: f64) -> i
             &mut || sender::fan_out(viewers, seconds, Format::Small, false),
         ],
     )?;
-    for (who, found) in [("floor", &floor), ("net::serve", &ours)] {
-        for m in found {
-            eprintln!(
-                "  {viewers} {who}, short frames: {:.1} µs, {:.1} to {:.1} fps, others {:.2}",
-                m.cpu_per_frame(),
-                m.report.fps_min(),
-                m.report.fps_mean(),
-                m.others
-            );
-        }
-        run.note(found);
-    }
+    run.tell(&format!("{viewers} floor, short frames"), &floor);
+    run.tell(&format!("{viewers} net::serve, short frames"), &ours);
     let cpu = |found: &[Measured]| median(found, Measured::cpu_per_frame);
     let fps = |found: &[Measured]| median(found, |m| m.report.fps_min());
     let bytes = Format::Small.bytes();

@@ -102,6 +102,20 @@ impl Run {
         Ok(measured.ok())
     }
 
+    /// Prints the rounds of one measurement, and notes how busy the machine was otherwise.
+    fn tell(&mut self, what: &str, found: &[Measured]) {
+        for m in found {
+            eprintln!(
+                "  {what}: {:.1} µs, {:.1} to {:.1} fps, others {:.2}",
+                m.cpu_per_frame(),
+                m.report.fps_min(),
+                m.report.fps_mean(),
+                m.others
+            );
+        }
+        self.note(found);
+    }
+
     /// Notes how busy the machine was otherwise.
     fn note<'a>(&mut self, measured: impl IntoIterator<Item = &'a Measured>) {
         self.others
