@@ -1,4 +1,4 @@
-//! What both ends of the way to an engine know of each other. The publisher measures the rate of the
+//! The facts that both ends of the way to an engine tell each other. The publisher measures the rate of the
 //! engine's link while that is full, and the sender's encoder follows it as it follows a viewer's link.
 //! The receiver knows the sender's clock, and the publisher tells it with each frame.
 //!

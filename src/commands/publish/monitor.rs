@@ -1,4 +1,4 @@
-//! What is known of an engine: its state, and the numbers of a second. The engine's task and threads
+//! The state of an engine, and the numbers of a second. The engine's task and threads
 //! of GStreamer write them, and the status line and the statistics read them.
 
 use std::sync::Arc;

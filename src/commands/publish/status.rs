@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// Ticks in one second of the statistics.
 const TICKS: u32 = 4;
 
-/// What is reported, and where to.
+/// The sources of the report, and its place.
 pub struct Reporter {
     /// The engine, as it may be printed.
     pub engine: String,
