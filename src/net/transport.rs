@@ -5,7 +5,7 @@
 //!
 //! A newer frame may replace a frame until the first byte of that has left. So
 //! [`TransportWriter::try_write`] takes the parts of a message now or not at all. A kind that
-//! encrypts does so there, when the socket has room, and never in advance.
+//! encrypts does so there, and never in advance.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;

@@ -8,6 +8,7 @@
 //! its own time, and by volume and time.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +34,8 @@ pub(super) const MOST_PARTS: usize = 256;
 const LEAST_VIEWERS: usize = 4;
 /// Shorter frames cost as little with a key each.
 const LEAST_BYTES: usize = 1024;
+/// The lengths of frames that are sealed for all viewers.
+const LENGTHS: RangeInclusive<usize> = LEAST_BYTES..=MOST_PARTS * PART_LIMIT;
 /// Sealed frames that are kept for viewers that are a little behind, or that begin with a key frame.
 const KEPT: usize = 2;
 
@@ -71,6 +74,10 @@ pub struct MediaMember {
     keys: Arc<MediaKeys>,
     suite: Suite,
 }
+
+/// The system has no random numbers for a key.
+#[derive(Debug)]
+pub(super) struct NoKey;
 
 #[derive(Debug, Default)]
 struct State {
@@ -115,15 +122,28 @@ impl MediaMember {
         Self { keys, suite }
     }
 
-    /// Whether a frame is sealed for all viewers. Otherwise it costs less to seal it for this one.
-    pub(super) fn suits(&self, frame: &Frame) -> bool {
-        let lengths = LEAST_BYTES..=MOST_PARTS * PART_LIMIT;
-        lengths.contains(&frame.data.len())
-            && self.keys.state(self.suite).lock().viewers >= LEAST_VIEWERS
+    /// The frame as it is sealed for all viewers; `None` where it costs less to seal it for this one.
+    ///
+    /// # Errors
+    /// The system has no random numbers for a key.
+    pub(super) fn share(
+        &self,
+        frame: &Frame,
+        now: Instant,
+    ) -> Result<Option<Arc<SharedFrame>>, NoKey> {
+        if !LENGTHS.contains(&frame.data.len()) {
+            return Ok(None);
+        }
+        let mut state = self.keys.state(self.suite).lock();
+        if state.viewers < LEAST_VIEWERS {
+            return Ok(None);
+        }
+        state.seal(frame, self.suite, now).map(Some)
     }
 
-    /// The frame as it is sealed for all viewers; `None` where the system has no random numbers.
-    pub(super) fn seal(&self, frame: &Frame, now: Instant) -> Option<Arc<SharedFrame>> {
+    /// The frame as it is sealed for all viewers, whatever that costs.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn seal(&self, frame: &Frame, now: Instant) -> Result<Arc<SharedFrame>, NoKey> {
         let mut state = self.keys.state(self.suite).lock();
         state.seal(frame, self.suite, now)
     }
@@ -148,7 +168,12 @@ impl State {
         self.kept.clear();
     }
 
-    fn seal(&mut self, frame: &Frame, suite: Suite, now: Instant) -> Option<Arc<SharedFrame>> {
+    fn seal(
+        &mut self,
+        frame: &Frame,
+        suite: Suite,
+        now: Instant,
+    ) -> Result<Arc<SharedFrame>, NoKey> {
         let is_used_up = |current: &Current| {
             current.bytes >= KEY_BYTES || now.saturating_duration_since(current.since) >= KEY_AGE
         };
@@ -157,7 +182,7 @@ impl State {
         }
         let identity = Identity::of(frame);
         if let Some((_, shared)) = self.kept.iter().find(|(known, _)| *known == identity) {
-            return Some(Arc::clone(shared));
+            return Ok(Arc::clone(shared));
         }
         let mut memory = BytesMut::new();
         if self.kept.len() >= KEPT {
@@ -170,11 +195,11 @@ impl State {
         }
         let current = match &mut self.current {
             Some(current) => current,
-            none => none.insert(Current::new(suite, now)?),
+            none => none.insert(Current::new(suite, now).ok_or(NoKey)?),
         };
-        let shared = Arc::new(current.seal(&frame.data, memory)?);
+        let shared = Arc::new(current.seal(&frame.data, memory).ok_or(NoKey)?);
         self.kept.push((identity, Arc::clone(&shared)));
-        Some(shared)
+        Ok(shared)
     }
 }
 
@@ -383,7 +408,10 @@ mod tests {
         let keys = Arc::default();
         let mut members = members(&keys, LEAST_VIEWERS);
         let longest = MOST_PARTS * PART_LIMIT;
-        let suits = |member: &MediaMember, length| member.suits(&frame(1, length));
+        let suits = |member: &MediaMember, length| {
+            let sealed = member.share(&frame(1, length), Instant::now());
+            sealed.unwrap().is_some()
+        };
         for length in [LEAST_BYTES, 115_200, longest] {
             assert!(suits(&members[0], length), "{length} bytes");
         }

@@ -221,6 +221,17 @@ impl Half {
         Ok(length)
     }
 
+    /// The number of the next record.
+    pub fn number(&self) -> u64 {
+        self.count
+    }
+
+    /// Gives the next record this number again, which a record had that nobody will ever see.
+    pub fn go_back_to(&mut self, number: u64) {
+        debug_assert!(number <= self.count);
+        self.count = self.count.min(number);
+    }
+
     /// Takes the next key (Noise, 4.2 `REKEY`). Both sides do so at the same record.
     pub fn rekey(&mut self) {
         self.cipher.rekey();

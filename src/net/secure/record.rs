@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::media_key::{
     HASH_LENGTH, Hash, KEY_LENGTH, MOST_PARTS, MediaKey, PART_LIMIT, SharedFrame,
@@ -44,6 +44,16 @@ pub(super) struct Sealer {
     bytes: u64,
     /// When the current key was new.
     since: Instant,
+    /// The number of keys before the current one.
+    keys: u64,
+}
+
+/// A place in the row of records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    number: u64,
+    bytes: u64,
+    keys: u64,
 }
 
 impl Sealer {
@@ -53,7 +63,30 @@ impl Sealer {
             half,
             bytes: 0,
             since: now,
+            keys: 0,
         }
+    }
+
+    /// The place of the next record.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            number: self.half.number(),
+            bytes: self.bytes,
+            keys: self.keys,
+        }
+    }
+
+    /// Takes back the records since `mark`, whose numbers are used again. No byte of them may have left
+    /// this process, now or later: two records of one number would reveal what is in them. Returns
+    /// whether it did, as a record before a new key is never taken back.
+    #[must_use]
+    pub fn take_back(&mut self, mark: Mark) -> bool {
+        let is_possible = mark.keys == self.keys;
+        if is_possible {
+            self.half.go_back_to(mark.number);
+            self.bytes = mark.bytes;
+        }
+        is_possible
     }
 
     /// The suite.
@@ -92,7 +125,7 @@ impl Sealer {
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         debug_assert!(head.len() <= SHARED_HEAD_LIMIT);
-        let mut plain = Zeroizing::new(Vec::with_capacity(PLAIN_SHARED));
+        let mut plain = Vec::with_capacity(PLAIN_SHARED);
         plain.push(u8::from(!is_key_known));
         if !is_key_known {
             plain.extend_from_slice(frame.key.bytes());
@@ -104,8 +137,13 @@ impl Sealer {
             plain.extend_from_slice(hash);
         }
         plain.extend_from_slice(head);
-        self.count(plain.len(), now, out)?;
-        self.add(true, &plain, out)
+        let added = self
+            .count(plain.len(), now, out)
+            .and_then(|()| self.add(true, &plain, out));
+        if !is_key_known {
+            plain.zeroize();
+        }
+        added
     }
 
     /// Counts bytes that are sealed next. The record of a new key comes before them where one is due.
@@ -114,6 +152,7 @@ impl Sealer {
             self.add(false, &[], out)?;
             self.half.rekey();
             (self.bytes, self.since) = (0, now);
+            self.keys += 1;
         }
         self.bytes += bytes as u64;
         Ok(())
@@ -397,6 +436,42 @@ mod tests {
         let mut out = Vec::new();
         sealer.seal(b"a message", Instant::now(), &mut out).unwrap();
         assert_eq!(open_all(&mut opener, &out), (vec![], false));
+    }
+
+    #[test]
+    fn records_that_are_taken_back_leave_no_trace() {
+        for suite in Suite::ALL {
+            let (mut sealer, mut opener) = pair(suite);
+            let (mut bytes, now) = (Vec::new(), Instant::now());
+            for number in 0..4_u8 {
+                let (mark, volume, length) = (sealer.mark(), sealer.bytes, bytes.len());
+                for _ in 0..number {
+                    sealer.seal(b"not sent", now, &mut bytes).unwrap();
+                }
+                assert!(sealer.take_back(mark));
+                assert_eq!(sealer.bytes, volume);
+                bytes.truncate(length);
+                sealer.seal(&[number], now, &mut bytes).unwrap();
+            }
+            let (opened, is_whole) = open_all(&mut opener, &bytes);
+            assert!(is_whole);
+            assert_eq!(opened, [[0], [1], [2], [3]]);
+        }
+    }
+
+    #[test]
+    fn a_record_before_a_new_key_is_not_taken_back() {
+        let (mut sealer, mut opener) = pair(Suite::AesGcm);
+        let (mut bytes, now) = (Vec::new(), Instant::now());
+        let mark = sealer.mark();
+        sealer.seal(b"old key", now, &mut bytes).unwrap();
+        sealer.bytes = KEY_BYTES;
+        sealer.seal(b"new key", now, &mut bytes).unwrap();
+        assert!(!sealer.take_back(mark));
+        sealer.seal(b"next", now, &mut bytes).unwrap();
+        let (opened, is_whole) = open_all(&mut opener, &bytes);
+        assert!(is_whole);
+        assert_eq!(opened, [&b"old key"[..], b"new key", b"next"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! An encrypted connection over TCP: the half that reads and the half that writes.
 //!
-//! A newer frame may replace a frame until the first byte of that has left. So nothing is sealed before
-//! the socket can take it, as a sealed record cannot be taken back: its number is used up. The unsent end
-//! of a record is kept, and leaves before anything else.
+//! A newer frame may replace a frame until the first byte of that has left. So records of which the
+//! socket has taken nothing are taken back, and others get their numbers. Once a byte of a record has
+//! left, the rest of it is kept, and leaves before anything else.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -12,15 +12,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::coop;
 
 use super::handshake::Channel;
-use super::media_key::{MediaKey, MediaKeys, MediaMember, PART_LIMIT};
+use super::media_key::{MediaKey, MediaKeys, MediaMember, NoKey, PART_LIMIT};
 use super::noise::{TAG_BYTES, Unreadable};
-use super::record::{LENGTH_BYTES, Opened, Opener, PLAIN_LIMIT, Sealer, SharedParts};
+use super::record::{LENGTH_BYTES, Mark, Opened, Opener, PLAIN_LIMIT, Sealer, SharedParts};
 use crate::frame::Frame;
 
 /// The least and the most bytes that are sealed for one write. It grows while the socket takes all of
@@ -274,24 +274,21 @@ impl SealedWriter {
     /// goes on with the rest, as it has to over plain TCP.
     ///
     /// # Errors
-    /// `WouldBlock` where there is no room and none of these bytes was sealed, or the connection failed.
+    /// `WouldBlock` where there is no room and none of these bytes is kept, or the connection failed.
     pub fn try_write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.send_unsent()?;
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut done = self.owed.min(total);
         self.owed -= done;
         while done < total {
-            match self.check_room() {
-                Ok(()) => {}
+            match self.seal_and_send(Parts { parts, done }) {
+                Ok((sealed, true)) => done += sealed,
+                Ok((sealed, false)) => {
+                    self.owed = 1;
+                    return Ok(done + sealed - 1);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock && done > 0 => break,
                 Err(e) => return Err(e),
-            }
-            let mut rest = Parts { parts, done };
-            let (sealed, is_sent) = self.seal_and_send(&mut rest)?;
-            done += sealed;
-            if !is_sent {
-                self.owed = 1;
-                return Ok(done - 1);
             }
         }
         Ok(done)
@@ -303,34 +300,32 @@ impl SealedWriter {
     /// # Errors
     /// As there.
     pub fn try_write_frame(&mut self, head: &[u8], frame: &Frame) -> io::Result<usize> {
-        let member = self.member.as_ref();
-        if !member.is_some_and(|member| member.suits(frame)) {
-            return self.try_write(&[head, &frame.data].map(IoSlice::new));
-        }
         self.send_unsent()?;
-        self.check_room()?;
+        self.expect_room()?;
         let now = Instant::now();
-        let member = self.member.as_ref();
-        let shared = member.and_then(|member| member.seal(frame, now));
-        let shared = shared.ok_or_else(no_key)?;
+        let shared = match &self.member {
+            Some(member) => member.share(frame, now).map_err(no_key)?,
+            None => None,
+        };
+        let Some(shared) = shared else {
+            return self.try_write(&[head, &frame.data].map(IoSlice::new));
+        };
         let known = self.media_key.as_ref();
         let is_known = known.is_some_and(|key| Arc::ptr_eq(key, &shared.key));
-        if !is_known {
-            self.media_key = Some(Arc::clone(&shared.key));
-        }
         let total = head.len() + frame.data.len();
         SEALED.with_borrow_mut(|record| {
             record.clear();
+            let mark = self.sealer.mark();
             let sealed = self
                 .sealer
                 .seal_shared(head, &shared, is_known, now, record);
             sealed.map_err(altered)?;
             let parts = [&record[..], &shared.sealed].map(IoSlice::new);
-            let sent = match self.out.try_write_vectored(&parts) {
-                Ok(sent) => sent,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-                Err(e) => return Err(e),
-            };
+            let sent = self.out.try_write_vectored(&parts);
+            let sent = self.taken(sent, mark)?;
+            if !is_known {
+                self.media_key = Some(Arc::clone(&shared.key));
+            }
             if sent == record.len() + shared.sealed.len() {
                 return Ok(total);
             }
@@ -356,8 +351,11 @@ impl SealedWriter {
                 return Ok(());
             }
             coop::consume_budget().await;
-            match self.check_room() {
-                Ok(()) => drop(self.seal_and_send(bytes)?),
+            let mut parts = [IoSlice::new(&[]); 3];
+            let count = bytes.chunks_vectored(&mut parts);
+            let (parts, done) = (&parts[..count], 0);
+            match self.seal_and_send(Parts { parts, done }) {
+                Ok((sealed, _)) => bytes.advance(sealed),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.out.writable().await?,
                 Err(e) => return Err(e),
             }
@@ -375,10 +373,14 @@ impl SealedWriter {
 
     /// Seals bytes for one write, and writes them. Returns their number before they were sealed, and
     /// whether the socket has taken all of them. The rest of them is kept.
-    fn seal_and_send(&mut self, bytes: &mut impl Buf) -> io::Result<(usize, bool)> {
+    ///
+    /// # Errors
+    /// `WouldBlock` where the socket has taken none and nothing is kept, or the connection failed.
+    fn seal_and_send(&mut self, mut bytes: Parts<'_>) -> io::Result<(usize, bool)> {
+        self.expect_room()?;
         SEALED.with_borrow_mut(|sealed| {
             sealed.clear();
-            let (mut count, now) = (0, Instant::now());
+            let (mut count, now, mark) = (0, Instant::now(), self.sealer.mark());
             // Each part begins a record: so the head of a frame is one, and the frame itself is opened
             // straight into its place.
             while bytes.has_remaining() && count < self.batch {
@@ -388,20 +390,30 @@ impl SealedWriter {
                 count += part.len();
                 bytes.advance(part.len());
             }
-            let sent = match self.out.try_write(sealed) {
-                Ok(sent) => sent,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-                Err(e) => return Err(e),
-            };
-            let is_sent = sent == sealed.len();
-            if is_sent {
+            let sent = self.out.try_write(sealed);
+            if sent.as_ref().is_ok_and(|sent| *sent == sealed.len()) {
                 self.batch = (2 * self.batch).min(MOST_BATCH);
-            } else {
-                self.unsent.extend_from_slice(&sealed[sent..]);
-                self.batch = LEAST_BATCH;
+                return Ok((count, true));
             }
-            Ok((count, is_sent))
+            self.batch = LEAST_BATCH;
+            let sent = self.taken(sent, mark)?;
+            self.unsent.extend_from_slice(&sealed[sent..]);
+            Ok((count, false))
         })
+    }
+
+    /// The number of bytes that the socket has taken. Where it has taken none, the records since `mark`
+    /// are taken back, if they can be.
+    ///
+    /// # Errors
+    /// `WouldBlock` where they were taken back, or the connection failed.
+    fn taken(&mut self, written: io::Result<usize>, mark: Mark) -> io::Result<usize> {
+        match written {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && !self.sealer.take_back(mark) => {
+                Ok(0)
+            }
+            written => written,
+        }
     }
 
     /// Writes what was sealed before.
@@ -427,28 +439,10 @@ impl SealedWriter {
         }
     }
 
-    /// Whether the socket takes a byte now. The runtime knows that only from the last write.
-    #[cfg(unix)]
-    fn check_room(&self) -> io::Result<()> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    /// Asks the runtime whether the last write left room. Sealing is in vain where it did not.
+    fn expect_room(&self) -> io::Result<()> {
         let stream: &TcpStream = self.out.as_ref();
-        stream.try_io(tokio::io::Interest::WRITABLE, || {
-            let mut sockets = [PollFd::new(stream, PollFlags::OUT)];
-            let now = Timespec::default();
-            match poll(&mut sockets, Some(&now)) {
-                Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
-                // A failed connection reports the failure when it is written to.
-                Ok(_) => Ok(()),
-                Err(e) => Err(e.into()),
-            }
-        })
-    }
-
-    /// There is no cheap question for it, so the first record is sealed when the last write had room.
-    #[cfg(not(unix))]
-    fn check_room(&self) -> io::Result<()> {
-        let stream: &TcpStream = self.out.as_ref();
-        stream.try_io(tokio::io::Interest::WRITABLE, || Ok(()))
+        stream.try_io(Interest::WRITABLE, || Ok(()))
     }
 }
 
@@ -480,7 +474,7 @@ impl Buf for Parts<'_> {
     }
 }
 
-fn no_key() -> io::Error {
+fn no_key(_: NoKey) -> io::Error {
     io::Error::other("the system has no random numbers for a key")
 }
 

@@ -188,54 +188,6 @@ async fn messages_of_all_lengths_pass_small_sockets() {
     }
 }
 
-/// Until the socket has room, nothing of a frame is sealed, so that a newer one can take its place.
-#[cfg(unix)]
-#[tokio::test]
-async fn a_frame_that_found_no_room_leaves_nothing_behind() {
-    let (near, far) = ends(Suite::AesGcm).await;
-    let (_near_reader, mut writer) = near.split();
-    let (mut reader, _far_writer) = far.split();
-    let (mut sent, mut refused) = (0, 0);
-    // The other side reads nothing until the socket is full. A frame that has begun is written to its
-    // end, for which the other side has to read.
-    for number in 0..1_000_000_u32 {
-        let frame = number.to_be_bytes();
-        match writer.try_write(&[IoSlice::new(&frame)]) {
-            Ok(count) if count == frame.len() => sent += count,
-            Ok(count) => {
-                let mut scrap = vec![0; sent + frame.len()];
-                let mut rest = &frame[count..];
-                let (written, read) =
-                    tokio::join!(writer.write_all(&mut rest), reader.read_exact(&mut scrap));
-                written.unwrap();
-                read.unwrap();
-                assert!(scrap.ends_with(&frame));
-                sent = 0;
-            }
-            Err(e) => {
-                assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
-                refused += 1;
-                if refused == 3 {
-                    break;
-                }
-            }
-        }
-    }
-    assert_eq!(refused, 3, "the socket was full between two frames");
-    let (mut scrap, mut newest) = (vec![0; sent], [0; 6]);
-    let parts = [&b"newest"[..]];
-    let (written, read) = tokio::join!(send(&mut writer, &parts), async {
-        reader.read_exact(&mut scrap).await?;
-        reader.read_exact(&mut newest).await
-    });
-    written.unwrap();
-    read.unwrap();
-    assert_eq!(
-        newest, *b"newest",
-        "it comes right after those that were taken"
-    );
-}
-
 /// The memory of a reader is bounded by two parts and a record, whatever comes.
 #[tokio::test]
 async fn a_reader_takes_bounded_memory() {

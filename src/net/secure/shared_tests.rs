@@ -1,7 +1,8 @@
 //! Frames that are sealed once for several viewers, over real sockets and as bytes.
 
-use std::io;
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use super::handshake::channels;
 use super::media_key::{MediaKeys, MediaMember, PART_LIMIT};
 use super::noise::{Suite, TAG_BYTES};
 use super::record::{LENGTH_BYTES, Opener, RECORD_LIMIT, Sealer};
-use super::sealed::{SealedReader, SealedWriter};
+use super::sealed::{SealedReader, SealedStream, SealedWriter};
 use super::sealed_tests::{ends, pattern, read_in_parts};
 use crate::frame::{Frame, FrameHeader};
 
@@ -189,5 +190,69 @@ async fn viewers_come_and_go_while_frames_pass_small_sockets() {
             assert_eq!(reader.read(&mut [0; 9]).await.unwrap(), 0, "the end");
         };
         tokio::join!(sending, receiving);
+    }
+}
+
+/// The socket of this connection, past its encryption.
+fn below(stream: &SealedStream) -> std::net::TcpStream {
+    let socket = socket2::SockRef::from(stream.tcp()).try_clone();
+    socket.unwrap().into()
+}
+
+/// Writes until the socket is full, and returns the number of bytes.
+fn fill(mut socket: &std::net::TcpStream) -> usize {
+    let mut filled = 0;
+    loop {
+        match socket.write(&[0; 4096]) {
+            Ok(count) => filled += count,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return filled,
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+/// Reads so many bytes.
+fn drain(mut socket: &std::net::TcpStream, mut bytes: usize) {
+    let mut scrap = [0; 4096];
+    while bytes > 0 {
+        let room = bytes.min(scrap.len());
+        match socket.read(&mut scrap[..room]) {
+            Ok(count) => bytes -= count,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+/// A frame, or a message, of which no byte has left is taken back, and so is the media key before it.
+#[tokio::test]
+async fn a_frame_that_found_no_room_leaves_nothing_behind() {
+    for suite in Suite::ALL {
+        let keys: Arc<MediaKeys> = Arc::default();
+        let (near, far) = ends(suite).await;
+        let (near_below, far_below) = (below(&near), below(&far));
+        let (_near_reader, mut writer) = near.split();
+        let (mut reader, _far_writer) = far.split();
+        writer.share(Arc::clone(&keys));
+        let mut others = crowd(&keys, suite);
+        for sequence in 0..9 {
+            writer.ready().await.unwrap();
+            let filled = fill(&near_below);
+            let refused = match sequence % 3 {
+                0 => writer.try_write(&[IoSlice::new(b"a message")]),
+                _ => writer.try_write_frame(HEAD, &frame(100 + sequence, 1500)),
+            };
+            let refused = refused.map_err(|e| e.kind());
+            assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
+            if sequence % 3 == 2 {
+                others.push(MediaMember::join(Arc::clone(&keys), suite));
+            }
+            drain(&far_below, filled);
+            let newest = frame(sequence, 2000);
+            let mut read = vec![0; HEAD.len() + newest.data.len()];
+            let both = tokio::join!(send(&mut writer, &newest), reader.read_exact(&mut read));
+            assert!(both.0.is_ok() && both.1.is_ok(), "frame {sequence}");
+            assert!(read.starts_with(HEAD) && read.ends_with(&newest.data));
+        }
     }
 }

@@ -91,21 +91,26 @@ pub(super) struct FrameWriter<'a, F: Framing> {
 /// A viewer's place in the pass of a [`FanOut`].
 struct Place<F: Framing> {
     link: Arc<ViewerLink>,
-    stream: Mutex<Stream<F>>,
+    shared: Mutex<Shared<F>>,
     /// The connection can be taken back.
     returned: Notify,
 }
 
 /// The part of a viewer's state that the pass needs.
+struct Shared<F: Framing> {
+    stream: Stream<F>,
+    /// The connection, while the viewer waits.
+    lent: Option<TransportWriter>,
+    /// Why the connection is returned.
+    returned: Option<Returned<F::Head>>,
+}
+
+/// The stream as one viewer gets it.
 struct Stream<F: Framing> {
     subscription: Subscription,
     framing: F,
     /// When the current second began.
     second_began: Instant,
-    /// The connection, while the viewer waits.
-    lent: Option<TransportWriter>,
-    /// Why the connection is returned.
-    returned: Option<Returned<F::Head>>,
 }
 
 /// Why a lent connection is returned.
@@ -176,7 +181,7 @@ impl<F: Framing> Stream<F> {
 impl<F: Framing> Place<F> {
     /// The frame of which the pass has written a part.
     fn take_partial(&self) -> Option<PartialFrame<F::Head>> {
-        let returned = &mut self.stream.lock().returned;
+        let returned = &mut self.shared.lock().returned;
         match returned.take() {
             Some(Returned::Partial(begun)) => Some(begun),
             other => {
@@ -189,16 +194,15 @@ impl<F: Framing> Place<F> {
 
 impl<F: Framing> Waiting for Place<F> {
     fn offer(&self) {
-        let mut stream = self.stream.lock();
-        if stream.returned.is_some() {
+        let shared = &mut *self.shared.lock();
+        if shared.returned.is_some() {
             return;
         }
-        let Some(mut out) = stream.lent.take() else {
+        let Some(out) = &mut shared.lent else {
             return;
         };
-        stream.returned = stream.go_on(&self.link, &mut out);
-        stream.lent = Some(out);
-        if stream.returned.is_some() {
+        shared.returned = shared.stream.go_on(&self.link, out);
+        if shared.returned.is_some() {
             self.returned.notify_one();
         }
     }
@@ -213,14 +217,14 @@ struct Loan<'a, F: Framing> {
 impl<'a, F: Framing> Loan<'a, F> {
     fn new(place: &'a Place<F>, out: &'a mut TransportWriter) -> Self {
         let lent = std::mem::replace(out, TransportWriter::Lent);
-        place.stream.lock().lent = Some(lent);
+        place.shared.lock().lent = Some(lent);
         Self { place, out }
     }
 }
 
 impl<F: Framing> Drop for Loan<'_, F> {
     fn drop(&mut self) {
-        if let Some(lent) = self.place.stream.lock().lent.take() {
+        if let Some(lent) = self.place.shared.lock().lent.take() {
             *self.out = lent;
         }
     }
@@ -241,10 +245,12 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         let hub = Arc::clone(subscription.hub());
         let place = Arc::new(Place {
             link: Arc::clone(link),
-            stream: Mutex::new(Stream {
-                subscription,
-                framing,
-                second_began: Instant::now(),
+            shared: Mutex::new(Shared {
+                stream: Stream {
+                    subscription,
+                    framing,
+                    second_began: Instant::now(),
+                },
                 lent: None,
                 returned: None,
             }),
@@ -278,7 +284,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
         let place = Arc::clone(&self.place);
         let link = &place.link;
         let opening = {
-            let stream = &mut *place.stream.lock();
+            let stream = &mut place.shared.lock().stream;
             let (subscription, caps) = (&mut stream.subscription, &mut self.caps);
             stream.framing.opening(|| {
                 *caps = subscription.known_caps();
@@ -318,14 +324,17 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             };
             let message = match update {
                 Update::Caps(caps) => {
-                    let message = place.stream.lock().framing.caps(&caps);
+                    let message = place.shared.lock().stream.framing.caps(&caps);
                     self.caps = Some(caps);
                     message
                 }
-                Update::Lost(loss) => place.stream.lock().framing.lost(&loss),
-                Update::Participants(participants) => {
-                    place.stream.lock().framing.participants(&participants)
-                }
+                Update::Lost(loss) => place.shared.lock().stream.framing.lost(&loss),
+                Update::Participants(participants) => place
+                    .shared
+                    .lock()
+                    .stream
+                    .framing
+                    .participants(&participants),
                 Update::Frame(frame) => {
                     let begun = tokio::select! {
                         biased;
@@ -362,7 +371,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     /// that can be written at once are written.
     async fn next_update(&self, place: &Place<F>, out: &mut TransportWriter) -> Next<F::Head> {
         loop {
-            match place.stream.lock().returned.take() {
+            match place.shared.lock().returned.take() {
                 Some(Returned::Update(update)) => return Next::Update(update),
                 Some(Returned::Partial(begun)) => return Next::Partial(begun),
                 Some(Returned::Second) => return Next::Second,
@@ -398,7 +407,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             let now = Instant::now();
             let departure = place.link.departure_anyway(now);
             let begun = {
-                let mut stream = place.stream.lock();
+                let stream = &mut place.shared.lock().stream;
                 stream.begin(&place.link, out, frame, departure, now)
             };
             frame = match begun {
@@ -408,7 +417,7 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
             };
             let _pin = self.pinned.pin(&frame, &place.link);
             match timeout(self.stall_limit, out.ready()).await {
-                Ok(Ok(())) => frame = place.stream.lock().subscription.refresh(frame),
+                Ok(Ok(())) => frame = place.shared.lock().stream.subscription.refresh(frame),
                 Ok(Err(e)) => return Err(DisconnectReason::Lost(e)),
                 Err(_) => return Err(DisconnectReason::Stalled(self.stall_limit)),
             }
@@ -461,14 +470,15 @@ impl<'a, F: Framing> FrameWriter<'a, F> {
     /// Checks once a second whether this viewer keeps up, and logs changes.
     fn check_speed(&mut self) {
         let link = &self.place.link;
-        let mut stream = self.place.stream.lock();
+        let mut shared = self.place.shared.lock();
+        let stream = &mut shared.stream;
         let span = stream.second_began.elapsed();
         if span < SECOND {
             return;
         }
         let now = Counted::now(link, &stream.subscription);
         stream.second_began = Instant::now();
-        drop(stream);
+        drop(shared);
         let before = std::mem::replace(&mut self.counted, now);
         // The viewer skips frames while it opens its window.
         if self.began.elapsed() < SETTLING {
