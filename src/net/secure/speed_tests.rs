@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -13,10 +14,12 @@ use super::code::Code;
 use super::guesses::Uses;
 use super::handshake::{accept, channels, dial};
 use super::key::{Key, KeyText};
+use super::media_key::MediaMember;
 use super::noise::Suite;
 use super::record::{PLAIN_LIMIT, Sealer};
 use super::sealed::SealedStream;
 use super::secret::Secret;
+use crate::frame::{Frame, FrameHeader};
 
 /// A raw frame of 320×240 in I420, and one of H.264.
 const FRAMES: [usize; 2] = [115_200, 2_300];
@@ -56,6 +59,31 @@ fn sealing() {
             });
             println!("{suite:?}: sealing {length} bytes {took:?}");
         }
+    }
+}
+
+/// The record before a shared frame, where one viewer's key is in the processor's cache, and where those
+/// of many others were used meanwhile.
+#[test]
+#[ignore = "a measurement"]
+fn sealing_for_many() {
+    for (suite, viewers) in Suite::ALL.into_iter().flat_map(|s| [(s, 1), (s, 1000)]) {
+        let keys = Arc::default();
+        let member = MediaMember::join(keys, suite);
+        let header = FrameHeader::default();
+        let data = vec![7; FRAMES[1]].into();
+        let now = Instant::now();
+        let shared = member.seal(&Frame { header, data }, now).unwrap();
+        let sealer = |_| Sealer::new(channels(suite).0.sending, now);
+        let mut sealers: Vec<_> = (0..viewers).map(sealer).collect();
+        let (mut next, mut out) = (0, Vec::new());
+        let took = least(4000, || {
+            out.clear();
+            let sealed = sealers[next].seal_shared(&[7; 32], &shared, true, now, &mut out);
+            sealed.unwrap();
+            next = (next + 1) % viewers;
+        });
+        println!("{suite:?}: the record before a shared frame, {viewers} viewers {took:?}");
     }
 }
 
