@@ -8,7 +8,7 @@ use vidchat::failure::Outcome;
 use vidchat::{cli::Cli, commands, media, usage, window};
 
 fn main() -> ExitCode {
-    media::drain_cameras();
+    media::prepare_process();
     let cli = match parse() {
         Ok(cli) => cli,
         Err(answer) => return answered(&answer),

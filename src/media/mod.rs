@@ -13,7 +13,6 @@ pub mod playback;
 
 pub use capture::source::Source;
 pub use frame_sink::FrameSink;
-pub use gst::ffi::drain_cameras;
 #[cfg(unix)]
 pub use gst::ffi::stop_process;
 pub use gst::thread_room;
@@ -24,6 +23,14 @@ pub use playback::player::Player;
 use gstreamer::prelude::*;
 
 use crate::failure::{Failure, Outcome};
+
+/// Sets what GStreamer and the system take from the process itself. Call this before there is a second
+/// thread.
+pub fn prepare_process() {
+    gst::ffi::drain_cameras();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    gst::ffi::share_heap();
+}
 
 /// Starts GStreamer; does nothing the second time.
 ///
