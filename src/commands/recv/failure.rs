@@ -89,13 +89,16 @@ fn explain(
                 .cause(error)
                 .hint(format!("vidchat recv {target} connects again"))
         }
-        // A program that accepts a connection and drops it at our hello is seldom a sender.
+        // A program that accepts a connection and drops it at our hello is a sender with a secret, or
+        // seldom one.
         ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) => Failure::new(
             status,
             format!("no vidchat sender answered at \"{target}\""),
         )
         .cause(error)
-        .hint(format!("another service may be at that port: {ask_there}")),
+        .hint(format!(
+            "it may have a code or a key, or be another service: {ask_there}"
+        )),
     }
 }
 

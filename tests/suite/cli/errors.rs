@@ -213,8 +213,8 @@ fn a_service_that_hangs_up_at_the_first_word() {
         1,
         &format!(
             "error: no vidchat sender answered at \"{target}\": the sender closed the connection\n\
-             hint: another service may be at that port: vidchat send on \"127.0.0.1\" prints what to \
-             type here"
+             hint: it may have a code or a key, or be another service: vidchat send on \"127.0.0.1\" \
+             prints what to type here"
         ),
     );
     drop(bounded("the viewer came", || server.join()));
