@@ -1,5 +1,6 @@
-//! Viewers of an encrypted sender. They prove the key and then drop what comes: frames are counted by
-//! their bytes.
+//! Viewers of an encrypted sender, and those of one in clear that are compared with them. All drop what
+//! comes, and their frames are counted by their bytes: a drain that looked into the frames of one kind
+//! alone would take other times to wake up, for which the sender's processor time is used.
 
 use std::io;
 use std::net::TcpStream;
@@ -12,7 +13,9 @@ use crate::yardstick::spec::{Framing, Spec};
 /// The key of all measurements.
 pub const KEY: &str = "9kwp-teaj-43sm-2vyh-aycd-skde-tnj8";
 
-/// Bytes that encryption adds to a frame of the bench: the head of the frame in a record with its
+/// Bytes of the head of a frame.
+const HEAD: usize = 32;
+/// Bytes that encryption adds to a frame of the bench, with its head: the head of the frame in a record with its
 /// length, its tag and the hash of the frame, and the tag of the frame.
 const ADDED: usize = 95 + 16;
 
@@ -23,12 +26,13 @@ pub fn secret() -> io::Result<Secret> {
     Ok(Secret::key(&key))
 }
 
-/// `spec` for an encrypted sender of frames of so many bytes.
-pub fn drained(spec: Spec, bytes: usize) -> Spec {
+/// `spec` for a sender of frames of so many bytes.
+pub fn drained(spec: Spec, bytes: usize, is_encrypted: bool) -> Spec {
+    let added = if is_encrypted { ADDED } else { HEAD };
     Spec {
-        key: Some(KEY.to_owned()),
+        key: is_encrypted.then(|| KEY.to_owned()),
         framing: Framing::Bytes {
-            frame: (bytes + ADDED) as u64,
+            frame: (bytes + added) as u64,
         },
         ..spec
     }

@@ -168,14 +168,20 @@ pub fn fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
     fan_out_of(Sender::command("plain.gst"), viewers, seconds, |spec| spec)
 }
 
-/// The same, encrypted with a key.
+/// The same with a key or, to be compared with that, in clear.
 ///
 /// # Errors
 /// As [`fan_out`].
-pub fn encrypted_fan_out(viewers: usize, seconds: f64) -> io::Result<drain::Measured> {
+pub fn compared_fan_out(
+    viewers: usize,
+    seconds: f64,
+    is_encrypted: bool,
+) -> io::Result<drain::Measured> {
     let mut command = Sender::command("plain.gst");
-    command.env("VIDCHAT_KEY", encrypted::KEY);
-    let drained = |spec| encrypted::drained(spec, Format::I420.bytes());
+    if is_encrypted {
+        command.env("VIDCHAT_KEY", encrypted::KEY);
+    }
+    let drained = |spec| encrypted::drained(spec, Format::I420.bytes(), is_encrypted);
     fan_out_of(command, viewers, seconds, drained)
 }
 

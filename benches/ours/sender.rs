@@ -91,11 +91,30 @@ impl Sender {
 ///
 /// # Errors
 /// Those of the sockets and the drain.
-pub fn fan_out(
+pub fn fan_out(viewers: usize, seconds: f64, format: Format) -> io::Result<drain::Measured> {
+    fan_out_of(viewers, seconds, format, false, |spec| spec)
+}
+
+/// The same with a key or, to be compared with that, in clear.
+///
+/// # Errors
+/// As [`fan_out`].
+pub fn compared_fan_out(
     viewers: usize,
     seconds: f64,
     format: Format,
     is_encrypted: bool,
+) -> io::Result<drain::Measured> {
+    let drained = |spec| encrypted::drained(spec, format.bytes(), is_encrypted);
+    fan_out_of(viewers, seconds, format, is_encrypted, drained)
+}
+
+fn fan_out_of(
+    viewers: usize,
+    seconds: f64,
+    format: Format,
+    is_encrypted: bool,
+    drained: impl FnOnce(spec::Spec) -> spec::Spec,
 ) -> io::Result<drain::Measured> {
     let sender = Sender::of(&Spec {
         format,
@@ -103,12 +122,7 @@ pub fn fan_out(
         is_encrypted,
     })?;
     let spec = super::spoken_to(spec::Spec::many(sender.address, viewers, seconds));
-    let spec = if is_encrypted {
-        encrypted::drained(spec, format.bytes())
-    } else {
-        spec
-    };
-    drain::measure(&spec, || sender.cpu())
+    drain::measure(&drained(spec), || sender.cpu())
 }
 
 /// The child's side: serves until it is ended.

@@ -17,8 +17,8 @@ pub fn run(run: &mut Run) -> io::Result<()> {
         run,
         "100 viewers of raw frames, whole program",
         1.3,
-        &mut || program::fan_out(100, SECONDS),
-        &mut || program::encrypted_fan_out(100, SECONDS),
+        &mut || program::compared_fan_out(100, SECONDS, false),
+        &mut || program::compared_fan_out(100, SECONDS, true),
     )?;
     for (viewers, format, name, bar) in [
         (100, Format::I420, "raw frames", 1.3),
@@ -28,8 +28,8 @@ pub fn run(run: &mut Run) -> io::Result<()> {
             run,
             &format!("{viewers} viewers of {name}, sockets alone"),
             bar,
-            &mut || sender::fan_out(viewers, SECONDS, format, false),
-            &mut || sender::fan_out(viewers, SECONDS, format, true),
+            &mut || sender::compared_fan_out(viewers, SECONDS, format, false),
+            &mut || sender::compared_fan_out(viewers, SECONDS, format, true),
         )?;
     }
     Ok(())

@@ -81,7 +81,7 @@ fn short_frames(run: &mut Run, viewers: usize, rounds: usize, seconds: f64) -> i
         rounds,
         [
             &mut || floor::fan_out(viewers, Format::Small.bytes(), seconds),
-            &mut || sender::fan_out(viewers, seconds, Format::Small, false),
+            &mut || sender::fan_out(viewers, seconds, Format::Small),
         ],
     )?;
     run.tell(&format!("{viewers} floor, short frames"), &floor);
@@ -127,7 +127,7 @@ fn measure(
         [
             &mut || floor::fan_out(viewers, Format::I420.bytes(), seconds).map(Some),
             &mut || peer(),
-            &mut || sender::fan_out(viewers, seconds, Format::I420, false).map(Some),
+            &mut || sender::fan_out(viewers, seconds, Format::I420).map(Some),
             &mut || program::fan_out(viewers, seconds).map(Some),
         ],
     )
