@@ -9,6 +9,7 @@ pub mod srt;
 #[cfg(target_os = "linux")]
 pub mod thin_link;
 pub mod through_rtmp;
+pub mod through_rtsp;
 pub mod true_age;
 
 use std::process::Command;
