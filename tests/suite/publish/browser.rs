@@ -1,5 +1,5 @@
 //! Into a browser: RTP goes to Janus, and Chromium plays it from there in the page of
-//! `examples/browser/`. All of it runs on a machine of its own.
+//! `examples/engines/janus.html`. All of it runs on a machine of its own.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -51,7 +51,7 @@ fn janus(host: &Host) -> (Ending, TempDir) {
 
 /// Chromium with the page, whose console becomes lines of standard error.
 fn page(host: &Host, folder: &TempDir) -> Running {
-    let page = project().join("examples/browser/janus.html");
+    let page = project().join("examples/engines/janus.html");
     let mut command = Command::new("chromium");
     // Its own sandbox does not run as root.
     command.args(["--headless=new", "--no-sandbox", "--disable-gpu"]);

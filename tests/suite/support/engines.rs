@@ -232,7 +232,7 @@ impl RtspServer {
     /// Runs it, again where it was stopped, and waits until it listens.
     pub fn run(&mut self) {
         let mut command = Command::new(Self::PYTHON);
-        command.arg(project().join("examples/python/rtsp_server.py"));
+        command.arg(project().join("examples/engines/rtsp_server.py"));
         command.args(["cam", "--port", &self.port.to_string()]);
         command.args(["--user", &format!("anna:{}", Self::PASSWORD)]);
         // The library's own warnings are not this test's.
