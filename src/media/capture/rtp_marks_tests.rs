@@ -7,6 +7,7 @@ use std::time::Duration;
 use gstreamer_app as gst_app;
 
 use super::*;
+use crate::media::bitstream::start_code;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Frames with a delimiter, a message and three slices each.
@@ -46,13 +47,9 @@ struct Line {
 }
 
 impl Line {
-    /// One of `codec` with this way of putting units together, and with the mark on packets that `marks` says it for: the number of the packet in
-    /// its frame, and whether it is the last.
-    fn of(
-        codec: &str,
-        aggregation: &str,
-        marks: impl Fn(usize, bool) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    /// One of `codec` with this way of putting units together. All packets are marked where
+    /// `marks_all` says so.
+    fn of(codec: &str, aggregation: &str, marks_all: bool) -> Self {
         let caps = format!("video/x-{codec},stream-format=byte-stream,alignment=au");
         let pipeline = gst::parse::launch(&format!(
             "appsrc name=source format=time caps={caps} ! rtp{codec}pay name=pay mtu=1000 \
@@ -64,16 +61,14 @@ impl Line {
         let source = end("source").downcast::<gst_app::AppSrc>().unwrap();
         let taken = end("frames").downcast::<gst_app::AppSink>().unwrap();
         watch(&pipeline);
-        let number = Mutex::new(0);
         let data = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
         let pad = end("pay").static_pad("src").unwrap();
         pad.add_probe(data, move |_, info| {
-            let number = &mut *number.lock();
             match &mut info.data {
-                Some(gst::PadProbeData::Buffer(packet)) => mark(packet, number, &marks),
-                Some(gst::PadProbeData::BufferList(list)) => {
+                Some(gst::PadProbeData::Buffer(packet)) if marks_all => mark(packet),
+                Some(gst::PadProbeData::BufferList(list)) if marks_all => {
                     list.make_mut().foreach_mut(|mut packet, _| {
-                        mark(&mut packet, number, &marks);
+                        mark(&mut packet);
                         std::ops::ControlFlow::Continue(Some(packet))
                     });
                 }
@@ -112,39 +107,26 @@ impl Drop for Line {
     }
 }
 
-/// Marks a packet, or takes its mark away.
-fn mark(packet: &mut gst::Buffer, number: &mut usize, marks: impl Fn(usize, bool) -> bool) {
-    let packet = packet.make_mut();
-    let mut bytes = packet.map_writable().unwrap();
-    let is_last = bytes[1] & 0x80 != 0;
-    let is_marked = marks(*number, is_last);
-    bytes[1] = bytes[1] & 0x7f | u8::from(is_marked) << 7;
-    *number = if is_last { 0 } else { *number + 1 };
+fn mark(packet: &mut gst::Buffer) {
+    let mut rtp = gst_rtp::RTPBuffer::from_buffer_writable(packet.make_mut()).unwrap();
+    rtp.set_marker(true);
 }
 
 /// The units of a frame without their start codes, but for parameter sets and delimiters, which may
 /// come in another way.
 fn units(codec: UnitCodec, frame: &[u8]) -> Vec<Vec<u8>> {
-    let mut units: Vec<Vec<u8>> = Vec::new();
-    for (at, byte) in frame.iter().enumerate() {
-        if at >= 3 && frame[at - 3..].starts_with(&[0, 0, 1]) {
-            units.push(Vec::new());
-        }
-        if let Some(unit) = units.last_mut() {
-            unit.push(*byte);
-        }
-    }
-    for unit in &mut units {
-        let code = unit.ends_with(&[0, 0, 1]).then_some(3).unwrap_or_default();
-        unit.truncate(unit.len() - code);
+    let starts: Vec<usize> =
+        std::iter::successors(start_code(frame, 0), |start| start_code(frame, start + 3)).collect();
+    let ends = starts[1..].iter().copied().chain([frame.len()]);
+    let units = starts.iter().zip(ends).map(|(start, end)| {
+        let unit = &frame[start + 3..end];
         let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
-        unit.truncate(unit.len() - zeros);
-    }
-    units.retain(|unit| {
-        let kind = codec.nal_kind(unit[0]);
-        !codec.is_set(kind) && !codec.begins_frame(kind)
+        unit[..unit.len() - zeros].to_vec()
     });
+    let is_kept = |kind| !codec.is_set(kind) && !codec.begins_frame(kind);
     units
+        .filter(|unit| is_kept(codec.nal_kind(unit[0])))
+        .collect()
 }
 
 /// The next frame that comes out is this one.
@@ -169,7 +151,7 @@ fn a_frame_with_a_right_mark_comes_out_before_the_next_one_goes_in() {
             continue;
         };
         for aggregation in ["none", "zero-latency"] {
-            let line = Line::of(name, aggregation, |_, is_last| is_last);
+            let line = Line::of(name, aggregation, false);
             for frame in &frames {
                 line.push(frame);
                 gives(&line, codec, frame);
@@ -185,7 +167,7 @@ fn frames_whose_packets_are_all_marked_are_whole_and_only_the_first_waits() {
             continue;
         };
         for aggregation in ["none", "zero-latency"] {
-            let line = Line::of(name, aggregation, |_, _| true);
+            let line = Line::of(name, aggregation, true);
             line.push(&frames[0]);
             line.push(&frames[1]);
             gives(&line, codec, &frames[0]);
