@@ -80,8 +80,16 @@ impl UnitCodec {
         }
     }
 
+    /// The type in the first byte of a NAL unit.
+    pub fn nal_kind(self, header: u8) -> u8 {
+        match self {
+            Self::H264 => header & 0x1f,
+            _ => header >> 1 & 0x3f,
+        }
+    }
+
     /// Whether a unit of this type holds a part of the image. No parameter set comes after it.
-    fn is_image(self, kind: u8) -> bool {
+    pub fn is_image(self, kind: u8) -> bool {
         match self {
             Self::H264 => matches!(kind, 1..=5),
             Self::H265 => kind < 32,
@@ -93,11 +101,7 @@ impl UnitCodec {
     /// The NAL unit that begins at `at` or after it, with its start code.
     fn next_nal(self, frame: &[u8], at: usize) -> Option<Unit> {
         let start = start_code(frame, at)?;
-        let header = *frame.get(start + 3)?;
-        let kind = match self {
-            Self::H264 => header & 0x1f,
-            _ => header >> 1 & 0x3f,
-        };
+        let kind = self.nal_kind(*frame.get(start + 3)?);
         // Zeros before a start code belong to it.
         let zeros = frame[at..start].iter().rev().take_while(|byte| **byte == 0);
         let begin = start - zeros.count();

@@ -93,7 +93,7 @@ impl NetworkSource {
             return Some(Explanation { cause, hint });
         }
         let (cause, hint) = if has(&["Unauthorized", "(401)"]) {
-            let hint = if self.is_any() {
+            let hint = if self.is_any() || url.starts_with("rtsp") {
                 "write both into the address: ://NAME:PASSWORD@".to_owned()
             } else {
                 format!("give both to the element: {kind} user-id=NAME user-pw=PASSWORD")
@@ -187,6 +187,13 @@ mod tests {
             ),
             (
                 ANY,
+                "Unauthorized",
+                "(401)",
+                "wants a user's name",
+                "://NAME:PASSWORD@",
+            ),
+            (
+                RTSP,
                 "Unauthorized",
                 "(401)",
                 "wants a user's name",

@@ -22,6 +22,7 @@ use super::network_source;
 use super::no_video;
 use super::placeholders::Filled;
 use super::recording::{self, Recordings};
+use super::rtp_marks;
 use super::stall::{Pace, StallCheck, StallDetector, stall_limit};
 use super::stream_time::StreamTime;
 use crate::media::gst::bus::{self, ElementError};
@@ -92,6 +93,7 @@ impl CapturePipeline {
         frames.set_max_buffers(1);
         frames.set_drop(true);
         FrameParser::watch(&frames);
+        rtp_marks::watch(&pipeline);
         let ages = AgeEstimator::watch(&pipeline);
         let time = StreamTime::new(network_source::is_in(&pipeline));
         let reader = AppsinkReader::new(Arc::clone(handover), number, Arc::clone(&ages), time);

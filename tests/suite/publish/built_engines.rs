@@ -26,7 +26,7 @@ fn passes(name: &str, engine: Option<BuiltEngine>) {
 
 #[test]
 fn a_stream_passes_an_rtsp_server_and_comes_back_after_its_restart() {
-    passes("rtsp", BuiltEngine::xiu());
+    passes("rtsp, xiu", BuiltEngine::xiu());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Into engines that others make, and out of them again: `vidchat publish`, `vidchat recv URL` and
 //! `vidchat send --pipeline URL`.
 
+#[cfg(target_os = "linux")]
+pub mod browser;
 pub mod built_engines;
 pub mod engine_losses;
 pub mod key_frames;
@@ -9,6 +11,7 @@ pub mod srt;
 #[cfg(target_os = "linux")]
 pub mod thin_link;
 pub mod through_rtmp;
+pub mod through_rtsp;
 pub mod true_age;
 
 use std::process::Command;

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use super::Publisher;
-use crate::support::engines::{Nginx, SrtRelay, free_even_port};
+use crate::support::engines::{Nginx, RtspServer, SrtRelay, free_even_port};
 #[cfg(target_os = "linux")]
 use crate::support::lan::Lan;
 use crate::support::stamped_frames::{StampedPlayer, StampedSender};
@@ -92,6 +92,15 @@ fn the_age_behind_a_relay_of_srt_is_that_since_the_camera() {
     };
     let [to, from] = relay.urls();
     is_told_behind("srt", [&to, &from], [&on_this_machine; 2]);
+}
+
+#[test]
+fn the_age_behind_an_rtsp_server_is_that_since_the_camera() {
+    let Some(server) = RtspServer::start() else {
+        return;
+    };
+    let [to, from] = server.urls();
+    is_told_behind("rtsp", [&to, &from], [&on_this_machine; 2]);
 }
 
 #[test]

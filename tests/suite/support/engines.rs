@@ -1,4 +1,5 @@
-//! Engines that others make, started on this machine: nginx with its RTMP module, and SRT's relay.
+//! Engines that others make, started on this machine: nginx with its RTMP module, SRT's relay, and
+//! GStreamer's RTSP server.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Ending, PATIENCE, skipped};
+use crate::support::{Ending, PATIENCE, first_line, project, skipped};
 
 /// Where Debian has the module.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
@@ -192,5 +193,70 @@ impl SrtRelay {
     /// Where to publish, and where to play from.
     pub fn urls(&self) -> [String; 2] {
         self.ports.map(|port| format!("srt://127.0.0.1:{port}"))
+    }
+}
+
+/// GStreamer's RTSP server, in Python, with a stream for one user alone.
+pub struct RtspServer {
+    port: u16,
+    process: Option<Ending>,
+}
+
+impl RtspServer {
+    /// The password in its URLs.
+    pub const PASSWORD: &'static str = "pa55word";
+    /// Python as the system's packages have it, with their modules.
+    const PYTHON: &'static str = "/usr/bin/python3";
+
+    /// One on a port of its own; `None`, said aloud, where it is not installed.
+    pub fn start() -> Option<Self> {
+        let import = "import gi; gi.require_version('GstRtspServer', '1.0')";
+        let python = Command::new(Self::PYTHON).args(["-c", import]).output();
+        if !python.is_ok_and(|python| python.status.success()) {
+            skipped("there is no Python with GStreamer's RTSP server");
+            return None;
+        }
+        if gstreamer::init().is_ok() && gstreamer::ElementFactory::find("rtspclientsink").is_none()
+        {
+            skipped("there is no rtspclientsink");
+            return None;
+        }
+        let mut server = Self {
+            port: 0,
+            process: None,
+        };
+        server.run();
+        Some(server)
+    }
+
+    /// Runs it, again where it was stopped, and waits until it listens.
+    pub fn run(&mut self) {
+        let mut command = Command::new(Self::PYTHON);
+        command.arg(project().join("examples/engines/rtsp_server.py"));
+        command.args(["cam", "--port", &self.port.to_string()]);
+        command.args(["--user", &format!("anna:{}", Self::PASSWORD)]);
+        // The library's own warnings are not this test's.
+        command.env_remove("G_DEBUG").stdin(Stdio::null());
+        let started = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process = Ending(started.expect("it starts"));
+        let url = first_line("it listens", &mut process.0);
+        let port = url.trim().trim_end_matches("/cam").rsplit(':').next();
+        let port = port.and_then(|port| port.parse().ok());
+        self.port = port.unwrap_or_else(|| panic!("no port is in {url:?}"));
+        self.process = Some(process);
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Where to publish, and where to play from.
+    pub fn urls(&self) -> [String; 2] {
+        let Self { port, .. } = self;
+        ["cam/in", "cam"].map(|path| {
+            let password = Self::PASSWORD;
+            format!("rtsp://anna:{password}@127.0.0.1:{port}/{path}")
+        })
     }
 }

@@ -1,0 +1,78 @@
+//! Through GStreamer's own RTSP server.
+
+use super::{Player, Publisher, plays, sender, sender_on};
+use crate::support::engines::RtspServer;
+use crate::support::run_vidchat;
+
+#[test]
+fn a_stream_passes_a_server_that_wants_a_password_and_it_is_not_printed() {
+    let Some(server) = RtspServer::start() else {
+        return;
+    };
+    let sender = sender();
+    let [to, from] = server.urls();
+    let publisher = Publisher::start(&[&sender.target(), "-vv"], &to);
+    publisher.is_live();
+    let first = Player::start(&from, &["-vv"]);
+    first.shows_frames();
+    let late = plays(&from, &["-vv"]);
+    assert!(late.contains("sends 320x240 H264"), "{late}");
+    first.shows_frames();
+    let said = [publisher.quit(), first.quit(), late].concat();
+    assert!(!said.contains(RtspServer::PASSWORD), "{said}");
+}
+
+#[test]
+fn a_player_without_the_password_is_told_where_to_write_it() {
+    let Some(server) = RtspServer::start() else {
+        return;
+    };
+    let sender = sender();
+    let [to, from] = server.urls();
+    let publisher = Publisher::start(&[&sender.target()], &to);
+    publisher.is_live();
+    let ended = run_vidchat(["recv", &from.replace("pa55", "wr0ng"), "--display", "none"]);
+    assert_eq!(ended.code(), 1, "{}", ended.stderr);
+    for part in ["wants a user's name and password", "://NAME:PASSWORD@"] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("wr0ng"), "{}", ended.stderr);
+    publisher.quit();
+}
+
+#[test]
+fn the_server_the_publisher_and_the_player_may_all_be_restarted() {
+    let Some(mut server) = RtspServer::start() else {
+        return;
+    };
+    let first = sender();
+    let (port, target) = (first.port, first.target());
+    let [to, from] = server.urls();
+    let mut publisher = Publisher::start(&[&target], &to);
+    publisher.is_live();
+    let player = Player::start(&from, &[]);
+    player.shows_frames();
+
+    server.kill();
+    publisher.process.line_with("; connecting again");
+    player.shows_nothing();
+    server.run();
+    publisher.process.line_with("back after");
+    publisher.is_live();
+    player.shows_frames();
+
+    first.process.signal("INT");
+    first.process.wait();
+    publisher.process.line_with("sender 127.0.0.1");
+    let _second = sender_on(port);
+    publisher.process.line_with("connected again after");
+    publisher.is_live();
+    player.shows_frames();
+
+    player.quit();
+    publisher.quit();
+    let publisher = Publisher::start(&[&target], &to);
+    publisher.is_live();
+    plays(&from, &[]);
+    publisher.quit();
+}
