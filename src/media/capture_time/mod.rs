@@ -12,6 +12,7 @@ mod sei;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use memchr::memmem;
 
 use crate::clock::CaptureTime;
@@ -50,14 +51,31 @@ pub struct CaptureTimeReader {
     without: u32,
 }
 
+/// Writes times into the frames of one stream.
+#[derive(Clone, Copy, Debug)]
+pub struct CaptureTimeWriter(Codec);
+
 /// The frame with this time of capture in its bytes, in the place of any that it had. It stays as it
 /// is where these caps have no place for a time, and where nobody knows when it was captured.
 pub fn stamped(caps: &Caps, mut frame: Frame, time: &CaptureTime) -> Frame {
-    let codec = Codec::of(caps).filter(|_| frame.header.origin != TimeOrigin::Arrival);
-    if let Some(edit) = codec.and_then(|codec| codec.edit(&frame.data, &message::write(time))) {
-        frame.data = edit.apply(&frame.data);
+    let writer = CaptureTimeWriter::of(caps).filter(|_| frame.header.origin != TimeOrigin::Arrival);
+    if let Some(data) = writer.and_then(|writer| writer.written(&frame.data, time)) {
+        frame.data = data;
     }
     frame
+}
+
+impl CaptureTimeWriter {
+    /// For frames of these caps; `None` where they have no place for a time.
+    pub fn of(caps: &Caps) -> Option<Self> {
+        Codec::of(caps).map(Self)
+    }
+
+    /// The frame with this time in the place of any that it had; `None` where it has no place for one.
+    pub fn written(self, frame: &[u8], time: &CaptureTime) -> Option<Bytes> {
+        let edit = self.0.edit(frame, &message::write(time))?;
+        Some(edit.apply(frame))
+    }
 }
 
 impl CaptureTimeReader {

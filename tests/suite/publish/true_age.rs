@@ -53,6 +53,16 @@ fn is_told_behind(
     [here, there]: [&dyn Fn(Command) -> Command; 2],
 ) {
     let sender = StampedSender::start(here);
+    is_told_of(&sender, name, [to, from], [here, there]);
+}
+
+/// The same for the frames of `sender`.
+fn is_told_of(
+    sender: &StampedSender,
+    name: &str,
+    [to, from]: [&str; 2],
+    [here, there]: [&dyn Fn(Command) -> Command; 2],
+) {
     let mut publish = vidchat();
     publish.args(["publish", &sender.target(), "--to", to]);
     let publisher = Publisher::start_as(publish, here);
@@ -72,6 +82,24 @@ fn the_age_behind_nginx_is_that_since_the_camera() {
     let Some(nginx) = Nginx::start() else { return };
     let url = nginx.url("", "cam");
     is_told_behind("rtmp", [&url; 2], [&on_this_machine; 2]);
+}
+
+#[test]
+fn the_age_of_frames_that_the_publisher_encodes_is_that_since_the_camera() {
+    let Some(nginx) = Nginx::start() else { return };
+    for (name, encoder) in [
+        ("raw", ""),
+        ("jpeg", "! jpegenc\n"),
+        (
+            "vp8",
+            "! vp8enc deadline=1 cpu-used=8 target-bitrate=600000\n",
+        ),
+    ] {
+        let sender = StampedSender::start_with(encoder, on_this_machine);
+        let url = nginx.url("", name);
+        let name = format!("rtmp, encoded from {name}");
+        is_told_of(&sender, &name, [&url; 2], [&on_this_machine; 2]);
+    }
 }
 
 #[test]
