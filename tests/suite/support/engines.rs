@@ -143,6 +143,12 @@ impl Nginx {
         self.process = None;
     }
 
+    /// Sends it a signal, such as "STOP".
+    pub fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        crate::support::signal(process.0.id(), name);
+    }
+
     /// The URL of a stream of this name, perhaps with a user.
     pub fn url(&self, user: &str, stream: &str) -> String {
         let Self { address, port, .. } = self;

@@ -131,6 +131,15 @@ impl StampedPlayer {
         {}
     }
 
+    /// Reads frames up to the first one that was made at `to` or later. Returns how many of them were
+    /// made since `from`, both by [`seconds`].
+    pub fn count_made(&self, from: f64, to: f64) -> usize {
+        let next = || self.frames.recv_timeout(PATIENCE).expect("frames come");
+        let made = std::iter::repeat_with(next).map(|frame| frame.at - frame.age / 1e3);
+        let until = made.take_while(|made| *made < to);
+        until.filter(|made| *made >= from).count()
+    }
+
     /// Watches for so many seconds from now on.
     pub fn watch(&self, count: usize) -> Ages {
         let from = seconds();
@@ -179,7 +188,8 @@ fn wall_clock() -> Duration {
     now.expect("it is after 1970")
 }
 
-fn seconds() -> f64 {
+/// The time in seconds since 1970.
+pub fn seconds() -> f64 {
     wall_clock().as_secs_f64()
 }
 
