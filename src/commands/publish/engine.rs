@@ -418,15 +418,13 @@ impl EngineTask {
             .full_since
             .map(|since| now.saturating_duration_since(since));
         let skipped = self.subscription.skipped();
-        let packets = running.published.packets().unwrap_or_default();
         running.meter.note(
             now,
             Sample {
                 given,
                 busy: running.busy + full_for.unwrap_or_default(),
                 skipped,
-                sent: packets.sent,
-                dropped: packets.dropped,
+                packets: running.published.packets(),
                 behind,
             },
         );

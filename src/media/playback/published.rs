@@ -25,14 +25,19 @@ pub struct Published {
     sink: Mutex<glib::WeakRef<gst::Element>>,
 }
 
-/// The packets of an engine's link, where its sink counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The packets of one link to an engine, where its sink counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Packets {
-    /// Packets that were sent.
+    /// Packets that were sent, with those that were sent again.
     pub sent: u64,
-    /// Those that were too late to be sent. A link may lose others without being full: those are sent
-    /// again.
+    /// Those that the other side has missed, before they were sent again.
+    pub lost: u64,
+    /// Those that were too late to be sent.
     pub dropped: u64,
+    /// Acknowledgements that have come.
+    pub acknowledged: u64,
+    /// The round trip, in milliseconds.
+    pub rtt: f64,
 }
 
 impl Published {
@@ -46,11 +51,32 @@ impl Published {
         self.bytes.load(Relaxed)
     }
 
-    /// The packets of its link; `None` where the sink does not count them.
-    pub fn packets(&self) -> Option<Packets> {
-        let sink = self.sink.lock().upgrade()?;
-        let has_stats = sink.has_property_with_type("stats", gst::Structure::static_type());
-        let stats = has_stats.then(|| sink.property::<gst::Structure>("stats"))?;
+    /// The packets of its link, or of that of each player who has come to its sink; empty where the sink
+    /// does not count them.
+    pub fn packets(&self) -> Vec<Packets> {
+        let sink = self.sink.lock().upgrade();
+        let counts = |sink: &gst::Element| {
+            sink.has_property_with_type("stats", gst::Structure::static_type())
+        };
+        let stats = sink.filter(counts);
+        let stats = stats.map(|sink| sink.property::<gst::Structure>("stats"));
+        stats.map_or(Vec::new(), |stats| Packets::in_stats(&stats))
+    }
+}
+
+impl Packets {
+    /// Those in the statistics of a sink, which has one link, or one for each of its `callers`.
+    fn in_stats(stats: &gst::StructureRef) -> Vec<Self> {
+        let Ok(callers) = stats.get::<glib::ValueArray>("callers") else {
+            return Self::of_link(stats).into_iter().collect();
+        };
+        let links = callers
+            .iter()
+            .filter_map(|link| link.get::<gst::Structure>().ok());
+        links.filter_map(|link| Self::of_link(&link)).collect()
+    }
+
+    fn of_link(stats: &gst::StructureRef) -> Option<Self> {
         let count = |name: &str| match stats.get::<i64>(name) {
             Ok(count) => u64::try_from(count).ok(),
             Err(_) => stats
@@ -58,9 +84,12 @@ impl Published {
                 .ok()
                 .and_then(|count| u64::try_from(count).ok()),
         };
-        Some(Packets {
+        Some(Self {
             sent: count("packets-sent")?,
+            lost: count("packets-sent-lost")?,
             dropped: count("packets-sent-dropped")?,
+            acknowledged: count("packet-ack-received")?,
+            rtt: stats.get("rtt-ms").ok()?,
         })
     }
 }
@@ -187,7 +216,7 @@ mod tests {
         }
     }
 
-    /// How many frames are counted of these: a head or none, and the time.
+    /// Whether an engine works that is given these: heads or frames, each with its time.
     fn works_after(buffers: &[(bool, u64)]) -> bool {
         gst::init().unwrap();
         let text = "appsrc name=frames format=time ! fakesink async=false";

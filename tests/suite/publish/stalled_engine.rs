@@ -9,7 +9,7 @@ use crate::support::stamped_frames::{StampedPlayer, StampedSender, seconds};
 
 /// The most frames that were made while an engine stood still and come out of it afterwards: those of
 /// the second that its connection holds, in the memory of the system.
-const HELD: usize = 75;
+const HELD: usize = 45;
 /// What a viewer gets of a second at the least, on a machine that has other work.
 const FEW: f64 = 15.0;
 
