@@ -2,7 +2,8 @@
 //!
 //! The sink of such a pipeline gets packets or parts of a file, so a frame is known by its time. A sink
 //! holds its first frame until the engine answers. So one that has taken two works. The head of a
-//! container says nothing: an RTMP sink takes it before there is a connection.
+//! container says nothing: an RTMP sink takes it before there is a connection. An SRT sink that calls
+//! takes frames too, so there an acknowledgement tells.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
+use crate::media::gst::element;
 use crate::media::pipeline::ends::SEAM;
 
 use super::frame_tracker::FrameTracker;
@@ -43,7 +45,9 @@ pub struct Packets {
 impl Published {
     /// Whether the engine has taken a frame.
     pub fn works(&self) -> bool {
-        self.frames.load(Relaxed) >= 2
+        let calls = || self.sink.lock().upgrade().is_some_and(|sink| calls(&sink));
+        let is_answered = || self.packets().iter().any(|link| link.acknowledged > 0);
+        self.frames.load(Relaxed) >= 2 && (!calls() || is_answered())
     }
 
     /// Bytes that have reached the sink, which may still hold the last of them.
@@ -62,6 +66,20 @@ impl Published {
         let stats = stats.map(|sink| sink.property::<gst::Structure>("stats"));
         stats.map_or(Vec::new(), |stats| Packets::in_stats(&stats))
     }
+}
+
+/// Whether a sink is one of SRT that calls its engine.
+fn calls(sink: &gst::Element) -> bool {
+    let mode = || {
+        let mode = sink
+            .has_property("mode")
+            .then(|| sink.property_value("mode"));
+        mode.is_some_and(|mode| {
+            let value = glib::EnumValue::from_value(&mode);
+            value.is_some_and(|(_, value)| value.nick() != "listener")
+        })
+    };
+    element::kind(sink) == "srtsink" && mode()
 }
 
 impl Packets {
