@@ -57,7 +57,7 @@ fn each_codec_passes_two_relays_of_media_over_quic() {
         let mut play = engine.player();
         let shown = Stats::of(play.args(["--display", "none"]));
         let mut player = Running::start(&mut play);
-        player.line_with(&format!("sends 320x240 {name}"));
+        player.line_with(&format!(" {name}"));
         shown.line("where its age counts from", |line| {
             line["shown"].as_u64() > Some(0) && line["age_since"] == since
         });
