@@ -14,6 +14,7 @@ use crate::wire::Caps;
 use super::age::{AgeEstimator, Timing};
 use super::appsink::AppsinkReader;
 use super::camera::Camera;
+use super::decoded_time;
 use super::encoder::{self, Encoder};
 use super::events::{PipelineEvent, SourceInput};
 use super::frame_parser::FrameParser;
@@ -92,6 +93,7 @@ impl CapturePipeline {
         frames.set_max_buffers(1);
         frames.set_drop(true);
         FrameParser::watch(&frames);
+        decoded_time::watch(&pipeline);
         let ages = AgeEstimator::watch(&pipeline);
         let time = StreamTime::new(network_source::is_in(&pipeline));
         let reader = AppsinkReader::new(Arc::clone(handover), number, Arc::clone(&ages), time);

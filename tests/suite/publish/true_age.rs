@@ -3,12 +3,12 @@
 
 use std::process::Command;
 
-use super::Publisher;
+use super::{Player, Publisher};
 use crate::support::engines::{Nginx, SrtRelay, free_even_port};
 #[cfg(target_os = "linux")]
 use crate::support::lan::Lan;
 use crate::support::stamped_frames::{StampedPlayer, StampedSender};
-use crate::support::{in_one_try, skipped, vidchat};
+use crate::support::{Sender, in_one_try, skipped, vidchat, written_pipeline};
 
 /// What the shown age may differ by from the true one, in milliseconds. The pipes between the test
 /// and the program are in the true one alone.
@@ -100,6 +100,35 @@ fn the_age_of_frames_that_the_publisher_encodes_is_that_since_the_camera() {
         let name = format!("rtmp, encoded from {name}");
         is_told_of(&sender, &name, [&url; 2], [&on_this_machine; 2]);
     }
+}
+
+#[test]
+fn the_age_of_frames_that_a_sender_has_decoded_is_that_since_the_camera() {
+    let Some(nginx) = Nginx::start() else { return };
+    let url = nginx.url("", "cam");
+    let sender = StampedSender::start(on_this_machine);
+    let publisher = Publisher::start(&[&sender.target()], &url);
+    publisher.is_live();
+    let decoding = |elements: &str| {
+        let text = format!("# Decodes.\n{elements} ! videoconvert ! appsink name=frames\n");
+        let (folder, file) = written_pipeline(&text);
+        let mut send = vidchat();
+        send.args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"]);
+        send.args(["--no-announce", "--pipeline", &file]);
+        (Sender::start_as(&mut send), folder)
+    };
+    let elements = format!("rtmp2src location={url} ! flvdemux ! h264parse ! avdec_h264");
+    let (again, _folder) = decoding(&elements);
+    let player = StampedPlayer::start(recv(&again.target()));
+    let plain = recv(&sender.target());
+    tells_the_true_age("rtmp, decoded by a sender", &player, plain);
+    // Its decoder comes once it knows the codec.
+    let (again, _folder) = decoding(&format!("uridecodebin uri={url}"));
+    let player = Player::start(&again.target(), &[]);
+    player.stats.line("the age since the camera", |line| {
+        line["shown"].as_u64() > Some(0) && line["age_since"] == "camera"
+    });
+    publisher.quit();
 }
 
 #[test]
