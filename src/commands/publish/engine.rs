@@ -14,13 +14,13 @@ use tracing::{debug, info, warn};
 
 use super::link_meter::{LinkMeter, Sample};
 use super::monitor::{EngineMonitor, EngineState};
-use crate::clock::WallNanos;
+use crate::clock::{CaptureTime, WallNanos};
 use crate::commands::engine_link::EngineLink;
 use crate::commands::or_never::or_never;
 use crate::commands::send::bitrate::{BitrateControl, Viewer};
 use crate::engine_url::EngineUrl;
 use crate::failure::{Failure, Outcome, Status};
-use crate::frame::{Frame, FrameHeader};
+use crate::frame::{Frame, FrameHeader, TimeOrigin};
 use crate::media::capture_time::stamped;
 use crate::media::pipeline::build;
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
@@ -218,11 +218,9 @@ impl EngineTask {
             self.key_at = Some(Instant::now());
         }
         self.last_captured = Some(frame.header.captured_at);
-        let frame = match &self.caps {
-            Some(caps) if frame.header.captured_at != 0 => {
-                let at = WallNanos(frame.header.captured_at);
-                stamped(caps, frame, &self.options.link.clock().captured_at(at))
-            }
+        let time = captured(&frame.header, &self.options.link);
+        let frame = match (&self.caps, time) {
+            (Some(caps), Some(time)) => stamped(caps, frame, &time),
             _ => frame,
         };
         running.player.show(&frame.header, frame.data);
@@ -257,13 +255,16 @@ impl EngineTask {
         };
         let (events, heard) = mpsc::unbounded_channel();
         let published = Arc::<Published>::default();
-        let monitor = Arc::clone(&self.monitor);
+        let (monitor, link) = (Arc::clone(&self.monitor), Arc::clone(&self.options.link));
         let options = PlayerOptions {
             values: self.options.values.clone(),
             seen: Some(Arc::new(move |header: &FrameHeader| {
                 monitor.reached(header)
             })),
             published: Some(Arc::clone(&published)),
+            captured: Some(Arc::new(move |header: &FrameHeader| {
+                captured(header, &link)
+            })),
             ..PlayerOptions::new(self.options.file.clone())
         };
         let mut player = Player::spawn(options, events);
@@ -417,15 +418,13 @@ impl EngineTask {
             .full_since
             .map(|since| now.saturating_duration_since(since));
         let skipped = self.subscription.skipped();
-        let packets = running.published.packets().unwrap_or_default();
         running.meter.note(
             now,
             Sample {
                 given,
                 busy: running.busy + full_for.unwrap_or_default(),
                 skipped,
-                sent: packets.sent,
-                dropped: packets.dropped,
+                packets: running.published.packets(),
                 behind,
             },
         );
@@ -461,6 +460,12 @@ fn subscribe(hub: &Arc<Hub>) -> Subscription {
     let mut subscription = hub.subscribe();
     subscription.set_max_latency(MAX_LATENCY);
     subscription
+}
+
+/// When a frame was captured, by the clock of this machine; `None` where nobody knows.
+fn captured(header: &FrameHeader, link: &EngineLink) -> Option<CaptureTime> {
+    let is_known = header.captured_at != 0 && header.origin != TimeOrigin::Arrival;
+    is_known.then(|| link.clock().captured_at(WallNanos(header.captured_at)))
 }
 
 /// A reason in GStreamer's words without what only a programmer reads.

@@ -16,6 +16,7 @@ use crate::wire::Caps;
 
 use super::age::AgeEstimator;
 use super::backlog::BacklogFilter;
+use super::decoded_time;
 use super::handover::Handover;
 use super::stream_headers::StreamHeaders;
 use super::stream_time::StreamTime;
@@ -84,6 +85,7 @@ impl AppsinkReader {
         let info = self.caps.as_ref().and_then(|(_, info)| info.as_ref());
         // A pipeline takes over with a whole frame, so the frame is made first.
         let is_key = self.is_key(sample);
+        let marked = decoded_time::of(&buffer);
         let mut data = contents(buffer, info)?;
         if let Some(headers) = &mut self.headers {
             data = headers.complete(is_key, data);
@@ -91,7 +93,8 @@ impl AppsinkReader {
         let (running, age) = self.time(sink, sample);
         let paced = self.ages.is_paced();
         let now = WallNanos::now();
-        let captured = self.stream_time.of_frame(is_key, &data, age, paced, now);
+        let time = &mut self.stream_time;
+        let captured = time.of_frame(is_key, &data, marked, age, paced, now);
         let Some(passage) = self.handover.enter(self.number) else {
             return Ok(None);
         };

@@ -57,6 +57,14 @@ pub fn encodes(codec: &str) -> bool {
         .is_ok()
 }
 
+/// Whether an element encodes video or pictures.
+pub fn is_encoder(element: &gst::Element) -> bool {
+    element.factory().is_some_and(|factory| {
+        let class = factory.klass();
+        class.contains("Encoder") && (class.contains("Video") || class.contains("Image"))
+    })
+}
+
 /// An encoder in a pipeline.
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -74,12 +82,8 @@ impl Encoder {
     pub fn find(pipeline: &gst::Pipeline) -> Option<Self> {
         let mut elements = pipeline.iterate_recurse();
         while let Ok(Some(element)) = elements.next() {
-            let Some(factory) = element.factory() else {
-                continue;
-            };
-            let class = factory.klass();
-            if class.contains("Encoder") && (class.contains("Video") || class.contains("Image")) {
-                let kind = factory.name().to_string();
+            if is_encoder(&element) {
+                let kind = element::kind(&element);
                 let found = RATES.into_iter().find(|(name, ..)| *name == kind);
                 let rate = found
                     .map(|(_, property, unit)| (property, unit))

@@ -9,6 +9,7 @@ pub mod camera;
 pub(crate) mod codec_bench;
 #[cfg(test)]
 mod codec_input_tests;
+pub(crate) mod decoded_time;
 pub mod encoder;
 pub mod events;
 mod explanation;

@@ -14,6 +14,7 @@ use crate::wire::Caps;
 use super::age::{AgeEstimator, Timing};
 use super::appsink::AppsinkReader;
 use super::camera::Camera;
+use super::decoded_time;
 use super::encoder::{self, Encoder};
 use super::events::{PipelineEvent, SourceInput};
 use super::frame_parser::FrameParser;
@@ -93,6 +94,7 @@ impl CapturePipeline {
         frames.set_max_buffers(1);
         frames.set_drop(true);
         FrameParser::watch(&frames);
+        decoded_time::watch(&pipeline);
         rtp_marks::watch(&pipeline);
         let ages = AgeEstimator::watch(&pipeline);
         let time = StreamTime::new(network_source::is_in(&pipeline));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::clock::WallNanos;
+use crate::clock::{CaptureTime, WallNanos};
 use crate::frame::TimeOrigin;
 use crate::media::capture_time::CaptureTimeReader;
 use crate::wire::Caps;
@@ -49,19 +49,22 @@ impl StreamTime {
         self.before = None;
     }
 
-    /// When a frame was captured, and how that is known. It has been in this pipeline for the time
-    /// `age`. Frames that are `paced` come from a file, and are new again whenever they were
+    /// When a frame was captured, and how that is known. A decoder may have `marked` it with its time. It
+    /// has been in this pipeline for the time `age`. Frames that are `paced` come from a file, and are new again whenever they were
     /// captured.
     pub fn of_frame(
         &mut self,
         is_key: bool,
         frame: &[u8],
+        marked: Option<CaptureTime>,
         age: Duration,
         paced: bool,
         now: WallNanos,
     ) -> (WallNanos, TimeOrigin) {
-        let reader = self.reader.as_mut().filter(|_| self.is_network || !paced);
-        let told = reader.and_then(|reader| reader.read(is_key, frame));
+        let counts = self.is_network || !paced;
+        let reader = self.reader.as_mut().filter(|_| counts && marked.is_none());
+        let read = reader.and_then(|reader| reader.read(is_key, frame));
+        let told = read.or(marked.filter(|_| counts));
         match told.map(|time| (time, time.age(now))) {
             Some((time, Ok(told))) => {
                 if !std::mem::replace(&mut self.has_told, true) {
@@ -99,7 +102,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::clock::CaptureTime;
     use crate::frame::{Frame, FrameHeader};
     use crate::media::capture_time::stamped;
 
@@ -127,7 +129,7 @@ mod tests {
     fn known(is_network: bool, paced: bool, frame: &[u8]) -> (WallNanos, TimeOrigin) {
         let mut time = StreamTime::new(is_network);
         time.set_caps(&h264());
-        time.of_frame(true, frame, HERE, paced, NOW)
+        time.of_frame(true, frame, None, HERE, paced, NOW)
     }
 
     #[test]
@@ -142,6 +144,25 @@ mod tests {
         // A recording does not get old by being a recording.
         let by_source = (NOW.before(HERE), TimeOrigin::Source);
         assert_eq!(known(false, true, &frame), by_source);
+    }
+
+    #[test]
+    fn a_time_that_was_read_before_a_decoder_counts_for_a_raw_frame() {
+        let captured = NOW.before(Duration::from_millis(120));
+        let marked = Some(CaptureTime {
+            at: captured,
+            ahead: 0,
+            uncertainty: Duration::ZERO,
+        });
+        let by = |is_network, paced| {
+            let mut time = StreamTime::new(is_network);
+            time.set_caps(&Caps::parse("image/png").unwrap());
+            time.of_frame(true, &[1, 2], marked, HERE, paced, NOW)
+        };
+        assert_eq!(by(true, true), (captured, TimeOrigin::Stream));
+        assert_eq!(by(false, false), (captured, TimeOrigin::Stream));
+        let by_source = (NOW.before(HERE), TimeOrigin::Source);
+        assert_eq!(by(false, true), by_source);
     }
 
     #[test]
@@ -174,7 +195,7 @@ mod tests {
         time.set_caps(&h264());
         let mut next = |frame: &[u8], age| {
             let age = Duration::from_millis(age);
-            let (at, origin) = time.of_frame(true, frame, age, false, NOW);
+            let (at, origin) = time.of_frame(true, frame, None, age, false, NOW);
             (NOW.since(at).as_millis(), origin)
         };
         let without = [0, 0, 0, 1, 0x65, 9];
@@ -194,11 +215,14 @@ mod tests {
         let mut time = StreamTime::new(true);
         let frame = telling(NOW);
         let arrival = (NOW.before(HERE), TimeOrigin::Arrival);
-        assert_eq!(time.of_frame(true, &frame, HERE, false, NOW), arrival);
+        assert_eq!(time.of_frame(true, &frame, None, HERE, false, NOW), arrival);
         time.set_caps(&Caps::parse("video/x-vp8").unwrap());
-        assert_eq!(time.of_frame(true, &frame, HERE, false, NOW), arrival);
+        assert_eq!(time.of_frame(true, &frame, None, HERE, false, NOW), arrival);
         time.set_caps(&h264());
         let by_stream = (NOW, TimeOrigin::Stream);
-        assert_eq!(time.of_frame(true, &frame, HERE, false, NOW), by_stream);
+        assert_eq!(
+            time.of_frame(true, &frame, None, HERE, false, NOW),
+            by_stream
+        );
     }
 }

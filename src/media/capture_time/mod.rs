@@ -12,6 +12,7 @@ mod sei;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use memchr::memmem;
 
 use crate::clock::CaptureTime;
@@ -20,6 +21,7 @@ use crate::wire::Caps;
 
 use self::edit::Edit;
 use self::message::UUID;
+use super::bitstream::unescaped;
 use super::leading_units::{Unit, UnitCodec};
 
 /// The most bytes of a frame that are looked at for a time. A first frame of x264 has 800 bytes about
@@ -46,32 +48,74 @@ enum Codec {
 #[derive(Debug)]
 pub struct CaptureTimeReader {
     codec: Codec,
+    /// Units have their lengths in front of them, and no start codes.
+    has_lengths: bool,
     /// Frames without a time since the last one that had one.
     without: u32,
 }
 
+/// Writes times into the frames of one stream.
+#[derive(Clone, Copy, Debug)]
+pub struct CaptureTimeWriter(Codec);
+
 /// The frame with this time of capture in its bytes, in the place of any that it had. It stays as it
 /// is where these caps have no place for a time, and where nobody knows when it was captured.
 pub fn stamped(caps: &Caps, mut frame: Frame, time: &CaptureTime) -> Frame {
-    let codec = Codec::of(caps).filter(|_| frame.header.origin != TimeOrigin::Arrival);
-    if let Some(edit) = codec.and_then(|codec| codec.edit(&frame.data, &message::write(time))) {
-        frame.data = edit.apply(&frame.data);
+    let writer = CaptureTimeWriter::of(caps).filter(|_| frame.header.origin != TimeOrigin::Arrival);
+    if let Some(data) = writer.and_then(|writer| writer.written(&frame.data, time)) {
+        frame.data = data;
     }
     frame
+}
+
+impl CaptureTimeWriter {
+    /// For frames of these caps; `None` where they have no place for a time.
+    pub fn of(caps: &Caps) -> Option<Self> {
+        Codec::of(caps).map(Self)
+    }
+
+    /// The frame with this time in the place of any that it had; `None` where it has no place for one.
+    pub fn written(self, frame: &[u8], time: &CaptureTime) -> Option<Bytes> {
+        let edit = self.0.edit(frame, &message::write(time))?;
+        Some(edit.apply(frame))
+    }
 }
 
 impl CaptureTimeReader {
     /// For frames of these caps; `None` where they have no place for a time.
     pub fn of(caps: &Caps) -> Option<Self> {
         let codec = Codec::of(caps)?;
-        Some(Self { codec, without: 0 })
+        Some(Self {
+            codec,
+            has_lengths: false,
+            without: 0,
+        })
+    }
+
+    /// As [`Self::of`], for frames before a decoder, where those of H.264 and H.265 may have lengths in
+    /// the place of start codes.
+    pub fn before_decoder(caps: &Caps) -> Option<Self> {
+        let with_lengths = || {
+            let codec = UnitCodec::of(caps.media_type());
+            let codec = codec.filter(|codec| *codec != UnitCodec::Av1)?;
+            Some(Self {
+                codec: Codec::Units(codec),
+                has_lengths: true,
+                without: 0,
+            })
+        };
+        Self::of(caps).or_else(with_lengths)
     }
 
     /// The time in a frame. `None` may be wrong for a few frames of a stream that begins to have
     /// times after it had none.
     pub fn read(&mut self, is_key: bool, frame: &[u8]) -> Option<CaptureTime> {
         let is_due = is_key || self.without < SEARCHED || self.without.is_multiple_of(SELDOM);
-        let time = if is_due { self.codec.time(frame) } else { None };
+        let time = match is_due {
+            true if self.has_lengths => time_anywhere(frame),
+            true => self.codec.time(frame),
+            false => None,
+        };
         self.without = match time {
             Some(_) => 0,
             // After all that 32 bits can count, the search begins anew.
@@ -142,6 +186,17 @@ impl Codec {
         }
         None
     }
+}
+
+/// The only time in a frame whose units are not looked for.
+fn time_anywhere(frame: &[u8]) -> Option<CaptureTime> {
+    let first = frame.get(..READ_LIMIT).unwrap_or(frame);
+    let mut places = memmem::find_iter(first, &UUID);
+    let (Some(at), None) = (places.next(), places.next()) else {
+        return None;
+    };
+    let message: Vec<u8> = unescaped(&first[at..]).take(message::LENGTH).collect();
+    message::read(&message)
 }
 
 /// Whether a unit is of the type that holds a time, among others.

@@ -221,3 +221,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_time_is_read_before_a_decoder_where_units_have_lengths_too() {
+    for (text, lengths) in [
+        (H264, "video/x-h264, stream-format=avc, alignment=au"),
+        (H265, "video/x-h265, stream-format=hvc1, alignment=au"),
+    ] {
+        let stamped = with_time(text, &nals(&[&[0x65, 9, 9]]));
+        // A start code of four bytes is as long as a length.
+        let mut frame = stamped.to_vec();
+        frame[..4].copy_from_slice(&[0, 0, 0, 41]);
+        let read = |caps_text: &str, frame: &[u8]| {
+            CaptureTimeReader::before_decoder(&caps(caps_text))?.read(true, frame)
+        };
+        assert_eq!(read(lengths, &frame), Some(TIME), "{text}");
+        assert_eq!(read(text, &stamped), Some(TIME), "{text}");
+        assert_eq!(read(lengths, &[&frame[..], &frame[..]].concat()), None);
+        assert_eq!(read(lengths, &frame[..40]), None);
+        assert!(CaptureTimeReader::of(&caps(lengths)).is_none());
+    }
+    let jpeg = with_time(JPEG, &[0xff, 0xd8, 0xff, 0xd9]);
+    let mut reader = CaptureTimeReader::before_decoder(&caps(JPEG)).unwrap();
+    assert_eq!(reader.read(true, &jpeg), Some(TIME));
+    assert!(CaptureTimeReader::before_decoder(&caps("video/x-vp8")).is_none());
+}

@@ -9,6 +9,7 @@ use crate::media::frame_sink::FrameSink;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 
+use super::encoded_time::CapturedAt;
 use super::frame_tracker::OnShown;
 use super::published::Published;
 
@@ -57,6 +58,9 @@ pub struct PlayerOptions {
     /// Counts what an engine was given, where the pipeline publishes the frames. They are then counted
     /// here alone, and `seen` is called for each of them.
     pub published: Option<Arc<Published>>,
+    /// Tells the time of capture of a frame that is published: it is written into the frames of the
+    /// pipeline's own encoder.
+    pub captured: Option<CapturedAt>,
     /// [`super::player::Player::replace`] may be called. The player then keeps the newest key
     /// frame, with which another pipeline is tried.
     pub replaceable: bool,
@@ -75,6 +79,7 @@ impl PlayerOptions {
             seen: None,
             taken: None,
             published: None,
+            captured: None,
             replaceable: false,
         }
     }

@@ -93,6 +93,13 @@ impl FrameTracker {
         self.number(buffer).is_some()
     }
 
+    /// The header of the frame in a buffer, wherever in the pipeline that is; `None` where it is not
+    /// known.
+    pub fn header(&self, buffer: &gst::BufferRef) -> Option<FrameHeader> {
+        let number = self.number(buffer)?;
+        self.recent().numbered(number)
+    }
+
     /// As [`Self::reached`], behind an element that makes all times earlier by so much.
     pub fn reached_earlier(&self, buffer: &gst::BufferRef, by: gst::ClockTime) {
         let header = match self.number(buffer) {

@@ -7,6 +7,7 @@ pub(crate) mod coded_size;
 #[cfg(fuzzing)]
 pub mod coded_size;
 pub(crate) mod decoder_monitor;
+pub(crate) mod encoded_time;
 pub mod events;
 pub mod frame_check;
 pub(crate) mod frame_counter;

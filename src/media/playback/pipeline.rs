@@ -23,6 +23,7 @@ use crate::wire::Caps;
 use super::appsrc::AppsrcFeed;
 use super::bus::{self, PipelineEvent, Tell};
 use super::decoder_monitor::DecoderMonitor;
+use super::encoded_time::{self, CapturedAt};
 use super::events::PlayerEvent;
 use super::frame_counter;
 use super::frame_tracker::FrameTracker;
@@ -49,6 +50,8 @@ pub(super) struct Context {
     pub taken: Option<Arc<dyn FrameSink>>,
     /// Counts what an engine was given, where the pipeline publishes.
     pub published: Option<Arc<Published>>,
+    /// Tells when a frame was captured, where the pipeline publishes.
+    pub captured: Option<CapturedAt>,
 }
 
 /// A pipeline to be opened.
@@ -284,6 +287,9 @@ impl PlaybackPipeline {
         let events = context.events.clone();
         let tracker = context.tracker.as_ref();
         if let Some(published) = &context.published {
+            if let (Some(tracker), Some(captured)) = (tracker, &context.captured) {
+                encoded_time::attach(&self.pipeline, tracker, captured);
+            }
             return published::attach(&self.pipeline, published, tracker);
         }
         let (shown, enough) = (&context.shown, context.enough);

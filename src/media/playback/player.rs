@@ -67,6 +67,7 @@ impl Player {
             enough: options.enough,
             taken: options.taken,
             published: options.published,
+            captured: options.captured,
         };
         let failed = context.events.clone();
         let (inputs, received) = mpsc::channel();

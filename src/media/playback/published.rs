@@ -1,7 +1,9 @@
 //! Counts what a pipeline that publishes has given to its engine, and recognises the frames there.
 //!
-//! The sink of such a pipeline gets packets or parts of a file, so a frame is known by its time. An
-//! engine that does not answer holds its first buffer. So one that has taken two works.
+//! The sink of such a pipeline gets packets or parts of a file, so a frame is known by its time. A sink
+//! holds its first frame until the engine answers. So one that has taken two works. The head of a
+//! container says nothing: an RTMP sink takes it before there is a connection. An SRT sink that calls
+//! takes frames too, so there an acknowledgement tells.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,6 +13,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
+use crate::media::gst::element;
 use crate::media::pipeline::ends::SEAM;
 
 use super::frame_tracker::FrameTracker;
@@ -18,25 +21,33 @@ use super::frame_tracker::FrameTracker;
 /// What one pipeline has given to its engine.
 #[derive(Debug, Default)]
 pub struct Published {
-    buffers: AtomicU64,
+    /// Frames that have come to the sink.
+    frames: AtomicU64,
     bytes: AtomicU64,
     sink: Mutex<glib::WeakRef<gst::Element>>,
 }
 
-/// The packets of an engine's link, where its sink counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The packets of one link to an engine, where its sink counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Packets {
-    /// Packets that were sent.
+    /// Packets that were sent, with those that were sent again.
     pub sent: u64,
-    /// Those that were too late to be sent. A link may lose others without being full: those are sent
-    /// again.
+    /// Those that the other side has missed, before they were sent again.
+    pub lost: u64,
+    /// Those that were too late to be sent.
     pub dropped: u64,
+    /// Acknowledgements that have come.
+    pub acknowledged: u64,
+    /// The round trip, in milliseconds.
+    pub rtt: f64,
 }
 
 impl Published {
-    /// Whether the engine has taken something.
+    /// Whether the engine has taken a frame.
     pub fn works(&self) -> bool {
-        self.buffers.load(Relaxed) >= 2
+        let calls = || self.sink.lock().upgrade().is_some_and(|sink| calls(&sink));
+        let is_answered = || self.packets().iter().any(|link| link.acknowledged > 0);
+        self.frames.load(Relaxed) >= 2 && (!calls() || is_answered())
     }
 
     /// Bytes that have reached the sink, which may still hold the last of them.
@@ -44,16 +55,46 @@ impl Published {
         self.bytes.load(Relaxed)
     }
 
-    /// Buffers that have reached the sink.
-    pub fn buffers(&self) -> u64 {
-        self.buffers.load(Relaxed)
+    /// The packets of its link, or of that of each player who has come to its sink; empty where the sink
+    /// does not count them.
+    pub fn packets(&self) -> Vec<Packets> {
+        let sink = self.sink.lock().upgrade();
+        let counts = |sink: &gst::Element| {
+            sink.has_property_with_type("stats", gst::Structure::static_type())
+        };
+        let stats = sink.filter(counts);
+        let stats = stats.map(|sink| sink.property::<gst::Structure>("stats"));
+        stats.map_or(Vec::new(), |stats| Packets::in_stats(&stats))
+    }
+}
+
+/// Whether a sink is one of SRT that calls its engine.
+fn calls(sink: &gst::Element) -> bool {
+    let mode = || {
+        let mode = sink
+            .has_property("mode")
+            .then(|| sink.property_value("mode"));
+        mode.is_some_and(|mode| {
+            let value = glib::EnumValue::from_value(&mode);
+            value.is_some_and(|(_, value)| value.nick() != "listener")
+        })
+    };
+    element::kind(sink) == "srtsink" && mode()
+}
+
+impl Packets {
+    /// Those in the statistics of a sink, which has one link, or one for each of its `callers`.
+    fn in_stats(stats: &gst::StructureRef) -> Vec<Self> {
+        let Ok(callers) = stats.get::<glib::ValueArray>("callers") else {
+            return Self::of_link(stats).into_iter().collect();
+        };
+        let links = callers
+            .iter()
+            .filter_map(|link| link.get::<gst::Structure>().ok());
+        links.filter_map(|link| Self::of_link(&link)).collect()
     }
 
-    /// The packets of its link; `None` where the sink does not count them.
-    pub fn packets(&self) -> Option<Packets> {
-        let sink = self.sink.lock().upgrade()?;
-        let has_stats = sink.has_property_with_type("stats", gst::Structure::static_type());
-        let stats = has_stats.then(|| sink.property::<gst::Structure>("stats"))?;
+    fn of_link(stats: &gst::StructureRef) -> Option<Self> {
         let count = |name: &str| match stats.get::<i64>(name) {
             Ok(count) => u64::try_from(count).ok(),
             Err(_) => stats
@@ -61,9 +102,12 @@ impl Published {
                 .ok()
                 .and_then(|count| u64::try_from(count).ok()),
         };
-        Some(Packets {
+        Some(Self {
             sent: count("packets-sent")?,
+            lost: count("packets-sent-lost")?,
             dropped: count("packets-sent-dropped")?,
+            acknowledged: count("packet-ack-received")?,
+            rtt: stats.get("rtt-ms").ok()?,
         })
     }
 }
@@ -83,16 +127,19 @@ impl Times {
         self.first = self.first.or(time);
     }
 
-    /// A buffer of this time has reached the end. Returns how much earlier the time is than that of
-    /// the frame; `None` where that frame has been there before, as it may come in many packets.
-    fn reached(&mut self, time: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
-        let time = time?;
-        let is_new = self.last.replace(time) != Some(time);
-        let first = self.first?;
-        let earlier = *self
-            .earlier
-            .get_or_insert_with(|| first.saturating_sub(time));
-        is_new.then_some(earlier)
+    /// Whether a buffer of this time that has reached the end begins another frame than the one before:
+    /// a frame may come in many packets. One without a time counts as a frame.
+    fn begins_frame(&mut self, time: Option<gst::ClockTime>) -> bool {
+        time.is_none_or(|time| self.last.replace(time) != Some(time))
+    }
+
+    /// How much earlier the time of a buffer at the end is than that of its frame; `None` where nobody
+    /// knows.
+    fn earlier(&mut self, time: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
+        let (first, time) = self.first.zip(time)?;
+        let earlier = self.earlier;
+        self.earlier = earlier.or_else(|| Some(first.saturating_sub(time)));
+        self.earlier
     }
 }
 
@@ -131,15 +178,20 @@ pub(super) fn attach(
             _ => (None, 0),
         };
         published.bytes.fetch_add(bytes as u64, Relaxed);
-        published.buffers.fetch_add(1, Relaxed);
-        if let (Some(tracker), Some(buffer)) = (&tracker, first) {
-            // The head of a container has no frame's time. A parser takes each frame with a message
-            // in it, as that of its time of capture, for one with a head.
-            let is_head =
-                buffer.flags().contains(gst::BufferFlags::HEADER) && !tracker.has_mark(buffer);
-            let time = buffer.pts().filter(|_| !is_head);
-            let earlier = times.lock().reached(time);
-            if let Some(earlier) = earlier {
+        let Some(buffer) = first else {
+            return gst::PadProbeReturn::Ok;
+        };
+        // A parser takes each frame with a message in it, as that of its time of capture, for one with
+        // a head.
+        let has_mark = |tracker: &Arc<FrameTracker>| tracker.has_mark(buffer);
+        let is_frame = !buffer.flags().contains(gst::BufferFlags::HEADER)
+            || tracker.as_ref().is_some_and(has_mark);
+        let mut times = times.lock();
+        if is_frame && times.begins_frame(buffer.pts()) {
+            let earlier = times.earlier(buffer.pts());
+            drop(times);
+            published.frames.fetch_add(1, Relaxed);
+            if let (Some(tracker), Some(earlier)) = (&tracker, earlier) {
                 tracker.reached_earlier(buffer, earlier);
             }
         }
@@ -170,16 +222,55 @@ mod tests {
         let ms = |time| Some(gst::ClockTime::from_mseconds(time));
         for (begins, earlier) in [(840, 0), (0, 840), (900, 0)] {
             let mut times = Times::default();
-            assert_eq!(times.reached(ms(0)), None, "a head, before the first frame");
+            assert_eq!(times.earlier(ms(0)), None, "before the first frame");
             times.entered(ms(840));
             times.entered(ms(873));
-            assert_eq!(times.reached(None), None);
-            assert_eq!(
-                times.reached(ms(begins)),
-                ms(earlier).filter(|_| begins > 0)
-            );
-            assert_eq!(times.reached(ms(begins)), None);
-            assert_eq!(times.reached(ms(begins + 33)), ms(earlier));
+            let mut reached = |time| times.begins_frame(time).then(|| times.earlier(time));
+            assert_eq!(reached(ms(begins)), Some(ms(earlier)));
+            assert_eq!(reached(ms(begins)), None);
+            assert_eq!(reached(ms(begins + 33)), Some(ms(earlier)));
+            assert_eq!(reached(None), Some(None));
+            assert_eq!(reached(None), Some(None));
         }
+    }
+
+    /// Whether an engine works that is given these: heads or frames, each with its time.
+    fn works_after(buffers: &[(bool, u64)]) -> bool {
+        gst::init().unwrap();
+        let text = "appsrc name=frames format=time ! fakesink async=false";
+        let pipeline = gst::parse::launch(text).unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        let published = Arc::<Published>::default();
+        attach(&pipeline, &published, None);
+        let frames = pipeline.by_name(SEAM).unwrap();
+        let frames = frames.downcast::<gstreamer_app::AppSrc>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        for (is_head, time) in buffers {
+            let mut buffer = gst::Buffer::with_size(1).unwrap();
+            let inside = buffer.make_mut();
+            inside.set_pts(gst::ClockTime::from_mseconds(*time));
+            if *is_head {
+                inside.set_flags(gst::BufferFlags::HEADER);
+            }
+            frames.push_buffer(buffer).unwrap();
+        }
+        frames.end_of_stream().unwrap();
+        let bus = pipeline.bus().unwrap();
+        let ended = bus.timed_pop_filtered(None, &[gst::MessageType::Eos]);
+        ended.expect("it comes to its end");
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(published.bytes(), buffers.len() as u64);
+        published.works()
+    }
+
+    #[test]
+    fn an_engine_that_holds_its_first_frame_behind_a_head_does_not_work() {
+        let (head, frame) = (true, false);
+        assert!(!works_after(&[(head, 0), (head, 0), (head, 0), (frame, 0)]));
+        assert!(
+            !works_after(&[(head, 0), (frame, 5), (frame, 5)]),
+            "packets"
+        );
+        assert!(works_after(&[(head, 0), (frame, 5), (frame, 38)]));
     }
 }

@@ -8,6 +8,7 @@ pub mod engine_losses;
 pub mod key_frames;
 pub mod rtp;
 pub mod srt;
+pub mod stalled_engine;
 #[cfg(target_os = "linux")]
 pub mod thin_link;
 pub mod through_rtmp;

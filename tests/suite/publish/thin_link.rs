@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::statistics::Stats;
 use crate::support::engines::Nginx;
 use crate::support::slow_link::Link;
-use crate::support::{Running, Sender, vidchat};
+use crate::support::{PATIENCE, Running, Sender, skipped, vidchat};
 
 /// Frames of 1.5 Mbit/s, of which the link takes a third.
 const SOURCE: [&str; 6] = [
@@ -82,4 +82,44 @@ fn a_sender_encodes_for_what_the_link_behind_its_viewer_carries() {
     stats.line("less", keeps_up);
     publisher.signal("INT");
     assert_eq!(publisher.wait().code(), 0);
+}
+
+/// By SRT no frame waits for the link: packets that are too late for it are left out, and so the bit rate
+/// follows what is lost. The far end calls the near one, or the other way round.
+#[test]
+fn a_source_is_encoded_for_what_a_link_of_srt_carries() {
+    if gstreamer::init().is_ok() && gstreamer::ElementFactory::find("srtsink").is_none() {
+        return skipped("there is no srtsink");
+    }
+    for (to, from) in [
+        (format!("srt://{}:7001", Link::VIEWER), "?mode=listener"),
+        (format!("srt://{}:7001?mode=listener", Link::SENDER), ""),
+    ] {
+        let Some(link) = Link::start("500kbit", "latency 50ms") else {
+            return;
+        };
+        let address = to.split('?').next().unwrap_or_default();
+        let mut play = vidchat();
+        play.args(["recv", &format!("{address}{from}"), "--display", "none"]);
+        let shown = Stats::of(&mut play);
+        let mut publish = vidchat();
+        publish.arg("publish").args(SOURCE).args(["--to", &to]);
+        let (publisher, stats) = near(&link, publish);
+        // It ends where nothing comes within ten seconds.
+        let player = loop {
+            let mut player = Running::start(&mut link.viewer_command(&play));
+            if player.line_before_end("sends 640x480", PATIENCE).is_some() {
+                break player;
+            }
+        };
+        stats.line("a full link", |line| line["carries_mbit_s"].is_number());
+        stats.line("less", |line| line["mbit_s"].as_f64() < Some(0.6));
+        shown.line("most of the frames", |line| {
+            line["shown"].as_u64() >= Some(22)
+        });
+        for process in [publisher, player] {
+            process.signal("INT");
+            assert_eq!(process.wait().code(), 0);
+        }
+    }
 }

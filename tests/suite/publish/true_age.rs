@@ -3,12 +3,12 @@
 
 use std::process::Command;
 
-use super::Publisher;
+use super::{Player, Publisher};
 use crate::support::engines::{Nginx, RtspServer, SrtRelay, free_even_port};
 #[cfg(target_os = "linux")]
 use crate::support::lan::Lan;
 use crate::support::stamped_frames::{StampedPlayer, StampedSender};
-use crate::support::{in_one_try, skipped, vidchat};
+use crate::support::{Sender, in_one_try, skipped, vidchat, written_pipeline};
 
 /// What the shown age may differ by from the true one, in milliseconds. The pipes between the test
 /// and the program are in the true one alone.
@@ -53,6 +53,16 @@ fn is_told_behind(
     [here, there]: [&dyn Fn(Command) -> Command; 2],
 ) {
     let sender = StampedSender::start(here);
+    is_told_of(&sender, name, [to, from], [here, there]);
+}
+
+/// The same for the frames of `sender`.
+fn is_told_of(
+    sender: &StampedSender,
+    name: &str,
+    [to, from]: [&str; 2],
+    [here, there]: [&dyn Fn(Command) -> Command; 2],
+) {
     let mut publish = vidchat();
     publish.args(["publish", &sender.target(), "--to", to]);
     let publisher = Publisher::start_as(publish, here);
@@ -72,6 +82,53 @@ fn the_age_behind_nginx_is_that_since_the_camera() {
     let Some(nginx) = Nginx::start() else { return };
     let url = nginx.url("", "cam");
     is_told_behind("rtmp", [&url; 2], [&on_this_machine; 2]);
+}
+
+#[test]
+fn the_age_of_frames_that_the_publisher_encodes_is_that_since_the_camera() {
+    let Some(nginx) = Nginx::start() else { return };
+    for (name, encoder) in [
+        ("raw", ""),
+        ("jpeg", "! jpegenc\n"),
+        (
+            "vp8",
+            "! vp8enc deadline=1 cpu-used=8 target-bitrate=600000\n",
+        ),
+    ] {
+        let sender = StampedSender::start_with(encoder, on_this_machine);
+        let url = nginx.url("", name);
+        let name = format!("rtmp, encoded from {name}");
+        is_told_of(&sender, &name, [&url; 2], [&on_this_machine; 2]);
+    }
+}
+
+#[test]
+fn the_age_of_frames_that_a_sender_has_decoded_is_that_since_the_camera() {
+    let Some(nginx) = Nginx::start() else { return };
+    let url = nginx.url("", "cam");
+    let sender = StampedSender::start(on_this_machine);
+    let publisher = Publisher::start(&[&sender.target()], &url);
+    publisher.is_live();
+    let decoding = |elements: &str| {
+        let text = format!("# Decodes.\n{elements} ! videoconvert ! appsink name=frames\n");
+        let (folder, file) = written_pipeline(&text);
+        let mut send = vidchat();
+        send.args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"]);
+        send.args(["--no-announce", "--pipeline", &file]);
+        (Sender::start_as(&mut send), folder)
+    };
+    let elements = format!("rtmp2src location={url} ! flvdemux ! h264parse ! avdec_h264");
+    let (again, _folder) = decoding(&elements);
+    let player = StampedPlayer::start(recv(&again.target()));
+    let plain = recv(&sender.target());
+    tells_the_true_age("rtmp, decoded by a sender", &player, plain);
+    // Its decoder comes once it knows the codec.
+    let (again, _folder) = decoding(&format!("uridecodebin uri={url}"));
+    let player = Player::start(&again.target(), &[]);
+    player.stats.line("the age since the camera", |line| {
+        line["shown"].as_u64() > Some(0) && line["age_since"] == "camera"
+    });
+    publisher.quit();
 }
 
 #[test]

@@ -144,6 +144,12 @@ impl Nginx {
         self.process = None;
     }
 
+    /// Sends it a signal, such as "STOP".
+    pub fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        crate::support::signal(process.0.id(), name);
+    }
+
     /// The URL of a stream of this name, perhaps with a user.
     pub fn url(&self, user: &str, stream: &str) -> String {
         let Self { address, port, .. } = self;
@@ -151,15 +157,30 @@ impl Nginx {
     }
 }
 
-/// SRT's relay between a publisher and one player, both of which connect to it.
+/// SRT's relay between a publisher and one player, who connects to it.
 pub struct SrtRelay {
-    ports: [u16; 2],
+    /// The URL of its way in, and that of its way out.
+    ends: [String; 2],
+    port: u16,
+    /// Where to publish.
+    to: String,
     process: Option<Ending>,
 }
 
 impl SrtRelay {
-    /// One on ports of its own; `None`, said aloud, where it is not installed.
+    /// One to which the publisher connects too; `None`, said aloud, where it is not installed.
     pub fn start() -> Option<Self> {
+        let port = free_even_port();
+        let to = format!("srt://127.0.0.1:{port}");
+        Self::with_input(format!("{to}?mode=listener&latency=20"), to)
+    }
+
+    /// One that connects to a publisher, which listens at `url`.
+    pub fn calling(url: &str) -> Option<Self> {
+        Self::with_input(format!("{url}?mode=caller&latency=20"), url.to_owned())
+    }
+
+    fn with_input(input: String, to: String) -> Option<Self> {
         if Command::new("srt-live-transmit")
             .arg("-version")
             .output()
@@ -168,8 +189,12 @@ impl SrtRelay {
             skipped("srt-live-transmit is not installed");
             return None;
         }
+        let port = free_even_port();
+        let output = format!("srt://127.0.0.1:{port}?mode=listener&latency=20");
         let mut relay = Self {
-            ports: [free_even_port(), free_even_port()],
+            ends: [input, output],
+            port,
+            to,
             process: None,
         };
         relay.run();
@@ -179,10 +204,8 @@ impl SrtRelay {
     /// Runs it, again where it was stopped. SRT's own tries of a connection take three seconds, so it
     /// need not be ready.
     pub fn run(&mut self) {
-        let url = |port| format!("srt://127.0.0.1:{port}?mode=listener&latency=20");
         let mut command = Command::new("srt-live-transmit");
-        command.args(self.ports.map(url));
-        self.process = Some(start(&mut command));
+        self.process = Some(start(command.args(&self.ends)));
     }
 
     /// Kills it, as a crash would.
@@ -192,7 +215,7 @@ impl SrtRelay {
 
     /// Where to publish, and where to play from.
     pub fn urls(&self) -> [String; 2] {
-        self.ports.map(|port| format!("srt://127.0.0.1:{port}"))
+        [self.to.clone(), format!("srt://127.0.0.1:{}", self.port)]
     }
 }
 

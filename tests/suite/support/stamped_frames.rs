@@ -25,27 +25,33 @@ const WHITE: u8 = 235;
 /// Thirty frames a second.
 const FRAME_TIME: Duration = Duration::from_nanos(33_333_333);
 
-/// Only those who ask get a key frame after the first: the next is five minutes away.
-const SEND: &str = "# H.264 of frames from standard input.\n#! keep-open\n\
+/// Frames from standard input, before their encoder.
+const READ: &str = "# Frames from standard input.\n#! keep-open\n\
     fdsrc fd=0 blocksize=115200\n\
-    ! rawvideoparse format=i420 width=320 height=240 framerate=30/1\n\
-    ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=9000 bitrate=600\n\
+    ! rawvideoparse format=i420 width=320 height=240 framerate=30/1\n";
+/// Only those who ask get a key frame after the first: the next is five minutes away.
+const H264: &str = "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=9000 bitrate=600\n\
     ! h264parse config-interval=-1\n\
-    ! video/x-h264,stream-format=byte-stream,alignment=au\n\
-    ! appsink name=frames sync=false\n";
+    ! video/x-h264,stream-format=byte-stream,alignment=au\n";
 const PLAY: &str = "# Pixels to standard output.\nappsrc name=frames ! ${decode} ! videoconvert \
     ! video/x-raw,format=I420 ! fdsink fd=1 sync=false\n";
 
-/// A `vidchat send` of stamped frames in H.264.
+/// A `vidchat send` of stamped frames.
 pub struct StampedSender {
     sender: Sender,
     _file: TempDir,
 }
 
 impl StampedSender {
-    /// One on a port of its own, whose command is changed by `place` to be run there.
+    /// One of H.264 on a port of its own, whose command is changed by `place` to be run there.
     pub fn start(place: impl Fn(Command) -> Command) -> Self {
-        let (folder, file) = written_pipeline(SEND);
+        Self::start_with(H264, place)
+    }
+
+    /// One with these elements behind the raw frames, such as another encoder, each after a `!`.
+    pub fn start_with(encoder: &str, place: impl Fn(Command) -> Command) -> Self {
+        let text = format!("{READ}{encoder}! appsink name=frames sync=false\n");
+        let (folder, file) = written_pipeline(&text);
         let mut command = vidchat();
         command.args(["send", "--bind", "127.0.0.1", "--port", "0"]);
         command.args(["--no-announce", "--no-preview", "--pipeline", &file]);
@@ -125,6 +131,15 @@ impl StampedPlayer {
         {}
     }
 
+    /// Reads frames up to the first one that was made at `to` or later. Returns how many of them were
+    /// made since `from`, both by [`seconds`].
+    pub fn count_made(&self, from: f64, to: f64) -> usize {
+        let next = || self.frames.recv_timeout(PATIENCE).expect("frames come");
+        let made = std::iter::repeat_with(next).map(|frame| frame.at - frame.age / 1e3);
+        let until = made.take_while(|made| *made < to);
+        until.filter(|made| *made >= from).count()
+    }
+
     /// Watches for so many seconds from now on.
     pub fn watch(&self, count: usize) -> Ages {
         let from = seconds();
@@ -173,7 +188,8 @@ fn wall_clock() -> Duration {
     now.expect("it is after 1970")
 }
 
-fn seconds() -> f64 {
+/// The time in seconds since 1970.
+pub fn seconds() -> f64 {
     wall_clock().as_secs_f64()
 }
 
