@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The exit status of a command that failed.
@@ -242,11 +243,21 @@ impl std::error::Error for Invalid {}
 /// A value, quoted for a shell where needed.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=,%@+[]".contains(c);
-    if value.chars().all(plain) {
+    if !value.is_empty() && value.chars().all(plain) {
         value.to_owned()
+    } else if value.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", value.replace('\'', r"'\''"))
     } else {
         format!("\"{value}\"")
     }
+}
+
+/// The path of a file as an argument of a command that a person types: quoted where needed, and never
+/// taken for a flag.
+pub fn typed_path(path: &Path) -> String {
+    let path = path.display().to_string();
+    let in_folder = if path.starts_with('-') { "./" } else { "" };
+    quoted(&format!("{in_folder}{path}"))
 }
 
 /// An I/O error in words for a person, without the system's number.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::env;
+use std::ffi::OsStr;
 use std::future::pending;
 
 use tracing::info;
@@ -47,21 +48,28 @@ pub fn secret(
 }
 
 fn key(args: &KeyArgs) -> Outcome<Option<Secret>> {
-    let key = match (&args.key_file, env::var(VARIABLE)) {
+    let key = match (&args.key_file, env::var_os(VARIABLE)) {
         (Some(path), _) => read_key_file(path).map_err(|invalid| {
             let path = path.display().to_string();
             let failure = Failure::start(format!("cannot use the key file {path:?}"));
             invalid.explain(failure, "")
         })?,
-        (None, Ok(text)) if !text.is_empty() => {
-            let key: Result<Key, Invalid> = text.parse();
-            key.map_err(|invalid| {
-                invalid.explain(Failure::start("cannot use the key in VIDCHAT_KEY"), "")
-            })?
-        }
-        (None, _) => return Ok(None),
+        (None, Some(text)) => of_variable(&text).map_err(|invalid| {
+            invalid.explain(Failure::start("cannot use the key in VIDCHAT_KEY"), "")
+        })?,
+        (None, None) => return Ok(None),
     };
     Ok(Some(Secret::key(&key)))
+}
+
+/// A variable that holds no key is refused: somebody meant to let in nobody without one.
+fn of_variable(text: &OsStr) -> Result<Key, Invalid> {
+    let unset = format!("unset {VARIABLE}");
+    match text.to_str() {
+        Some("") => Err(Invalid::new("it is empty").hint(unset)),
+        Some(text) => text.parse(),
+        None => Err(Invalid::new("it is no text").hint(unset)),
+    }
 }
 
 /// Refuses a key in the environment beside `--open`, since one of both is a mistake.
@@ -70,11 +78,11 @@ fn key(args: &KeyArgs) -> Outcome<Option<Secret>> {
 /// There is one.
 pub fn check_open() -> Outcome {
     match env::var_os(VARIABLE) {
-        Some(key) if !key.is_empty() => Err(Failure::usage(format!(
-            "--open and {VARIABLE} contradict each other"
-        ))
-        .cause("an open call is not encrypted")
-        .hint(format!("leave --open out, or: unset {VARIABLE}"))),
+        Some(_) => Err(
+            Failure::usage(format!("--open and {VARIABLE} contradict each other"))
+                .cause("an open call is not encrypted")
+                .hint(format!("leave --open out, or: unset {VARIABLE}")),
+        ),
         _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use gstreamer as gst;
 
 use super::explanation::Explanation;
 use super::network_source;
+use crate::failure::typed_path;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint::install_hint;
@@ -84,7 +85,7 @@ pub fn explain(
     if details("Permission denied") {
         return explained(
             Some("permission denied"),
-            format!("chmod u+r {}", source.path),
+            format!("chmod u+r {}", typed_path(Path::new(&source.path))),
         );
     }
     if source.is_raw() && decoders(pipeline).next().is_some() {

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::engine_url::EngineUrl;
-use crate::failure::{Failure, Outcome, describe};
+use crate::failure::{Failure, Outcome, describe, typed_path};
 
 use super::notation::{self, Fault};
 use super::template::{self, Lookup, Placeholder, TemplateError};
@@ -289,12 +289,12 @@ impl Directive {
 
 /// The failure of a file that is there and holds no text.
 fn not_text(direction: Direction, path: &Path, e: &NotText) -> Failure {
-    let shown = path.display();
+    let (shown, typed) = (path.display(), typed_path(path));
     let (line, hint) = match e {
         NotText::Binary => return no_pipeline(direction, path, e),
-        NotText::Nul { line } => (*line, format!("tr -d '\\000' < {shown} > new.gst")),
+        NotText::Nul { line } => (*line, format!("tr -d '\\000' < {typed} > new.gst")),
         NotText::Legacy { line, .. } => {
-            (*line, format!("iconv -f latin1 -t utf-8 {shown} > new.gst"))
+            (*line, format!("iconv -f latin1 -t utf-8 {typed} > new.gst"))
         }
         NotText::Broken(_) => (1, "save it as UTF-8 text".to_owned()),
     };
@@ -306,12 +306,12 @@ fn not_text(direction: Direction, path: &Path, e: &NotText) -> Failure {
 
 /// The failure of a file that is something else than a pipeline: a video, perhaps.
 fn no_pipeline(direction: Direction, path: &Path, cause: &dyn fmt::Display) -> Failure {
-    let shown = path.display().to_string();
+    let (shown, typed) = (path.display().to_string(), typed_path(path));
     let failure = Failure::start(format!("cannot read the pipeline {shown:?}")).cause(cause);
     let is_named_so = path.extension().is_some_and(|end| end == "gst");
     match direction {
         Direction::Send if !is_named_so => failure.hint(format!(
-            "if it is a video: vidchat send --pipeline file --set file={shown}"
+            "if it is a video: vidchat send --pipeline file --set file={typed}"
         )),
         _ => failure.hint(format!(
             "vidchat pipelines show {} shows what such a file looks like",
@@ -322,7 +322,7 @@ fn no_pipeline(direction: Direction, path: &Path, cause: &dyn fmt::Display) -> F
 
 /// The failure of a file that cannot be read.
 fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
-    let shown = path.display();
+    let (shown, typed) = (path.display(), typed_path(path));
     let failure = Failure::start(format!("cannot read the pipeline {:?}", shown.to_string()))
         .cause(describe(e));
     let folder = match path.parent() {
@@ -338,11 +338,11 @@ fn unreadable(direction: Direction, path: &Path, e: &io::Error) -> Failure {
             failure
                 .found((!others.is_empty()).then_some(there))
                 .hint(format!(
-                    "vidchat pipelines show {sample} > {shown} makes one to begin with"
+                    "vidchat pipelines show {sample} > {typed} makes one to begin with"
                 ))
         }
         io::ErrorKind::NotFound => failure.hint("vidchat pipelines lists those that need no file"),
-        io::ErrorKind::PermissionDenied => failure.hint(format!("chmod u+r {shown}")),
+        io::ErrorKind::PermissionDenied => failure.hint(format!("chmod u+r {typed}")),
         _ => failure.hint(format!(
             "vidchat pipelines show {sample} shows what such a file looks like"
         )),

@@ -7,7 +7,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::key::{Key, KeyText};
-use crate::failure::{Invalid, describe};
+use crate::failure::{Invalid, describe, typed_path};
 
 /// A longer file is no key file.
 const LONGEST: u64 = 4096;
@@ -60,7 +60,7 @@ fn refuse_open_to_others(path: &Path, file: &File) -> Result<(), Invalid> {
     // A pipe of a shell, as in `--key-file <(pass vidchat)`, has no owner to speak of.
     if metadata.is_file() && metadata.mode() & 0o077 != 0 {
         return Err(Invalid::new("others on this machine can read it")
-            .hint(format!("chmod 600 {}", path.display())));
+            .hint(format!("chmod 600 {}", typed_path(path))));
     }
     Ok(())
 }
@@ -99,6 +99,25 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_command_that_closes_a_key_file_can_be_typed_as_it_is() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my $HOME's key");
+        write_key_file(&path, &KeyText::random()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = format!("{:?}", read_key_file(&path).unwrap_err());
+        let command = refused.split("chmod").nth(1).unwrap();
+        let command = format!("chmod{}", command.split("\")").next().unwrap());
+        let command = command.replace("\\\\", "\\");
+        let typed = std::process::Command::new("sh")
+            .args(["-c", &command])
+            .status();
+        assert!(typed.unwrap().success(), "{command}");
+        assert!(read_key_file(&path).is_ok(), "{command}");
     }
 
     #[test]

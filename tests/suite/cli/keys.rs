@@ -14,14 +14,18 @@ fn key_file(folder: &Path, name: &str) -> String {
     path
 }
 
+fn sender_command(args: &[&str]) -> Command {
+    let mut command = vidchat();
+    command
+        .args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"])
+        .args(["--pipeline", "test"])
+        .args(args);
+    command
+}
+
 /// A sender that waits, with these further arguments, and its port.
 fn sender(args: &[&str]) -> (Running, u16) {
-    let mut sender = Running::start(
-        vidchat()
-            .args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"])
-            .args(["--pipeline", "test"])
-            .args(args),
-    );
+    let mut sender = Running::start(&mut sender_command(args));
     let line = sender.line_with("    vidchat recv 127.0.0.1:");
     let port = port_in(&line);
     (sender, port)
@@ -177,4 +181,46 @@ fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
     let said = "error: --open and VIDCHAT_KEY contradict each other: an open call is not encrypted\n\
                 hint: leave --open out, or: unset VIDCHAT_KEY";
     assert_eq!((&ended.stderr[..], ended.code()), (said, 2));
+}
+
+/// Somebody who sets the variable means to let in nobody without a key.
+#[cfg(unix)]
+#[test]
+fn a_variable_without_a_key_is_refused_and_never_taken_for_none() {
+    use std::os::unix::ffi::OsStrExt;
+    let no_text = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    for (value, why) in [("".as_ref(), "it is empty"), (no_text, "it is no text")] {
+        for words in [
+            &["send", "--pipeline", "test", "--port", "0", "--no-announce"][..],
+            &["recv", "127.0.0.1:1", "--display", "none"],
+            &["call", "--display", "none", "--no-announce"],
+        ] {
+            let ended = run(vidchat().args(words).env("VIDCHAT_KEY", value));
+            let said =
+                format!("error: cannot use the key in VIDCHAT_KEY: {why}\nhint: unset VIDCHAT_KEY");
+            assert_eq!(
+                (&ended.stderr[..], ended.code()),
+                (&said[..], 1),
+                "{words:?}"
+            );
+        }
+    }
+}
+
+/// The most memory that a sender with this key has had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(key: &str) -> usize {
+    let mut command = sender_command(&[]);
+    let mut sender = Running::start(command.env("VIDCHAT_KEY", key));
+    sender.line_with("    vidchat recv 127.0.0.1:");
+    sender.peak_memory()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_passphrase_takes_64_mib_and_hardly_more() {
+    let plain = peak_memory("9kwp-teaj-43sm-2vyh-aycd-skde-tnj8");
+    let stretched = peak_memory("passphrase: gravel uncle tinsel orbit mustard wren");
+    let more = stretched.saturating_sub(plain) >> 20;
+    assert!((40..90).contains(&more), "{plain} and {stretched} bytes");
 }

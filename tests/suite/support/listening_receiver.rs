@@ -76,10 +76,6 @@ impl ListeningReceiver {
 
     /// The most memory that it has had so far.
     pub fn peak_memory(&self) -> usize {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
-        kilobytes.expect("Linux says it") * 1024
+        self.process.peak_memory()
     }
 }

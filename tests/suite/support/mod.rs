@@ -145,6 +145,15 @@ pub struct Running {
 }
 
 impl Running {
+    /// The most memory that it has had so far, in bytes. Linux alone says it.
+    pub fn peak_memory(&self) -> usize {
+        let path = format!("/proc/{}/status", self.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
+        kilobytes.expect("Linux says it") * 1024
+    }
+
     /// Starts a command.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
