@@ -67,6 +67,12 @@ impl Sealer {
         }
     }
 
+    /// Has a new key come before the next record.
+    #[cfg(test)]
+    pub fn use_up_key(&mut self) {
+        self.bytes = KEY_BYTES;
+    }
+
     /// The place of the next record.
     pub fn mark(&self) -> Mark {
         Mark {
@@ -465,7 +471,7 @@ mod tests {
         let (mut bytes, now) = (Vec::new(), Instant::now());
         let mark = sealer.mark();
         sealer.seal(b"old key", now, &mut bytes).unwrap();
-        sealer.bytes = KEY_BYTES;
+        sealer.use_up_key();
         sealer.seal(b"new key", now, &mut bytes).unwrap();
         assert!(!sealer.take_back(mark));
         sealer.seal(b"next", now, &mut bytes).unwrap();

@@ -182,6 +182,14 @@ impl<R> SealedReader<R> {
 }
 
 #[cfg(test)]
+impl SealedWriter {
+    /// Has a new key come before the next record.
+    pub(super) fn use_up_key(&mut self) {
+        self.sealer.use_up_key();
+    }
+}
+
+#[cfg(test)]
 impl<R> SealedReader<R> {
     /// The memory that it holds, in bytes.
     pub(super) fn memory(&self) -> usize {
@@ -300,6 +308,7 @@ impl SealedWriter {
     /// # Errors
     /// As there.
     pub fn try_write_frame(&mut self, head: &[u8], frame: &Frame) -> io::Result<usize> {
+        debug_assert_eq!(self.owed, 0, "the message before was completed");
         self.send_unsent()?;
         self.expect_room()?;
         let now = Instant::now();

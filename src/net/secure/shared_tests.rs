@@ -256,3 +256,101 @@ async fn a_frame_that_found_no_room_leaves_nothing_behind() {
         }
     }
 }
+
+/// What happens to the writing side of a connection.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A message of so many bytes.
+    Message(usize),
+    /// A frame of so many bytes.
+    Frame(usize),
+    /// The same, while the socket is full.
+    RefusedMessage(usize),
+    RefusedFrame(usize),
+    /// Another viewer comes.
+    Join,
+    /// Another viewer goes.
+    Leave,
+    /// The key of the connection is used up.
+    NewKey,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let length = 1..60_000_usize;
+    prop_oneof![
+        length.clone().prop_map(Step::Message),
+        length.clone().prop_map(Step::Frame),
+        length.clone().prop_map(Step::RefusedMessage),
+        length.prop_map(Step::RefusedFrame),
+        Just(Step::Join),
+        Just(Step::Leave),
+        Just(Step::NewKey),
+    ]
+}
+
+/// Takes the steps. All that was begun arrives, in its order, and nothing of what was refused.
+async fn arrives(suite: Suite, steps: &[Step]) {
+    let keys: Arc<MediaKeys> = Arc::default();
+    let (near, far) = ends(suite).await;
+    let (near_below, far_below) = (below(&near), below(&far));
+    let (_near_reader, mut writer) = near.split();
+    let (mut reader, _far_writer) = far.split();
+    writer.share(Arc::clone(&keys));
+    let mut others = crowd(&keys, suite);
+    for (sequence, step) in (0..).zip(steps) {
+        let (length, is_frame, is_refused) = match *step {
+            Step::Message(length) => (length, false, false),
+            Step::Frame(length) => (length, true, false),
+            Step::RefusedMessage(length) => (length, false, true),
+            Step::RefusedFrame(length) => (length, true, true),
+            Step::Join => {
+                others.push(MediaMember::join(Arc::clone(&keys), suite));
+                continue;
+            }
+            Step::Leave => {
+                others.pop();
+                continue;
+            }
+            Step::NewKey => {
+                writer.use_up_key();
+                continue;
+            }
+        };
+        let frame = frame(sequence, length);
+        let whole = [HEAD, &frame.data[..]].concat();
+        writer.ready().await.unwrap();
+        let filled = if is_refused { fill(&near_below) } else { 0 };
+        let begun = if is_frame {
+            writer.try_write_frame(HEAD, &frame)
+        } else {
+            writer.try_write(&[IoSlice::new(&whole)])
+        };
+        // Bytes of a record before a new key stay, so that the message has begun.
+        let begun = match begun {
+            Ok(count) => Some(count),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => None,
+            Err(e) => panic!("step {sequence}: {e}"),
+        };
+        drain(&far_below, filled);
+        if let Some(begun) = begun {
+            let mut rest = &whole[begun..];
+            let mut read = vec![0; whole.len()];
+            let both = tokio::join!(writer.write_all(&mut rest), reader.read_exact(&mut read));
+            assert!(both.0.is_ok() && both.1.is_ok(), "step {sequence}");
+            assert!(read == whole, "step {sequence}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_begun_arrives_and_nothing_of_what_is_refused(
+        steps in proptest::collection::vec(step(), 1..40),
+        is_aes in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(arrives(Suite::ALL[usize::from(is_aes)], &steps));
+    }
+}

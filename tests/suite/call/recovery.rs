@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::media::source_loss::Feed;
+use crate::support::encrypted::also_encrypted;
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::party::{Party, PartyOptions, PartyWindow, RED, always, pattern, plain};
 use crate::support::{Xvfb, in_one_try, written_pipeline};
@@ -172,3 +173,11 @@ fn a_party_that_is_stopped_makes_no_frame_of_the_others_older() {
         party.sees(name);
     }
 }
+
+also_encrypted!(
+    each_connection_that_breaks_comes_back_without_a_second_question,
+    a_line_that_is_dead_for_a_while_freezes_both_and_comes_back,
+    a_camera_that_is_lost_and_comes_back_is_told_to_the_other,
+    beside_a_party_that_is_stopped_oneself_moves_on_and_the_call_goes_on_after_it,
+    a_party_that_is_stopped_makes_no_frame_of_the_others_older,
+);

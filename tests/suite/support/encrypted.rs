@@ -16,6 +16,11 @@ pub fn encrypt() {
     KEY.set(Some(KeyText::random().to_string()));
 }
 
+/// Whether this test has a key.
+pub fn is_on() -> bool {
+    KEY.with_borrow(Option::is_some)
+}
+
 /// Gives the test's key to a program, where there is one.
 pub fn hand_out(command: &mut Command) {
     KEY.with_borrow(|key| match key {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cli::statistics::Stats;
 use crate::network::latency::in_time;
+use crate::support::encrypted;
 use crate::support::x_display::{Screen, Shot, is_near};
 use crate::support::{Ended, Running, Xvfb, vidchat};
 
@@ -59,7 +60,8 @@ pub struct PartyOptions<'a> {
     pub display: Option<&'a Xvfb>,
     /// Where it listens, or 0 for any port.
     pub port: u16,
-    /// Whether it makes a code, or has the key or code in its arguments. Otherwise the call is open.
+    /// Whether it makes a code, or has the key or code in its arguments. Otherwise the call is open, or
+    /// has the key of a test that is run encrypted.
     pub is_closed: bool,
     /// How its clock differs, such as `+100s`; it needs faketime.
     pub clock: Option<&'a str>,
@@ -99,7 +101,7 @@ impl Party {
         }
         command
             .args(options.target)
-            .args((!options.is_closed).then_some("--open"))
+            .args((!options.is_closed && !encrypted::is_on()).then_some("--open"))
             .args(["--name", options.name])
             .args(&options.arguments)
             .current_dir(folder.path());
