@@ -56,8 +56,8 @@ pub enum DialError {
     OtherKey,
     /// The key of an earlier connection was refused, or the code after it.
     #[error(
-        "it answers nothing: it was started again and has another code, or is not to be tried for a \
-         moment"
+        "it answers nothing: it was started again and has another code or none, or is not to be tried \
+         for a moment"
     )]
     Forgotten,
     /// Nobody there has a code with this number.

@@ -36,13 +36,13 @@ enum State {
         /// A key for each peer that had the code, with which it connects again. The peer that was seen
         /// last is the last one.
         known: VecDeque<Psk>,
-        /// For the dialling side, once it has such a key.
+        /// For the dialling side, once it has such a key. The waiting side never looks at it.
         next: Next,
     },
 }
 
-/// What the dialling side tries next, once it has a key of an earlier connection. It keeps that key for
-/// good: whoever closes a connection, or a pause of the other side, must not end a call.
+/// The secret that the dialling side tries next, once it has a key of an earlier connection. It keeps that
+/// key for good: a call must not end because somebody closes a connection, or because the other side pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// The key.

@@ -103,8 +103,8 @@ fn a_receiver_says_once_why_a_sender_that_was_started_again_does_not_let_it_in()
         (
             &["--code"],
             &["--code"],
-            "it was started again and has another code, or is not to be tried for a moment; trying \
-             again",
+            "it was started again and has another code or none, or is not to be tried for a moment; \
+             trying again",
         ),
     ] {
         let (sender, port) = sender(before);
