@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use crate::failure::{Failure, describe};
 use crate::net::Target;
 use crate::net::reach::ConnectError;
-use crate::net::secure::Unsafe;
+use crate::net::secure::{Code, Unsafe};
 
 /// The failure of a connection to `target`, where `program` should listen.
 pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> Failure {
@@ -21,22 +21,31 @@ pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> F
         },
         // The resolver's words differ from system to system.
         ConnectError::Lookup(_) => unknown(failure, target, program),
-        // The other side has another key or code, or none.
-        ConnectError::Greeting(e) if e.get_ref().is_some_and(|e| e.is::<Unsafe>()) => {
-            let cause = e.get_ref().map(ToString::to_string).unwrap_or_default();
-            failure.cause(cause).hint(format!(
-                "compare the key or the code with that of {program} on {host:?}"
-            ))
-        }
-        ConnectError::Greeting(e) => failure
-            .cause(describe(e))
-            .hint(format!("{program} on {host:?} prints what to type here")),
+        ConnectError::Greeting(e) => match error.refusal() {
+            Some(refusal) => {
+                let later = match refusal {
+                    Unsafe::Handshake(e) if e.is_silence() => ", or try again in a minute",
+                    _ => "",
+                };
+                failure.cause(refusal).hint(format!(
+                    "compare the key or the code with that of {program} on {host:?}{later}"
+                ))
+            }
+            None => failure
+                .cause(describe(e))
+                .hint(format!("{program} on {host:?} prints what to type here")),
+        },
     }
 }
 
 fn unknown(failure: Failure, target: &Target, program: &str) -> Failure {
     let failure = failure.cause("no machine of that name was found");
-    if target.may_be_announced() {
+    let (host, _) = target.parts();
+    if Code::has_form(host) {
+        failure.hint(format!(
+            "a code is given behind the address that {program} prints: ADDRESS --code {host}"
+        ))
+    } else if target.may_be_announced() {
         failure.hint("vidchat find lists who is on this network, by name and address")
     } else {
         failure.hint(format!("{program} prints its addresses: type one of those"))

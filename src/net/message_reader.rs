@@ -75,7 +75,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             if !self.fill().await? {
                 return Err(match self.head.filled() {
                     [] => ReadError::Truncated,
-                    first => WireError::Foreign(first.to_vec()).into(),
+                    first => WireError::foreign(first).into(),
                 });
             }
         }

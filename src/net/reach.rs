@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::peer::Peer;
+use super::secure::Unsafe;
 use crate::failure::describe;
 
 /// How long an address is tried alone before the next one is tried too. RFC 8305 recommends this
@@ -36,6 +37,16 @@ pub enum ConnectError {
     /// The connection was made, and lost during the hello.
     #[error("{}", describe(.0))]
     Greeting(#[source] io::Error),
+}
+
+impl ConnectError {
+    /// Why the other side, which was reached, is not safe to use.
+    pub fn refusal(&self) -> Option<&Unsafe> {
+        match self {
+            Self::Greeting(e) => e.get_ref()?.downcast_ref(),
+            Self::Lookup(_) | Self::Unreached(_) => None,
+        }
+    }
 }
 
 fn listed(tried: &[(SocketAddr, io::Error)]) -> String {

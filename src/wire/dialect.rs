@@ -36,7 +36,7 @@ pub struct Start {
 /// digits in place of all of these.
 ///
 /// # Errors
-/// [`WireError::Foreign`] where the bytes are of no dialect.
+/// [`WireError::Foreign`] or [`WireError::Encrypted`] where the bytes are of no dialect.
 pub fn detect(first: &[u8]) -> Result<Option<Start>, WireError> {
     let mut is_open = false;
     for found in [little8(first), big8(first), four(first), text(first)] {
@@ -50,7 +50,7 @@ pub fn detect(first: &[u8]) -> Result<Option<Start>, WireError> {
     if is_open || first.len() < LengthFormat::Little8.width() {
         Ok(None)
     } else {
-        Err(WireError::Foreign(first.to_vec()))
+        Err(WireError::foreign(first))
     }
 }
 

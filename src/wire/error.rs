@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::foreign::kind_of;
 use super::pickle::PickleError;
 use super::text::quote;
-use super::{HEADER_BYTES, VERSION};
+use super::{ENCRYPTED, HEADER_BYTES, VERSION};
 
 /// A protocol fault of a peer. Each ends its connection.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -49,4 +49,21 @@ pub enum WireError {
     /// The peer speaks another protocol. These are its first bytes.
     #[error("its first bytes are {}{}", quote(.0), kind_of(.0))]
     Foreign(Vec<u8>),
+    /// The peer encrypts, and this side was given no key or code.
+    #[error(
+        "it has a key or a code and this side is open: both need the same --key-file or --code, or \
+         none (in a call --open)"
+    )]
+    Encrypted,
+}
+
+impl WireError {
+    /// The fault of a peer with these first bytes, which are of no dialect.
+    pub fn foreign(first: &[u8]) -> Self {
+        if first.starts_with(ENCRYPTED) {
+            Self::Encrypted
+        } else {
+            Self::Foreign(first.to_vec())
+        }
+    }
 }

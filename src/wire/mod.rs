@@ -27,6 +27,8 @@ pub use token::Token;
 
 use std::time::Duration;
 
+/// The first bytes of an encrypted connection. No dialect begins with them.
+pub const ENCRYPTED: &[u8; 7] = b"vidsec1";
 /// Bytes of the length before every message.
 pub const PREFIX_BYTES: usize = 8;
 /// Bytes of a frame's header, with its kind. The frame follows.

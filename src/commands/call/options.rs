@@ -157,7 +157,7 @@ impl CallOptions {
 
     /// The code of the other side is this one.
     pub fn take_code(&mut self, code: Code) {
-        self.secret = Some(Secret::code(code, Uses::Many));
+        self.secret = Some(code_of_other(code));
     }
 
     /// Whether the parties have a code, and no key.
@@ -236,7 +236,7 @@ fn secret(args: &CallArgs) -> Outcome<Option<Secret>> {
     let code_of = match (&args.callee, args.room) {
         (Some(Callee::Code(code)), _) => {
             check_code_alone(args)?;
-            return Ok(Some(Secret::code(*code, Uses::Many)));
+            return Ok(Some(code_of_other(*code)));
         }
         (Some(Callee::Host(_)), _) => CodeOf::There,
         (None, true) => CodeOf::Here(Uses::Many),
@@ -251,8 +251,15 @@ fn secret(args: &CallArgs) -> Outcome<Option<Secret>> {
     }
     match (secrets::secret(&args.key, args.code, code_of)?, code_of) {
         (None, CodeOf::Here(uses)) if !args.open => Ok(Some(Secret::code(Code::random(), uses))),
-        (secret, _) => Ok(secret),
+        (secret, CodeOf::There) => Ok(args.code.flatten().map(code_of_other).or(secret)),
+        (secret, CodeOf::Here(_)) => Ok(secret),
     }
+}
+
+/// The code that the other side shows. It is good for one call, so this side uses it once too: the call
+/// comes back with a key, and nobody who closes connections can have the code sent again.
+fn code_of_other(code: Code) -> Secret {
+    Secret::code(code, Uses::Once)
 }
 
 /// Refuses another secret beside the code of the party that is called.

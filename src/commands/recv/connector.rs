@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
+use tracing::warn;
 
 use crate::net::backoff::{self, Backoff};
 use crate::net::reach::ConnectError;
@@ -18,6 +19,8 @@ pub enum Connector {
         sender: Box<Peer>,
         /// The options of each connection.
         options: Box<ReceiveOptions>,
+        /// Why the sender, which was reached again, has let in nobody since the last connection.
+        refusal: Option<String>,
     },
     /// Senders connect to the receiver, one after another.
     Listen(SenderListener),
@@ -94,6 +97,7 @@ impl Connector {
         Self::Dial {
             sender: Box::new(sender),
             options: Box::new(options.clone()),
+            refusal: None,
         }
     }
 
@@ -114,16 +118,30 @@ impl Connector {
     /// No address of the sender answers, or it has none.
     pub async fn first(&self) -> Result<Option<Connection>, ConnectError> {
         match self {
-            Self::Dial { sender, options } => net::connect_first(sender, options).await.map(Some),
+            Self::Dial {
+                sender, options, ..
+            } => net::connect_first(sender, options).await.map(Some),
             Self::Listen(_) | Self::Handed(_) => Ok(None),
         }
     }
 
+    /// Why there is no connection again, where the sender was reached and has another key or code.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Dial { refusal, .. } => refusal.as_deref(),
+            Self::Listen(_) | Self::Handed(_) => None,
+        }
+    }
+
     /// The next connection, however long it takes. The pauses of `backoff` are only for connecting
-    /// from this side.
-    pub async fn next(&mut self, mut backoff: Backoff) -> Connection {
-        let (sender, options) = match self {
-            Self::Dial { sender, options } => (sender, options),
+    /// from this side. `label` is the sender's name in the log.
+    pub async fn next(&mut self, mut backoff: Backoff, label: &str) -> Connection {
+        let (sender, options, refusal) = match self {
+            Self::Dial {
+                sender,
+                options,
+                refusal,
+            } => (sender, options, refusal),
             Self::Listen(listener) => return listener.accept().await,
             Self::Handed(handed) => return handed.next().await,
         };
@@ -133,8 +151,18 @@ impl Connector {
         };
         loop {
             sleep(backoff.pause()).await;
-            if let Ok(connection) = net::connect(sender, &options).await {
-                return connection;
+            let error = match net::connect(sender, &options).await {
+                Ok(connection) => {
+                    *refusal = None;
+                    return connection;
+                }
+                Err(error) => error,
+            };
+            // Only the first of several refusals is logged.
+            if let Some(reason) = error.refusal().map(ToString::to_string)
+                && refusal.replace(reason.clone()).is_none()
+            {
+                warn!("sender {label}: turned away: {reason}; trying again");
             }
         }
     }

@@ -27,10 +27,12 @@ pub fn lost(
     }
 }
 
-/// The failure where the other side of a call has not come back within `limit`.
-pub fn gone(sender: &str, limit: Duration) -> Failure {
+/// The failure where the other side of a call has not come back within `limit`. `refusal` is its answer
+/// where it was reached.
+pub fn gone(sender: &str, limit: Duration, refusal: Option<&str>) -> Failure {
     let cause = format!("it has not come back for {} s", limit.as_secs());
-    the_call_with(sender, Status::Lost).cause(cause)
+    let failure = the_call_with(sender, Status::Lost).cause(cause);
+    failure.found(refusal.map(str::to_owned))
 }
 
 /// The failure of the call with the party of this name.

@@ -342,12 +342,13 @@ async fn next(
     backoff: Backoff,
     options: &RecvOptions,
 ) -> Result<Connection, Failure> {
-    let next = connector.next(backoff);
+    let label = options.place.label(None);
+    let next = connector.next(backoff, &label);
     let Some(limit) = options.give_up else {
         return Ok(next.await);
     };
-    let gone = || failure::gone(&options.place.label(None), limit);
-    timeout(limit, next).await.map_err(|_| gone())
+    let next = timeout(limit, next).await;
+    next.map_err(|_| failure::gone(&label, limit, connector.refusal()))
 }
 
 /// Whether another connection may succeed. `brought_nothing` says that this one was made after a

@@ -228,7 +228,7 @@ async fn start(
 
 /// The receiver at `target`, or its refusal where it is busy and worth another try.
 async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, DialError>> {
-    match dial::dial(&Peer::from(target.clone()), service).await {
+    match dial::dial_first(&Peer::from(target.clone()), service).await {
         Ok(receiver) => Ok(Ok(receiver)),
         Err(DialError::Connect(e)) => Err(cannot_connect(target, "vidchat recv --listen", &e)),
         Err(DialError::Answer(DisconnectReason::Bye(bye))) if bye.code == Some(ByeCode::Busy) => {

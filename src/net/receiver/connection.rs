@@ -12,6 +12,7 @@ use super::keepalive::{ActivityReader, PeerActivity};
 use super::options::ReceiveOptions;
 use crate::clock::MonoNanos;
 use crate::net::message_reader::MessageReader;
+use crate::net::pauses::Pauses;
 use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
@@ -56,7 +57,7 @@ pub async fn connect(peer: &Peer, options: &ReceiveOptions) -> Result<Connection
 }
 
 /// As [`connect`], for the first connection of a command: the log says when no answer comes, and
-/// when nothing comes after it.
+/// when nothing comes after it. It is tried again where the other side may only pause.
 ///
 /// # Errors
 /// No address answers, or the connection failed at once.
@@ -64,11 +65,21 @@ pub async fn connect_first(
     peer: &Peer,
     options: &ReceiveOptions,
 ) -> Result<Connection, ConnectError> {
-    let stream = reach_first(peer, options.connect_limit).await?;
-    let introduced = introduce(stream, options).await;
-    let mut connection = introduced.map_err(ConnectError::Greeting)?;
-    connection.awaited = Some(peer.target().to_string());
-    Ok(connection)
+    let mut pauses = Pauses::new(peer.target());
+    loop {
+        let stream = reach_first(peer, options.connect_limit).await?;
+        let introduced = introduce(stream, options).await;
+        let error = match introduced.map_err(ConnectError::Greeting) {
+            Ok(mut connection) => {
+                connection.awaited = Some(peer.target().to_string());
+                return Ok(connection);
+            }
+            Err(error) => error,
+        };
+        if !pauses.try_again(error.refusal()).await {
+            return Err(error);
+        }
+    }
 }
 
 /// Says hello, where the dialect has one.

@@ -151,6 +151,9 @@ async fn receive(
             let bye = Bye::new(ByeCode::Role, "a receiver listens here, no sender");
             return farewell(bye, &mut reader.0, &mut writer).await;
         }
+        Ok(Err(NoSender::Read(ReadError::Wire(e @ WireError::Encrypted)))) => {
+            return reception.log_stranger(peer, format!("is no sender: {e}"));
+        }
         Ok(Err(NoSender::Read(e))) => {
             let reason = format!("is no sender: {}; {TAKEN}", described(&e));
             return reception.log_stranger(peer, reason);

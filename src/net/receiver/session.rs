@@ -134,7 +134,7 @@ impl<S: Sink> Session<'_, S> {
             Ok(dialect) => Ok(dialect?),
             Err(_) => Err(match self.reader.pending() {
                 [] => ReceiveError::NoFirstBytes(FIRST_BYTES_LIMIT),
-                first => WireError::Foreign(first.to_vec()).into(),
+                first => WireError::foreign(first).into(),
             }),
         }
     }

@@ -29,9 +29,8 @@ use super::noise::{Half, Handshake, Suite};
 use super::psk::Psk;
 use super::secret::{Proof, Secret};
 use crate::failure::describe;
+use crate::wire::ENCRYPTED as MAGIC;
 
-/// The first bytes of an encrypted connection. No other dialect begins with them.
-const MAGIC: &[u8; 7] = b"vidsec1";
 /// Bytes of a message of SPAKE2.
 const SPAKE_BYTES: usize = 33;
 /// The text at the beginning of every prologue.
@@ -51,8 +50,16 @@ pub enum DialError {
     #[error("{}", describe(.0))]
     Io(#[source] io::Error),
     /// It was closed before the other side had said anything.
-    #[error("it answers nothing: it has another key, or takes none")]
+    #[error(
+        "it answers nothing: it has another key, or takes none, or is not to be tried for a moment"
+    )]
     OtherKey,
+    /// The key of an earlier connection was refused, or the code after it.
+    #[error(
+        "it answers nothing: it was started again and has another code or none, or is not to be tried \
+         for a moment"
+    )]
+    Forgotten,
     /// Nobody there has a code with this number.
     #[error(
         "it answers nothing: it has no code with the number {0}, or is not to be tried for a moment"
@@ -73,7 +80,7 @@ pub enum DialError {
 #[derive(Debug, Error)]
 pub enum AcceptError {
     /// The connection failed or ended.
-    #[error("{}", describe(.0))]
+    #[error("{}", ended(.0))]
     Io(#[source] io::Error),
     /// It speaks in clear, or another protocol.
     #[error("refused, it does not encrypt")]
@@ -82,7 +89,7 @@ pub enum AcceptError {
     #[error("refused, it does not have the key")]
     NoKey,
     /// It named a code that does not exist here, or its first message is no valid one.
-    #[error("refused, it has no code of this sender")]
+    #[error("refused, it has no code that is good here")]
     NoCode,
     /// It guessed wrong. So many guesses are left for everybody.
     #[error("refused, its code is wrong ({})", left(*.0))]
@@ -92,11 +99,27 @@ pub enum AcceptError {
     DeadCode,
 }
 
+impl DialError {
+    /// Whether the connection was closed before anything was said. That is all that a side does which
+    /// has no such key or code, or lets nobody from here try for a moment.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::OtherKey | Self::Forgotten | Self::NoSuchCode(_))
+    }
+}
+
 impl AcceptError {
     /// Whether the other side has been answered before it failed. Only then is it told by a close: a
     /// stranger that was told nothing cannot even know that a vidchat is here.
     pub fn was_answered(&self) -> bool {
         matches!(self, Self::WrongCode(_) | Self::DeadCode)
+    }
+}
+
+fn ended(e: &io::Error) -> String {
+    if e.kind() == io::ErrorKind::UnexpectedEof {
+        "it closed the connection before it had proved the key or code".into()
+    } else {
+        describe(e)
     }
 }
 
@@ -117,35 +140,27 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match secret.proof().ok_or(DialError::DeadCode)? {
-        Proof::Key(psk) => {
-            let opening = [&MAGIC[..], &[kind(suite, false)]].concat();
-            let mut noise = Handshake::first(suite, &psk, &prologue(&[&opening]));
-            let first = [&opening[..], &noise.write()].concat();
-            write(stream, &first).await.map_err(DialError::Io)?;
-            let answer = read(stream).await.map_err(|e| {
-                if !is_end(&e) {
-                    return DialError::Io(e);
-                }
-                // A waiting side that has started anew knows no earlier peers.
-                secret.forget(&psk);
-                DialError::OtherKey
-            })?;
-            noise.read(&answer).map_err(|_| DialError::Unproven)?;
-            Ok(channel(noise))
+        Proof::Key(psk) => dial_with(stream, &psk, suite, || DialError::OtherKey).await,
+        Proof::Again(psk) => {
+            dial_with(stream, &psk, suite, || {
+                secret.refused_again();
+                DialError::Forgotten
+            })
+            .await
         }
         Proof::Code(attempt) => {
             let code = attempt.code();
+            // The first connection was by this code, and the key that it gave was refused after that.
+            let is_again = secret.knows_peers();
             let (spake, message) =
                 Spake2::<Ed25519Group>::start_a(&password(code), &dials(), &waits());
             let number = code.number();
             let opening = [&MAGIC[..], &[kind(suite, true), number], &message].concat();
             write(stream, &opening).await.map_err(DialError::Io)?;
-            let theirs: [u8; SPAKE_BYTES] = read(stream).await.map_err(|e| {
-                if is_end(&e) {
-                    DialError::NoSuchCode(number)
-                } else {
-                    DialError::Io(e)
-                }
+            let theirs: [u8; SPAKE_BYTES] = read(stream).await.map_err(|e| match e {
+                e if !is_end(&e) => DialError::Io(e),
+                _ if is_again => DialError::Forgotten,
+                _ => DialError::NoSuchCode(number),
             })?;
             let shared = spake.finish(&theirs).map_err(|_| DialError::Unproven)?;
             let shared = Zeroizing::new(shared);
@@ -160,6 +175,7 @@ where
             };
             if !proved {
                 return Err(match guess.wrong() {
+                    _ if is_again => DialError::Forgotten,
                     Wrong::Left(left) => DialError::WrongCode(left),
                     Wrong::Dead => DialError::WrongCode(0),
                     Wrong::Over => DialError::DeadCode,
@@ -172,6 +188,31 @@ where
             }
         }
     }
+}
+
+/// Proves a key, and has the other side prove the same. `refused` is the error where it says nothing.
+async fn dial_with<S>(
+    stream: &mut S,
+    psk: &Psk,
+    suite: Suite,
+    refused: impl FnOnce() -> DialError,
+) -> Result<Channel, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let opening = [&MAGIC[..], &[kind(suite, false)]].concat();
+    let mut noise = Handshake::first(suite, psk, &prologue(&[&opening]));
+    let first = [&opening[..], &noise.write()].concat();
+    write(stream, &first).await.map_err(DialError::Io)?;
+    let answer = read(stream).await.map_err(|e| {
+        if is_end(&e) {
+            refused()
+        } else {
+            DialError::Io(e)
+        }
+    })?;
+    noise.read(&answer).map_err(|_| DialError::Unproven)?;
+    Ok(channel(noise))
 }
 
 /// The guess of a peer that pretends to wait: it has this side's proof, and can compare that with one
@@ -231,9 +272,10 @@ where
         // Trying a key costs two hashes and a short decryption: the curve comes with the answer.
         let found = secret.keys().into_iter().find_map(|psk| {
             let mut noise = Handshake::second(suite, &psk, &prologue);
-            noise.read(&first).is_ok().then_some(noise)
+            noise.read(&first).is_ok().then_some((psk, noise))
         });
-        let mut noise = found.ok_or(AcceptError::NoKey)?;
+        let (psk, mut noise) = found.ok_or(AcceptError::NoKey)?;
+        secret.came_back(&psk);
         write(stream, &noise.write())
             .await
             .map_err(AcceptError::Io)?;

@@ -223,19 +223,113 @@ async fn a_code_for_one_call_is_used_up_by_the_first() {
     assert!(dialled.is_ok(), "the first one connects again");
 }
 
+/// A connection that is closed once its opening was read. Returns that, and the error.
+async fn closed(dials: &Secret) -> (Vec<u8>, DialError) {
+    let (near, mut far) = duplex(1024);
+    let reads = async move {
+        let mut opening = vec![0; KEY_OPENING];
+        let count = far.read(&mut opening).await.unwrap();
+        opening.truncate(count);
+        opening
+    };
+    let (dialled, opening) = tokio::join!(dialling(near, dials.clone(), Suite::AesGcm), reads);
+    (opening, dialled.unwrap_err().unwrap())
+}
+
+/// Somebody on the path, or a pause of the other side, closes the openings of a call. The code was used
+/// up by its first connection and is never sent again.
+#[tokio::test(start_paused = true)]
+async fn openings_that_are_closed_lose_no_key_and_send_no_code_of_a_call() {
+    let text = Code::random().to_string();
+    let (dials, waits) = (code(&text, Uses::Once), code(&text, Uses::Once));
+    let both = (&dials, &waits);
+    let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
+    assert!(dialled.is_ok());
+    for times in 1..6 {
+        for _ in 0..times {
+            let (opening, error) = closed(&dials).await;
+            assert_eq!(opening[7], 1, "it proves the key");
+            assert!(matches!(error, DialError::Forgotten), "{error}");
+        }
+        let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
+        assert!(dialled.is_ok(), "after {times} that were closed");
+    }
+}
+
+/// A sender knows a limited number of viewers, so one whose key was refused sends the code too. Here the
+/// sender has a new code, and still knows the viewer.
+#[tokio::test(start_paused = true)]
+async fn a_viewer_tries_its_key_and_the_code_in_turn() {
+    let (dials, waits) = same_code(Uses::Many);
+    let both = (&dials, &waits);
+    let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
+    assert!(dialled.is_ok());
+    waits.renew(Code::random());
+    for times in 1..6 {
+        for tried in 0..times {
+            let (opening, error) = closed(&dials).await;
+            let kind = if tried % 2 == 0 { 1 } else { 0x11 };
+            assert_eq!(opening[7], kind);
+            assert!(matches!(error, DialError::Forgotten), "{error}");
+        }
+        if times % 2 == 1 {
+            closed(&dials).await;
+        }
+        let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
+        assert!(dialled.is_ok(), "after {times} that were closed");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_side_that_forgot_its_peers_takes_the_code_again() {
     let text = Code::random().to_string();
     let dials = code(&text, Uses::Many);
-    for round in 0..2 {
+    for round in 0..3 {
         let waits = code(&text, Uses::Many);
         let both = (&dials, &waits);
-        if round == 1 {
+        if round > 0 {
             let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
-            assert!(matches!(dialled, Err(Some(DialError::OtherKey))));
+            assert!(matches!(dialled, Err(Some(DialError::Forgotten))));
         }
         let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
         assert!(dialled.is_ok(), "round {round}");
+    }
+}
+
+/// The other side was started again, with another code. It may have the same number.
+#[tokio::test(start_paused = true)]
+async fn a_code_that_was_wrong_after_it_was_right_is_not_sent_again() {
+    let dials = code("4-maple-otter", Uses::Many);
+    let before = code("4-maple-otter", Uses::Many);
+    let (dialled, ..) = between((&dials, &before), Suite::AesGcm, unchanged, unchanged).await;
+    assert!(dialled.is_ok());
+    let after = code("4-maple-badger", Uses::Many);
+    for expected in [1, 0x11, 1, 1, 1] {
+        let (dialled, _, said, _) =
+            between((&dials, &after), Suite::AesGcm, unchanged, unchanged).await;
+        let error = dialled.unwrap_err().unwrap();
+        assert_eq!(said[7], expected);
+        assert!(matches!(error, DialError::Forgotten), "{error}");
+    }
+    let (dialled, ..) = between((&dials, &before), Suite::AesGcm, unchanged, unchanged).await;
+    assert!(dialled.is_ok(), "the key is kept");
+}
+
+/// The one that was seen last is the last to be forgotten.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_comes_back_is_remembered_longer() {
+    let (dials, waits) = same_code(Uses::Many);
+    let both = (&dials, &waits);
+    let text = dials.usable_code().unwrap().to_string();
+    for _ in 0..3 {
+        let (dialled, _, said, _) = between(both, Suite::AesGcm, unchanged, unchanged).await;
+        assert!(dialled.is_ok() && (said[7] == 1 || waits.keys().len() == 1));
+        for _ in 0..150 {
+            let other = code(&text, Uses::Many);
+            let both = (&other, &waits);
+            let (dialled, ..) = between(both, Suite::AesGcm, unchanged, unchanged).await;
+            assert!(dialled.is_ok());
+        }
     }
 }
 

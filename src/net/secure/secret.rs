@@ -33,10 +33,25 @@ enum State {
     Key(Psk),
     Code {
         book: CodeBook,
-        /// A key for each peer that had the code. It connects again with that, so a code is sent over the
-        /// network, in whatever form, once for each peer.
+        /// A key for each peer that had the code, with which it connects again. The peer that was seen
+        /// last is the last one.
         known: VecDeque<Psk>,
+        /// For the dialling side, once it has such a key. The waiting side never looks at it.
+        next: Next,
     },
+}
+
+/// The secret that the dialling side tries next, once it has a key of an earlier connection. It keeps that
+/// key for good: a call must not end because somebody closes a connection, or because the other side pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The key.
+    Key,
+    /// The code, once, where it can still be used: the other side has refused the key, and knows a
+    /// limited number of peers.
+    Code,
+    /// The key and never the code, which the other side does not have any more.
+    KeyAlone,
 }
 
 /// What the dialling side proves itself with.
@@ -44,6 +59,8 @@ enum State {
 pub(super) enum Proof {
     /// A key that the other side has.
     Key(Psk),
+    /// A key from an earlier connection.
+    Again(Psk),
     /// A code, of which both sides make a key.
     Code(Attempt),
 }
@@ -59,6 +76,7 @@ impl Secret {
         Self::new(State::Code {
             book: CodeBook::new(code, uses),
             known: VecDeque::new(),
+            next: Next::Key,
         })
     }
 
@@ -111,12 +129,33 @@ impl Secret {
 
     /// What this side proves itself with when it connects; `None` where its code is dead.
     pub(super) fn proof(&self) -> Option<Proof> {
-        match &*self.0.state.lock() {
+        match &mut *self.0.state.lock() {
             State::Key(psk) => Some(Proof::Key(psk.clone())),
-            State::Code { book, known } => match known.back() {
-                Some(psk) => Some(Proof::Key(psk.clone())),
-                None => book.attempt(book.code()?.number()).map(Proof::Code),
-            },
+            State::Code { book, known, next } => {
+                let attempt = book.code().and_then(|code| book.attempt(code.number()));
+                match known.back() {
+                    Some(_) if *next == Next::Code && attempt.is_some() => {
+                        *next = Next::Key;
+                        attempt.map(Proof::Code)
+                    }
+                    Some(psk) => Some(Proof::Again(psk.clone())),
+                    None => attempt.map(Proof::Code),
+                }
+            }
+        }
+    }
+
+    /// Whether some peer has proved the code.
+    pub(super) fn knows_peers(&self) -> bool {
+        matches!(&*self.0.state.lock(), State::Code { known, .. } if !known.is_empty())
+    }
+
+    /// Notes that the other side has refused the key of an earlier connection.
+    pub(super) fn refused_again(&self) {
+        if let State::Code { next, .. } = &mut *self.0.state.lock()
+            && *next == Next::Key
+        {
+            *next = Next::Code;
         }
     }
 
@@ -125,6 +164,16 @@ impl Secret {
         match &*self.0.state.lock() {
             State::Key(psk) => vec![psk.clone()],
             State::Code { known, .. } => known.iter().rev().cloned().collect(),
+        }
+    }
+
+    /// Notes that a peer has come back with this key, so that it is forgotten later than the others.
+    pub(super) fn came_back(&self, psk: &Psk) {
+        if let State::Code { known, .. } = &mut *self.0.state.lock()
+            && let Some(place) = known.iter().position(|known| known == psk)
+            && let Some(psk) = known.remove(place)
+        {
+            known.push_back(psk);
         }
     }
 
@@ -139,7 +188,7 @@ impl Secret {
     /// Notes that the other side has the code. `again` is the key for its next connections. False where
     /// the code is not good any more.
     pub(super) fn right(&self, attempt: Attempt, again: Psk) -> bool {
-        let State::Code { book, known } = &mut *self.0.state.lock() else {
+        let State::Code { book, known, .. } = &mut *self.0.state.lock() else {
             return false;
         };
         if !book.right(attempt) {
@@ -157,20 +206,16 @@ impl Secret {
 
     /// Notes a wrong guess at the code.
     pub(super) fn wrong(&self, attempt: Attempt) -> Wrong {
-        let State::Code { book, .. } = &mut *self.0.state.lock() else {
+        let State::Code { book, known, next } = &mut *self.0.state.lock() else {
             return Wrong::Over;
         };
         let wrong = book.wrong(attempt);
+        if !known.is_empty() {
+            *next = Next::KeyAlone;
+        }
         if wrong == Wrong::Dead {
             self.0.over.notify_one();
         }
         wrong
-    }
-
-    /// Forgets a key of an earlier connection, which the other side does not know any more.
-    pub(super) fn forget(&self, psk: &Psk) {
-        if let State::Code { known, .. } = &mut *self.0.state.lock() {
-            known.retain(|known| known != psk);
-        }
     }
 }

@@ -21,6 +21,7 @@ use crate::net::address::{Target, plain};
 use crate::net::backoff::{self, Backoff};
 use crate::net::log_throttle::Losses;
 use crate::net::message_reader::MessageReader;
+use crate::net::pauses::Pauses;
 use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach, reach_first};
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
@@ -56,6 +57,25 @@ pub enum DialError {
 /// No address answers, or no receiver does.
 pub async fn dial(peer: &Peer, service: &Service) -> Result<Receiver, DialError> {
     greeted(reach_first(peer, CONNECT_LIMIT).await, service).await
+}
+
+/// As [`dial`], for the first connection of a command. It is tried again where the other side may only
+/// pause.
+///
+/// # Errors
+/// No address answers, or no receiver does.
+pub async fn dial_first(peer: &Peer, service: &Service) -> Result<Receiver, DialError> {
+    let mut pauses = Pauses::new(peer.target());
+    loop {
+        let dialled = dial(peer, service).await;
+        let refusal = match &dialled {
+            Err(DialError::Answer(DisconnectReason::Unsafe(refusal))) => Some(refusal),
+            _ => None,
+        };
+        if !pauses.try_again(refusal).await {
+            return dialled;
+        }
+    }
 }
 
 /// Sends to `first`, and after that to every receiver that answers at `peer`, until `shutdown`
@@ -127,13 +147,17 @@ async fn keep_sending(peer: &Peer, first: Result<Receiver, DialError>, service: 
             }
             Err(DialError::Connect(_)) => {}
             Err(DialError::Answer(reason)) => {
+                backoff = match &reason {
+                    // It may have been closed on the way, or by a pause, which may be over soon.
+                    DisconnectReason::Unsafe(_) => Backoff::after_failure(),
+                    _ => Backoff::after_refusal(),
+                };
                 // Only the first of several equal refusals is logged.
                 let reason = reason.to_string();
                 if refusal.as_ref() != Some(&reason) {
                     warn!("receiver {target}: turned away: {reason}; trying again");
                 }
                 refusal = Some(reason);
-                backoff = Backoff::after_refusal();
             }
         }
         sleep(backoff.pause()).await;

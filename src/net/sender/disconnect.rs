@@ -28,6 +28,9 @@ pub enum DisconnectReason {
     /// It is not a viewer. These are its first bytes.
     #[error("not a viewer, its first bytes are {}", quote(.0))]
     Foreign(Vec<u8>),
+    /// It encrypts, and this sender has no key or code.
+    #[error("{}", WireError::Encrypted)]
+    Encrypted,
     /// It did not prove the key or code of this sender.
     #[error(transparent)]
     Unproven(#[from] Refused),
@@ -122,6 +125,7 @@ impl From<WireError> for DisconnectReason {
     fn from(e: WireError) -> Self {
         match e {
             WireError::Foreign(first) => Self::Foreign(first),
+            WireError::Encrypted => Self::Encrypted,
             e => Self::Refused(e),
         }
     }

@@ -143,7 +143,7 @@ pub(super) fn no_hello_reason(
 ) -> DisconnectReason {
     match reader.pending() {
         [] => DisconnectReason::Silent(service.options().hello_limit),
-        first => DisconnectReason::Foreign(first.to_vec()),
+        first => WireError::foreign(first).into(),
     }
 }
 

@@ -117,7 +117,7 @@ fn with_a_key_both_see_each_other_and_others_do_not_ring() {
 
 #[test]
 fn an_open_call_says_so_and_takes_everybody() {
-    let anna = Party::answering("anna", plain(BLUE));
+    let mut anna = Party::answering("anna", plain(BLUE));
     let port = anna.port;
     let said = anna.process.seen().join("\n");
     let line = format!(
@@ -128,6 +128,10 @@ fn an_open_call_says_so_and_takes_everybody() {
     assert!(said.contains(&format!("    vidchat call 127.0.0.1:{port} --open")));
     let ended = stranger(&anna.target(), &["--code", "4-maple-otter"]);
     assert!(ended.stderr.contains("it answers nothing"), "{ended:?}");
+    anna.process.has_said(
+        "does not call: it has a key or a code and this side is open: both need the same --key-file or \
+         --code, or none (in a call --open)",
+    );
     let ben = Party::calling("ben", &anna.target(), plain(RED));
     anna.sees("ben");
     ben.quit();
@@ -174,12 +178,14 @@ fn four_wrong_codes_are_refused_and_the_new_one_works_in_a_call_and_in_a_room() 
 
 #[test]
 fn a_code_is_good_for_one_call_and_a_second_caller_is_refused() {
-    let anna = waits(&[]);
+    let mut anna = waits(&[]);
     let code = anna.code();
     let ben = Party::with("ben", &anna.target(), &["--code", &code], plain(RED));
     anna.sees("ben");
     ben.sees("anna");
     let ended = stranger(&anna.target(), &["--code", &code]);
+    anna.process
+        .has_said("does not call: refused, it has no code that is good here");
     assert!(
         ended.stderr.contains("it answers nothing: it has no code"),
         "{ended:?}"
@@ -248,6 +254,39 @@ fn connections_that_break_come_back_with_a_code_and_with_a_key() {
         assert_eq!(ended.stderr.matches("is calling").count(), 1, "{ended:?}");
         let shown = ended.stderr.matches("    vidchat call ").count();
         assert_eq!(shown, 1, "no new code: {ended:?}");
+    }
+}
+
+/// Something on the path, or a pause of the other side, closes connections in the middle of their
+/// handshake.
+#[test]
+fn handshakes_that_are_closed_on_the_way_end_no_call_and_no_room() {
+    for more in [&[][..], &["--room"]] {
+        let mut anna = waits(more);
+        let line = Proxy::to(anna.port, Fault::default());
+        let flags = flags_for(&anna, None);
+        let flags = flags.each_ref().map(|flag| &flag[..]);
+        let mut ben = Party::with("ben", &line.target(), &flags, plain(RED));
+        for closed in [1, 5] {
+            anna.sees("ben");
+            ben.sees("anna");
+            line.close_openings(closed);
+            for connection in 0..line.count() {
+                line.cut(connection);
+            }
+            ben.process.line_with("sender anna: connected again");
+            anna.process.line_with("sender ben: connected again");
+            assert_eq!(line.openings_to_close(), 0);
+        }
+        anna.sees("ben");
+        ben.sees("anna");
+        let ended = ben.quit();
+        assert!(!ended.stderr.contains("no code"), "{ended:?}");
+        if more.is_empty() {
+            anna.ends_well();
+        } else {
+            anna.quit();
+        }
     }
 }
 

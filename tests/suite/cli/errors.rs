@@ -145,6 +145,30 @@ fn a_name_that_no_machine_has() {
 }
 
 #[test]
+fn a_code_in_the_place_of_a_machine() {
+    for (words, program) in [
+        (
+            &["recv", "4-maple-otter", "--display", "none"][..],
+            "vidchat send",
+        ),
+        (
+            &["send", "--to", "4-maple-otter", "--pipeline", "test"],
+            "vidchat recv --listen",
+        ),
+    ] {
+        // Before that a line says that the name is looked for.
+        let ended = run_vidchat(words);
+        let said = format!(
+            "error: cannot connect to \"4-maple-otter\": no machine of that name was found\n\
+             hint: a code is given behind the address that {program} prints: ADDRESS --code \
+             4-maple-otter"
+        );
+        assert!(ended.stderr.ends_with(&said), "{ended:?}");
+        assert_eq!(ended.code(), 1);
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_name_of_which_no_address_answers_names_them_all() {
     let folder = tempfile::tempdir().unwrap();

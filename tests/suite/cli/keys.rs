@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::party::port_in;
-use crate::support::{Ended, Running, in_one_try, run, vidchat};
+use crate::support::{Ended, PATIENCE, Running, in_one_try, run, vidchat};
 
 /// A new key file in `folder`.
 fn key_file(folder: &Path, name: &str) -> String {
@@ -14,18 +15,22 @@ fn key_file(folder: &Path, name: &str) -> String {
     path
 }
 
-fn sender_command(args: &[&str]) -> Command {
+fn sender_command(port: u16, args: &[&str]) -> Command {
     let mut command = vidchat();
     command
-        .args(["send", "--bind", "127.0.0.1", "--port", "0", "--no-preview"])
-        .args(["--pipeline", "test"])
+        .args(["send", "--bind", "127.0.0.1", "--no-preview"])
+        .args(["--port", &port.to_string(), "--pipeline", "test"])
         .args(args);
     command
 }
 
 /// A sender that waits, with these further arguments, and its port.
 fn sender(args: &[&str]) -> (Running, u16) {
-    let mut sender = Running::start(&mut sender_command(args));
+    sender_at(0, args)
+}
+
+fn sender_at(port: u16, args: &[&str]) -> (Running, u16) {
+    let mut sender = Running::start(&mut sender_command(port, args));
     let line = sender.line_with("    vidchat recv 127.0.0.1:");
     let port = port_in(&line);
     (sender, port)
@@ -55,12 +60,86 @@ fn who_has_the_key_gets_in_and_nobody_else() {
     let key = text.lines().last().expect("it has the key").to_owned();
     let mut by_variable = receiver(port, &[]);
     assert_eq!(run(by_variable.env("VIDCHAT_KEY", &key)).code(), 0);
-    let another = "it answers nothing: it has another key, or takes none";
+    let another = "it answers nothing: it has another key, or takes none, or is not to be tried for \
+                   a moment\n\
+                   hint: compare the key or the code with that of vidchat send on \"127.0.0.1\", or try \
+                   again in a minute";
     is_refused(&run(&mut receiver(port, &["--key-file", &other])), another);
     is_refused(
         &run(&mut receiver(port, &[])),
         "the sender closed the connection",
     );
+}
+
+/// A sender whose network has failed too often closes connections at once, as this line does.
+#[test]
+fn a_pause_of_the_sender_is_waited_for() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    let (_sender, port) = sender(&["--key-file", &key]);
+    let line = Proxy::to(port, Fault::default());
+    line.close_openings(2);
+    let target = line.target();
+    let ended = run(vidchat()
+        .args(["recv", &target, "--display", "none", "--frames", "3"])
+        .args(["--key-file", &key]));
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    let said = format!(
+        "connecting to {target}: it answers nothing: it has another key, or takes none, or is not to \
+         be tried for a moment; trying again for 10 s"
+    );
+    assert_eq!(ended.stderr.matches(&said).count(), 1, "{ended:?}");
+    assert_eq!(line.openings_to_close(), 0);
+}
+
+#[test]
+fn a_receiver_says_once_why_a_sender_that_was_started_again_does_not_let_it_in() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let [key, other] = ["key", "other"].map(|name| key_file(folder.path(), name));
+    let nothing = "turned away: it answers nothing:";
+    for (before, after, why) in [
+        (
+            &["--key-file", &key][..],
+            &["--key-file", &other][..],
+            "it has another key, or takes none, or is not to be tried for a moment; trying again",
+        ),
+        (
+            &["--code"],
+            &["--code"],
+            "it was started again and has another code or none, or is not to be tried for a moment; \
+             trying again",
+        ),
+    ] {
+        let (sender, port) = sender(before);
+        let last = sender.seen().last().cloned().unwrap_or_default();
+        let secret = match last.rsplit_once("--code ") {
+            Some((_, code)) => ["--code", code],
+            None => ["--key-file", &key],
+        };
+        let line = Proxy::to(port, Fault::default());
+        let target = line.target();
+        let mut receiver = Running::start(
+            vidchat()
+                .args(["recv", &target, "--display", "none"])
+                .args(secret),
+        );
+        receiver.line_with(": sends ");
+        drop(sender);
+        let _after = sender_at(port, after);
+        let said = receiver.line_with(nothing);
+        assert!(
+            said.contains(&format!("sender {target}: {nothing} {why}")),
+            "{said}"
+        );
+        let (made, begun) = (line.count(), Instant::now());
+        while line.count() < made + 2 {
+            assert!(begun.elapsed() < PATIENCE, "it does not try again");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        receiver.signal("INT");
+        let ended = receiver.wait();
+        assert_eq!(ended.stderr.matches(nothing).count(), 1, "{ended:?}");
+    }
 }
 
 #[test]
@@ -210,7 +289,7 @@ fn a_variable_without_a_key_is_refused_and_never_taken_for_none() {
 /// The most memory that a sender with this key has had, in bytes.
 #[cfg(target_os = "linux")]
 fn peak_memory(key: &str) -> usize {
-    let mut command = sender_command(&[]);
+    let mut command = sender_command(0, &[]);
     let mut sender = Running::start(command.env("VIDCHAT_KEY", key));
     sender.line_with("    vidchat recv 127.0.0.1:");
     sender.peak_memory()

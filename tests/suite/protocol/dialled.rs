@@ -382,6 +382,11 @@ async fn whatever_connects_a_listening_receiver_still_shows_the_next_sender() {
             b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
             "its first bytes are \"SSH-2.0-",
         ),
+        (
+            [&b"vidsec1\x01"[..], &[7; 48]].concat(),
+            "is no sender: it has a key or a code and this side is open: both need the same \
+             --key-file or --code, or none (in a call --open)",
+        ),
         (vec![0; 64], "its first bytes are 00"),
         (message(&[1; 100]), "its first bytes are 64"),
         (

@@ -136,6 +136,33 @@ async fn a_viewer_comes_back() {
     }
 }
 
+/// Something on the path closes openings, and the code that the viewer has was replaced meanwhile.
+#[tokio::test]
+async fn a_viewer_comes_back_past_openings_that_are_closed() {
+    let right = Code::random();
+    let (sends, watches) = (code(right), code(right));
+    let stage = Stage::open(serving(&sends)).await;
+    let line = Proxy::to(stage.address.port(), Fault::default());
+    let target: SocketAddr = line.target().parse().expect("it is an address");
+    for (sequence, closed) in (0..).zip([0, 1, 2, 5_usize]) {
+        line.close_openings(closed);
+        // One that was not closed may have tried the code.
+        for tries_left in (0..closed + 2).rev() {
+            let mut viewer = join(target, watching(&watches)).await;
+            if viewer.first().await.is_some() {
+                stage.hub.publish(test_frame(sequence));
+                viewer.frame().await;
+                break;
+            }
+            assert!(tries_left > 0, "{}", viewer.end().await.0);
+        }
+        assert_eq!(line.openings_to_close(), 0);
+        stage.watched_by(0).await;
+        sends.renew(Code::random());
+    }
+    stage.close("done").await;
+}
+
 /// A camera that connects to a receiver: here the receiver waits, and is silent.
 #[tokio::test]
 async fn a_sender_that_connects_proves_the_secret_too() {
@@ -181,6 +208,22 @@ async fn a_sender_that_connects_proves_the_secret_too() {
     }
 }
 
+/// Somebody who connects to a receiver with a key and leaves.
+#[tokio::test]
+async fn a_stranger_that_leaves_in_the_middle_of_a_handshake_is_named_so() {
+    let (log, _guard) = Log::listen();
+    let (socket, address) = listener().await;
+    let _senders = SenderListener::spawn(socket, watching(&key()));
+    let mut stranger = Stranger::at(address).await;
+    stranger.say(b"vidsec1\x01").await;
+    drop(stranger);
+    log.has(
+        1,
+        "is no sender: it closed the connection before it had proved the key or code",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_wrong_or_missing_secret_is_told_on_both_sides() {
     let (log, _guard) = Log::listen();
@@ -193,7 +236,8 @@ async fn a_wrong_or_missing_secret_is_told_on_both_sides() {
         async { join(closed.address, plain).await.end().await.0 },
         async { join(open.address, watching(&right)).await.end().await.0 },
     );
-    let nothing = "it answers nothing: it has another key, or takes none";
+    let nothing = "it answers nothing: it has another key, or takes none, or is not to be tried for a \
+                   moment";
     assert_eq!(wrong.to_string(), nothing);
     assert_eq!(missing.to_string(), "the sender closed the connection");
     assert_eq!(needless.to_string(), nothing);
@@ -206,7 +250,8 @@ async fn a_wrong_or_missing_secret_is_told_on_both_sides() {
         .await;
     log.has(
         1,
-        "left before it watched: not a viewer, its first bytes are",
+        "left before it watched: it has a key or a code and this side is open: both need the same \
+         --key-file or --code, or none (in a call --open)",
     )
     .await;
     closed.close("done").await;

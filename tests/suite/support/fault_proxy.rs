@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,7 +15,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::PATIENCE;
 
 /// What a long line holds in each direction: the proxy ends TCP, and what it took without bound
 /// would be a queue that no line has. 50 Mbit/s for 40 ms.
@@ -48,12 +52,16 @@ pub struct Proxy {
     /// In the order in which they were made.
     connections: Arc<Mutex<Vec<AbortHandle>>>,
     heard: Heard,
+    closing: Closing,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What has passed, where it is kept.
 type Heard = Arc<Mutex<Vec<u8>>>;
+
+/// So many connections are still to be closed after their opening.
+type Closing = Arc<AtomicUsize>;
 
 impl Proxy {
     /// Between a viewer who connects to it and the sender at `port`, all on this machine.
@@ -72,6 +80,8 @@ impl Proxy {
         let made = Arc::clone(&connections);
         let heard = Heard::default();
         let hears = Arc::clone(&heard);
+        let closing = Closing::default();
+        let closes = Arc::clone(&closing);
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -80,7 +90,7 @@ impl Proxy {
                 .block_on(async {
                     let listener = TcpListener::from_std(listener).expect("it is a socket");
                     tokio::select! {
-                        () = serve(listener, sender, fault, is_stalled, made, hears) => {}
+                        () = serve(listener, sender, fault, is_stalled, made, hears, closes) => {}
                         _ = stopped => {}
                     }
                 });
@@ -90,6 +100,7 @@ impl Proxy {
             stalled,
             connections,
             heard,
+            closing,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -105,6 +116,16 @@ impl Proxy {
     /// arrive.
     pub fn stall(&self, stalled: bool) {
         self.stalled.send_replace(stalled);
+    }
+
+    /// Closes the next so many connections, each when its first bytes have come. They are not counted.
+    pub fn close_openings(&self, count: usize) {
+        self.closing.fetch_add(count, Relaxed);
+    }
+
+    /// How many connections are still to be closed after their opening.
+    pub fn openings_to_close(&self) -> usize {
+        self.closing.load(Relaxed)
     }
 
     /// How many connections were made so far.
@@ -139,11 +160,20 @@ async fn serve(
     mut stalled: watch::Receiver<bool>,
     made: Arc<Mutex<Vec<AbortHandle>>>,
     heard: Heard,
+    closing: Closing,
 ) {
-    while let Ok((viewer, _)) = listener.accept().await {
+    while let Ok((mut viewer, _)) = listener.accept().await {
         // Whoever comes meanwhile hears nothing either.
         if stalled.wait_for(|stalled| !stalled).await.is_err() {
             return;
+        }
+        if closing.load(Relaxed) > 0 {
+            let read = timeout(PATIENCE, viewer.read(&mut [0; 1024])).await;
+            // One that said nothing had no opening.
+            if read.is_ok_and(|read| read.is_ok_and(|count| count > 0)) {
+                closing.fetch_sub(1, Relaxed);
+            }
+            continue;
         }
         if let Ok(sender) = connect(sender, fault).await {
             let heard = Arc::clone(&heard);
@@ -258,7 +288,6 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::support::PATIENCE;
 
     /// The two ends of a connection through a proxy: the sender's and the viewer's.
     fn ends(fault: Fault) -> (Proxy, TcpStream, TcpStream) {
