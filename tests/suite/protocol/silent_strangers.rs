@@ -71,9 +71,12 @@ async fn a_silent_crowd_keeps_nobody_out_of_a_call() {
             let bye = call(&target(address), &party(7, theirs), |_| {}).await;
             bye.map(|_| ()).map_err(|e| e.to_string())
         });
-        let ringing = within("a call", reception.next()).await;
+        let mut ringing = within("a call", reception.next()).await;
         // A call that rings is not over, and has more right to its place than those who come now.
-        let _more = Stranger::crowd(address, CROWD, b"").await;
+        let _more = tokio::select! {
+            reason = ringing.ring() => panic!("{reason}"),
+            more = Stranger::crowd(address, CROWD, b"") => more,
+        };
         let goodbye = Bye::new(ByeCode::Declined, "not now");
         ringing.decline(goodbye).await;
         let ended = within("the end", dialling).await.expect("no panic");
