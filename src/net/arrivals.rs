@@ -39,12 +39,14 @@ impl Arrivals {
         Some(self.add(&mut waiting, subnet))
     }
 
-    /// As [`Self::begin`], but a connection always finds a place: where no network has more than its own,
-    /// that of the oldest of all. It is for a step that an honest peer ends at once.
+    /// As [`Self::begin`], but a connection always finds a place: where no network has many more than its
+    /// own, that of the oldest from those that have no fewer. It is for a step that an honest peer ends at
+    /// once.
     pub fn begin_always(self: &Arc<Self>, subnet: Subnet, limit: usize) -> Arrival {
         let mut waiting = self.0.lock();
-        if waiting.len() >= limit {
-            let oldest = oldest_of_most(&waiting, subnet).unwrap_or(0);
+        if waiting.len() >= limit.max(1) {
+            let oldest = oldest_of_most(&waiting, subnet);
+            let oldest = oldest.unwrap_or_else(|| oldest_of_equals(&waiting, subnet));
             waiting.remove(oldest).displaced.notify_one();
         }
         self.add(&mut waiting, subnet)
@@ -93,6 +95,17 @@ fn oldest_of_most(waiting: &[Waiting], newcomer: Subnet) -> Option<usize> {
     waiting.iter().position(|waiting| waiting.subnet == most)
 }
 
+/// The place of the oldest connection from the networks that have as many as that of `newcomer`, itself
+/// among them. It is the oldest of all where its own has none.
+fn oldest_of_equals(waiting: &[Waiting], newcomer: Subnet) -> usize {
+    let count = |subnet| waiting.iter().filter(|one| one.subnet == subnet).count();
+    let own = count(newcomer);
+    let mut places = waiting.iter();
+    places
+        .position(|one| count(one.subnet) >= own)
+        .unwrap_or_default()
+}
+
 /// The network with the most of `places`, if it would still have as many as `newcomer` after giving
 /// one of them to it.
 pub(in crate::net) fn displaceable(
@@ -133,5 +146,23 @@ mod tests {
         assert_eq!(arrivals.0.lock().len(), 4);
         drop((crowd, second, third));
         assert_eq!(arrivals.0.lock().len(), 0);
+    }
+
+    #[test]
+    fn a_newcomer_always_finds_a_place_and_a_crowd_of_one_network_takes_it_from_itself() {
+        let arrivals = Arc::new(Arrivals::default());
+        let networks = || -> Vec<Subnet> {
+            let waiting = arrivals.0.lock();
+            waiting.iter().map(|one| one.subnet).collect()
+        };
+        let mut all = vec![arrivals.begin_always(subnet(1), 4)];
+        for _ in 0..100 {
+            all.push(arrivals.begin_always(subnet(2), 4));
+        }
+        assert_eq!(networks(), [1, 2, 2, 2].map(subnet));
+        for last in 3..=5 {
+            all.push(arrivals.begin_always(subnet(last), 4));
+        }
+        assert_eq!(networks(), [2, 3, 4, 5].map(subnet), "the oldest has gone");
     }
 }

@@ -9,18 +9,12 @@ use tokio::io::DuplexStream;
 use super::receiver::connection::introduce_over;
 use super::receiver::{ReceiveError, ReceiveOptions};
 use super::sender::connection::attend;
-use super::subnet::Subnet;
 use super::transport::Transport;
 use super::{Service, Sink, StreamStats, play};
 
 /// Serves the viewer at the other end of `stream`, as a sender does, until it is gone.
 pub async fn send(stream: DuplexStream, peer: SocketAddr, service: Arc<Service>) {
-    let arrival = service
-        .arrivals()
-        .begin(Subnet::from(peer.ip()), usize::MAX);
-    if let Some(arrival) = arrival {
-        attend(Transport::Memory(stream), peer, arrival, service).await;
-    }
+    attend(Transport::Memory(stream), peer, service).await;
 }
 
 /// Watches the sender at the other end of `stream`, as a receiver does, until the end.

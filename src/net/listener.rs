@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -12,8 +11,8 @@ use tracing::{info, warn};
 
 use super::address::plain;
 use super::allow_list::AllowList;
-use super::arrivals::{Arrival, Arrivals};
 use super::log_throttle::LogThrottle;
+use super::stranger_log::StrangerLog;
 use super::transport::Transport;
 use crate::failure::describe;
 
@@ -23,25 +22,26 @@ const BACKOFF: Duration = Duration::from_millis(100);
 
 /// A bound socket whose connections are accepted one by one.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct Listener<'a> {
     socket: TcpListener,
-    allowed: AllowList,
+    allowed: &'a AllowList,
+    strangers: &'a StrangerLog,
     failures: LogThrottle,
-    refused: LogThrottle,
 }
 
-impl Listener {
-    /// Accepts connections from the networks of `allowed` alone.
-    pub fn new(socket: TcpListener, allowed: AllowList) -> Self {
+impl<'a> Listener<'a> {
+    /// Accepts connections from the networks of `allowed` alone. The others are strangers.
+    pub fn new(socket: TcpListener, allowed: &'a AllowList, strangers: &'a StrangerLog) -> Self {
         Self {
             socket,
             allowed,
+            strangers,
             failures: LogThrottle::default(),
-            refused: LogThrottle::default(),
         }
     }
 
-    /// Waits for the next connection. The wait may be cancelled without losing anything.
+    /// Waits for the next connection. Meanwhile the lines on strangers are written that are due later.
+    /// The wait may be cancelled without losing anything.
     pub async fn accept(&mut self) -> (Transport, SocketAddr) {
         loop {
             let accepted = tokio::select! {
@@ -50,23 +50,16 @@ impl Listener {
                     info!("listener: accepts connections again, could not before{times}");
                     continue;
                 }
-                times = self.refused.ended() => {
-                    info!("listener: refuses nobody any more{times}");
-                    continue;
-                }
+                never = self.strangers.write_later() => match never {},
             };
             match accepted {
                 Ok((stream, peer)) if self.allowed.admits(peer.ip()) => {
                     return (Transport::plain(stream), plain(peer));
                 }
                 Ok((_, peer)) => {
-                    if let Some(times) = self.refused.note(Instant::now()) {
-                        info!(
-                            "listener: refused {}{times}: --allow lets in {} alone",
-                            peer.ip().to_canonical(),
-                            self.allowed
-                        );
-                    }
+                    let (from, allowed) = (peer.ip().to_canonical(), self.allowed);
+                    let line = format!("listener: refused {from}: --allow lets in {allowed} alone");
+                    self.strangers.note(from, "--allow", &line);
                 }
                 Err(e) => {
                     if let Some(times) = self.failures.note(Instant::now()) {
@@ -82,36 +75,24 @@ impl Listener {
     }
 }
 
-/// Accepts connections from the networks of `allowed` for ever, and attends to each in a task of its own. At most `limit` of them may
-/// have an arrival at once. `dropped_beside` describes the others for the log, where one has no room
-/// beside them. It is given the number of tasks.
-pub(super) async fn attend_to_arrivals<F>(
+/// Accepts connections from the networks of `allowed` for ever, and attends to each in a task of its own.
+/// The task limits how many there are. `strangers` tells of those that were refused.
+pub(super) async fn attend_to_all<F>(
     socket: TcpListener,
     allowed: &AllowList,
-    limit: usize,
-    attend: impl Fn(Transport, SocketAddr, Arrival) -> F,
-    dropped_beside: impl Fn(usize) -> String,
+    strangers: &StrangerLog,
+    attend: impl Fn(Transport, SocketAddr) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut listener = Listener::new(socket, allowed.clone());
+    let mut listener = Listener::new(socket, allowed, strangers);
     let mut pending = JoinSet::new();
-    let arrivals = Arc::new(Arrivals::default());
-    let mut dropped = LogThrottle::default();
     loop {
-        let (transport, peer) = tokio::select! {
-            Some(_) = pending.join_next() => continue,
-            accepted = listener.accept() => accepted,
-            times = dropped.ended() => {
-                info!("listener: drops nobody any more{times}");
-                continue;
+        tokio::select! {
+            Some(_) = pending.join_next() => {}
+            (transport, peer) = listener.accept() => {
+                pending.spawn(attend(transport, peer));
             }
-        };
-        if let Some(arrival) = arrivals.begin(peer.ip().into(), limit) {
-            pending.spawn(attend(transport, peer, arrival));
-        } else if let Some(times) = dropped.note(Instant::now()) {
-            let others = dropped_beside(pending.len());
-            warn!("listener: dropped a connection{times}: {others}");
         }
     }
 }

@@ -104,7 +104,7 @@ pub fn span(time: Duration) -> String {
 /// A throttle for each of several kinds of event. Peers can make up kinds, so only the latest
 /// `KINDS` are kept.
 #[derive(Debug)]
-pub struct LogThrottleBy<K> {
+struct LogThrottleBy<K> {
     /// The latest kind comes last.
     kinds: Vec<(K, LogThrottle)>,
 }

@@ -29,6 +29,7 @@ mod recent_ages;
 pub mod secure;
 pub mod sender;
 pub mod socket;
+mod stranger_log;
 mod subnet;
 pub mod transport;
 

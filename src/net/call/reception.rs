@@ -3,33 +3,34 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::accepted::Accepted;
 use super::incoming::IncomingCall;
 use super::lines::Lines;
-use crate::net::arrivals::Arrival;
+use crate::net::arrivals::{Arrival, Arrivals};
 use crate::net::farewell::farewell;
-use crate::net::listener::attend_to_arrivals;
-use crate::net::log_throttle::LogLimit;
+use crate::net::listener::attend_to_all;
 use crate::net::message_reader::{MessageReader, ReadError};
 use crate::net::receiver::ReceiveOptions;
 use crate::net::receiver::connection::say_hello;
 use crate::net::secure::handshake::AcceptError;
 use crate::net::secure::{HandshakeLimits, Refused};
+use crate::net::stranger_log::StrangerLog;
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Bye, ByeCode, CallTicket, Control, Dialect, Head, Hello, WireError};
 
-/// Connections that may be open at once beside those of the calls that go on: those that have not
-/// said what they are, and those that wait for an answer.
+/// Connections that may be open at once beside those of the calls that go on, and have not said what they
+/// are. Of those that have to prove a key or code first, these are the ones that have.
 const PENDING_LIMIT: usize = 32;
+/// Calls that may wait for an answer at once.
+const CALLERS_LIMIT: usize = 32;
 /// How long a connection may take for its hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
@@ -61,7 +62,9 @@ impl Reception {
             arrived,
             lines: Arc::default(),
             handshakes: HandshakeLimits::default(),
-            log: Mutex::default(),
+            arrivals: Arc::default(),
+            callers: Arc::default(),
+            strangers: StrangerLog::default(),
         });
         Self {
             arrivals,
@@ -102,27 +105,30 @@ struct Desk {
     lines: Arc<Lines>,
     /// The connections that have not proved the key or code yet.
     handshakes: HandshakeLimits,
-    /// Lines of the log that strangers can cause.
-    log: Mutex<LogLimit>,
+    /// Those that have, where that is needed, and have not said hello.
+    arrivals: Arc<Arrivals>,
+    /// The calls that wait for an answer. Those that have not said hello take no place of theirs.
+    callers: Arc<Arrivals>,
+    strangers: StrangerLog,
+}
+
+/// Where a connection of a call goes.
+enum Place {
+    /// To the call that goes on.
+    Line(mpsc::UnboundedSender<Accepted>),
+    /// To those who wait for an answer.
+    Caller(Arrival),
 }
 
 async fn listen(socket: TcpListener, desk: Arc<Desk>) {
-    let attend = |transport, peer, arrival| attend(transport, peer, arrival, Arc::clone(&desk));
-    let allowed = &desk.options.allowed;
-    attend_to_arrivals(socket, allowed, PENDING_LIMIT, attend, |_| {
-        format!("{PENDING_LIMIT} others wait already")
-    })
-    .await;
+    let attend = |transport, peer| attend(transport, peer, Arc::clone(&desk));
+    attend_to_all(socket, &desk.options.allowed, &desk.strangers, attend).await;
 }
 
 /// Reads the hello of one connection and passes the connection on, or turns it away.
-async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: Arc<Desk>) {
+async fn attend(transport: Transport, peer: SocketAddr, desk: Arc<Desk>) {
     let secret = desk.options.secret.as_ref();
-    let admitted = tokio::select! {
-        // A connection from another network takes the place of one that is silent.
-        () = arrival.displaced() => return,
-        admitted = transport.admitted(peer, secret, &desk.handshakes) => admitted,
-    };
+    let admitted = transport.admitted(peer, secret, &desk.handshakes).await;
     let (read, writer) = match admitted {
         Ok(transport) => transport.split(),
         // A stranger is told nothing.
@@ -133,7 +139,15 @@ async fn attend(transport: Transport, peer: SocketAddr, arrival: Arrival, desk: 
             return desk.log_stranger(peer, &e.to_string());
         }
     };
-    let is_of_call = converse(read, writer, peer, arrival, &desk).await;
+    let arrival = desk.arrivals.begin_always(peer.ip().into(), PENDING_LIMIT);
+    let is_of_call = tokio::select! {
+        biased;
+        is_of_call = converse(read, writer, peer, &desk) => is_of_call,
+        () = arrival.displaced() => {
+            desk.log_stranger(peer, "closed, as too many others have not said hello");
+            false
+        }
+    };
     if !is_of_call && secret.is_some() {
         let _ = desk.arrived.send(Arrived::Wasted);
     }
@@ -144,17 +158,11 @@ async fn converse(
     read: TransportReader,
     writer: TransportWriter,
     peer: SocketAddr,
-    arrival: Arrival,
     desk: &Desk,
 ) -> bool {
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
-    let heard = tokio::select! {
-        // A connection from another network takes the place of one that is silent.
-        () = arrival.displaced() => return false,
-        heard = timeout(HELLO_LIMIT, hear(&mut reader)) => heard,
-    };
-    let reason = match heard {
-        Ok(Ok(hello)) => return desk.receive(hello, reader, writer, peer, arrival).await,
+    let reason = match timeout(HELLO_LIMIT, hear(&mut reader)).await {
+        Ok(Ok(hello)) => return desk.receive(hello, reader, writer, peer).await,
         Ok(Err(e)) => e.to_string(),
         Err(_) => format!("no hello within {} s", HELLO_LIMIT.as_secs()),
     };
@@ -165,10 +173,8 @@ async fn converse(
 impl Desk {
     /// Logs a connection that is no call.
     fn log_stranger(&self, peer: SocketAddr, reason: &str) {
-        match self.log.lock().note(Instant::now()) {
-            Some(more) => info!("listener: {peer} does not call: {reason}{more}"),
-            None => debug!("listener: {peer} does not call: {reason}"),
-        }
+        let line = format!("listener: {peer} does not call: {reason}");
+        self.strangers.note(peer.ip(), reason, &line);
     }
 
     /// Passes the connection on, or turns it away. Returns whether it belongs to a call.
@@ -178,7 +184,6 @@ impl Desk {
         mut reader: MessageReader<TransportReader>,
         mut writer: TransportWriter,
         peer: SocketAddr,
-        arrival: Arrival,
     ) -> bool {
         let Some(ticket) = hello.call.clone() else {
             let bye = Bye::new(
@@ -188,16 +193,26 @@ impl Desk {
             farewell(bye, &mut reader, &mut writer).await;
             return false;
         };
-        let line = self.lines.find(ticket.id);
         let begins = !hello.sends && hello.stream.is_none();
-        if line.is_none() && !begins {
-            let bye = Bye {
+        let place = match self.lines.find(ticket.id) {
+            Some(line) => Ok(Place::Line(line)),
+            None if begins => self
+                .callers
+                .begin(peer.ip().into(), CALLERS_LIMIT)
+                .map(Place::Caller)
+                .ok_or_else(|| Bye::new(ByeCode::Busy, "too many others call at once")),
+            None => Err(Bye {
                 done: true,
                 ..Bye::new(ByeCode::NoCall, "that call does not go on any more")
-            };
-            farewell(bye, &mut reader, &mut writer).await;
-            return false;
-        }
+            }),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(bye) => {
+                farewell(bye, &mut reader, &mut writer).await;
+                return false;
+            }
+        };
         if let Err(e) = self.greet(&mut writer, &hello, &ticket).await {
             debug!("listener: {peer} has left again: {e}");
             return false;
@@ -208,14 +223,14 @@ impl Desk {
             peer,
             hello,
         };
-        match line {
-            Some(line) => {
+        match place {
+            Place::Line(line) => {
                 // It is answered at once, as the call was.
                 if connection.sends() || connection.say(&Control::Answer).await.is_ok() {
                     let _ = line.send(connection);
                 }
             }
-            None => {
+            Place::Caller(arrival) => {
                 let _ = self.arrived.send(Arrived::Call(Box::new(IncomingCall {
                     connection,
                     ticket,

@@ -2,29 +2,30 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::{debug, info};
+use tracing::info;
 
 use super::connection::{Connection, Opening, SenderReader, reader_of, say_hello};
 use super::options::ReceiveOptions;
 use crate::failure::describe;
-use crate::net::arrivals::Arrival;
+use crate::net::arrivals::{Arrival, Arrivals};
 use crate::net::farewell::farewell;
-use crate::net::listener::attend_to_arrivals;
-use crate::net::log_throttle::{LogLimit, LogThrottleBy};
+use crate::net::listener::attend_to_all;
 use crate::net::message_reader::ReadError;
 use crate::net::secure::HandshakeLimits;
+use crate::net::stranger_log::StrangerLog;
 use crate::net::transport::Transport;
 use crate::wire::{Bye, ByeCode, Control, Dialect, Head, WireError};
 
 /// Connections that may be open at once beside the sender's: those that have not shown their
-/// dialect yet, and those that are being turned away.
+/// dialect yet, and those that are being turned away. Of those that have to prove a key or code first,
+/// these are the ones that have.
 const PENDING_LIMIT: usize = 64;
 /// How long a connection may take for its first message.
 const OPENING_LIMIT: Duration = Duration::from_secs(10);
@@ -51,10 +52,9 @@ impl SenderListener {
             handshakes: HandshakeLimits::default(),
             seat: Arc::new(Semaphore::new(1)),
             arrived,
+            arrivals: Arc::default(),
             turned_away: Mutex::new(None),
-            strangers: Mutex::default(),
-            lines: Mutex::default(),
-            busy: Mutex::default(),
+            strangers: StrangerLog::default(),
         });
         Self {
             arrivals,
@@ -84,91 +84,82 @@ struct Reception {
     options: ReceiveOptions,
     /// The connections that have not proved the key or code yet.
     handshakes: HandshakeLimits,
+    /// Those that have, where that is needed, and have not shown what they are.
+    arrivals: Arc<Arrivals>,
     /// The one place for a sender.
     seat: Arc<Semaphore>,
     arrived: mpsc::Sender<Connection>,
     /// The machine that was last told that the place is taken. It tries again every few seconds.
     turned_away: Mutex<Option<IpAddr>>,
-    /// Connections that were no senders, by address and reason.
-    strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
-    /// All their lines together, as their reasons can be made up.
-    lines: Mutex<LogLimit>,
-    /// Lines on senders that were turned away.
-    busy: Mutex<LogLimit>,
+    /// Connections that were no senders, and senders that were turned away.
+    strangers: StrangerLog,
 }
 
 impl Reception {
-    /// Logs a connection that is not from a sender. One that repeats is logged less and less often.
-    fn log_stranger(&self, peer: SocketAddr, reason: String) {
-        let noted = (peer.ip(), reason.clone());
-        let now = Instant::now();
-        let times = self.strangers.lock().note(noted, now);
-        match times.and_then(|times| Some((times, self.lines.lock().note(now)?))) {
-            Some((times, more)) => info!("listener: {peer} {reason}{times}{more}"),
-            None => debug!("listener: {peer} {reason}"),
-        }
+    /// Logs a connection that is not let in.
+    fn log_stranger(&self, peer: SocketAddr, reason: &str) {
+        let line = format!("listener: {peer} {reason}");
+        self.strangers.note(peer.ip(), reason, &line);
     }
 }
 
 async fn listen(socket: TcpListener, reception: Arc<Reception>) {
-    let attend =
-        |transport, peer, arrival| receive(transport, peer, arrival, Arc::clone(&reception));
-    let allowed = &reception.options.allowed;
-    attend_to_arrivals(socket, allowed, PENDING_LIMIT, attend, |open| {
-        format!("{open} others have not said what they are")
-    })
-    .await;
+    let attend = |transport, peer| attend(transport, peer, Arc::clone(&reception));
+    let (allowed, strangers) = (&reception.options.allowed, &reception.strangers);
+    attend_to_all(socket, allowed, strangers, attend).await;
+}
+
+/// Lets a connection in that proves the secret, where there is one, and receives it.
+async fn attend(transport: Transport, peer: SocketAddr, reception: Arc<Reception>) {
+    let secret = reception.options.secret.as_ref();
+    let admitted = transport
+        .admitted(peer, secret, &reception.handshakes)
+        .await;
+    let transport = match admitted {
+        Ok(transport) => transport,
+        Err(e) => return reception.log_stranger(peer, &format!("is no sender: {e}")),
+    };
+    let arrivals = &reception.arrivals;
+    let arrival = arrivals.begin_always(peer.ip().into(), PENDING_LIMIT);
+    let displaced = arrival.displaced();
+    tokio::select! {
+        biased;
+        () = receive(transport, peer, arrival, &reception) => {}
+        () = displaced => {
+            let reason = "is no sender: closed, as too many others have not said what they are";
+            reception.log_stranger(peer, reason);
+        }
+    }
 }
 
 /// Hands a connection over as soon as it is known to be a sender's, or turns it away.
-async fn receive(
-    transport: Transport,
-    peer: SocketAddr,
-    arrival: Arrival,
-    reception: Arc<Reception>,
-) {
+async fn receive(transport: Transport, peer: SocketAddr, arrival: Arrival, reception: &Reception) {
     let options = &reception.options;
-    let admitted = tokio::select! {
-        // A connection from another network takes the place of one that is silent.
-        () = arrival.displaced() => return,
-        admitted = transport.admitted(peer, options.secret.as_ref(), &reception.handshakes) => admitted,
-    };
-    let transport = match admitted {
-        Ok(transport) => transport,
-        Err(e) => return reception.log_stranger(peer, format!("is no sender: {e}")),
-    };
     let (read, mut writer) = transport.split();
     let mut reader = reader_of(read, options);
-    let heard = tokio::select! {
-        // A connection from another network takes the place of one that is silent.
-        () = arrival.displaced() => return,
-        heard = timeout(OPENING_LIMIT, hear(&mut reader, options)) => heard,
-    };
-    let opening = match heard {
+    let opening = match timeout(OPENING_LIMIT, hear(&mut reader, options)).await {
         Ok(Ok(opening)) => opening,
         Ok(Err(NoSender::Viewer)) => {
-            reception.log_stranger(peer, "is a receiver too: turned away".into());
+            reception.log_stranger(peer, "is a receiver too: turned away");
             let bye = Bye::new(ByeCode::Role, "a receiver listens here, no sender");
             return farewell(bye, &mut reader.0, &mut writer).await;
         }
         Ok(Err(NoSender::Read(ReadError::Wire(e @ WireError::Encrypted)))) => {
-            return reception.log_stranger(peer, format!("is no sender: {e}"));
+            return reception.log_stranger(peer, &format!("is no sender: {e}"));
         }
         Ok(Err(NoSender::Read(e))) => {
             let reason = format!("is no sender: {}; {TAKEN}", described(&e));
-            return reception.log_stranger(peer, reason);
+            return reception.log_stranger(peer, &reason);
         }
         Err(_) => {
             let limit = OPENING_LIMIT.as_secs();
             let reason = format!("is no sender: said nothing within {limit} s; {TAKEN}");
-            return reception.log_stranger(peer, reason);
+            return reception.log_stranger(peer, &reason);
         }
     };
     let Ok(seat) = Arc::clone(&reception.seat).try_acquire_owned() else {
-        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip())
-            && let Some(more) = reception.busy.lock().note(Instant::now())
-        {
-            info!("listener: {peer} is turned away, as another sender is shown{more}");
+        if reception.turned_away.lock().replace(peer.ip()) != Some(peer.ip()) {
+            reception.log_stranger(peer, "is turned away, as another sender is shown");
         }
         if let Opening::Greeted(_) = opening {
             let bye = Bye::new(ByeCode::Busy, "the receiver shows another sender");

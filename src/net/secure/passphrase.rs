@@ -50,11 +50,12 @@ fn refuse_weak(passphrase: &str) -> Result<(), Invalid> {
     // Known passwords are written as one word, and a phrase of them costs as few guesses.
     let letters = passphrase.chars().filter(|c| c.is_alphanumeric());
     let joined: Zeroizing<String> = Zeroizing::new(letters.collect());
-    let estimates = [passphrase, &joined].map(|text| zxcvbn(text, &["vidchat"]));
-    let estimate = estimates
-        .into_iter()
-        .min_by(|a, b| a.guesses_log10().total_cmp(&b.guesses_log10()))
-        .expect("there are two");
+    let [apart, joined] = [passphrase, &joined].map(|text| zxcvbn(text, &["vidchat"]));
+    let estimate = if apart.guesses_log10() < joined.guesses_log10() {
+        apart
+    } else {
+        joined
+    };
     let bits = (estimate.guesses_log10() / 2f64.log10()).max(0.0);
     if bits >= LEAST_BITS {
         return Ok(());

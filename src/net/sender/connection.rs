@@ -6,20 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, info};
 
 use super::disconnect::DisconnectReason;
-use super::service::{Line, Service};
+use super::service::Service;
 use super::{bare, late_hello, native};
 use crate::net::arrivals::Arrival;
 use crate::net::hub::Hub;
 use crate::net::message_reader::MessageReader;
+use crate::net::subnet::Subnet;
 use crate::net::transport::{Transport, TransportReader, TransportWriter};
 use crate::wire::{self, Dialect, WireError};
 
 /// A viewer that is silent for this long is a program of the tutorial: our own viewers speak at
 /// once.
 const TUTORIAL_SILENCE: Duration = Duration::from_millis(200);
+
+/// Connections that may be open at once beyond the viewers' seats: those that have not said hello yet, and
+/// those that are being turned away. Of those that have to prove a key or code first, these are the ones
+/// that have.
+pub(super) const PENDING_LIMIT: usize = 64;
 
 /// The handler that a connection is given to.
 enum Handler<'a> {
@@ -29,35 +34,48 @@ enum Handler<'a> {
     Bare,
 }
 
-/// Serves one accepted connection until it ends.
+/// Serves one accepted connection until it ends. Returns whether it was turned away for want of a seat.
 pub(in crate::net) async fn attend(
     transport: Transport,
     peer: SocketAddr,
-    arrival: Arrival,
     service: Arc<Service>,
-) {
-    let secret = service.options().secret.as_ref();
-    let admitted = tokio::select! {
+) -> bool {
+    let options = service.options();
+    let admitted = transport.admitted(peer, options.secret.as_ref(), service.handshakes());
+    let transport = match admitted.await {
+        Ok(transport) => transport,
         // A stranger is told nothing.
-        () = arrival.displaced() => Err(DisconnectReason::Displaced),
-        admitted = transport.admitted(peer, secret, service.handshakes()) => {
-            admitted.map_err(DisconnectReason::from)
+        Err(refused) => {
+            log_stranger(peer, &refused.into(), &service);
+            return false;
         }
     };
-    let transport = match admitted {
-        Ok(transport) => transport,
-        Err(reason) => return log_stranger(peer, &reason, &service),
-    };
+    let (subnet, watching) = (Subnet::from(peer.ip()), service.viewers().count());
+    let free = options.max_viewers.saturating_sub(watching);
+    let arrival = service
+        .arrivals()
+        .begin_always(subnet, free + PENDING_LIMIT);
+    let displaced = arrival.displaced();
     let (read, mut writer) = transport.split();
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
-    let displaced = arrival.displaced();
+    if !service.viewers().has_seat(subnet, options.max_viewers) {
+        // The programs of others do not know our goodbye.
+        if options.secret.is_some() || matches!(options.dialect, None | Some(Dialect::Native)) {
+            let full = DisconnectReason::Full(watching);
+            tokio::select! {
+                () = native::turn_away(&full, &mut reader, &mut writer) => {}
+                () = displaced => {}
+            }
+        }
+        return true;
+    }
     let served = tokio::select! {
         // This can only come before the viewer watches.
         () = displaced => None,
         served = serve(&mut reader, &mut writer, peer, arrival, &service) => Some(served),
     };
     let reason = match served {
-        Some(Ok(_)) => return,
+        Some(Ok(_)) => return false,
         Some(Err(reason)) => reason,
         None => {
             native::turn_away(&DisconnectReason::Displaced, &mut reader, &mut writer).await;
@@ -65,17 +83,18 @@ pub(in crate::net) async fn attend(
         }
     };
     log_stranger(peer, &reason, &service);
+    false
 }
 
-/// Logs a connection that ended before it watched. One that repeats is logged less and less often.
+/// Logs a connection that ended before it watched.
 fn log_stranger(peer: SocketAddr, reason: &DisconnectReason, service: &Service) {
-    let times = service.note_stranger(peer.ip(), reason);
-    match times.and_then(|times| Some((times, service.log(Line::Stranger)?))) {
-        Some((times, more)) => {
-            info!("viewer {peer}: left before it watched: {reason}{times}{more}");
-        }
-        None => debug!("viewer {peer}: left before it watched: {reason}"),
-    }
+    let line = format!("viewer {peer}: left before it watched: {reason}");
+    let reason = match reason {
+        // A stranger chooses the words of its goodbye.
+        DisconnectReason::Bye(_) => String::new(),
+        reason => reason.to_string(),
+    };
+    service.strangers().note(peer.ip(), &reason, &line);
 }
 
 /// Serves a viewer in its dialect. `arrival` is dropped when it watches.

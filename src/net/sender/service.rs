@@ -1,7 +1,6 @@
 //! The common state of a sender: its streams, its viewers, and its end.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -9,14 +8,14 @@ use parking_lot::Mutex;
 
 use super::audience::Audience;
 use super::directory::Directory;
-use super::disconnect::DisconnectReason;
 use super::options::ServerOptions;
 use super::pinned_frames::PinnedFrames;
 use super::viewers::Viewers;
 use crate::net::arrivals::Arrivals;
 use crate::net::hub::Hub;
-use crate::net::log_throttle::{LogLimit, LogThrottleBy, More, Times};
+use crate::net::log_throttle::{LogLimit, More};
 use crate::net::secure::HandshakeLimits;
+use crate::net::stranger_log::StrangerLog;
 use crate::wire::Bye;
 
 /// The common state of all connections of one sender.
@@ -31,18 +30,17 @@ pub struct Service {
     audiences: Mutex<HashMap<usize, Weak<Audience>>>,
     options: ServerOptions,
     ending: OnceLock<Bye>,
-    /// Peers that left before they watched, by address and reason.
-    strangers: Mutex<LogThrottleBy<(IpAddr, String)>>,
-    /// The log's lines of each kind that strangers can cause.
-    lines: [Mutex<LogLimit>; 3],
+    /// Peers that left before they watched.
+    strangers: StrangerLog,
+    /// The log's lines of each kind on viewers.
+    lines: [Mutex<LogLimit>; 2],
 }
 
-/// A kind of line in the log that strangers can cause.
+/// A kind of line in the log that viewers can cause.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Line {
     Joined,
     Left,
-    Stranger,
 }
 
 impl Service {
@@ -62,7 +60,7 @@ impl Service {
             audiences: Mutex::default(),
             options,
             ending: OnceLock::new(),
-            strangers: Mutex::default(),
+            strangers: StrangerLog::default(),
             lines: Default::default(),
         })
     }
@@ -115,14 +113,9 @@ impl Service {
         &self.options
     }
 
-    /// Notes a peer that left before it watched. Returns how often, where that is to be logged.
-    pub(super) fn note_stranger(&self, from: IpAddr, reason: &DisconnectReason) -> Option<Times> {
-        // A stranger chooses the words of its goodbye.
-        let reason = match reason {
-            DisconnectReason::Bye(_) => String::new(),
-            reason => reason.to_string(),
-        };
-        self.strangers.lock().note((from, reason), Instant::now())
+    /// The log of peers that left before they watched.
+    pub(super) fn strangers(&self) -> &StrangerLog {
+        &self.strangers
     }
 
     /// Ends every stream for everybody. Only the first call counts.

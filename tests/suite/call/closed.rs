@@ -1,10 +1,11 @@
 //! Calls that are closed to strangers: by the code that every call has by itself, or by a key.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::display::terminal::Terminal;
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::party::{Party, PartyOptions, always, call, code_in, plain, wrong};
+use crate::support::peers::Stranger;
 use crate::support::{Ended, in_one_try, run, vidchat};
 
 const RED: [u8; 3] = [255, 0, 0];
@@ -173,6 +174,35 @@ fn four_wrong_codes_are_refused_and_the_new_one_works_in_a_call_and_in_a_room() 
         });
         anna.sees("ben");
         ben.sees("anna");
+    }
+}
+
+/// They are from more addresses than may be in a handshake at once. The log does not hide the code.
+#[test]
+fn a_silent_crowd_keeps_nobody_out_of_a_call_and_of_a_room() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("there is a runtime");
+    for more in [&[][..], &["--room"]] {
+        let anna = waits(more);
+        let (target, code) = (anna.target(), anna.code());
+        let began = Instant::now();
+        let address = target.parse().expect("it is an address");
+        let crowd = runtime.block_on(Stranger::crowd(address, 150, b""));
+        let ben = Party::with("ben", &target, &["--code", &code], plain(RED));
+        anna.sees("ben");
+        ben.sees("anna");
+        drop(crowd);
+        ben.quit();
+        let ended = if more.is_empty() {
+            anna.ends_well()
+        } else {
+            anna.quit()
+        };
+        let lines = ended.stderr.matches("does not call: ").count();
+        let allowed = 1 + began.elapsed().as_secs() as usize;
+        assert!((1..=allowed).contains(&lines), "{lines} lines: {ended:?}");
     }
 }
 

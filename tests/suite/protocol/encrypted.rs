@@ -341,6 +341,25 @@ async fn strangers_hear_nothing_and_are_left_waiting() {
     stage.close("done").await;
 }
 
+/// An end at once tells nothing of what was said either.
+#[tokio::test]
+async fn where_an_address_pauses_all_that_it_says_is_cut_off_alike() {
+    const PAUSES: &str = "closed at once, as its network has failed too often";
+    let (log, _guard) = Log::listen();
+    let stage = Stage::open(serving(&key())).await;
+    for said in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 100]] {
+        // Each that fails makes the pause longer.
+        let before = log.count(PAUSES);
+        while log.count(PAUSES) == before {
+            let source = (Ipv4Addr::new(127, 0, 0, 9), 0).into();
+            let mut stranger = Stranger::from(source, stage.address).await;
+            stranger.say(said).await;
+            assert_eq!(stranger.hang_up().await, b"");
+        }
+    }
+    stage.close("done").await;
+}
+
 /// Whoever never finishes takes no seat and keeps nobody out.
 #[tokio::test]
 async fn a_thousand_silent_strangers_disturb_nobody() {

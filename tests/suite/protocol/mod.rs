@@ -12,4 +12,5 @@ pub mod late_hello;
 pub mod loopback;
 pub mod properties;
 pub mod sender_words;
+pub mod silent_strangers;
 pub mod tunnel;

@@ -333,6 +333,18 @@ impl Stranger {
         Self(stream)
     }
 
+    /// One from each of so many addresses of this machine. Each says these bytes.
+    pub async fn crowd(address: SocketAddr, count: u32, said: &[u8]) -> Vec<Self> {
+        let mut crowd = Vec::new();
+        for number in 0..count {
+            let source = Ipv4Addr::from(0x7f01_0001 + number);
+            let mut stranger = Self::from((source, 0).into(), address).await;
+            stranger.say(said).await;
+            crowd.push(stranger);
+        }
+        crowd
+    }
+
     /// Says these bytes. That the other side has hung up in the middle of them is no error.
     pub async fn say(&mut self, bytes: &[u8]) {
         let _ = within("room for what is said", self.0.write_all(bytes)).await;
@@ -400,13 +412,19 @@ impl Log {
 
     /// Waits for so many lines that contain `part`.
     pub async fn has(&self, count: usize, part: &str) {
+        let what = format!("{count} lines with {part:?}");
+        self.until(&what, || self.count(part) >= count).await;
+    }
+
+    /// Waits for lines after which `is_enough`.
+    pub async fn until(&self, what: &str, is_enough: impl Fn() -> bool) {
         let enough = async {
-            while self.count(part) < count {
+            while !is_enough() {
                 self.grown.notified().await;
             }
         };
         if timeout(PATIENCE, enough).await.is_err() {
-            panic!("not {count} lines with {part:?}:\n{}", self.text());
+            panic!("not {what}:\n{}", self.text());
         }
     }
 }
