@@ -224,14 +224,17 @@ proptest! {
 
 #[test]
 fn a_time_is_read_before_a_decoder_where_units_have_lengths_too() {
-    for (text, lengths) in [
-        (H264, "video/x-h264, stream-format=avc, alignment=au"),
-        (H265, "video/x-h265, stream-format=hvc1, alignment=au"),
-    ] {
-        let stamped = with_time(text, &nals(&[&[0x65, 9, 9]]));
+    let (avc, hvc1) = (
+        "video/x-h264, stream-format=avc, alignment=au",
+        "video/x-h265, stream-format=hvc1, alignment=au",
+    );
+    for (text, lengths, image) in [(H264, avc, &[0x65, 9, 9]), (H265, hvc1, &[38, 1, 9])] {
+        let image = nals(&[image]);
+        let stamped = with_time(text, &image);
         // A start code of four bytes is as long as a length.
         let mut frame = stamped.to_vec();
-        frame[..4].copy_from_slice(&[0, 0, 0, 41]);
+        let length = stamped.len() - image.len() - 4;
+        frame[..4].copy_from_slice(&(length as u32).to_be_bytes());
         let read = |caps_text: &str, frame: &[u8]| {
             CaptureTimeReader::before_decoder(&caps(caps_text))?.read(true, frame)
         };
