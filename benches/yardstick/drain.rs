@@ -81,11 +81,7 @@ impl Drain {
     /// # Errors
     /// The process could not be started.
     pub fn start(spec: &Spec) -> io::Result<Self> {
-        // As a batch job it does not interrupt the sender at each of its frames. How often it did would
-        // depend on small differences, and be a part of the sender's processor time.
-        let mut child = Command::new("chrt")
-            .args(["--batch", "0"])
-            .arg(std::env::current_exe()?)
+        let mut child = Command::new(std::env::current_exe()?)
             .arg(ARGUMENT)
             .arg(serde_json::to_string(spec)?)
             .stdin(Stdio::null())

@@ -34,6 +34,8 @@ pub struct Viewers {
     epoll: Option<OwnedFd>,
     events: Vec<epoll::Event>,
     scratch: Vec<u8>,
+    /// From one look at the connections to the next.
+    pause: Duration,
     /// Stamp to last byte, in ns, since `begin`.
     latencies: Vec<u64>,
     counting: bool,
@@ -68,6 +70,7 @@ impl Viewers {
             epoll,
             events,
             scratch,
+            pause: Duration::from_secs_f64(spec.pause),
             latencies: Vec::new(),
             counting: false,
         })
@@ -114,7 +117,11 @@ impl Viewers {
                 let connection = self.events[index].data.u64();
                 self.pump(connection as usize)?;
             }
+            let are_all = self.events.len() < self.events.capacity();
             self.events.clear();
+            if are_all && !self.pause.is_zero() {
+                thread::sleep(self.pause.min(left));
+            }
         }
     }
 

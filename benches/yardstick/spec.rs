@@ -22,6 +22,10 @@ pub struct Spec {
     pub framing: Framing,
     /// Copy the frames into memory as a real viewer must, or let the kernel throw them away.
     pub body: Body,
+    /// Seconds between two looks at the connections. Without a pause a drain that is faster than the
+    /// sender is woken up by each frame, for which the sender's processor time is used, and one that is
+    /// slower by none.
+    pub pause: f64,
     /// Seconds to go by, from the moment every connection has a frame, before counting begins.
     pub warm_up: f64,
     /// Seconds to count for.
@@ -72,6 +76,7 @@ impl Spec {
             key: None,
             framing: Framing::Messages { stamp: None },
             body: Body::Discard,
+            pause: 0.0,
             warm_up: 0.5,
             seconds,
         }
