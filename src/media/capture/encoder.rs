@@ -59,8 +59,7 @@ pub fn encodes(codec: &str) -> bool {
 
 /// Whether an element encodes video or pictures.
 pub fn is_encoder(element: &gst::Element) -> bool {
-    element.factory().is_some_and(|factory| {
-        let class = factory.klass();
+    element::class(element).is_some_and(|class| {
         class.contains("Encoder") && (class.contains("Video") || class.contains("Image"))
     })
 }

@@ -180,9 +180,8 @@ pub fn finish(pipeline: &gst::Pipeline) {
 fn file_pads(pipeline: &gst::Pipeline) -> impl Iterator<Item = gst::Pad> {
     let elements = pipeline.iterate_recurse().into_iter().flatten();
     let writes = |element: &gst::Element| {
-        let class = element.factory().map(|factory| factory.klass().to_owned());
         let is_bin = element.is::<gst::Bin>();
-        !is_bin && class.is_some_and(|class| class.contains("Sink/File"))
+        !is_bin && element::class(element).is_some_and(|class| class.contains("Sink/File"))
     };
     let pad = |element: gst::Element| element.static_pad("sink");
     elements.filter(writes).filter_map(pad)

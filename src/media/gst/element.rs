@@ -10,6 +10,11 @@ pub fn kind(element: &gst::Element) -> String {
         .map_or_else(|| "an element of its own".into(), |f| f.name().to_string())
 }
 
+/// The class of an element, such as `Codec/Decoder/Video`; `None` for one without a factory.
+pub fn class(element: &gst::Element) -> Option<String> {
+    Some(element.factory()?.klass().to_owned())
+}
+
 /// Whether this kind of element is installed.
 pub fn is_installed(kind: &str) -> bool {
     gst::ElementFactory::find(kind).is_some()

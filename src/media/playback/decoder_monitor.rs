@@ -208,7 +208,7 @@ fn announced(caps: &gst::StructureRef) -> Option<CodedSize> {
 fn decoder_of(pipeline: &gst::Pipeline) -> Option<gst::Element> {
     let mut elements = pipeline.iterate_recurse();
     while let Ok(Some(element)) = elements.next() {
-        if class(&element).is_some_and(|class| class.starts_with("Codec/Decoder")) {
+        if element::class(&element).is_some_and(|class| class.starts_with("Codec/Decoder")) {
             return Some(element);
         }
     }
@@ -218,10 +218,6 @@ fn decoder_of(pipeline: &gst::Pipeline) -> Option<gst::Element> {
 /// Whether a message comes from a decoder or a parser.
 fn is_coding(message: &gst::MessageRef) -> bool {
     let element = message.src().and_then(|src| src.downcast_ref());
-    let class = element.and_then(class);
+    let class = element.and_then(element::class);
     class.is_some_and(|c| c.starts_with("Codec/Decoder") || c.starts_with("Codec/Parser"))
-}
-
-fn class(element: &gst::Element) -> Option<String> {
-    Some(element.factory()?.klass().to_owned())
 }
