@@ -129,28 +129,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn time_has_bounds() {
-        use rustix::time::{ClockId, clock_gettime};
-        use std::time::Duration;
+        use crate::net::secure::speed_tests::least;
 
-        let took = |run: &dyn Fn()| {
-            let used = || {
-                let time = clock_gettime(ClockId::ThreadCPUTime);
-                Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-            };
-            let once = |_| {
-                let began = used();
-                run();
-                used() - began
-            };
-            (0..5).map(once).min().unwrap()
-        };
-        let one = took(&|| {
+        let one = least(1, || {
             let params = Params::new(8 * 1024, 1, LANES, Some(32)).unwrap();
             let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
             let hashed = argon2.hash_password_into(STRONG.as_bytes(), SALT, &mut [0; 32]);
             hashed.unwrap();
         });
-        let whole = took(&|| drop(stretch(STRONG).unwrap()));
+        let whole = least(1, || drop(stretch(STRONG).unwrap()));
         let times = whole.as_secs_f64() / one.as_secs_f64();
         assert!((8.0..150.0).contains(&times), "{times}: {whole:?}, {one:?}");
     }

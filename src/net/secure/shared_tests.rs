@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
 
 use super::handshake::channels;
 use super::media_key::{MediaKeys, MediaMember, PART_LIMIT};
@@ -224,17 +225,52 @@ fn drain(mut socket: &std::net::TcpStream, mut bytes: usize) {
     }
 }
 
+/// Both ends of a connection whose frames are sealed together with those of others.
+struct Pair {
+    keys: Arc<MediaKeys>,
+    writer: SealedWriter,
+    reader: SealedReader<OwnedReadHalf>,
+    near_below: std::net::TcpStream,
+    far_below: std::net::TcpStream,
+    others: Vec<MediaMember>,
+    /// The other direction, which stays open.
+    _back: (SealedReader<OwnedReadHalf>, SealedWriter),
+}
+
+impl Pair {
+    async fn new(suite: Suite) -> Self {
+        let keys: Arc<MediaKeys> = Arc::default();
+        let (near, far) = ends(suite).await;
+        let (near_below, far_below) = (below(&near), below(&far));
+        let (near_reader, mut writer) = near.split();
+        let (reader, far_writer) = far.split();
+        writer.share(Arc::clone(&keys));
+        let others = crowd(&keys, suite);
+        Self {
+            keys,
+            writer,
+            reader,
+            near_below,
+            far_below,
+            others,
+            _back: (near_reader, far_writer),
+        }
+    }
+}
+
 /// A frame, or a message, of which no byte has left is taken back, and so is the media key before it.
 #[tokio::test]
 async fn a_frame_that_found_no_room_leaves_nothing_behind() {
     for suite in Suite::ALL {
-        let keys: Arc<MediaKeys> = Arc::default();
-        let (near, far) = ends(suite).await;
-        let (near_below, far_below) = (below(&near), below(&far));
-        let (_near_reader, mut writer) = near.split();
-        let (mut reader, _far_writer) = far.split();
-        writer.share(Arc::clone(&keys));
-        let mut others = crowd(&keys, suite);
+        let Pair {
+            keys,
+            mut writer,
+            mut reader,
+            near_below,
+            far_below,
+            mut others,
+            _back,
+        } = Pair::new(suite).await;
         for sequence in 0..9 {
             writer.ready().await.unwrap();
             let filled = fill(&near_below);
@@ -290,13 +326,15 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Takes the steps. All that was begun arrives, in its order, and nothing of what was refused.
 async fn arrives(suite: Suite, steps: &[Step]) {
-    let keys: Arc<MediaKeys> = Arc::default();
-    let (near, far) = ends(suite).await;
-    let (near_below, far_below) = (below(&near), below(&far));
-    let (_near_reader, mut writer) = near.split();
-    let (mut reader, _far_writer) = far.split();
-    writer.share(Arc::clone(&keys));
-    let mut others = crowd(&keys, suite);
+    let Pair {
+        keys,
+        mut writer,
+        mut reader,
+        near_below,
+        far_below,
+        mut others,
+        _back,
+    } = Pair::new(suite).await;
     for (sequence, step) in (0..).zip(steps) {
         let (length, is_frame, is_refused) = match *step {
             Step::Message(length) => (length, false, false),

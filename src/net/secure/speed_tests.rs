@@ -27,7 +27,7 @@ const ROUNDS: u32 = 9;
 
 /// The least processor time of one of `count` runs, over some rounds: what else the machine does only
 /// adds.
-fn least(count: u32, mut run: impl FnMut()) -> Duration {
+pub(super) fn least(count: u32, mut run: impl FnMut()) -> Duration {
     let times = (0..ROUNDS).map(|_| {
         let began = used();
         (0..count).for_each(|_| run());
