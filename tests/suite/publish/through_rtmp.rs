@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Player, Publisher, plays, sender, sender_on};
+use super::{Player, Publisher, goes_on_after_restarts, plays, sender};
 use crate::support::engines::Nginx;
 use crate::support::{Running, Sender, run_vidchat, vidchat, written_pipeline};
 
@@ -122,7 +122,7 @@ fn the_engine_the_sender_and_the_player_may_all_be_restarted() {
         return;
     };
     let first = sender();
-    let (port, target, url) = (first.port, first.target(), nginx.url("", "cam"));
+    let (target, url) = (first.target(), nginx.url("", "cam"));
     let mut viewer = Running::start(vidchat().args(["recv", &target, "--display", "none"]));
     viewer.line_with("sends 320x240");
     let mut publisher = Publisher::start(&[&target], &url);
@@ -130,21 +130,12 @@ fn the_engine_the_sender_and_the_player_may_all_be_restarted() {
     let player = Player::start(&url, &[]);
     player.shows_frames();
 
-    nginx.kill();
-    publisher.process.line_with("; connecting again");
-    player.shows_nothing();
-    nginx.run_again();
-    publisher.process.line_with("back after");
-    publisher.is_live();
-    player.shows_frames();
-
-    first.process.signal("INT");
-    first.process.wait();
-    publisher.process.line_with("sender 127.0.0.1");
-    let _second = sender_on(port);
-    publisher.process.line_with("connected again after");
-    publisher.is_live();
-    player.shows_frames();
+    let _second = goes_on_after_restarts(
+        (&mut nginx, [Nginx::kill, Nginx::run_again]),
+        first,
+        &mut publisher,
+        &player,
+    );
 
     player.quit();
     plays(&url, &[]);

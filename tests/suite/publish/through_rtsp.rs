@@ -1,6 +1,6 @@
 //! Through GStreamer's own RTSP server.
 
-use super::{Player, Publisher, plays, sender, sender_on};
+use super::{Player, Publisher, goes_on_after_restarts, plays, sender};
 use crate::support::engines::RtspServer;
 use crate::support::run_vidchat;
 
@@ -46,28 +46,19 @@ fn the_server_the_publisher_and_the_player_may_all_be_restarted() {
         return;
     };
     let first = sender();
-    let (port, target) = (first.port, first.target());
+    let target = first.target();
     let [to, from] = server.urls();
     let mut publisher = Publisher::start(&[&target], &to);
     publisher.is_live();
     let player = Player::start(&from, &[]);
     player.shows_frames();
 
-    server.kill();
-    publisher.process.line_with("; connecting again");
-    player.shows_nothing();
-    server.run();
-    publisher.process.line_with("back after");
-    publisher.is_live();
-    player.shows_frames();
-
-    first.process.signal("INT");
-    first.process.wait();
-    publisher.process.line_with("sender 127.0.0.1");
-    let _second = sender_on(port);
-    publisher.process.line_with("connected again after");
-    publisher.is_live();
-    player.shows_frames();
+    let _second = goes_on_after_restarts(
+        (&mut server, [RtspServer::kill, RtspServer::run]),
+        first,
+        &mut publisher,
+        &player,
+    );
 
     player.quit();
     publisher.quit();
