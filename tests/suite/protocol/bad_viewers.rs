@@ -11,6 +11,7 @@ use vidchat::net::Hub;
 use vidchat::net::sender::ServerOptions;
 use vidchat::wire::{CONTROL_LIMIT, Control, Dialect};
 
+use crate::support::memory;
 use crate::support::peers::{
     Log, Stage, Stranger, Viewer, caps, hello, numbered, test_frame, within,
 };
@@ -363,10 +364,7 @@ async fn memory_stays_flat_while_gigabytes_pass_a_stalled_viewer() {
 
 /// Bytes of memory that this process has.
 fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
-    kilobytes.map_or(0, |k| k * 1024)
+    memory(std::process::id(), "VmRSS:").unwrap_or_default()
 }
 
 /// The addresses of several machines, all of which are this one.

@@ -144,14 +144,19 @@ pub struct Running {
     stdout: Receiver<Bytes>,
 }
 
+/// Bytes of memory of a process: in use with `VmRSS:`, and the most so far with `VmHWM:`. Linux alone
+/// tells it.
+pub fn memory(id: u32, line: &str) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let size = status.lines().find_map(|other| other.strip_prefix(line))?;
+    let kilobytes: usize = size.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 impl Running {
-    /// The most memory that it has had so far, in bytes. Linux alone says it.
+    /// The most memory that it has had so far, in bytes.
     pub fn peak_memory(&self) -> usize {
-        let path = format!("/proc/{}/status", self.id());
-        let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|l| l.trim().split(' ').next()?.parse::<usize>().ok());
-        kilobytes.expect("Linux says it") * 1024
+        memory(self.id(), "VmHWM:").expect("it runs, and Linux tells it")
     }
 
     /// Starts a command.
