@@ -1,4 +1,6 @@
 //! The command line: the flags and their help. [`crate::commands`] runs the subcommands.
+//!
+//! All subcommands are in one file, long as it is: they share flags, and their help is read side by side.
 
 use std::fmt::Display as Shown;
 use std::net::IpAddr;

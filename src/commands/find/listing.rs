@@ -15,7 +15,7 @@ pub fn list(found: &[Found]) -> Vec<String> {
     found.iter().map(line).collect()
 }
 
-/// What a program asks for.
+/// The secret that a program asks for, in words.
 fn needs(access: Access) -> String {
     match access {
         Access::Open => String::new(),

@@ -20,7 +20,7 @@ const QUEUE_MS: f64 = 60.0;
 /// A link that loses more than this part carries next to nothing: it does not spoil the frames for the
 /// other players.
 const HOPELESS: f64 = 0.75;
-/// What a full link carries at the most of what it is given. Nobody knows how much of a queue on it
+/// The part of its bytes that a full link carries at the most. Nobody knows how much of a queue on it
 /// passes.
 const PART: f64 = 0.875;
 

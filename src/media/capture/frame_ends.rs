@@ -4,7 +4,7 @@
 //! cameras mark each packet, or each unit. Units and times in, ends out, so that it can be tested
 //! without a pipeline.
 
-/// What a unit holds of the image.
+/// The part of the image that a unit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Nothing: it is a delimiter, a parameter set or a message.

@@ -54,7 +54,7 @@ fn watch_element(element: &gst::Element) {
 struct Packets {
     codec: UnitCodec,
     ends: FrameEnds,
-    /// What the unit holds whose fragments are coming.
+    /// The part of the unit whose fragments are coming.
     fragmented: Part,
 }
 
@@ -151,7 +151,7 @@ impl Packets {
         }
     }
 
-    /// What a unit of this type holds, with its bytes behind the header.
+    /// The part that a unit of this type holds, by its bytes behind the header.
     fn part(&self, kind: u8, slice: Option<&[u8]>) -> Part {
         // A bit says that the image begins, but for later partitions of a slice of H.264.
         let is_partition = self.codec == UnitCodec::H264 && matches!(kind, 3 | 4);
