@@ -14,10 +14,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::prefetch::prefetch;
 use super::secure::{
     HandshakeLimits, MediaKeys, Refused, SealedReader, SealedStream, SealedWriter, Secret, Unsafe,
     admit, prove,
@@ -230,6 +231,25 @@ impl TransportWriter {
             Self::Lent => Err(lent()),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.write_all(bytes).await,
+        }
+    }
+
+    /// Asks the processor for the memory that the next write will need, so many pointers away.
+    pub fn prefetch(&self, pointers: usize) {
+        let stream = match self {
+            Self::Plain(half) => half.as_ref(),
+            Self::Sealed(half) => {
+                half.prefetch(pointers);
+                half.tcp()
+            }
+            Self::Lent => return,
+            #[cfg(fuzzing)]
+            Self::Memory(_) => return,
+        };
+        match pointers {
+            1 => prefetch(stream),
+            // The runtime's note of what the socket is ready for. To ask is the only way to have it read.
+            _ => drop(stream.try_io(Interest::WRITABLE, || Ok(()))),
         }
     }
 

@@ -346,6 +346,18 @@ impl SealedWriter {
         })
     }
 
+    /// The connection below.
+    pub fn tcp(&self) -> &TcpStream {
+        self.out.as_ref()
+    }
+
+    /// Asks the processor for the memory that the next record will need, so many pointers away.
+    pub fn prefetch(&self, pointers: usize) {
+        if pointers == 1 {
+            self.sealer.prefetch();
+        }
+    }
+
     /// Writes all of `bytes`, however long that takes.
     ///
     /// # Errors
@@ -425,6 +437,12 @@ impl SealedWriter {
         }
     }
 
+    /// Gives this half up, and does not end the outgoing stream, which another owner of the connection
+    /// may still need.
+    pub fn forget(self) {
+        self.out.forget();
+    }
+
     /// Writes what was sealed before.
     fn send_unsent(&mut self) -> io::Result<()> {
         while self.sent < self.unsent.len() {
@@ -450,8 +468,7 @@ impl SealedWriter {
 
     /// Asks the runtime whether the last write left room. Sealing is in vain where it did not.
     fn expect_room(&self) -> io::Result<()> {
-        let stream: &TcpStream = self.out.as_ref();
-        stream.try_io(Interest::WRITABLE, || Ok(()))
+        self.tcp().try_io(Interest::WRITABLE, || Ok(()))
     }
 }
 
