@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
@@ -201,12 +202,13 @@ impl TransportWriter {
         frame: &Frame,
         tail: &[u8],
         is_paced: bool,
+        now: Instant,
     ) -> io::Result<usize> {
         if let Self::Sealed(half) = self
             && tail.is_empty()
             && !is_paced
         {
-            return half.try_write_frame(head, frame);
+            return half.try_write_frame(head, frame, now);
         }
         let parts = [head, &frame.data, tail].map(IoSlice::new);
         // An empty part would cost a little in every call.

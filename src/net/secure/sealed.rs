@@ -307,11 +307,15 @@ impl SealedWriter {
     ///
     /// # Errors
     /// As there.
-    pub fn try_write_frame(&mut self, head: &[u8], frame: &Frame) -> io::Result<usize> {
+    pub fn try_write_frame(
+        &mut self,
+        head: &[u8],
+        frame: &Frame,
+        now: Instant,
+    ) -> io::Result<usize> {
         debug_assert_eq!(self.owed, 0, "the message before was completed");
         self.send_unsent()?;
         self.expect_room()?;
-        let now = Instant::now();
         let shared = match &self.member {
             Some(member) => member.share(frame, now).map_err(no_key)?,
             None => None,

@@ -138,7 +138,7 @@ impl<F: Framing> Stream<F> {
     ) -> Result<PartialFrame<F::Head>, (Frame, io::Error)> {
         frame.header.ack = departure.ack;
         let (head, tail) = (self.framing.head(&frame), self.framing.tail());
-        match out.try_write_frame(head.as_ref(), &frame, tail, departure.is_paced) {
+        match out.try_write_frame(head.as_ref(), &frame, tail, departure.is_paced, now) {
             Ok(written) => {
                 link.frame_started(&frame, self.subscription.skipped(), now);
                 Ok(PartialFrame {
