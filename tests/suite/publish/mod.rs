@@ -4,6 +4,7 @@
 #[cfg(target_os = "linux")]
 pub mod browser;
 pub mod built_engines;
+pub mod each_engine;
 pub mod engine_losses;
 pub mod key_frames;
 pub mod rtp;
@@ -69,6 +70,12 @@ impl Publisher {
         let ended = self.process.wait();
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
         ended.stderr
+    }
+
+    /// Ends it by this signal.
+    pub fn end(self, signal: &str) {
+        self.process.signal(signal);
+        self.process.wait();
     }
 }
 
