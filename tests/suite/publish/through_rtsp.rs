@@ -31,12 +31,27 @@ fn a_player_without_the_password_is_told_where_to_write_it() {
     let [to, from] = server.urls();
     let publisher = Publisher::start(&[&sender.target()], &to);
     publisher.is_live();
-    let ended = run_vidchat(["recv", &from.replace("pa55", "wr0ng"), "--display", "none"]);
-    assert_eq!(ended.code(), 1, "{}", ended.stderr);
-    for part in ["wants a user's name and password", "://NAME:PASSWORD@"] {
-        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    let login = format!("anna:{}@", RtspServer::PASSWORD);
+    for (url, parts) in [
+        (
+            from.replace(&login, ""),
+            ["wants a user's name and password", "://NAME:PASSWORD@"],
+        ),
+        (
+            from.replace("pa55", "wr0ng"),
+            [
+                "does not take this user's name and password",
+                "are both right",
+            ],
+        ),
+    ] {
+        let ended = run_vidchat(["recv", &url, "--display", "none"]);
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{}", ended.stderr);
+        }
+        assert!(!ended.stderr.contains("wr0ng"), "{}", ended.stderr);
     }
-    assert!(!ended.stderr.contains("wr0ng"), "{}", ended.stderr);
     publisher.quit();
 }
 
