@@ -125,30 +125,3 @@ pub fn plays(url: &str, more: &[&str]) -> String {
     assert_eq!(ended.code(), 0, "{url}: {}", ended.stderr);
     ended.stderr
 }
-
-/// Kills the engine and starts it again, by these two steps, and then the sender. Each time `publisher`
-/// goes on by itself, and `player` shows new frames. Returns the second sender.
-pub fn goes_on_after_restarts<E>(
-    (engine, [kill, run]): (&mut E, [fn(&mut E); 2]),
-    first: Sender,
-    publisher: &mut Publisher,
-    player: &Player,
-) -> Sender {
-    let port = first.port;
-    kill(engine);
-    publisher.process.line_with("; connecting again");
-    player.shows_nothing();
-    run(engine);
-    publisher.process.line_with("back after");
-    publisher.is_live();
-    player.shows_frames();
-
-    first.process.signal("INT");
-    first.process.wait();
-    publisher.process.line_with("sender 127.0.0.1");
-    let second = sender_on(port);
-    publisher.process.line_with("connected again after");
-    publisher.is_live();
-    player.shows_frames();
-    second
-}
