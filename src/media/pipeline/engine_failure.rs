@@ -47,7 +47,7 @@ fn of_rtsp(url: &EngineUrl) -> Vec<Case> {
     } else {
         (
             "the server wants a user's name and password",
-            format!("write both into the URL: rtsp://NAME:PASSWORD@{address}/{path}"),
+            format!("write both into the URL: ://NAME:PASSWORD@{address}/{path}"),
         )
     };
     vec![
@@ -78,7 +78,7 @@ fn of_rtsp(url: &EngineUrl) -> Vec<Case> {
             "does anybody publish there?".to_owned(),
         ),
         (
-            &["Failed to connect", "ould not open"],
+            &["Failed to connect"],
             format!("no server answers at {address}"),
             "does it run there, and are the host and the port right?".to_owned(),
         ),
@@ -251,7 +251,7 @@ mod tests {
                 "rtsp://h:8/cam",
                 "Not authorized (Unauthorized)",
                 "wants a user's name",
-                "rtsp://NAME:PASSWORD@h:8/cam",
+                "://NAME:PASSWORD@h:8/cam",
             ),
             (
                 "rtsp://me:pw@h/cam",

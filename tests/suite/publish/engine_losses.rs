@@ -145,7 +145,7 @@ fn an_rtsp_server_that_takes_no_stream_is_told_with_its_reason() {
         (
             to.replace(&login, ""),
             "wants a user's name and password",
-            "rtsp://NAME:PASSWORD@",
+            "://NAME:PASSWORD@",
         ),
         (
             to.replace("pa55", "wr0ng"),
