@@ -3,8 +3,10 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::sync::OnceLock;
 
 use tokio::net::TcpStream as Asynchronous;
+use tokio::runtime::Runtime;
 use vidchat::net::secure::{Key, Secret, prove};
 
 use crate::yardstick::spec::{Framing, Spec};
@@ -20,6 +22,10 @@ const ADDED: usize = 95 + 16;
 
 /// Seconds from one look of the viewers at their connections to the next.
 const PAUSE: f64 = 0.005;
+
+/// The runtime that all viewers prove the key in. One for each would leave gaps in the kernel's memory
+/// between the connections of the sender, which then takes longer to reach.
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
 /// The key as a secret.
 pub fn secret() -> io::Result<Secret> {
@@ -47,7 +53,14 @@ pub fn greet(stream: &mut TcpStream, spec: &Spec) -> io::Result<()> {
         return io::Write::write_all(stream, &spec.preamble);
     }
     let (proved, preamble) = (stream.try_clone()?, &spec.preamble);
-    super::runtime()?.block_on(async {
+    let runtime = match RUNTIME.get() {
+        Some(runtime) => runtime,
+        None => {
+            let runtime = super::runtime()?;
+            RUNTIME.get_or_init(|| runtime)
+        }
+    };
+    runtime.block_on(async {
         proved.set_nonblocking(true)?;
         let proved = Asynchronous::from_std(proved)?;
         let sealed = prove(proved, &secret()?).await.map_err(io::Error::other)?;

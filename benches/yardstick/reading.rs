@@ -30,24 +30,34 @@ const WAIT: Duration = Duration::from_millis(100);
 /// All connections of a drain.
 pub struct Viewers {
     connections: Vec<Connection>,
-    /// `None` for a single connection, which blocks: one system call less a read.
-    epoll: Option<OwnedFd>,
+    waiting: Waiting,
     events: Vec<epoll::Event>,
     scratch: Vec<u8>,
-    /// From one look at the connections to the next.
-    pause: Duration,
     /// Stamp to last byte, in ns, since `begin`.
     latencies: Vec<u64>,
     counting: bool,
+}
+
+/// How it is known that there is something to read.
+enum Waiting {
+    /// The one connection blocks: one system call less a read.
+    Block,
+    /// Any of them wakes this up.
+    Epoll(OwnedFd),
+    /// Nothing wakes this up. All of them are looked at after each such pause.
+    Look(Duration),
 }
 
 impl Viewers {
     /// Connects them all and greets on each.
     pub fn connect(spec: &Spec, greet: Greet) -> io::Result<Self> {
         meter::allow_files(spec.connections + 32)?;
-        let epoll = match spec.connections {
-            1 => None,
-            _ => Some(epoll::create(epoll::CreateFlags::CLOEXEC)?),
+        let waiting = if spec.pause > 0.0 {
+            Waiting::Look(Duration::from_secs_f64(spec.pause))
+        } else if spec.connections > 1 {
+            Waiting::Epoll(epoll::create(epoll::CreateFlags::CLOEXEC)?)
+        } else {
+            Waiting::Block
         };
         let mut connections = Vec::with_capacity(spec.connections);
         let patience = Instant::now() + Duration::from_secs(10);
@@ -57,12 +67,14 @@ impl Viewers {
             // A greeting of several messages leaves the kernel with late acknowledgements, which it then
             // sends at a later frame, at the cost of the sender. Without that each read sends its own.
             sockopt::set_tcp_quickack(&stream, true)?;
-            if let Some(epoll) = &epoll {
-                stream.set_nonblocking(true)?;
-                let data = epoll::EventData::new_u64(index as u64);
-                epoll::add(epoll, &stream, data, epoll::EventFlags::IN)?;
-            } else {
-                stream.set_read_timeout(Some(WAIT))?;
+            match &waiting {
+                Waiting::Block => stream.set_read_timeout(Some(WAIT))?,
+                Waiting::Epoll(epoll) => {
+                    stream.set_nonblocking(true)?;
+                    let data = epoll::EventData::new_u64(index as u64);
+                    epoll::add(epoll, &stream, data, epoll::EventFlags::IN)?;
+                }
+                Waiting::Look(_) => stream.set_nonblocking(true)?,
             }
             connections.push(Connection::new(stream, spec));
         }
@@ -70,10 +82,9 @@ impl Viewers {
         let scratch = vec![0; SCRATCH];
         Ok(Self {
             connections,
-            epoll,
+            waiting,
             events,
             scratch,
-            pause: Duration::from_secs_f64(spec.pause),
             latencies: Vec::new(),
             counting: false,
         })
@@ -99,12 +110,20 @@ impl Viewers {
             if left.is_zero() {
                 return Ok(());
             }
-            let Some(epoll) = &self.epoll else {
-                if !self.connections[0].open {
-                    return Ok(());
+            let epoll = match &self.waiting {
+                Waiting::Block if !self.connections[0].open => return Ok(()),
+                Waiting::Block => {
+                    self.pump(0)?;
+                    continue;
                 }
-                self.pump(0)?;
-                continue;
+                Waiting::Epoll(epoll) => epoll,
+                Waiting::Look(pause) => {
+                    thread::sleep((*pause).min(left));
+                    for index in 0..self.connections.len() {
+                        self.pump(index)?;
+                    }
+                    continue;
+                }
             };
             let wait = left.min(WAIT);
             let wait = Timespec {
@@ -120,11 +139,7 @@ impl Viewers {
                 let connection = self.events[index].data.u64();
                 self.pump(connection as usize)?;
             }
-            let are_all = self.events.len() < self.events.capacity();
             self.events.clear();
-            if are_all && !self.pause.is_zero() {
-                thread::sleep(self.pause.min(left));
-            }
         }
     }
 
@@ -161,7 +176,7 @@ impl Viewers {
         if let (Some((clock, stamp)), true) = (stamp, self.counting) {
             self.latencies.push(clock.now().saturating_sub(stamp));
         }
-        if let (false, Some(epoll)) = (connection.open, &self.epoll) {
+        if let (false, Waiting::Epoll(epoll)) = (connection.open, &self.waiting) {
             // Or a closed connection would be ready for ever.
             epoll::delete(epoll, &connection.stream)?;
         }

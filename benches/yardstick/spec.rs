@@ -22,9 +22,8 @@ pub struct Spec {
     pub framing: Framing,
     /// Copy the frames into memory as a real viewer must, or let the kernel throw them away.
     pub body: Body,
-    /// Seconds between two looks at the connections. Without a pause a drain that is faster than the
-    /// sender is woken up by each frame, for which the sender's processor time is used, and one that is
-    /// slower by none.
+    /// Seconds between two looks at the connections. Without a pause each frame has to be noted for the
+    /// drain, and wakes it up where it is faster than the sender. Both take processor time of the sender.
     pub pause: f64,
     /// Seconds to go by, from the moment every connection has a frame, before counting begins.
     pub warm_up: f64,
