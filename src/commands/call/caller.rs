@@ -10,7 +10,7 @@ use super::conversation::Conversation;
 use super::options::CallOptions;
 use super::person::{Act, Person};
 use super::ring;
-use crate::commands::connect_failure::cannot_connect;
+use crate::commands::connect_failure::{CALL, cannot_connect};
 use crate::commands::or_never::or_never;
 use crate::console;
 use crate::failure::{Failure, Outcome};
@@ -179,7 +179,7 @@ async fn call_of(
 pub fn explain(target: &Target, is_open: bool, error: &CallError) -> Failure {
     let (host, _) = target.parts();
     let bye = match error {
-        CallError::Connect(error) => return cannot_connect(target, "vidchat call", error),
+        CallError::Connect(error) => return cannot_connect(target, CALL, error),
         CallError::NoCalls => {
             return Failure::start(format!("cannot call \"{target}\""))
                 .cause("a vidchat send is there, which takes no calls")

@@ -156,13 +156,17 @@ async fn attend(transport: Transport, peer: SocketAddr, desk: Arc<Desk>) {
 /// Reads the hello of a connection that was admitted. Returns whether it belongs to a call.
 async fn converse(
     read: TransportReader,
-    writer: TransportWriter,
+    mut writer: TransportWriter,
     peer: SocketAddr,
     desk: &Desk,
 ) -> bool {
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
     let reason = match timeout(HELLO_LIMIT, hear(&mut reader)).await {
         Ok(Ok(hello)) => return desk.receive(hello, reader, writer, peer).await,
+        Ok(Err(e @ ReadError::Wire(WireError::Encrypted))) => {
+            farewell(Bye::open(), &mut reader, &mut writer).await;
+            e.to_string()
+        }
         Ok(Err(e)) => e.to_string(),
         Err(_) => format!("no hello within {} s", HELLO_LIMIT.as_secs()),
     };

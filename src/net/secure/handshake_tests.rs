@@ -8,11 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, 
 use tokio::time::timeout;
 
 use super::code::Code;
-use super::guesses::Uses;
+use super::guesses::{Uses, Wrong};
 use super::handshake::{AcceptError, Channel, DialError, accept, dial};
 use super::key::{Key, KeyText};
 use super::noise::{Suite, TAG_BYTES};
 use super::secret::Secret;
+use crate::wire::{Bye, ByeCode, Control};
 
 /// Bytes of each part of the handshake.
 const KEY_OPENING: usize = 8 + 48;
@@ -234,6 +235,74 @@ async fn closed(dials: &Secret) -> (Vec<u8>, DialError) {
     };
     let (dialled, opening) = tokio::join!(dialling(near, dials.clone(), Suite::AesGcm), reads);
     (opening, dialled.unwrap_err().unwrap())
+}
+
+/// A pause of the other side closes openings, and it has heard nothing of the code. So the code can be
+/// tried later as if it had not been tried.
+#[tokio::test(start_paused = true)]
+async fn openings_that_are_closed_cost_no_guess_at_a_code() {
+    let (dials, waits) = same_code(Uses::Once);
+    for _ in 0..10 {
+        let (opening, error) = closed(&dials).await;
+        assert_eq!((opening[7], opening.len()), (0x11, CODE_OPENING));
+        assert!(matches!(error, DialError::NoSuchCode(_)), "{error}");
+    }
+    let (dialled, ..) = between((&dials, &waits), Suite::AesGcm, unchanged, unchanged).await;
+    assert!(dialled.is_ok());
+    let (dials, _) = same_code(Uses::Many);
+    closed(&dials).await;
+    let attempt = dials
+        .attempt(dials.usable_code().unwrap().number())
+        .unwrap();
+    assert_eq!(dials.wrong(attempt), Wrong::Left(2));
+}
+
+/// A side that is open says so in clear, and services of other kinds answer in their own ways. None of
+/// that is mistaken for a proof, and nothing is said after it.
+#[tokio::test(start_paused = true)]
+async fn answers_of_open_sides_and_of_other_services_are_told_apart() {
+    let bye = Control::Bye(Bye::open()).encode();
+    let full = Control::Bye(Bye::new(ByeCode::Full, "no seat")).encode();
+    let (open, foreign) = ("it is open: ", "its first bytes are ");
+    for (answer, said) in [
+        (&bye[..], open),
+        (&full, open),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", foreign),
+        (
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+            foreign,
+        ),
+        (b"220 mail ready\r\n", foreign),
+        (b"\x16\x03\x01\x02\x00", foreign),
+        (&[200; 100], "it does not have the key"),
+        (&[200; 10], "it does not have the key"),
+        (&[0; 100], "it does not have the key"),
+    ] {
+        for (dials, opening) in [
+            (key(), KEY_OPENING),
+            (same_code(Uses::Many).0, CODE_OPENING),
+        ] {
+            for piece in [1, 9, 1000] {
+                let (near, mut far) = duplex(1024);
+                let answering = async move {
+                    far.read_exact(&mut vec![0; opening]).await.unwrap();
+                    for piece in answer.chunks(piece) {
+                        // It may be closed already.
+                        let _ = far.write_all(piece).await;
+                    }
+                    let _ = far.shutdown().await;
+                    let mut more = Vec::new();
+                    let _ = far.read_to_end(&mut more).await;
+                    more
+                };
+                let dialling = dialling(near, dials.clone(), Suite::AesGcm);
+                let (dialled, more) = tokio::join!(dialling, answering);
+                let error = dialled.unwrap_err().unwrap().to_string();
+                assert!(error.contains(said), "{answer:02x?}: {error}");
+                assert_eq!(more, b"", "{answer:02x?}");
+            }
+        }
+    }
 }
 
 /// Somebody on the path, or a pause of the other side, closes the openings of a call. The code was used

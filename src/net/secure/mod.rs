@@ -33,7 +33,7 @@ pub use code::Code;
 pub use guesses::Uses;
 pub use key::{Key, KeyText};
 pub use key_file::{read_key_file, write_key_file};
-pub use limits::{HANDSHAKE_LIMIT, HandshakeLimits};
+pub use limits::{HandshakeLimits, LONGEST_PAUSE};
 pub use media_key::{MediaKeys, MediaMember};
 pub use noise::Suite;
 pub use sealed::{SealedReader, SealedStream, SealedWriter};
