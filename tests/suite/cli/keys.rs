@@ -60,15 +60,16 @@ fn who_has_the_key_gets_in_and_nobody_else() {
     let key = text.lines().last().expect("it has the key").to_owned();
     let mut by_variable = receiver(port, &[]);
     assert_eq!(run(by_variable.env("VIDCHAT_KEY", &key)).code(), 0);
-    let another = "it answers nothing: it has another key, or takes none, or is not to be tried for \
-                   a moment\n\
-                   hint: compare the key or the code with that of vidchat send on \"127.0.0.1\", or try \
-                   again in a minute";
+    let another = "it answers nothing: it has another key, or a code\n\
+                   hint: compare the key file with that of vidchat send on \"127.0.0.1\", or type the \
+                   code that it shows";
     is_refused(&run(&mut receiver(port, &["--key-file", &other])), another);
-    is_refused(
-        &run(&mut receiver(port, &[])),
-        "the sender closed the connection",
+    let missing = format!(
+        "error: no vidchat sender answered at \"127.0.0.1:{port}\": the sender closed the connection \
+         before it said anything\n\
+         hint: if it has a code or a key: vidchat recv 127.0.0.1:{port} --code CODE, or --key-file FILE"
     );
+    is_refused(&run(&mut receiver(port, &[])), &missing);
 }
 
 /// A sender whose network has failed too often closes connections at once, as this line does.
@@ -85,11 +86,97 @@ fn a_pause_of_the_sender_is_waited_for() {
         .args(["--key-file", &key]));
     assert_eq!(ended.code(), 0, "{ended:?}");
     let said = format!(
-        "connecting to {target}: it answers nothing: it has another key, or takes none, or is not to \
-         be tried for a moment; trying again for 10 s"
+        "connecting to {target}: it closes the connection at once, as it does for a while after wrong \
+         keys or codes; trying again for up to 35 s"
     );
     assert_eq!(ended.stderr.matches(&said).count(), 1, "{ended:?}");
     assert_eq!(line.openings_to_close(), 0);
+}
+
+/// It is not waited for, as it says for sure that there is no key and no code.
+#[test]
+fn an_open_side_says_so_at_once_to_one_with_a_key_or_a_code() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    let source = ["--pipeline", "test"];
+    let waiting = |words: &[&str], invitation: &str| {
+        let mut command = vidchat();
+        command
+            .args(words)
+            .args(["--bind", "127.0.0.1", "--port", "0"]);
+        let mut waits = Running::start(&mut command);
+        let port = port_in(&waits.line_with(invitation));
+        (waits, format!("127.0.0.1:{port}"))
+    };
+    let display = ["--display", "none"];
+    for (program, waits, invitation, dials, hint) in [
+        (
+            "vidchat send",
+            &[&["send", "--no-preview"][..], &source].concat(),
+            "    vidchat recv ",
+            &[&["recv"][..], &display].concat(),
+            "start vidchat send on \"127.0.0.1\" with --code or the same --key-file; without, nothing \
+             is encrypted",
+        ),
+        (
+            "vidchat recv --listen",
+            &[&["recv", "--listen"][..], &display].concat(),
+            "    vidchat send --to ",
+            &[&["send", "--no-preview"][..], &source, &["--to"]].concat(),
+            "start vidchat recv --listen on \"127.0.0.1\" with --code or the same --key-file; without, \
+             nothing is encrypted",
+        ),
+        (
+            "vidchat call",
+            &[&["call", "--open"][..], &display, &source].concat(),
+            "    vidchat call ",
+            &[&["call"][..], &display, &source].concat(),
+            "start vidchat call on \"127.0.0.1\" without --open; here, --open would encrypt nothing",
+        ),
+    ] {
+        let (mut waits, target) = waiting(waits, invitation);
+        for secret in [["--key-file", &key], ["--code", "4-maple-otter"]] {
+            let ended = run(vidchat().args(dials).arg(&target).args(secret));
+            let said = format!(
+                "\"{target}\": it is open: it answers in clear, without a key or a code\nhint: {hint}"
+            );
+            is_refused(&ended, &said);
+            assert!(!ended.stderr.contains("trying again"), "{ended:?}");
+        }
+        waits.has_said("it has a key or a code and this side is open");
+        waits.signal("INT");
+        assert_eq!(waits.wait().code(), 0, "{program}");
+    }
+}
+
+/// It cannot know, as such a sender says nothing to it.
+#[test]
+fn an_open_receiver_says_that_a_sender_that_came_back_may_have_a_code_or_a_key() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    let (mut before, port) = sender(&[]);
+    let target = format!("127.0.0.1:{port}");
+    let mut receiver = Running::start(vidchat().args(["recv", &target, "--display", "none"]));
+    receiver.line_with(": sends ");
+    let may = format!(
+        "sender {target}: it closes the connection before it says anything, so it may have a code or a \
+         key now: vidchat recv {target} --code CODE, or --key-file FILE; trying again as before"
+    );
+    for flags in [&["--code"][..], &["--key-file", &key]] {
+        drop(before);
+        let (mut closed, _) = sender_at(port, flags);
+        receiver.line_with(&may);
+        // It is told once, however often it is refused.
+        for _ in 0..2 {
+            closed.line_with("left before it watched: ");
+        }
+        drop(closed);
+        before = sender_at(port, &[]).0;
+        receiver.line_with(&format!("sender {target}: connected again after"));
+    }
+    receiver.signal("INT");
+    let ended = receiver.wait();
+    assert_eq!(ended.stderr.matches(&may).count(), 2, "{ended:?}");
 }
 
 #[test]
@@ -101,13 +188,12 @@ fn a_receiver_says_once_why_a_sender_that_was_started_again_does_not_let_it_in()
         (
             &["--key-file", &key][..],
             &["--key-file", &other][..],
-            "it has another key, or takes none, or is not to be tried for a moment; trying again",
+            "it has another key, or a code; trying again",
         ),
         (
             &["--code"],
             &["--code"],
-            "it was started again and has another code or none, or is not to be tried for a moment; \
-             trying again",
+            "it was started again and has another code or none; trying again",
         ),
     ] {
         let (sender, port) = sender(before);

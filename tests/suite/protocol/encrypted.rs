@@ -240,7 +240,10 @@ async fn a_wrong_or_missing_secret_is_told_on_both_sides() {
         wrong.to_string(),
         "it answers nothing: it has another key, or a code"
     );
-    assert_eq!(missing.to_string(), "the sender closed the connection");
+    assert_eq!(
+        missing.to_string(),
+        "the sender closed the connection before it said anything"
+    );
     assert_eq!(
         needless.to_string(),
         "it is open: it answers in clear, without a key or a code"
