@@ -14,7 +14,7 @@ use crate::commands::connect_failure::{CALL, cannot_connect};
 use crate::commands::or_never::or_never;
 use crate::console;
 use crate::failure::{Failure, Outcome};
-use crate::net::call::dial::{Answered, CallError, Progress, dial};
+use crate::net::call::dial::{Answered, CallError, Progress, Tries, dial};
 use crate::net::call::{IncomingCall, Reception, random_token};
 use crate::net::{self, DEFAULT_PORT, Peer, Target};
 use crate::wire::{Bye, ByeCode, CallTicket, Token};
@@ -87,7 +87,7 @@ async fn settle(
 ) -> Outcome<Settled> {
     let receiving = options.receiving(ticket.clone());
     let (tell, mut told) = mpsc::unbounded_channel();
-    let dialling = dial(peer, &receiving, move |progress| {
+    let dialling = dial(peer, &receiving, Tries::ThroughPauses, move |progress| {
         // Nobody listens where the call is given up.
         let _ = tell.send(progress);
     });

@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::net::message_reader::ReadError;
+use crate::net::pauses::Pauses;
 use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach_first};
 use crate::net::receiver::connection::{Connection, Opening, introduce};
@@ -61,16 +62,20 @@ pub enum CallError {
 impl CallError {
     /// Whether the other side has another code, or none that is good.
     pub fn is_about_code(&self) -> bool {
-        let Self::Connect(ConnectError::Greeting(e)) = self else {
-            return false;
-        };
-        let refusal = e.get_ref().and_then(|e| e.downcast_ref());
         matches!(
-            refusal,
+            self.refusal(),
             Some(Unsafe::Handshake(
                 DialError::WrongCode(_) | DialError::NoSuchCode(_) | DialError::DeadCode
             ))
         )
+    }
+
+    /// Why the other side, which was reached, is not safe to use.
+    pub fn refusal(&self) -> Option<&Unsafe> {
+        match self {
+            Self::Connect(error) => error.refusal(),
+            _ => None,
+        }
     }
 }
 
@@ -80,6 +85,16 @@ impl From<ReadError> for CallError {
     }
 }
 
+/// Whether a call is tried again where the other side closes the connection at once, as it does for a
+/// while after wrong codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tries {
+    /// It is tried once.
+    Once,
+    /// It is tried until that is over.
+    ThroughPauses,
+}
+
 /// Calls `peer` with the ticket in `options`, and waits for as long as the person there is asked.
 ///
 /// # Errors
@@ -87,12 +102,21 @@ impl From<ReadError> for CallError {
 pub async fn dial(
     peer: &Peer,
     options: &ReceiveOptions,
+    tries: Tries,
     mut tell: impl FnMut(Progress),
 ) -> Result<Answered, CallError> {
-    let stream = reach_first(peer, options.connect_limit).await?;
-    let mut connection = introduce(stream, options)
-        .await
-        .map_err(ConnectError::Greeting)?;
+    let mut pauses = Pauses::new(peer.target());
+    let mut connection = loop {
+        let stream = reach_first(peer, options.connect_limit).await?;
+        let introduced = introduce(stream, options).await;
+        match introduced.map_err(ConnectError::Greeting) {
+            Ok(connection) => break connection,
+            Err(error) if tries == Tries::Once || !pauses.try_again(error.refusal()).await => {
+                return Err(error.into());
+            }
+            Err(_) => {}
+        }
+    };
     if dialect(&mut connection).await? != Dialect::Native {
         return Err(CallError::Lost(WireError::NoHello.into()));
     }
