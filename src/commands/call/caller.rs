@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
 use super::conversation::Conversation;
@@ -22,50 +22,80 @@ use crate::wire::{Bye, ByeCode, CallTicket, Token};
 /// How long the call of the other side may take to come, where both call each other.
 const GLARE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The call that goes on.
-enum Settled {
-    /// The other side has answered.
-    Answered(Box<Answered>),
-    /// Both have called each other, and this call of the other side is the one.
-    Theirs(Box<IncomingCall>),
+/// How long the call of somebody else waits at most, until it is known whether it is of the party that
+/// is called. A caller that hears nothing for longer takes this side for dead.
+const UNDECIDED: Duration = Duration::from_secs(3);
+
+/// The end of an attempt to call.
+pub enum Settled {
+    /// There is a call.
+    Begun(Box<BegunCall>),
     /// The person has given up.
     GivenUp,
     /// There is no call.
     Unanswered(CallError),
 }
 
-/// Calls `peer`, and talks until one of both sides ends it. The error inside says why there was no
-/// call.
-///
-/// # Errors
-/// The other side was lost, or this one failed.
-pub async fn run(
-    peer: &Peer,
-    options: &CallOptions,
-    person: &mut Person,
-    mut reception: Option<Reception>,
-) -> Outcome<Result<(), CallError>> {
-    let id = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;
-    let ticket = options.ticket(id);
-    let target = peer.target();
-    console::line(&format!("Calling {target}. {}", console::way_out_line()));
-    match settle(peer, &ticket, options, person, &mut reception).await? {
-        Settled::Answered(answered) => {
-            let conversation = Conversation::called(*answered, peer, ticket, options, person)?;
-            conversation.run(person, &mut reception).await.map(Ok)
-        }
-        Settled::Theirs(call) => {
-            let conversation = Conversation::answer(*call, options, person).await?;
-            conversation.run(person, &mut reception).await.map(Ok)
-        }
-        Settled::GivenUp => Ok(Ok(())),
-        Settled::Unanswered(error) => Ok(Err(error)),
+/// A call that has begun, before anything of it is shown.
+pub enum BegunCall {
+    /// The other side has answered.
+    Answered {
+        answered: Answered,
+        peer: Peer,
+        ticket: CallTicket,
+    },
+    /// Both have called each other, and this call of the other side is the one.
+    Theirs(IncomingCall),
+}
+
+impl BegunCall {
+    /// Talks until one of both sides ends it.
+    ///
+    /// # Errors
+    /// The other side was lost, or this one failed.
+    pub async fn talk(
+        self,
+        options: &CallOptions,
+        person: &mut Person,
+        reception: &mut Option<Reception>,
+    ) -> Outcome {
+        let conversation = match self {
+            Self::Answered {
+                answered,
+                peer,
+                ticket,
+            } => Conversation::called(answered, &peer, ticket, options, person)?,
+            Self::Theirs(call) => Conversation::answer(call, options, person).await?,
+        };
+        conversation.run(person, reception).await
     }
 }
 
+/// Tells the person who is called.
+pub fn tell(peer: &Peer) {
+    let target = peer.target();
+    console::line(&format!("Calling {target}. {}", console::way_out_line()));
+}
+
+/// Calls `peer`. Others who call at `reception` meanwhile hear that this side is busy.
+///
+/// # Errors
+/// This side failed.
+pub async fn call(
+    peer: &Peer,
+    tries: Tries,
+    options: &CallOptions,
+    person: &mut Person,
+    reception: &mut Option<Reception>,
+) -> Outcome<Settled> {
+    let id = random_token().map_err(|e| Failure::start("cannot call").cause(e))?;
+    let ticket = options.ticket(id);
+    settle(peer, tries, &ticket, options, person, reception).await
+}
+
 /// Listens for others, who hear that this side is busy. Calling works without that, as where another
-/// program has the port. With a code of the other side nobody is listened to: each who came would have
-/// a guess at it.
+/// program has the port. With a code of the other side alone nobody is listened to: each who came would
+/// have a guess at it.
 pub fn listen(options: &CallOptions) -> Option<Reception> {
     if options.secret.is_none() && !options.is_open || options.has_code() {
         return None;
@@ -80,6 +110,7 @@ pub fn listen(options: &CallOptions) -> Option<Reception> {
 
 async fn settle(
     peer: &Peer,
+    tries: Tries,
     ticket: &CallTicket,
     options: &CallOptions,
     person: &mut Person,
@@ -87,26 +118,36 @@ async fn settle(
 ) -> Outcome<Settled> {
     let receiving = options.receiving(ticket.clone());
     let (tell, mut told) = mpsc::unbounded_channel();
-    let dialling = dial(peer, &receiving, Tries::ThroughPauses, move |progress| {
+    let dialling = dial(peer, &receiving, tries, move |progress| {
         // Nobody listens where the call is given up.
         let _ = tell.send(progress);
     });
     tokio::pin!(dialling);
     // The party that is called, once that is known, and those who call meanwhile.
     let mut called = None;
-    let mut waiting: Vec<IncomingCall> = Vec::new();
+    let mut waiting: Vec<(Instant, IncomingCall)> = Vec::new();
     loop {
         if let Some(called) = called {
-            for call in std::mem::take(&mut waiting) {
+            for (_, call) in std::mem::take(&mut waiting) {
                 if let Some(call) = glare(call, called, ticket) {
-                    return Ok(Settled::Theirs(Box::new(call)));
+                    return Ok(theirs(call));
                 }
             }
         }
+        let undecided = waiting
+            .first()
+            .map(|(came, _)| sleep_until(*came + UNDECIDED));
         tokio::select! {
             answered = &mut dialling => {
                 let error = match answered {
-                    Ok(answered) => return Ok(Settled::Answered(Box::new(answered))),
+                    Ok(answered) => {
+                        let (peer, ticket) = (peer.clone(), ticket.clone());
+                        return Ok(Settled::Begun(Box::new(BegunCall::Answered {
+                            answered,
+                            peer,
+                            ticket,
+                        })));
+                    }
                     Err(error) => error,
                 };
                 // The hello may have come at the same moment as the end.
@@ -119,7 +160,7 @@ async fn settle(
                 if let (true, Some(called), Some(reception)) = (gave_way, called, reception)
                     && let Ok(call) = timeout(GLARE_LIMIT, call_of(called, waiting, reception)).await
                 {
-                    return Ok(Settled::Theirs(Box::new(call)));
+                    return Ok(theirs(call));
                 }
                 return Ok(Settled::Unanswered(error));
             }
@@ -127,7 +168,13 @@ async fn settle(
                 Progress::Greeted(theirs) => called = Some(theirs.party),
                 Progress::Ringing => console::line("It rings there."),
             },
-            call = or_never(reception.as_mut().map(Reception::next)) => waiting.push(call),
+            call = or_never(reception.as_mut().map(Reception::next)) => {
+                waiting.push((Instant::now(), call));
+            }
+            () = or_never(undecided) => {
+                let (_, call) = waiting.remove(0);
+                ring::busy(call);
+            }
             act = person.acts() => match act {
                 Act::Quit => return Ok(Settled::GivenUp),
                 Act::DisplayLost(failure) => return Err(failure),
@@ -135,6 +182,10 @@ async fn settle(
             },
         }
     }
+}
+
+fn theirs(call: IncomingCall) -> Settled {
+    Settled::Begun(Box::new(BegunCall::Theirs(call)))
 }
 
 /// Decides on a call that came in while this side calls the party `called`. Where both call each
@@ -159,10 +210,10 @@ fn glare(call: IncomingCall, called: Token, own: &CallTicket) -> Option<Incoming
 /// busy.
 async fn call_of(
     party: Token,
-    waiting: Vec<IncomingCall>,
+    waiting: Vec<(Instant, IncomingCall)>,
     reception: &mut Reception,
 ) -> IncomingCall {
-    let mut waiting = waiting.into_iter();
+    let mut waiting = waiting.into_iter().map(|(_, call)| call);
     loop {
         let call = match waiting.next() {
             Some(call) => call,

@@ -26,6 +26,7 @@ mod shared_tests;
 // Its clock is there on Linux for the tests.
 #[cfg(all(test, target_os = "linux"))]
 mod speed_tests;
+mod typed_codes;
 mod words;
 
 pub use admission::{Refused, Unsafe, admit, prove};
@@ -38,3 +39,4 @@ pub use media_key::{MediaKeys, MediaMember};
 pub use noise::Suite;
 pub use sealed::{SealedReader, SealedStream, SealedWriter};
 pub use secret::Secret;
+pub use typed_codes::TypedCodes;
