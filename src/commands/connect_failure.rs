@@ -78,6 +78,10 @@ fn unknown(failure: Failure, target: &Target, program: &str) -> Failure {
         failure.hint(format!(
             "a code is given behind the address that {program} prints: ADDRESS --code {host}"
         ))
+    } else if Code::has_word(host) {
+        failure.hint(format!(
+            "a code has a number and two words, such as 4-maple-otter: {program} prints it"
+        ))
     } else if target.may_be_announced() {
         failure.hint("vidchat find lists who is on this network, by name and address")
     } else {

@@ -318,10 +318,34 @@ fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
             "vidchat call 4-maple-otter",
         ),
         (
+            "4-maple-oter",
+            "HOST \"4-maple-oter\" is not valid",
+            "no code has the word \"oter\"\n  a machine of that name is 4-maple-oter:10050",
+            "is it \"otter\"?",
+        ),
+        (
             "4 maple otter",
             "unexpected \"maple\"",
             "a code is typed as one word",
             "vidchat call 4-maple-otter",
+        ),
+        (
+            "desk --code 4 maple otter",
+            "unexpected \"maple\"",
+            "a code is typed as one word",
+            "--code 4-maple-otter",
+        ),
+        (
+            "desk 4-maple-otter",
+            "unexpected \"4-maple-otter\"",
+            "a code goes behind --code",
+            "--code 4-maple-otter",
+        ),
+        (
+            "desk --code 4-maple-otter --key-file x",
+            "--code and --key-file contradict each other",
+            "each of them alone says who is let in",
+            "leave --key-file out",
         ),
         (
             "--room desk",
@@ -346,6 +370,59 @@ fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
     let said = "error: --open and VIDCHAT_KEY contradict each other: an open call is not encrypted\n\
                 hint: leave --open out, or: unset VIDCHAT_KEY";
     assert_eq!((&ended.stderr[..], ended.code()), (said, 2));
+}
+
+#[test]
+fn a_receiver_and_a_sender_say_where_a_code_goes_and_that_they_are_open_by_themselves() {
+    for (words, what, cause, hint) in [
+        (
+            "recv desk 4-maple-otter",
+            "unexpected \"4-maple-otter\"",
+            "a code goes behind --code",
+            "--code 4-maple-otter",
+        ),
+        (
+            "recv 4 maple otter",
+            "unexpected \"maple\"",
+            "a code is typed as one word",
+            "vidchat recv --code 4-maple-otter",
+        ),
+        (
+            "recv desk --open",
+            "unknown flag \"--open\"",
+            "vidchat recv is open without --code and --key-file",
+            "leave --open out",
+        ),
+        (
+            "send --open",
+            "unknown flag \"--open\"",
+            "vidchat send is open without --code and --key-file",
+            "leave --open out",
+        ),
+        (
+            "send --code --key-file x",
+            "--code and --key-file contradict each other",
+            "each of them alone says who is let in",
+            "leave --key-file out",
+        ),
+    ] {
+        let ended = run(vidchat().args(words.split(' ')));
+        let said = format!("error: {what}: {cause}\nhint: {hint}");
+        assert_eq!((&ended.stderr[..], ended.code()), (&said[..], 2));
+    }
+}
+
+/// Somebody who sets the variable to the name of a file means its key.
+#[test]
+fn a_variable_with_the_name_of_a_key_file_says_which_flag_takes_it() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    let ended = run(receiver(1, &[]).env("VIDCHAT_KEY", &key));
+    let said = format!(
+        "error: cannot use the key in VIDCHAT_KEY: it is the name of a file, and no key\n\
+         hint: unset VIDCHAT_KEY; --key-file {key}"
+    );
+    assert_eq!((&ended.stderr[..], ended.code()), (&said[..], 1));
 }
 
 /// Somebody who sets the variable means to let in nobody without a key.
