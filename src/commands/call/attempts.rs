@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::caller::{self, BegunCall, Settled};
 use super::options::{CallOptions, Whom};
 use super::person::{Act, Person};
+use crate::commands::connect_failure::{CALL, cannot_connect};
 use crate::commands::find;
 use crate::commands::secrets;
 use crate::console;
@@ -14,6 +15,7 @@ use crate::net::call::Reception;
 use crate::net::call::dial::{CallError, Tries};
 use crate::net::discovery::{Found, LISTEN, Offers, with_number};
 use crate::net::pauses::Pauses;
+use crate::net::reach::look_up;
 use crate::net::secure::{Code, Unsafe};
 use crate::net::{Peer, Target};
 
@@ -83,6 +85,11 @@ pub async fn run(
         if !console::can_ask() {
             return Err(no_code(target));
         }
+        let known = tokio::select! {
+            known = look_up(peer) => known,
+            ended = gives_up(person) => return ended,
+        };
+        known.map_err(|e| cannot_connect(target, CALL, &e))?;
         match ask(&target.to_string(), "", person).await {
             Asked::Code(code) => options.take_code(code),
             Asked::Nothing => return Err(no_code(target)),

@@ -231,6 +231,11 @@ pub fn explain(target: &Target, is_open: bool, error: &CallError) -> Failure {
     let (host, _) = target.parts();
     let bye = match error {
         CallError::Connect(error) => return cannot_connect(target, CALL, error),
+        CallError::Itself => {
+            return Failure::start(format!("cannot call \"{target}\""))
+                .cause("it is this machine, which is the one that calls")
+                .hint("type the address that vidchat call prints on the other machine");
+        }
         CallError::NoCalls => {
             return Failure::start(format!("cannot call \"{target}\""))
                 .cause("a vidchat send is there, which takes no calls")

@@ -101,7 +101,9 @@ impl CallOptions {
     /// There is no such pipeline, it does not take these values, there is no display, or a file
     /// cannot be used.
     pub fn new(args: CallArgs) -> Outcome<Self> {
-        let mut typed = TypedCodes::default();
+        // A code is good for one call, so this side uses it once too: the call comes back with a key, and
+        // nobody who closes connections can have the code sent again.
+        let mut typed = TypedCodes::new(Uses::Once, None);
         let secret = secret(&args, &mut typed)?;
         let shown = recv::file(None, args.display)?;
         let named = args.pipeline.pipeline;

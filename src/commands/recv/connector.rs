@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::net::backoff::{self, Backoff};
 use crate::net::reach::ConnectError;
 use crate::net::receiver::{ReceiveOptions, SenderListener};
+use crate::net::secure::Secret;
 use crate::net::{self, Connection, Peer, Target, TcpListener};
 
 /// The most different reasons of a sender to let in nobody that are told. A service of another kind may
@@ -103,6 +104,13 @@ impl Connector {
             sender: Box::new(sender),
             options: Box::new(options.clone()),
             refusals: Vec::new(),
+        }
+    }
+
+    /// Proves this secret from the next connection on.
+    pub fn set_secret(&mut self, secret: &Secret) {
+        if let Self::Dial { options, .. } = self {
+            options.secret = Some(secret.clone());
         }
     }
 

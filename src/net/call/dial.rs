@@ -12,7 +12,6 @@ use crate::net::reach::{ConnectError, reach_first};
 use crate::net::receiver::connection::{Connection, Opening, introduce};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::secure::Unsafe;
-use crate::net::secure::handshake::DialError;
 use crate::wire::control::NAME_LIMIT;
 use crate::wire::text::printable_name;
 use crate::wire::{Bye, CallTicket, Control, Dialect, Head, Hello, WireError};
@@ -51,6 +50,9 @@ pub enum CallError {
     /// A vidchat answers that does not take calls, such as a sender.
     #[error("it does not take calls")]
     NoCalls,
+    /// It is this program.
+    #[error("it is this program itself")]
+    Itself,
     /// The other side said goodbye. Its reason is fit to be shown.
     #[error("{}", .0.reason)]
     Bye(Bye),
@@ -62,12 +64,7 @@ pub enum CallError {
 impl CallError {
     /// Whether the other side has another code, or none that is good.
     pub fn is_about_code(&self) -> bool {
-        matches!(
-            self.refusal(),
-            Some(Unsafe::Handshake(
-                DialError::WrongCode(_) | DialError::NoSuchCode(_) | DialError::DeadCode
-            ))
-        )
+        matches!(self, Self::Connect(error) if error.is_about_code())
     }
 
     /// Why the other side, which was reached, is not safe to use.
@@ -128,6 +125,9 @@ pub async fn dial(
     let Some(ticket) = hello.call.clone() else {
         return Err(CallError::NoCalls);
     };
+    if options.call.as_ref().map(|own| own.party) == Some(ticket.party) {
+        return Err(CallError::Itself);
+    }
     tell(Progress::Greeted(ticket.clone()));
     let mut rings = false;
     loop {

@@ -22,7 +22,7 @@ const WRITES: &str = "vidchat key --out PATH writes a key file";
 pub fn read_key_file(path: &Path) -> Result<Key, Invalid> {
     let file = File::open(path).map_err(|e| missing(path, e))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(folder().hint("the path of a file in it, with its name"));
+        return Err(folder().hint("name the key file in it as well"));
     }
     refuse_open_to_others(path, &file)?;
     let mut text = Zeroizing::new(String::new());
@@ -164,7 +164,7 @@ mod tests {
         let missing = read_key_file(&path).unwrap_err();
         assert_eq!(missing.to_string(), "there is no such file");
         for (error, hint) in [
-            (read_key_file(folder.path()), "a file in it"),
+            (read_key_file(folder.path()), "file in it"),
             (
                 write_key_file(folder.path(), &KeyText::random()).map(|()| unreachable!()),
                 "/vidchat.key",

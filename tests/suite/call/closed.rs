@@ -422,6 +422,17 @@ fn a_terminal_asks_for_the_code_and_for_another_one_where_it_was_wrong() {
         });
     };
     let calls = "clear; \"$VIDCHAT\" call";
+    // Nothing is asked about a machine that nobody knows.
+    terminal.enter(&format!(
+        "{calls} nobody.invalid --display none; echo \"ended $?\""
+    ));
+    terminal.until("the end", |t| t.has_line("ended 1"));
+    let text = terminal.lines().concat();
+    let unknown = "error: cannot connect to \"nobody.invalid\": no machine of that name was found";
+    assert!(
+        text.contains(unknown) && !text.contains("Code that"),
+        "{text}"
+    );
     let rest = "--name ben --display none --no-camera; echo \"ended $?\"";
     // Nothing is typed.
     terminal.enter(&format!("{calls} {target} {rest}"));

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::display::terminal::Terminal;
 use crate::support::fault_proxy::{Fault, Proxy};
-use crate::support::party::port_in;
+use crate::support::party::{code_in, port_in, wrong};
 use crate::support::{Ended, PATIENCE, Running, in_one_try, run, vidchat};
 
 /// A new key file in `folder`.
@@ -256,6 +257,36 @@ fn a_code_lets_in_and_three_wrong_ones_bring_a_new_one() {
             .ok_or(format!("{ended:?}"))
     });
     assert_eq!(run(&mut receiver(port, &["--code", &code])).code(), 1);
+}
+
+/// In a terminal, a wrong code can be typed again, as in a call. One that was typed before is the same.
+#[test]
+fn a_receiver_in_a_terminal_asks_again_where_the_code_was_wrong() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    let (mut sender, port) = sender(&["--code"]);
+    let code = code_in(sender.seen());
+    let target = format!("127.0.0.1:{port}");
+    terminal.enter(&format!(
+        "clear; \"$VIDCHAT\" recv {target} --display none --frames 3 --code {}; echo \"ended $?\"",
+        wrong(&code)
+    ));
+    let asked = |times: usize| {
+        let question = format!("Code that {target} shows, or Enter to give up:");
+        terminal.until("the question", |t| {
+            let lines = t.lines().into_iter();
+            lines.filter(|line| line.starts_with(&question)).count() == times
+        });
+    };
+    asked(1);
+    sender.line_with("its code is wrong (2 more guesses)");
+    assert!(terminal.lines().concat().contains("the code is wrong."));
+    terminal.enter("4-mapel-otter");
+    asked(2);
+    terminal.enter(&code);
+    sender.line_with("joined");
+    terminal.until("the end", |t| t.has_line("ended 0"));
 }
 
 #[test]
