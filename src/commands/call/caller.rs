@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, info};
 
 use super::conversation::Conversation;
@@ -15,16 +15,12 @@ use crate::commands::or_never::or_never;
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::net::call::dial::{Answered, CallError, Progress, Tries, dial};
-use crate::net::call::{IncomingCall, Reception, random_token};
+use crate::net::call::{IncomingCall, RING_INTERVAL, Reception, random_token};
 use crate::net::{self, DEFAULT_PORT, Peer, Target};
 use crate::wire::{Bye, ByeCode, CallTicket, Token};
 
 /// How long the call of the other side may take to come, where both call each other.
 const GLARE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long the call of somebody else waits at most, until it is known whether it is of the party that
-/// is called. A caller that hears nothing for longer takes this side for dead.
-const UNDECIDED: Duration = Duration::from_secs(3);
 
 /// The end of an attempt to call.
 pub enum Settled {
@@ -77,7 +73,8 @@ pub fn tell(peer: &Peer) {
     console::line(&format!("Calling {target}. {}", console::way_out_line()));
 }
 
-/// Calls `peer`. Others who call at `reception` meanwhile hear that this side is busy.
+/// Calls `peer`. Others who call at `reception` meanwhile hear that this side is busy, once there is a call
+/// or another party is reached. Where there is none in the end, they come out of `reception` again.
 ///
 /// # Errors
 /// This side failed.
@@ -125,22 +122,24 @@ async fn settle(
     tokio::pin!(dialling);
     // The party that is called, once that is known, and those who call meanwhile.
     let mut called = None;
-    let mut waiting: Vec<(Instant, IncomingCall)> = Vec::new();
+    let mut waiting: Vec<IncomingCall> = Vec::new();
+    let mut ticks = interval(RING_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         if let Some(called) = called {
-            for (_, call) in std::mem::take(&mut waiting) {
+            for call in std::mem::take(&mut waiting) {
                 if let Some(call) = glare(call, called, ticket) {
                     return Ok(theirs(call));
                 }
             }
         }
-        let undecided = waiting
-            .first()
-            .map(|(came, _)| sleep_until(*came + UNDECIDED));
         tokio::select! {
             answered = &mut dialling => {
                 let error = match answered {
                     Ok(answered) => {
+                        for call in waiting {
+                            ring::busy(call);
+                        }
                         let (peer, ticket) = (peer.clone(), ticket.clone());
                         return Ok(Settled::Begun(Box::new(BegunCall::Answered {
                             answered,
@@ -157,10 +156,16 @@ async fn settle(
                     }
                 }
                 let gave_way = matches!(&error, CallError::Bye(bye) if bye.code == Some(ByeCode::Glare));
-                if let (true, Some(called), Some(reception)) = (gave_way, called, reception)
-                    && let Ok(call) = timeout(GLARE_LIMIT, call_of(called, waiting, reception)).await
-                {
-                    return Ok(theirs(call));
+                if let Some(reception) = reception {
+                    match called.filter(|_| gave_way) {
+                        Some(called) => {
+                            let theirs_comes = call_of(called, waiting, reception);
+                            if let Ok(call) = timeout(GLARE_LIMIT, theirs_comes).await {
+                                return Ok(theirs(call));
+                            }
+                        }
+                        None => waiting.into_iter().for_each(|call| reception.give_back(call)),
+                    }
                 }
                 return Ok(Settled::Unanswered(error));
             }
@@ -169,11 +174,12 @@ async fn settle(
                 Progress::Ringing => console::line("It rings there."),
             },
             call = or_never(reception.as_mut().map(Reception::next)) => {
-                waiting.push((Instant::now(), call));
+                waiting.push(call);
             }
-            () = or_never(undecided) => {
-                let (_, call) = waiting.remove(0);
-                ring::busy(call);
+            _ = ticks.tick(), if !waiting.is_empty() => {
+                for call in &mut waiting {
+                    call.keep_waiting().await;
+                }
             }
             act = person.acts() => match act {
                 Act::Quit => return Ok(Settled::GivenUp),
@@ -210,10 +216,10 @@ fn glare(call: IncomingCall, called: Token, own: &CallTicket) -> Option<Incoming
 /// busy.
 async fn call_of(
     party: Token,
-    waiting: Vec<(Instant, IncomingCall)>,
+    waiting: Vec<IncomingCall>,
     reception: &mut Reception,
 ) -> IncomingCall {
-    let mut waiting = waiting.into_iter().map(|(_, call)| call);
+    let mut waiting = waiting.into_iter();
     loop {
         let call = match waiting.next() {
             Some(call) => call,

@@ -7,6 +7,9 @@ use crate::net::secure::Code;
 /// The longest text. A code is shorter.
 const LONGEST: usize = 40;
 
+/// Asks for a line that answers.
+const ANSWER: &str = "y or n, then Enter:";
+
 /// The line, shown at the bottom of the terminal.
 #[derive(Debug)]
 pub struct CodeLine {
@@ -111,7 +114,7 @@ impl CodeLine {
         match self.state {
             State::Hidden => String::new(),
             State::Code => format!("Code: {}", self.text),
-            State::Answer => format!("Answer? [Y/n] {}", self.text),
+            State::Answer => format!("{ANSWER} {}", self.text),
         }
     }
 
@@ -192,7 +195,7 @@ mod tests {
             let mut line = CodeLine::new(true);
             press(&mut line, "7-ceda");
             line.interrupt();
-            assert_eq!(line.shown(), "Answer? [Y/n] ");
+            assert_eq!(line.shown(), format!("{ANSWER} "));
             assert!(line.is_text(), "q may be a letter of the code");
             assert_eq!(
                 press(&mut line, rest),

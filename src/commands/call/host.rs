@@ -278,7 +278,10 @@ async fn wait(
             Attempt::GivenUp => return Ok(Waited::Quit),
             Attempt::Unanswered(unanswered) => {
                 console::line(&unanswered.failure.to_string());
-                invitation.stand();
+                // A call that has come meanwhile has used the code up, and is not over.
+                if !reception.as_ref().is_some_and(Reception::has_returned) {
+                    invitation.stand();
+                }
             }
         }
     }

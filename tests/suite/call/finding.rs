@@ -458,6 +458,53 @@ fn two_who_call_at_once_both_show_a_code_and_either_types_that_of_the_other() {
     });
 }
 
+/// The code that is typed leads to a machine that does not answer, and somebody calls meanwhile.
+#[test]
+fn who_calls_while_somebody_else_is_called_in_vain_is_answered_after_that() {
+    let Some(lan) = Lan::start(3) else { return };
+    let Some(anna) = terminal(lan.host(0)) else {
+        return;
+    };
+    let in_vain = || {
+        // Nobody has this address, so the attempt takes some seconds.
+        let text = ["txtvers=1", "what=call", "needs=code", "number=77"];
+        let other = fake_with(b"other", &text, [10, 79, 0, 99]);
+        let flood = Flood::start(lan.host(2), vec![other], Duration::from_millis(50));
+        let command = typed_call("anna");
+        anna.enter(&format!("clear; \"$VIDCHAT\" {command}; echo \"ended $?\""));
+        anna.until("the code", |t| {
+            says(t, " --code ") && says(t, "q or Ctrl-C ends it.")
+        });
+        let own = shown_code(&anna);
+        anna.enter("77-maple-otter");
+        anna.until("the attempt or its end", |t| {
+            says(t, "Calling other.") || says(t, "error: ")
+        });
+        let mut ben = call(lan.host(1), "ben", &["10.79.0.1", "--code", &own]);
+        let rings = ben.line_before_end("It rings there.", PATIENCE);
+        let is_early = !says(&anna, "error: ");
+        drop(flood);
+        rings.ok_or_else(|| ben.seen().join("\n"))?;
+        anna.until("the question", |t| {
+            says(t, "ben (10.79.0.2) is calling. Answer? [Y/n]")
+        });
+        anna.press("y");
+        ben.line_with("call: anna is here");
+        anna.press("q");
+        assert_eq!(ben.wait().code(), 0);
+        // Otherwise the attempt was over before, as on a busy machine.
+        is_early.then_some(()).ok_or(anna.lines().join("\n"))
+    };
+    in_one_try(|| {
+        let result = in_vain();
+        if !has_ended(&anna) {
+            anna.press("C-c");
+        }
+        anna.until("the end", has_ended);
+        result
+    });
+}
+
 #[test]
 fn one_that_is_open_is_named_and_not_called_in_clear_by_itself() {
     let Some(lan) = Lan::start(2) else { return };
