@@ -71,7 +71,7 @@ pub enum DialError {
     #[error("the code is wrong")]
     WrongCode(u8),
     /// The code was tried too often, or is used up.
-    #[error("the code is dead: ask for a new one")]
+    #[error("the code is good no more: it was used, or was wrong three times")]
     DeadCode,
     /// The answer proves nothing: it was altered, or the other side does not have the key.
     #[error("it does not have the key, or somebody has altered its answer")]

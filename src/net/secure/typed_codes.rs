@@ -1,5 +1,6 @@
 //! The codes that a person has typed at this program. One that is typed again is the same secret, so a
-//! wrong side has three guesses at it, however often the person types it.
+//! wrong side has three guesses at it, however often the person types it. One that was used up by a call
+//! stays so.
 
 use super::code::Code;
 use super::guesses::Uses;
@@ -26,7 +27,11 @@ impl TypedCodes {
     pub fn secret(&mut self, code: Code) -> Secret {
         let known = self.codes.iter().find(|(known, _)| *known == code);
         if let Some((_, secret)) = known {
-            return secret.clone();
+            return match secret.usable_code() {
+                Some(_) => secret.clone(),
+                // The key that came of it is for the call of then alone.
+                None => Secret::spent(code),
+            };
         }
         let secret = Secret::code(code, self.uses);
         self.codes.push((code, secret.clone()));
@@ -37,6 +42,7 @@ impl TypedCodes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::secure::psk::Psk;
 
     #[test]
     fn a_code_that_is_typed_again_has_no_more_guesses() {
@@ -54,5 +60,16 @@ mod tests {
             assert!(typed.secret(other).proof().is_some());
         }
         assert!(first.is_dead());
+    }
+
+    #[test]
+    fn a_code_that_a_call_has_used_up_is_not_used_again() {
+        let mut typed = TypedCodes::new(Uses::Once, None);
+        let code: Code = "4-maple-otter".parse().unwrap();
+        let secret = typed.secret(code);
+        let attempt = secret.attempt(4).expect("it may be tried");
+        assert!(secret.right(attempt, Psk::derive(b"", b"a test", b"again")));
+        assert!(secret.proof().is_some(), "the call comes back");
+        assert!(typed.secret(code).proof().is_none());
     }
 }
