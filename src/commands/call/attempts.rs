@@ -34,7 +34,7 @@ enum Asked {
 /// The end of the attempts.
 pub enum Attempt {
     /// There is a call.
-    Begun(Box<BegunCall>),
+    Begun(BegunCall),
     /// The person ends the program.
     GivenUp,
     Unanswered(Unanswered),

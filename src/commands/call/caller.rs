@@ -16,8 +16,9 @@ use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::net::call::dial::{Answered, CallError, Progress, Tries, dial};
 use crate::net::call::{IncomingCall, RING_INTERVAL, Reception, random_token};
+use crate::net::receiver::ReceiveError;
 use crate::net::{self, DEFAULT_PORT, Peer, Target};
-use crate::wire::{Bye, ByeCode, CallTicket, Token};
+use crate::wire::{Bye, ByeCode, CallTicket, Token, WireError};
 
 /// How long the call of the other side may take to come, where both call each other.
 const GLARE_LIMIT: Duration = Duration::from_secs(5);
@@ -25,7 +26,7 @@ const GLARE_LIMIT: Duration = Duration::from_secs(5);
 /// The end of an attempt to call.
 pub enum Settled {
     /// There is a call.
-    Begun(Box<BegunCall>),
+    Begun(BegunCall),
     /// The person has given up.
     GivenUp,
     /// There is no call.
@@ -36,12 +37,12 @@ pub enum Settled {
 pub enum BegunCall {
     /// The other side has answered.
     Answered {
-        answered: Answered,
+        answered: Box<Answered>,
         peer: Peer,
         ticket: CallTicket,
     },
     /// Both have called each other, and this call of the other side is the one.
-    Theirs(IncomingCall),
+    Theirs(Box<IncomingCall>),
 }
 
 impl BegunCall {
@@ -60,8 +61,8 @@ impl BegunCall {
                 answered,
                 peer,
                 ticket,
-            } => Conversation::called(answered, &peer, ticket, options, person)?,
-            Self::Theirs(call) => Conversation::answer(call, options, person).await?,
+            } => Conversation::called(*answered, &peer, ticket, options, person)?,
+            Self::Theirs(call) => Conversation::answer(*call, options, person).await?,
         };
         conversation.run(person, reception).await
     }
@@ -141,11 +142,11 @@ async fn settle(
                             ring::busy(call);
                         }
                         let (peer, ticket) = (peer.clone(), ticket.clone());
-                        return Ok(Settled::Begun(Box::new(BegunCall::Answered {
-                            answered,
+                        return Ok(Settled::Begun(BegunCall::Answered {
+                            answered: Box::new(answered),
                             peer,
                             ticket,
-                        })));
+                        }));
                     }
                     Err(error) => error,
                 };
@@ -191,7 +192,7 @@ async fn settle(
 }
 
 fn theirs(call: IncomingCall) -> Settled {
-    Settled::Begun(Box::new(BegunCall::Theirs(call)))
+    Settled::Begun(BegunCall::Theirs(Box::new(call)))
 }
 
 /// Decides on a call that came in while this side calls the party `called`. Where both call each
@@ -250,7 +251,13 @@ pub fn explain(target: &Target, is_open: bool, error: &CallError) -> Failure {
         CallError::Lost(e) => {
             let failure =
                 Failure::start(format!("no vidchat call answered at \"{target}\"")).cause(e);
-            return failure.hint(if is_open {
+            let is_foreign = matches!(
+                e,
+                ReceiveError::Wire(WireError::Foreign(_)) | ReceiveError::NoFirstBytes(_)
+            );
+            return failure.hint(if is_foreign {
+                format!("vidchat call on {host:?} prints the address and the port to type")
+            } else if is_open {
                 format!("if {host:?} shows a code: vidchat call {target} --code CODE")
             } else {
                 format!("start vidchat call on {host:?}")

@@ -44,9 +44,9 @@ struct Invitation {
 /// The end of waiting for a call.
 enum Waited {
     /// Somebody has called.
-    Called(IncomingCall),
+    Called(Box<IncomingCall>),
     /// This side has called, with a code that the person has typed.
-    Calls(Box<BegunCall>),
+    Calls(BegunCall),
     /// The person ends the program.
     Quit,
 }
@@ -175,7 +175,7 @@ impl Desk {
         invitation.end().await;
         match waited? {
             Waited::Called(call) => {
-                let conversation = Conversation::answer(call, options, person).await?;
+                let conversation = Conversation::answer(*call, options, person).await?;
                 conversation.run(person, &mut reception).await
             }
             Waited::Calls(call) => call.talk(&dialling, person, &mut reception).await,
@@ -290,7 +290,7 @@ async fn wait(
 /// The next thing that happens while this side waits.
 enum Next {
     /// A call has come in and is answered.
-    Called(IncomingCall),
+    Called(Box<IncomingCall>),
     /// The person has typed the code of somebody else.
     Code(Code),
     /// The person ends the program.
@@ -328,7 +328,7 @@ async fn answered(
                     continue;
                 }
                 match ring::begin(call, options, person)? {
-                    Begun::Answered(call) => return Ok(Next::Called(call)),
+                    Begun::Answered(call) => return Ok(Next::Called(Box::new(call))),
                     Begun::Over => invitation.stand(),
                     Begun::Rings(rings) => {
                         ring = Some(rings);
@@ -362,7 +362,7 @@ async fn answered(
                         Err(key) => Ring::answer_of(key),
                     };
                     match (ring.take(), answer) {
-                        (Some(ring), Some(true)) => return Ok(Next::Called(ring.answer())),
+                        (Some(ring), Some(true)) => return Ok(Next::Called(Box::new(ring.answer()))),
                         (Some(ring), Some(false)) => {
                             ring.decline();
                             person.stage().close();

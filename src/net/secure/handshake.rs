@@ -159,9 +159,12 @@ where
             let number = code.number();
             let opening = [&MAGIC[..], &[kind(suite, true), number], &message].concat();
             write(stream, &opening).await.map_err(DialError::Io)?;
-            let silent = || match is_again {
-                true => DialError::Forgotten,
-                false => DialError::NoSuchCode(number),
+            let silent = || {
+                if is_again {
+                    DialError::Forgotten
+                } else {
+                    DialError::NoSuchCode(number)
+                }
             };
             let theirs: [u8; SPAKE_BYTES] = answer(stream, silent).await?;
             let shared = spake.finish(&theirs).map_err(|_| unproven(&theirs))?;
