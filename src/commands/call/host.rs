@@ -1,7 +1,9 @@
 //! Waits for calls, and for the parties of a room.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
 use super::attempts::{self, Attempt};
@@ -23,6 +25,9 @@ use crate::net::discovery::{Access, Announced, Announcement, Found, Offers, What
 use crate::net::secure::{Code, Secret};
 use crate::net::{DEFAULT_PORT, address};
 use crate::wire::Token;
+
+/// How often the line that is typed into is shown again, as the terminal may have been the shell's.
+const REFRESH: Duration = Duration::from_millis(300);
 
 /// The place where others call.
 pub struct Desk {
@@ -100,7 +105,7 @@ impl Desk {
             // What may be in the way is told where somebody who shows a code is not found.
             let found = found.unwrap_or_default().into_iter();
             let (shown, others): (Vec<_>, Vec<_>) =
-                found.partition(|one| matches!(one.access, Access::Code(_)));
+                found.partition(|one| matches!(one.access, Access::Code(_)) && options.may_type());
             shown.iter().for_each(find::tell);
             others.iter().for_each(tell_of_other);
             self.invitation.others = shown.into_iter().map(|one| one.name).collect();
@@ -307,6 +312,8 @@ async fn answered(
     let mut ring: Option<Ring> = None;
     let can_type = invitation.may_type && person.has_keyboard();
     let mut line = CodeLine::new(can_type);
+    let mut ticks = interval(REFRESH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         line.show();
         person.set_text(line.is_text());
@@ -373,6 +380,7 @@ async fn answered(
                     }
                 }
             },
+            _ = ticks.tick(), if can_type => {}
             end = or_never(ring.as_mut().map(Ring::ends)) => {
                 if let Some(ring) = ring.take() {
                     ring.over(end);

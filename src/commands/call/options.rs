@@ -159,7 +159,7 @@ impl CallOptions {
     pub fn may_look(&self) -> bool {
         let is_alone = self.bind.is_some_and(|address| address.is_loopback());
         let is_called = self.is_room || self.shows_code || self.answer != AnswerChoice::Ask;
-        let can_type = !self.has_code() || self.may_type();
+        let can_type = !self.has_code() || console::can_ask();
         !is_alone && !is_called && can_type
     }
 

@@ -386,6 +386,25 @@ fn a_terminal_shows_a_code_of_its_own_beside_the_one_that_waits_and_takes_the_co
     assert_eq!(ended.code(), 0, "{ended:?}");
 }
 
+/// A line that is typed key by key cannot be shown there.
+#[test]
+fn a_terminal_for_text_alone_shows_a_code_and_the_command_for_the_one_that_waits() {
+    let Some(lan) = Lan::start(2) else { return };
+    let _anna = closed(lan.host(0), "anna", &[]);
+    let Some(terminal) = terminal(lan.host(1)) else {
+        return;
+    };
+    terminal.enter("alias clear='tput -T xterm clear'; export TERM=dumb");
+    let command = "anna waits too: vidchat call anna --code CODE";
+    asks(&terminal, &typed_call("ben"), command);
+    terminal.until("a code of its own", |t| {
+        says(t, "    vidchat call 10.79.0.2 --code ")
+    });
+    assert!(!says(&terminal, "Or type here"));
+    terminal.press("q");
+    terminal.until("the end", |t| t.has_line("ended 0"));
+}
+
 /// Each has found the other, and neither has to know who was first.
 #[test]
 fn two_who_call_at_once_both_show_a_code_and_either_types_that_of_the_other() {
@@ -489,9 +508,10 @@ fn who_calls_while_somebody_else_is_called_in_vain_is_answered_after_that() {
             says(t, "ben (10.79.0.2) is calling. Answer? [Y/n]")
         });
         anna.press("y");
-        ben.line_with("call: anna is here");
+        ben.line_with("sender anna: sends ");
         anna.press("q");
-        assert_eq!(ben.wait().code(), 0);
+        let ended = ben.wait();
+        assert_eq!(ended.code(), 0, "{ended:?}");
         // Otherwise the attempt was over before, as on a busy machine.
         is_early.then_some(()).ok_or(anna.lines().join("\n"))
     };
