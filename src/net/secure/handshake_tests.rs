@@ -13,16 +13,14 @@ use super::handshake::{AcceptError, Channel, DialError, accept, dial};
 use super::key::{Key, KeyText};
 use super::noise::{Suite, TAG_BYTES};
 use super::secret::Secret;
-use crate::wire::{Bye, ByeCode, Control};
-
 /// Bytes of each part of the handshake.
-const KEY_OPENING: usize = 8 + 48;
-const CODE_OPENING: usize = 8 + 1 + 33;
+pub(super) const KEY_OPENING: usize = 8 + 48;
+pub(super) const CODE_OPENING: usize = 8 + 1 + 33;
 
-type Dialled = Result<Channel, Option<DialError>>;
+pub(super) type Dialled = Result<Channel, Option<DialError>>;
 type Accepted = Result<Channel, Option<AcceptError>>;
 
-fn key() -> Secret {
+pub(super) fn key() -> Secret {
     let key: Key = KeyText::random().to_string().parse().unwrap();
     Secret::key(&key)
 }
@@ -32,7 +30,7 @@ fn code(text: &str, uses: Uses) -> Secret {
 }
 
 /// Two sides that have the same code.
-fn same_code(uses: Uses) -> (Secret, Secret) {
+pub(super) fn same_code(uses: Uses) -> (Secret, Secret) {
     let text = Code::random().to_string();
     (code(&text, Uses::Many), code(&text, uses))
 }
@@ -46,7 +44,7 @@ async fn patient<T, E>(side: impl Future<Output = Result<T, E>>) -> Result<T, Op
     }
 }
 
-async fn dialling(mut stream: DuplexStream, secret: Secret, suite: Suite) -> Dialled {
+pub(super) async fn dialling(mut stream: DuplexStream, secret: Secret, suite: Suite) -> Dialled {
     patient(dial(&mut stream, &secret, suite)).await
 }
 
@@ -255,54 +253,6 @@ async fn openings_that_are_closed_cost_no_guess_at_a_code() {
         .attempt(dials.usable_code().unwrap().number())
         .unwrap();
     assert_eq!(dials.wrong(attempt), Wrong::Left(2));
-}
-
-/// A side that is open says so in clear, and services of other kinds answer in their own ways. None of
-/// that is mistaken for a proof, and nothing is said after it.
-#[tokio::test(start_paused = true)]
-async fn answers_of_open_sides_and_of_other_services_are_told_apart() {
-    let bye = Control::Bye(Bye::open()).encode();
-    let full = Control::Bye(Bye::new(ByeCode::Full, "no seat")).encode();
-    let (open, foreign) = ("it is open: ", "its first bytes are ");
-    for (answer, said) in [
-        (&bye[..], open),
-        (&full, open),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", foreign),
-        (
-            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
-            foreign,
-        ),
-        (b"220 mail ready\r\n", foreign),
-        (b"\x16\x03\x01\x02\x00", foreign),
-        (&[200; 100], "it does not have the key"),
-        (&[200; 10], "it does not have the key"),
-        (&[0; 100], "it does not have the key"),
-    ] {
-        for (dials, opening) in [
-            (key(), KEY_OPENING),
-            (same_code(Uses::Many).0, CODE_OPENING),
-        ] {
-            for piece in [1, 9, 1000] {
-                let (near, mut far) = duplex(1024);
-                let answering = async move {
-                    far.read_exact(&mut vec![0; opening]).await.unwrap();
-                    for piece in answer.chunks(piece) {
-                        // It may be closed already.
-                        let _ = far.write_all(piece).await;
-                    }
-                    let _ = far.shutdown().await;
-                    let mut more = Vec::new();
-                    let _ = far.read_to_end(&mut more).await;
-                    more
-                };
-                let dialling = dialling(near, dials.clone(), Suite::AesGcm);
-                let (dialled, more) = tokio::join!(dialling, answering);
-                let error = dialled.unwrap_err().unwrap().to_string();
-                assert!(error.contains(said), "{answer:02x?}: {error}");
-                assert_eq!(more, b"", "{answer:02x?}");
-            }
-        }
-    }
 }
 
 /// Somebody on the path, or a pause of the other side, closes the openings of a call. The code was used

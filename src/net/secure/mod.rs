@@ -2,6 +2,8 @@
 //! docs/security.md says what this protects against, and from which documents each part comes.
 
 mod admission;
+#[cfg(test)]
+mod answer_tests;
 pub mod code;
 #[cfg(fuzzing)]
 pub mod fuzzing;
