@@ -65,6 +65,34 @@ impl EngineUrl {
         self.pipeline
     }
 
+    /// The name or the address of its machine.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its host, with the port where the URL has one.
+    pub fn address(&self) -> String {
+        let host = bracketed(&self.host);
+        let port = self.port.map_or(String::new(), |port| format!(":{port}"));
+        format!("{host}{port}")
+    }
+
+    /// The part behind the host, without the `/` in front. That of RTMP ends in a secret.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether there is a password in it.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Whether its query gives a value to `key`.
+    pub fn has_query(&self, key: &str) -> bool {
+        let mut parts = self.query.iter().flat_map(|query| query.split('&'));
+        parts.any(|part| part.split('=').next() == Some(key))
+    }
+
     /// The port of the engine, where its connection is one of TCP.
     pub fn tcp_port(&self) -> Option<u16> {
         let usual = match self.scheme.as_str() {
@@ -86,9 +114,7 @@ impl EngineUrl {
             "path" => self.path.clone(),
             "server" => {
                 let scheme = self.scheme.trim_start_matches("moq+");
-                let host = bracketed(&self.host);
-                let port = self.port.map_or(String::new(), |port| format!(":{port}"));
-                format!("{scheme}://{host}{port}")
+                format!("{scheme}://{}", self.address())
             }
             _ => return None,
         })
@@ -97,7 +123,9 @@ impl EngineUrl {
     /// A text of somebody else, such as an element's error, without what is not to be printed.
     pub fn hide_in(&self, text: &str) -> String {
         let mut hidden = text.replace(&self.text, &self.to_string());
-        let values = self.query.iter().flat_map(|query| query.split(['&', '=']));
+        // The name of a value is no secret, and a word of others too, such as "passphrase".
+        let parts = self.query.iter().flat_map(|query| query.split('&'));
+        let values = parts.map(|part| part.split_once('=').map_or(part, |(_, value)| value));
         let secrets = self
             .password
             .as_deref()
@@ -130,10 +158,7 @@ impl fmt::Display for EngineUrl {
             (Some(user), None) => write!(f, "{user}@")?,
             (None, _) => {}
         }
-        f.write_str(&bracketed(&self.host))?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
+        f.write_str(&self.address())?;
         match self.stream_key() {
             Some(key) => write!(f, "/{}{HIDDEN}", &self.path[..self.path.len() - key.len()])?,
             None if self.path.is_empty() => {}

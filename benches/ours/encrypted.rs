@@ -53,8 +53,10 @@ pub fn greet(stream: &mut TcpStream, spec: &Spec) -> io::Result<()> {
         let sealed = prove(proved, &secret()?).await.map_err(io::Error::other)?;
         let (reader, mut writer) = sealed.split();
         writer.write_all(&mut &preamble[..]).await?;
-        // Dropping it would end the stream.
-        std::mem::forget((reader, writer));
+        drop(reader);
+        // The connection leaves the runtime's epoll. Otherwise the sender's processor would note each frame
+        // in two of them.
+        writer.forget();
         Ok::<_, io::Error>(())
     })?;
     stream.set_nonblocking(false)

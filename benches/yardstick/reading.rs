@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, recv, sockopt};
 use rustix::time::Timespec;
 
 use super::Greet;
@@ -54,6 +54,9 @@ impl Viewers {
         for index in 0..spec.connections {
             let mut stream = connect(spec.address, patience)?;
             greet(&mut stream, spec)?;
+            // A greeting of several messages leaves the kernel with late acknowledgements, which it then
+            // sends at a later frame, at the cost of the sender. Without that each read sends its own.
+            sockopt::set_tcp_quickack(&stream, true)?;
             if let Some(epoll) = &epoll {
                 stream.set_nonblocking(true)?;
                 let data = epoll::EventData::new_u64(index as u64);

@@ -23,6 +23,7 @@ pub mod message_reader;
 pub mod outgoing;
 pub mod pauses;
 pub mod peer;
+mod prefetch;
 pub mod reach;
 pub mod receiver;
 mod recent_ages;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::age_histogram::AgeSummary;
+use super::prefetch::prefetch;
 
 /// The most frames that are remembered: those of a second, and more.
 const MOST: usize = 256;
@@ -27,6 +28,13 @@ impl RecentAges {
             *oldest = age;
             self.next = (self.next + 1) % MOST;
         }
+    }
+
+    /// Asks the processor for the memory of the next age.
+    pub fn prefetch(&self) {
+        let before = self.next.checked_sub(1);
+        let nearest = before.map_or_else(|| self.ages.last(), |place| self.ages.get(place));
+        nearest.map(prefetch);
     }
 
     /// The percentiles so far; `None` where there was no frame. Forgets all of them.

@@ -12,12 +12,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Buf;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::prefetch::prefetch;
 use super::secure::{
     HandshakeLimits, MediaKeys, Refused, SealedReader, SealedStream, SealedWriter, Secret, Unsafe,
     admit, prove,
@@ -200,12 +202,13 @@ impl TransportWriter {
         frame: &Frame,
         tail: &[u8],
         is_paced: bool,
+        now: Instant,
     ) -> io::Result<usize> {
         if let Self::Sealed(half) = self
             && tail.is_empty()
             && !is_paced
         {
-            return half.try_write_frame(head, frame);
+            return half.try_write_frame(head, frame, now);
         }
         let parts = [head, &frame.data, tail].map(IoSlice::new);
         // An empty part would cost a little in every call.
@@ -230,6 +233,25 @@ impl TransportWriter {
             Self::Lent => Err(lent()),
             #[cfg(fuzzing)]
             Self::Memory(half) => half.write_all(bytes).await,
+        }
+    }
+
+    /// Asks the processor for the memory that the next write will need, so many pointers away.
+    pub fn prefetch(&self, pointers: usize) {
+        let stream = match self {
+            Self::Plain(half) => half.as_ref(),
+            Self::Sealed(half) => {
+                half.prefetch(pointers);
+                half.tcp()
+            }
+            Self::Lent => return,
+            #[cfg(fuzzing)]
+            Self::Memory(_) => return,
+        };
+        match pointers {
+            1 => prefetch(stream),
+            // The runtime's note of what the socket is ready for. To ask is the only way to have it read.
+            _ => drop(stream.try_io(Interest::WRITABLE, || Ok(()))),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::failure::{Failure, Outcome, Status};
 use crate::frame::{Frame, FrameHeader, TimeOrigin};
 use crate::media::capture_time::stamped;
 use crate::media::pipeline::build;
+use crate::media::pipeline::engine_failure::{self, CUT_OFF, TAKES_NOTHING};
 use crate::media::playback::events::{PlayerEvent, PlayerOptions};
 use crate::media::playback::placeholders;
 use crate::media::playback::published::Published;
@@ -41,7 +42,7 @@ const POLL: Duration = Duration::from_millis(5);
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long an engine that worked may take nothing before another pipeline is tried.
 const STALL_LIMIT: Duration = Duration::from_secs(5);
-/// The same for one that has yet to take its first frame.
+/// The same for one that has yet to take its first frame. One without a connection has the limit above.
 const START_LIMIT: Duration = Duration::from_secs(15);
 /// How far the engine may fall behind the newest frame before frames are left out.
 const MAX_LATENCY: Duration = Duration::from_millis(200);
@@ -199,7 +200,8 @@ impl EngineTask {
         let Some(running) = &mut self.running else {
             return false;
         };
-        let takes = running.player.is_ready() && !running.player.has_waiting();
+        let has_room = running.player.is_ready() && !running.player.has_waiting();
+        let takes = has_room && !running.published.is_cut_off();
         let now = Instant::now();
         if !takes {
             running.full_since.get_or_insert(now);
@@ -315,19 +317,26 @@ impl EngineTask {
     }
 
     /// The pipeline has failed. Another one is tried, for ever.
-    async fn fail(&mut self, reason: &str) {
+    async fn fail(&mut self, words: &str) {
         let url = &self.options.url;
-        let reason = url.hide_in(plain(reason));
+        debug!("engine {url}: {}", url.hide_in(words));
+        let explained = engine_failure::explain(url, words);
+        let hint = explained
+            .as_ref()
+            .map(|explained| format!(" ({})", explained.hint));
+        let hint = url.hide_in(&hint.unwrap_or_default());
+        let cause = explained.and_then(|explained| explained.cause);
+        let reason = url.hide_in(cause.as_deref().unwrap_or(plain(words)));
         let works = self.running.as_ref().is_some_and(|running| running.works);
         let is_first = works || matches!(self.monitor.state(), EngineState::Connecting);
         let now = Instant::now();
         let times = is_first.then(|| self.losses.lost(&reason, now)).flatten();
         match times {
             Some(times) if self.has_worked => {
-                warn!("engine {url}: lost: {reason}{times}; connecting again");
+                warn!("engine {url}: lost: {reason}{hint}{times}; connecting again");
             }
-            Some(_) => warn!("engine {url}: not there: {reason}; tried again until it is"),
-            None => debug!("engine {url}: {reason}"),
+            Some(_) => warn!("engine {url}: not there: {reason}{hint}; tried again until it is"),
+            None => {}
         }
         if is_first {
             self.monitor.set_state(EngineState::Lost(reason, now));
@@ -350,7 +359,8 @@ impl EngineTask {
         };
         let is_new = !running.works && running.published.works();
         running.works |= is_new;
-        let limit = if running.works {
+        let is_cut_off = running.published.is_cut_off();
+        let limit = if running.works || is_cut_off {
             STALL_LIMIT
         } else {
             START_LIMIT
@@ -358,13 +368,17 @@ impl EngineTask {
         let full_for = running
             .full_since
             .map(|since| now.saturating_duration_since(since));
-        let stalled = full_for.is_some_and(|passed| passed > limit);
+        let seconds = limit.as_secs();
+        let words = match (is_cut_off, running.works) {
+            (true, _) => CUT_OFF.to_owned(),
+            (false, true) => format!("it takes nothing for {seconds} s"),
+            (false, false) => format!("{TAKES_NOTHING}{seconds} s"),
+        };
         if is_new {
             self.works(now);
         }
-        if stalled {
-            let reason = format!("it takes nothing for {} s", limit.as_secs());
-            return self.fail(&reason).await;
+        if full_for.is_some_and(|passed| passed > limit) {
+            return self.fail(&words).await;
         }
         self.ask_for_key(now);
     }

@@ -12,7 +12,6 @@ mod codec_input_tests;
 pub(crate) mod decoded_time;
 pub mod encoder;
 pub mod events;
-mod explanation;
 mod frame_ends;
 pub(crate) mod frame_parser;
 pub(crate) mod handover;

@@ -5,9 +5,9 @@
 use gst::prelude::*;
 use gstreamer as gst;
 
-use super::explanation::Explanation;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
+use crate::media::pipeline::explanation::{Explanation, NO_FRAME};
 
 /// Elements that read from the network and have another class than those that do.
 const OTHER_SOURCES: [&str; 5] = ["rtmp2src", "rtmpsrc", "rtpsrc", "moqsrc", "zenohsrc"];
@@ -87,7 +87,7 @@ impl NetworkSource {
             let mut words = words.iter();
             words.any(|word| message.contains(word) || details.contains(word))
         };
-        if has(&["no frame came"]) {
+        if has(&[NO_FRAME]) {
             // The message has the cause.
             let (cause, hint) = (None, self.remedy_of_silence());
             return Some(Explanation { cause, hint });

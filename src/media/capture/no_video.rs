@@ -6,13 +6,13 @@ use std::path::Path;
 use gst::prelude::*;
 use gstreamer as gst;
 
-use super::explanation::Explanation;
 use super::network_source;
 use crate::failure::typed_path;
 use crate::media::gst::bus::ElementError;
 use crate::media::gst::element;
 use crate::media::gst::install_hint::install_hint;
 use crate::media::pipeline::ends;
+use crate::media::pipeline::explanation::{Explanation, NO_FRAME};
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::property_check;
 use crate::media::pipeline::text::line_of;
@@ -47,7 +47,6 @@ const ABOUT_PARTS: [&str; 4] = [
     // decodebin drops the error of a demultiplexer that it is about to link.
     NO_FRAME,
 ];
-const NO_FRAME: &str = "no frame came";
 /// Words of GStreamer's about a picture that its decoder cannot read.
 const ABOUT_PICTURES: [&str; 5] = [
     "No valid frames",

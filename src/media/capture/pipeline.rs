@@ -1,5 +1,6 @@
 //! One capture pipeline from its start to its stop. `source_thread` decides when there is one.
 
+use std::iter::once;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 
 use crate::failure::{Failure, Outcome};
 use crate::wire::Caps;
@@ -30,6 +32,7 @@ use crate::media::gst::bus::{self, ElementError};
 use crate::media::gst::stop;
 use crate::media::gst::{caps, element};
 use crate::media::pipeline::catalog;
+use crate::media::pipeline::explanation::NO_FRAME;
 use crate::media::pipeline::file::{Directive, PipelineFile};
 use crate::media::pipeline::property_check;
 use crate::media::pipeline::{build, ends};
@@ -53,6 +56,8 @@ pub struct CapturePipeline {
     pipeline: gst::Pipeline,
     frames: gst_app::AppSink,
     handover: Arc<Handover>,
+    /// The last warning of an element.
+    warning: Arc<Mutex<Option<ElementError>>>,
 }
 
 /// The state of a pipeline's frames.
@@ -100,7 +105,8 @@ impl CapturePipeline {
         let time = StreamTime::new(network_source::is_in(&pipeline));
         let reader = AppsinkReader::new(Arc::clone(handover), number, Arc::clone(&ages), time);
         frames.set_callbacks(callbacks(reader, number, inputs.clone()));
-        forward_messages(&pipeline, number, inputs.clone());
+        let warning = Arc::<Mutex<Option<ElementError>>>::default();
+        forward_messages(&pipeline, number, inputs.clone(), Arc::clone(&warning));
         let now = Instant::now();
         let mut started = Self {
             number,
@@ -116,6 +122,7 @@ impl CapturePipeline {
             pipeline,
             frames,
             handover: Arc::clone(handover),
+            warning,
         };
         handover.admit(number);
         match started.play(&ages) {
@@ -364,7 +371,11 @@ impl CapturePipeline {
         if let Some(camera) = &self.camera {
             return camera.explain(error);
         }
-        if let Some(explained) = no_video::explain(&self.file, &self.pipeline, error) {
+        let explained = self
+            .file
+            .explain_engine(&self.words(error))
+            .or_else(|| no_video::explain(&self.file, &self.pipeline, error));
+        if let Some(explained) = explained {
             let failure = Failure::start(format!("the pipeline {place} failed"));
             let failure = match explained.cause {
                 Some(cause) => failure.cause(cause),
@@ -385,13 +396,31 @@ impl CapturePipeline {
         }
     }
 
+    /// What an element has said in an error, and its details. One that tries again for ever only warns of
+    /// the cause.
+    fn words(&self, error: &ElementError) -> String {
+        let is_silence = error.message().starts_with(NO_FRAME);
+        let warning = self.warning.lock();
+        let warning = warning.as_ref().filter(|_| is_silence);
+        let errors = [Some(error), warning].into_iter().flatten();
+        let words =
+            errors.flat_map(|error| once(error.message().to_owned()).chain(error.details()));
+        words.collect::<Vec<_>>().join("\n")
+    }
+
     fn start_failure(&self) -> Failure {
         self.explain(&bus::start_error(&self.pipeline))
     }
 }
 
-/// Forwards the messages of a pipeline. Errors stay on the bus too, for [`bus::start_error`].
-fn forward_messages(pipeline: &gst::Pipeline, number: u32, inputs: Sender<SourceInput>) {
+/// Forwards the messages of a pipeline. Errors stay on the bus too, for [`bus::start_error`]. The last
+/// warning is kept in `warning`.
+fn forward_messages(
+    pipeline: &gst::Pipeline,
+    number: u32,
+    inputs: Sender<SourceInput>,
+    warning: Arc<Mutex<Option<ElementError>>>,
+) {
     let Some(bus) = pipeline.bus() else {
         return;
     };
@@ -399,6 +428,10 @@ fn forward_messages(pipeline: &gst::Pipeline, number: u32, inputs: Sender<Source
         let event = match message.view() {
             gst::MessageView::Eos(_) => PipelineEvent::End,
             gst::MessageView::Error(error) => PipelineEvent::Error(ElementError::of(error)),
+            gst::MessageView::Warning(heard) => {
+                *warning.lock() = Some(ElementError::new(heard.error().message()));
+                return gst::BusSyncReply::Drop;
+            }
             _ => return gst::BusSyncReply::Drop,
         };
         let _ = inputs.send(SourceInput::Pipeline(number, event));

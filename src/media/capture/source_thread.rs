@@ -25,6 +25,7 @@ use super::stall::{Pace, StallCheck};
 use crate::media::frame_sink::FrameSink;
 use crate::media::gst::bus::ElementError;
 use crate::media::pipeline::build;
+use crate::media::pipeline::explanation::NO_FRAME;
 use crate::media::pipeline::file::PipelineFile;
 use crate::media::pipeline::placeholders::Values;
 
@@ -483,7 +484,7 @@ impl SourceThread {
 }
 
 fn too_late(limit: Duration) -> ElementError {
-    ElementError::new(&format!("no frame came within {} s", limit.as_secs()))
+    ElementError::new(&format!("{NO_FRAME} {} s", limit.as_secs()))
 }
 
 fn end_before_first_frame() -> ElementError {

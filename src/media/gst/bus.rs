@@ -39,11 +39,13 @@ impl ElementError {
         &self.message
     }
 
-    /// The details that the element adds, a line each.
+    /// The details that the element adds, a line each, without the stack of a library.
     pub fn details(&self) -> impl Iterator<Item = String> {
         let lines = self.debug.iter().flat_map(|text| text.lines().skip(1));
         let lines = lines.map(|line| line.trim().to_owned());
-        lines.filter(|line| !line.is_empty())
+        lines
+            .filter(|line| !line.is_empty())
+            .take_while(|line| line != "Stack backtrace:")
     }
 
     /// The details with the place in the element's source, for the log.

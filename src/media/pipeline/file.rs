@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::engine_url::EngineUrl;
 use crate::failure::{Failure, Outcome, describe, typed_path};
 
+use super::engine_failure;
+use super::explanation::Explanation;
 use super::notation::{self, Fault};
 use super::template::{self, Lookup, Placeholder, TemplateError};
 use super::text::numbered;
@@ -140,6 +142,12 @@ impl PipelineFile {
     pub fn hide_in(&self, text: &str) -> String {
         let engine = self.engine.as_ref();
         engine.map_or_else(|| text.to_owned(), |url| url.hide_in(text))
+    }
+
+    /// Explains a failure by the words of an element, where it speaks with an engine that is known
+    /// to fail in this way.
+    pub fn explain_engine(&self, words: &str) -> Option<Explanation> {
+        engine_failure::explain(self.engine.as_ref()?, words)
     }
 
     /// A sentence about the pipeline: the first line of the file.

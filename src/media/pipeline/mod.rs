@@ -9,6 +9,8 @@ pub mod decoders;
 pub mod encoder_defaults;
 mod encoder_input;
 pub mod ends;
+pub mod engine_failure;
+pub mod explanation;
 pub mod file;
 pub(crate) mod gst_launch;
 pub mod jpeg_range;

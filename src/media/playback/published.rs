@@ -3,7 +3,7 @@
 //! The sink of such a pipeline gets packets or parts of a file, so a frame is known by its time. A sink
 //! holds its first frame until the engine answers. So one that has taken two works. The head of a
 //! container says nothing: an RTMP sink takes it before there is a connection. An SRT sink that calls
-//! takes frames too, so there an acknowledgement tells.
+//! takes frames too, so there an acknowledgement tells, and one of Media over QUIC tells by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -47,7 +47,17 @@ impl Published {
     pub fn works(&self) -> bool {
         let calls = || self.sink.lock().upgrade().is_some_and(|sink| calls(&sink));
         let is_answered = || self.packets().iter().any(|link| link.acknowledged > 0);
-        self.frames.load(Relaxed) >= 2 && (!calls() || is_answered())
+        self.frames.load(Relaxed) >= 2 && (!calls() || is_answered()) && !self.is_cut_off()
+    }
+
+    /// Whether its sink has no connection. A sink of Media over QUIC takes frames then too, and nobody
+    /// gets them. Others take none, and do not tell.
+    pub fn is_cut_off(&self) -> bool {
+        let sink = self.sink.lock().upgrade();
+        let tells =
+            |sink: &gst::Element| sink.has_property_with_type("connected", bool::static_type());
+        sink.filter(tells)
+            .is_some_and(|sink| !sink.property::<bool>("connected"))
     }
 
     /// Bytes that have reached the sink, which may still hold the last of them.

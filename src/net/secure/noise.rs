@@ -17,6 +17,7 @@ use snow::{Builder, HandshakeState};
 use zeroize::Zeroizing;
 
 use super::psk::Psk;
+use crate::net::prefetch::prefetch;
 
 /// Bytes of a handshake message: a public key, and the tag of an empty payload.
 pub(super) const HANDSHAKE_BYTES: usize = 32 + TAG_BYTES;
@@ -187,6 +188,11 @@ impl fmt::Debug for Half {
 pub(super) struct Unreadable;
 
 impl Half {
+    /// Asks the processor for the memory of the cipher.
+    pub fn prefetch(&self) {
+        prefetch(&*self.cipher);
+    }
+
     /// The suite of the cipher.
     pub fn suite(&self) -> Suite {
         self.suite

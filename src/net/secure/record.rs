@@ -95,6 +95,11 @@ impl Sealer {
         is_possible
     }
 
+    /// Asks the processor for the memory of the cipher.
+    pub fn prefetch(&self) {
+        self.half.prefetch();
+    }
+
     /// The suite.
     pub fn suite(&self) -> Suite {
         self.half.suite()

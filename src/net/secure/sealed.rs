@@ -307,11 +307,15 @@ impl SealedWriter {
     ///
     /// # Errors
     /// As there.
-    pub fn try_write_frame(&mut self, head: &[u8], frame: &Frame) -> io::Result<usize> {
+    pub fn try_write_frame(
+        &mut self,
+        head: &[u8],
+        frame: &Frame,
+        now: Instant,
+    ) -> io::Result<usize> {
         debug_assert_eq!(self.owed, 0, "the message before was completed");
         self.send_unsent()?;
         self.expect_room()?;
-        let now = Instant::now();
         let shared = match &self.member {
             Some(member) => member.share(frame, now).map_err(no_key)?,
             None => None,
@@ -344,6 +348,18 @@ impl SealedWriter {
             self.owed = 1;
             Ok(total - 1)
         })
+    }
+
+    /// The connection below.
+    pub fn tcp(&self) -> &TcpStream {
+        self.out.as_ref()
+    }
+
+    /// Asks the processor for the memory that the next record will need, so many pointers away.
+    pub fn prefetch(&self, pointers: usize) {
+        if pointers == 1 {
+            self.sealer.prefetch();
+        }
     }
 
     /// Writes all of `bytes`, however long that takes.
@@ -425,6 +441,12 @@ impl SealedWriter {
         }
     }
 
+    /// Gives this half up, and does not end the outgoing stream, which another owner of the connection
+    /// may still need.
+    pub fn forget(self) {
+        self.out.forget();
+    }
+
     /// Writes what was sealed before.
     fn send_unsent(&mut self) -> io::Result<()> {
         while self.sent < self.unsent.len() {
@@ -450,8 +472,7 @@ impl SealedWriter {
 
     /// Asks the runtime whether the last write left room. Sealing is in vain where it did not.
     fn expect_room(&self) -> io::Result<()> {
-        let stream: &TcpStream = self.out.as_ref();
-        stream.try_io(Interest::WRITABLE, || Ok(()))
+        self.tcp().try_io(Interest::WRITABLE, || Ok(()))
     }
 }
 

@@ -149,7 +149,7 @@ async fn a_reader_of_shared_frames_takes_bounded_memory() {
 
 async fn send(writer: &mut SealedWriter, frame: &Frame) -> io::Result<()> {
     let begun = loop {
-        match writer.try_write_frame(HEAD, frame) {
+        match writer.try_write_frame(HEAD, frame, Instant::now()) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => writer.ready().await?,
             begun => break begun?,
         }
@@ -276,7 +276,7 @@ async fn a_frame_that_found_no_room_leaves_nothing_behind() {
             let filled = fill(&near_below);
             let refused = match sequence % 3 {
                 0 => writer.try_write(&[IoSlice::new(b"a message")]),
-                _ => writer.try_write_frame(HEAD, &frame(100 + sequence, 1500)),
+                _ => writer.try_write_frame(HEAD, &frame(100 + sequence, 1500), Instant::now()),
             };
             let refused = refused.map_err(|e| e.kind());
             assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
@@ -359,7 +359,7 @@ async fn arrives(suite: Suite, steps: &[Step]) {
         writer.ready().await.unwrap();
         let filled = if is_refused { fill(&near_below) } else { 0 };
         let begun = if is_frame {
-            writer.try_write_frame(HEAD, &frame)
+            writer.try_write_frame(HEAD, &frame, Instant::now())
         } else {
             writer.try_write(&[IoSlice::new(&whole)])
         };

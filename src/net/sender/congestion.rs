@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::net::bit_rate::BitRate;
+use crate::net::prefetch::prefetch;
 use crate::wire::Ack;
 
 /// How much earlier than computed a frame leaves, since timers and tasks are late.
@@ -217,6 +218,13 @@ impl CongestionWindow {
         let measured = measured.unwrap_or_default();
         self.reported
             .map_or(measured, |reported| reported.min(measured))
+    }
+
+    /// Asks the processor for the memory of what is on its way and was measured.
+    pub fn prefetch(&self) {
+        self.flights.front().map(prefetch);
+        self.flights.back().map(prefetch);
+        self.measured.front().map(prefetch);
     }
 
     /// Bytes of frames on their way.

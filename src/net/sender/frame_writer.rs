@@ -23,6 +23,7 @@ use super::slow_viewer::{Said, Second, SlowViewer};
 use super::viewer_link::{Departure, ViewerLink};
 use crate::net::bit_rate::BitRate;
 use crate::net::hub::{Hub, Subscription, Update};
+use crate::net::prefetch::prefetch;
 use crate::net::transport::TransportWriter;
 
 /// How often it is checked whether a viewer keeps up.
@@ -137,7 +138,7 @@ impl<F: Framing> Stream<F> {
     ) -> Result<PartialFrame<F::Head>, (Frame, io::Error)> {
         frame.header.ack = departure.ack;
         let (head, tail) = (self.framing.head(&frame), self.framing.tail());
-        match out.try_write_frame(head.as_ref(), &frame, tail, departure.is_paced) {
+        match out.try_write_frame(head.as_ref(), &frame, tail, departure.is_paced, now) {
             Ok(written) => {
                 link.frame_started(&frame, self.subscription.skipped(), now);
                 Ok(PartialFrame {
@@ -204,6 +205,20 @@ impl<F: Framing> Waiting for Place<F> {
         shared.returned = shared.stream.go_on(&self.link, out);
         if shared.returned.is_some() {
             self.returned.notify_one();
+        }
+    }
+
+    fn prefetch(&self, pointers: usize) {
+        match pointers {
+            0 => prefetch(self),
+            1 => prefetch(&*self.link),
+            _ => self.link.prefetch(),
+        }
+        if pointers > 0
+            && let Some(shared) = self.shared.try_lock()
+            && let Some(out) = &shared.lent
+        {
+            out.prefetch(pointers);
         }
     }
 }

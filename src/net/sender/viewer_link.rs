@@ -354,6 +354,16 @@ impl ViewerLink {
         self.state.lock().departure(now)
     }
 
+    /// Asks the processor for the memory that the next frame will need and that this value points to.
+    pub(super) fn prefetch(&self) {
+        if let Some(state) = self.state.try_lock() {
+            state.leaving.prefetch();
+            if let Some(window) = &state.window {
+                window.prefetch();
+            }
+        }
+    }
+
     /// `frame` has begun to leave at `now`, and `skipped` frames were left out so far.
     pub(super) fn frame_started(&self, frame: &Frame, skipped: u64, now: Instant) {
         let mut state = self.state.lock();

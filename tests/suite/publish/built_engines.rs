@@ -1,40 +1,10 @@
-//! Through engines that no system has a package of: RTSP, Media over QUIC and zenoh.
+//! Engines that no system has a package of: their codecs, and their absence.
 
-use super::Publisher;
-use super::true_age::{on_this_machine, recv, tells_the_true_age};
+use super::true_age::on_this_machine;
+use super::{Publisher, sender};
 use crate::cli::statistics::Stats;
 use crate::support::built_engines::BuiltEngine;
-use crate::support::stamped_frames::{StampedPlayer, StampedSender};
-use crate::support::{Running, Sender, vidchat};
-
-/// A sender's frames go into the engine and come out of it at two players, one of whom comes late.
-/// They come out again after all of the engine was killed.
-fn passes(name: &str, engine: Option<BuiltEngine>) {
-    let Some(mut engine) = engine else { return };
-    let sender = StampedSender::start(on_this_machine);
-    let publisher = Publisher::start_as(engine.publisher(&sender.target()), on_this_machine);
-    publisher.is_live();
-    let first = StampedPlayer::start(engine.player());
-    let late = StampedPlayer::start(engine.player());
-    tells_the_true_age(name, &late, recv(&sender.target()));
-    first.shows_new_frames();
-    engine.kill();
-    engine.run();
-    for player in [&first, &late] {
-        player.shows_new_frames();
-    }
-    publisher.quit();
-}
-
-#[test]
-fn a_stream_passes_an_rtsp_server_and_comes_back_after_its_restart() {
-    passes("rtsp, xiu", BuiltEngine::xiu());
-}
-
-#[test]
-fn a_stream_passes_two_relays_of_media_over_quic_and_comes_back_after_their_restart() {
-    passes("moq", BuiltEngine::moq());
-}
+use crate::support::{Running, Sender, run, vidchat};
 
 /// The codecs that no other test takes through it. Those without a place for the time of capture say so.
 #[test]
@@ -65,7 +35,80 @@ fn each_codec_passes_two_relays_of_media_over_quic() {
     }
 }
 
+/// Its sink takes frames without a connection too, and connects again by itself.
 #[test]
-fn a_stream_passes_two_routers_of_zenoh_and_comes_back_after_their_restart() {
-    passes("zenoh", BuiltEngine::zenoh());
+fn relays_of_media_over_quic_that_are_away_are_told() {
+    let Some(mut engine) = BuiltEngine::moq() else {
+        return;
+    };
+    engine.kill();
+    let sender = sender();
+    let publish = engine.publisher(&sender.target());
+    let mut publisher = Publisher::start_as(publish, on_this_machine);
+    let away = "not there: no relay answers at 127.0.0.1:";
+    publisher.process.line_with(away);
+    engine.run();
+    publisher.process.line_with("there after");
+    publisher.is_live();
+    engine.kill();
+    publisher.process.line_with("lost: no relay answers at ");
+    publisher.stats.line("its state", |line| {
+        line["state"] == "engine lost" && line["published"] == 0
+    });
+    engine.run();
+    publisher.process.line_with("back after");
+    publisher.is_live();
+    publisher.quit();
+    engine.kill();
+    let mut play = engine.player();
+    let ended = run(play.args(["--display", "none"]));
+    assert_eq!(ended.code(), 1, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("failed: nothing listens at 127"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("backtrace"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_router_of_zenoh_that_is_away_is_told_as_is_a_wrong_configuration() {
+    let Some(mut engine) = BuiltEngine::zenoh() else {
+        return;
+    };
+    engine.kill();
+    let sender = sender();
+    let publish = engine.publisher(&sender.target());
+    let mut publisher = Publisher::start_as(publish, on_this_machine);
+    let said = publisher
+        .process
+        .line_with("not there: no router of zenoh answers at tcp/127");
+    assert!(!said.contains("orchestrator"), "{said}");
+    engine.run();
+    publisher.process.line_with("there after");
+    publisher.quit();
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let wrong = written("wrong.json5", "{ mode: \"nope\" }\n");
+    let broken = written("broken.json5", "{ mode: \"client\",\n  connect: [ }\n");
+    let other = written("mine.txt", "{ mode: \"client\" }\n");
+    for (file, cause) in [
+        (
+            wrong.as_str(),
+            "the file of its configuration is not valid: unknown variant `nope`",
+        ),
+        (&broken, "is not valid at line 2, column "),
+        (&other, "its name has to end in .json5"),
+        ("./nope.json5", "the file of its configuration is not there"),
+    ] {
+        let mut play = engine.player();
+        play.args(["--set", &format!("config={file}"), "--display", "none"]);
+        let ended = run(&mut play);
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(cause), "{file}: {}", ended.stderr);
+    }
 }

@@ -99,7 +99,7 @@ fn an_engine_that_is_not_there_costs_the_sender_nothing() {
     assert!(
         line["reason"]
             .as_str()
-            .is_some_and(|why| why.contains("refused")),
+            .is_some_and(|why| why.contains("nothing listens")),
         "{line}"
     );
     let ended = crate::support::run_vidchat([

@@ -4,6 +4,7 @@
 #[cfg(target_os = "linux")]
 pub mod browser;
 pub mod built_engines;
+pub mod each_engine;
 pub mod engine_losses;
 pub mod key_frames;
 pub mod rtp;
@@ -70,6 +71,12 @@ impl Publisher {
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
         ended.stderr
     }
+
+    /// Ends it by this signal.
+    pub fn end(self, signal: &str) {
+        self.process.signal(signal);
+        self.process.wait();
+    }
 }
 
 /// A running `vidchat recv URL` without a display.
@@ -117,31 +124,4 @@ pub fn plays(url: &str, more: &[&str]) -> String {
     let ended = Running::start(command.args(more)).wait();
     assert_eq!(ended.code(), 0, "{url}: {}", ended.stderr);
     ended.stderr
-}
-
-/// Kills the engine and starts it again, by these two steps, and then the sender. Each time `publisher`
-/// goes on by itself, and `player` shows new frames. Returns the second sender.
-pub fn goes_on_after_restarts<E>(
-    (engine, [kill, run]): (&mut E, [fn(&mut E); 2]),
-    first: Sender,
-    publisher: &mut Publisher,
-    player: &Player,
-) -> Sender {
-    let port = first.port;
-    kill(engine);
-    publisher.process.line_with("; connecting again");
-    player.shows_nothing();
-    run(engine);
-    publisher.process.line_with("back after");
-    publisher.is_live();
-    player.shows_frames();
-
-    first.process.signal("INT");
-    first.process.wait();
-    publisher.process.line_with("sender 127.0.0.1");
-    let second = sender_on(port);
-    publisher.process.line_with("connected again after");
-    publisher.is_live();
-    player.shows_frames();
-    second
 }

@@ -3,28 +3,6 @@
 use super::{Player, Publisher, plays, sender};
 use crate::support::engines::{SrtRelay, free_even_port};
 
-#[test]
-fn a_stream_passes_a_relay_and_comes_back_after_its_restart() {
-    let Some(mut relay) = SrtRelay::start() else {
-        return;
-    };
-    let sender = sender();
-    let [to, from] = relay.urls();
-    let mut publisher = Publisher::start(&[&sender.target()], &to);
-    publisher.is_live();
-    plays(&from, &[]);
-    let late = Player::start(&from, &[]);
-    late.shows_frames();
-    relay.kill();
-    publisher.process.line_with("; connecting again");
-    relay.run();
-    publisher.process.line_with("back after");
-    publisher.is_live();
-    late.shows_frames();
-    late.quit();
-    publisher.quit();
-}
-
 /// Each relay of SRT serves one player, so there are two. Both call the publisher, which listens.
 #[test]
 fn players_of_a_publisher_that_listens_come_and_go_and_so_does_the_publisher() {

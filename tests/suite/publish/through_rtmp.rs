@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Player, Publisher, goes_on_after_restarts, plays, sender};
+use super::{Player, Publisher, plays, sender, sender_on};
 use crate::support::engines::Nginx;
 use crate::support::{Running, Sender, run_vidchat, vidchat, written_pipeline};
 
@@ -117,7 +117,7 @@ fn a_player_sees_a_sender_that_comes_back_with_another_size_and_codec() {
 }
 
 #[test]
-fn the_engine_the_sender_and_the_player_may_all_be_restarted() {
+fn other_viewers_of_a_sender_notice_nothing_of_an_engine_that_was_restarted() {
     let Some(mut nginx) = Nginx::start() else {
         return;
     };
@@ -130,15 +130,23 @@ fn the_engine_the_sender_and_the_player_may_all_be_restarted() {
     let player = Player::start(&url, &[]);
     player.shows_frames();
 
-    let _second = goes_on_after_restarts(
-        (&mut nginx, [Nginx::kill, Nginx::run_again]),
-        first,
-        &mut publisher,
-        &player,
-    );
+    nginx.kill();
+    publisher.process.line_with("; connecting again");
+    player.shows_nothing();
+    nginx.run_again();
+    publisher.process.line_with("back after");
+    publisher.is_live();
+    player.shows_frames();
 
+    let port = first.port;
+    first.process.signal("INT");
+    first.process.wait();
+    publisher.process.line_with("sender 127.0.0.1");
+    let _second = sender_on(port);
+    publisher.process.line_with("connected again after");
+    publisher.is_live();
+    player.shows_frames();
     player.quit();
-    plays(&url, &[]);
     let said = publisher.quit();
     assert_eq!(
         said.matches("engine rtmp").count(),

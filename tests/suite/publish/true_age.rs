@@ -4,11 +4,9 @@
 use std::process::Command;
 
 use super::{Player, Publisher};
-use crate::support::engines::{Nginx, RtspServer, SrtRelay, free_even_port};
-#[cfg(target_os = "linux")]
-use crate::support::lan::Lan;
-use crate::support::stamped_frames::{StampedPlayer, StampedSender};
-use crate::support::{Sender, in_one_try, skipped, vidchat, written_pipeline};
+use crate::support::engines::Nginx;
+use crate::support::stamped_frames::{Ages, StampedPlayer, StampedSender};
+use crate::support::{Sender, in_one_try, vidchat, written_pipeline};
 
 /// What the shown age may differ by from the true one, in milliseconds. The pipes between the test
 /// and the program are in the true one alone.
@@ -33,9 +31,18 @@ pub fn tells_the_true_age(name: &str, player: &StampedPlayer, plain: Command) {
             beside.p50,
             beside.p95
         );
-        let is_true = ages.since == "camera" && ages.younger.abs() <= TOLERANCE;
-        is_true.then_some(()).ok_or(format!("{ages:?}"))
+        is_true(&ages)
     });
+}
+
+/// It tells that age after something on the way was restarted too.
+pub fn still_tells_the_true_age(player: &StampedPlayer) {
+    in_one_try(|| is_true(&player.watch(1)));
+}
+
+fn is_true(ages: &Ages) -> Result<(), String> {
+    let is_true = ages.since == "camera" && ages.younger.abs() <= TOLERANCE;
+    is_true.then_some(()).ok_or(format!("{ages:?}"))
 }
 
 /// A command that plays what is at `from`.
@@ -45,43 +52,9 @@ pub fn recv(from: &str) -> Command {
     command
 }
 
-/// Publishes stamped frames to `to`, and plays them from `from`, each command changed to be run in
-/// its place.
-fn is_told_behind(
-    name: &str,
-    [to, from]: [&str; 2],
-    [here, there]: [&dyn Fn(Command) -> Command; 2],
-) {
-    let sender = StampedSender::start(here);
-    is_told_of(&sender, name, [to, from], [here, there]);
-}
-
-/// The same for the frames of `sender`.
-fn is_told_of(
-    sender: &StampedSender,
-    name: &str,
-    [to, from]: [&str; 2],
-    [here, there]: [&dyn Fn(Command) -> Command; 2],
-) {
-    let mut publish = vidchat();
-    publish.args(["publish", &sender.target(), "--to", to]);
-    let publisher = Publisher::start_as(publish, here);
-    publisher.is_live();
-    let player = StampedPlayer::start(there(recv(from)));
-    tells_the_true_age(name, &player, here(recv(&sender.target())));
-    publisher.quit();
-}
-
 /// A command in its place where that is this machine.
 pub fn on_this_machine(command: Command) -> Command {
     command
-}
-
-#[test]
-fn the_age_behind_nginx_is_that_since_the_camera() {
-    let Some(nginx) = Nginx::start() else { return };
-    let url = nginx.url("", "cam");
-    is_told_behind("rtmp", [&url; 2], [&on_this_machine; 2]);
 }
 
 #[test]
@@ -97,8 +70,12 @@ fn the_age_of_frames_that_the_publisher_encodes_is_that_since_the_camera() {
     ] {
         let sender = StampedSender::start_with(encoder, on_this_machine);
         let url = nginx.url("", name);
+        let publisher = Publisher::start(&[&sender.target()], &url);
+        publisher.is_live();
+        let player = StampedPlayer::start(recv(&url));
         let name = format!("rtmp, encoded from {name}");
-        is_told_of(&sender, &name, [&url; 2], [&on_this_machine; 2]);
+        tells_the_true_age(&name, &player, recv(&sender.target()));
+        publisher.quit();
     }
 }
 
@@ -129,61 +106,4 @@ fn the_age_of_frames_that_a_sender_has_decoded_is_that_since_the_camera() {
         line["shown"].as_u64() > Some(0) && line["age_since"] == "camera"
     });
     publisher.quit();
-}
-
-#[test]
-fn the_age_behind_a_cluster_of_nginx_is_that_since_the_camera() {
-    let Some(edge) = Nginx::start() else { return };
-    let Some(origin) = Nginx::pushing_to(&edge) else {
-        return;
-    };
-    let urls = [origin.url("", "cam"), edge.url("", "cam")];
-    let [to, from] = &urls;
-    is_told_behind("rtmp, two servers", [to, from], [&on_this_machine; 2]);
-}
-
-#[test]
-fn the_age_behind_a_relay_of_srt_is_that_since_the_camera() {
-    let Some(relay) = SrtRelay::start() else {
-        return;
-    };
-    let [to, from] = relay.urls();
-    is_told_behind("srt", [&to, &from], [&on_this_machine; 2]);
-}
-
-#[test]
-fn the_age_behind_an_rtsp_server_is_that_since_the_camera() {
-    let Some(server) = RtspServer::start() else {
-        return;
-    };
-    let [to, from] = server.urls();
-    is_told_behind("rtsp", [&to, &from], [&on_this_machine; 2]);
-}
-
-#[test]
-fn the_age_behind_srt_without_a_relay_is_that_since_the_camera() {
-    if gstreamer::init().is_ok() && gstreamer::ElementFactory::find("srtsink").is_none() {
-        return skipped("there is no srtsink");
-    }
-    let url = format!("srt://127.0.0.1:{}", free_even_port());
-    let listening = format!("{url}?mode=listener");
-    is_told_behind("srt, no relay", [&listening, &url], [&on_this_machine; 2]);
-}
-
-#[test]
-fn the_age_behind_rtp_is_that_since_the_camera() {
-    let url = format!("rtp://127.0.0.1:{}", free_even_port());
-    is_told_behind("rtp", [&url; 2], [&on_this_machine; 2]);
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn the_age_behind_multicast_is_that_since_the_camera() {
-    let Some(lan) = Lan::start(2) else { return };
-    let hosts = [lan.host(0), lan.host(1)];
-    for host in hosts {
-        host.ip("route add 224.0.0.0/4 dev lan");
-    }
-    let [here, there] = hosts.map(|host| move |command: Command| host.command(&command));
-    is_told_behind("multicast", ["rtp://239.77.1.2:5004"; 2], [&here, &there]);
 }

@@ -172,15 +172,22 @@ impl SrtRelay {
     pub fn start() -> Option<Self> {
         let port = free_even_port();
         let to = format!("srt://127.0.0.1:{port}");
-        Self::with_input(format!("{to}?mode=listener&latency=20"), to)
+        Self::with_input(format!("{to}?mode=listener&latency=20"), to, "")
+    }
+
+    /// The same, for those alone who have this passphrase at both ends.
+    pub fn locked(passphrase: &str) -> Option<Self> {
+        let to = format!("srt://127.0.0.1:{}", free_even_port());
+        let lock = format!("&passphrase={passphrase}&pbkeylen=16");
+        Self::with_input(format!("{to}?mode=listener&latency=20{lock}"), to, &lock)
     }
 
     /// One that connects to a publisher, which listens at `url`.
     pub fn calling(url: &str) -> Option<Self> {
-        Self::with_input(format!("{url}?mode=caller&latency=20"), url.to_owned())
+        Self::with_input(format!("{url}?mode=caller&latency=20"), url.to_owned(), "")
     }
 
-    fn with_input(input: String, to: String) -> Option<Self> {
+    fn with_input(input: String, to: String, lock: &str) -> Option<Self> {
         if Command::new("srt-live-transmit")
             .arg("-version")
             .output()
@@ -190,7 +197,7 @@ impl SrtRelay {
             return None;
         }
         let port = free_even_port();
-        let output = format!("srt://127.0.0.1:{port}?mode=listener&latency=20");
+        let output = format!("srt://127.0.0.1:{port}?mode=listener&latency=20{lock}");
         let mut relay = Self {
             ends: [input, output],
             port,

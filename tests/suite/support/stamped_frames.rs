@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use wait_timeout::ChildExt;
 
 use super::{Ending, PATIENCE, Running, Sender, vidchat, written_pipeline};
 use crate::cli::statistics::Stats;
@@ -39,7 +40,8 @@ const PLAY: &str = "# Pixels to standard output.\nappsrc name=frames ! ${decode}
 /// A `vidchat send` of stamped frames.
 pub struct StampedSender {
     sender: Sender,
-    _file: TempDir,
+    /// Its pipeline file, and the folder of that.
+    file: (TempDir, String),
 }
 
 impl StampedSender {
@@ -51,16 +53,25 @@ impl StampedSender {
     /// One with these elements behind the raw frames, such as another encoder, each after a `!`.
     pub fn start_with(encoder: &str, place: impl Fn(Command) -> Command) -> Self {
         let text = format!("{READ}{encoder}! appsink name=frames sync=false\n");
-        let (folder, file) = written_pipeline(&text);
+        Self::run(0, written_pipeline(&text), place)
+    }
+
+    fn run(port: u16, file: (TempDir, String), place: impl Fn(Command) -> Command) -> Self {
         let mut command = vidchat();
-        command.args(["send", "--bind", "127.0.0.1", "--port", "0"]);
-        command.args(["--no-announce", "--no-preview", "--pipeline", &file]);
+        command.args(["send", "--bind", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--no-announce", "--no-preview", "--pipeline", &file.1]);
         let mut process = Running::start(place(command).stdin(Stdio::piped()));
         write_frames(process.stdin());
-        Self {
-            sender: Sender::of(process),
-            _file: folder,
-        }
+        let sender = Sender::of(process);
+        Self { sender, file }
+    }
+
+    /// Ends it by this signal, and starts it again on the same port.
+    pub fn restarted(self, signal: &str, place: impl Fn(Command) -> Command) -> Self {
+        let Sender { process, port } = self.sender;
+        process.signal(signal);
+        process.wait();
+        Self::run(port, self.file, place)
     }
 
     /// What to give to `vidchat recv`.
@@ -95,7 +106,7 @@ pub struct StampedPlayer {
     stats: Stats,
     /// How long it took from the start of the process to the first frame.
     pub first: Duration,
-    _process: Ending,
+    process: Ending,
     _file: TempDir,
 }
 
@@ -115,9 +126,16 @@ impl StampedPlayer {
             frames,
             stats,
             first: began.elapsed(),
-            _process: process,
+            process,
             _file: folder,
         }
+    }
+
+    /// Ends it by this signal.
+    pub fn end(mut self, signal: &str) {
+        super::signal(self.process.0.id(), signal);
+        let ended = self.process.0.wait_timeout(PATIENCE);
+        ended.expect("waiting works").expect("it ends");
     }
 
     /// Waits for a frame that was made from now on.
