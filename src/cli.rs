@@ -167,8 +167,8 @@ Exit status: 0 as asked, 1 could not start, 2 wrong usage, 3 lost while running.
 
 const CALL_EXAMPLES: &str = "\
 Examples:
-  vidchat call                              calls one that waits on this network, or else waits,
-                                            and shows a code
+  vidchat call                              waits and shows a code, and takes the code of
+                                            somebody else who waits
   vidchat call 4-maple-otter                calls the one on this network that shows this code
   vidchat call 192.168.1.7 --code 4-maple-otter
                                             calls one anywhere, with the code that it shows
@@ -551,8 +551,8 @@ pub struct FindArgs {
 #[derive(Debug, Args)]
 pub struct CallArgs {
     /// The machine to call, on which vidchat call waits: the code that it shows, where both are on
-    /// one network; or its name or address, with :PORT where it is not 10050. Without it, one that
-    /// waits on this network can be called; where there is none, this machine waits.
+    /// one network; or its name or address, with :PORT where it is not 10050. Without it, this
+    /// machine waits and shows a code, and that of one that waits elsewhere can be typed.
     #[arg(value_name = "HOST[:PORT]|CODE", conflicts_with = "room")]
     pub callee: Option<Callee>,
     /// Let up to eight see each other: the others call this machine.

@@ -11,7 +11,7 @@ use crate::net::Target;
 use crate::net::secure::Code;
 
 /// Arguments that exclude others, and the reason.
-const CONFLICTS: [(&str, &[&str], &str); 10] = [
+const CONFLICTS: [(&str, &[&str], &str); 11] = [
     (
         "--to",
         &[
@@ -20,6 +20,7 @@ const CONFLICTS: [(&str, &[&str], &str); 10] = [
             "--max-viewers",
             "--name",
             "--no-announce",
+            "--allow",
         ],
         "with --to the sender connects, and listens nowhere",
     ),
@@ -52,6 +53,11 @@ const CONFLICTS: [(&str, &[&str], &str); 10] = [
         "--open",
         &["--code", "--key-file"],
         "an open call is not encrypted",
+    ),
+    (
+        "--code",
+        &["--key-file"],
+        "each of them alone says who is let in",
     ),
     (
         "--pipeline",
@@ -179,20 +185,26 @@ impl<'c> Typed<'c> {
         // A letter of several in one word is a flag too.
         let is_letter = argument.len() == 2 && argument.starts_with('-');
         if !flags.clone().any(is_flag) && !is_letter {
-            if let Some(code) = self.code_in_words() {
-                let failure = Failure::usage(format!("unexpected {argument:?}"));
-                let cause = "a code is typed as one word";
-                return Some(failure.cause(cause).hint(format!("{name} {code}")));
+            let failure = Failure::usage(format!("unexpected {argument:?}"));
+            if let Some(hint) = self.code_in_words() {
+                return Some(failure.cause("a code is typed as one word").hint(hint));
+            }
+            if Code::has_form(argument) && self.takes_code() {
+                let hint = format!("--code {argument}");
+                return Some(failure.cause("a code goes behind --code").hint(hint));
             }
             let known: Vec<_> = self.command.get_positionals().collect();
             let cause = match known.first().map(|arg| named(&arg.to_string()).to_owned()) {
                 Some(known) => format!("{name} takes one {known}"),
                 None => format!("{name} takes flags alone"),
             };
-            let failure = Failure::usage(format!("unexpected {argument:?}"));
             return Some(failure.cause(cause).hint(self.help()));
         }
         let failure = Failure::usage(format!("unknown flag {argument:?}"));
+        if argument == "--open" && self.takes_code() {
+            let cause = format!("{name} is open without --code and --key-file");
+            return Some(failure.cause(cause).hint("leave --open out"));
+        }
         let cause = format!("{name} has none of that name");
         if let Some(like) = text(error, ContextKind::SuggestedArg) {
             return Some(failure.cause(cause).hint(named(like)));
@@ -212,14 +224,29 @@ impl<'c> Typed<'c> {
         })
     }
 
-    /// The code that was typed as several words behind `vidchat call`.
+    /// What to type in place of a code that was typed as three words.
     fn code_in_words(&self) -> Option<String> {
-        let is_call = |arg: &String| arg == "call" && self.command.get_name() == "call";
-        let words = self.args.iter().skip_while(|arg| !is_call(arg)).skip(1);
-        let words = words.take_while(|arg| !arg.starts_with('-'));
-        let words: Vec<&str> = words.map(String::as_str).collect();
-        let code = words.join("-");
-        (words.len() == 3 && Code::has_form(&code)).then_some(code)
+        if !self.takes_code() {
+            return None;
+        }
+        let (command, name) = (self.command.get_name(), self.name());
+        self.args.windows(4).find_map(|words| {
+            let code = words[1..].join("-");
+            if words[1..].iter().any(|word| word.starts_with('-')) || !Code::has_form(&code) {
+                return None;
+            }
+            Some(match &words[0] {
+                before if before == "call" && command == "call" => format!("{name} {code}"),
+                before if before == command => format!("{name} --code {code}"),
+                _ => format!("--code {code}"),
+            })
+        })
+    }
+
+    /// Whether the command has a flag for a code.
+    fn takes_code(&self) -> bool {
+        let mut arguments = self.command.get_arguments();
+        arguments.any(|argument| argument.get_long() == Some("code"))
     }
 
     fn unknown_command(&self, error: &clap::Error) -> Option<Failure> {
@@ -397,5 +424,33 @@ fn joined<S: AsRef<str>>(words: &[S], word: &str) -> String {
         Some((last, [])) => (*last).to_owned(),
         Some((last, others)) => format!("{} {word} {last}", others.join(", ")),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn each_two_arguments_that_exclude_each_other_have_a_reason() {
+        let mut root = Cli::command();
+        root.build();
+        for command in root.get_subcommands() {
+            for argument in command.get_arguments() {
+                for other in command.get_arg_conflicts_with(argument) {
+                    let (one, other) = (argument.to_string(), other.to_string());
+                    let (one, other) = (named(&one), named(&other));
+                    let is_known = CONFLICTS.iter().any(|(first, excluded, _)| {
+                        let excludes = |a: &str, b: &str| *first == a && excluded.contains(&b);
+                        excludes(one, other) || excludes(other, one)
+                    });
+                    let name = command.get_name();
+                    assert!(is_known || one == other, "{name}: {one} and {other}");
+                }
+            }
+        }
     }
 }

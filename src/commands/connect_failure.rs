@@ -6,7 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use crate::failure::{Failure, describe};
 use crate::net::Target;
 use crate::net::reach::ConnectError;
+use crate::net::secure::handshake::DialError;
 use crate::net::secure::{Code, Unsafe};
+
+/// The program that takes calls, by the name that [`cannot_connect`] is given.
+pub const CALL: &str = "vidchat call";
 
 /// The failure of a connection to `target`, where `program` should listen.
 pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> Failure {
@@ -22,19 +26,48 @@ pub fn cannot_connect(target: &Target, program: &str, error: &ConnectError) -> F
         // The resolver's words differ from system to system.
         ConnectError::Lookup(_) => unknown(failure, target, program),
         ConnectError::Greeting(e) => match error.refusal() {
-            Some(refusal) => {
-                let later = match refusal {
-                    Unsafe::Handshake(e) if e.is_silence() => ", or try again in a minute",
-                    _ => "",
-                };
-                failure.cause(refusal).hint(format!(
-                    "compare the key or the code with that of {program} on {host:?}{later}"
-                ))
-            }
+            Some(refusal) => failure
+                .cause(refusal)
+                .hint(about_secret(refusal, host, program)),
             None => failure
                 .cause(describe(e))
                 .hint(format!("{program} on {host:?} prints what to type here")),
         },
+    }
+}
+
+/// The hint where the machine `host` is reached, on which `program` should listen, and the key or code
+/// comes to nothing.
+pub fn about_secret(refusal: &Unsafe, host: &str, program: &str) -> String {
+    let there = format!("{program} on {host:?}");
+    let Unsafe::Handshake(error) = refusal else {
+        return match refusal {
+            Unsafe::AtOnce => format!("try again in a minute, and look at what {there} says"),
+            _ => format!("{there} prints the address and the port to type"),
+        };
+    };
+    match error {
+        DialError::OtherKey | DialError::Unproven => {
+            format!("compare the key file with that of {there}, or type the code that it shows")
+        }
+        DialError::WrongCode(_) => {
+            format!("listen to it again; after three wrong ones {there} shows another code")
+        }
+        DialError::Forgotten | DialError::NoSuchCode(_) | DialError::DeadCode => {
+            format!("type the code that {there} shows now: each is good for so long only")
+        }
+        // Somebody on the path may say so, and nobody should go on in clear for that.
+        DialError::Open if program == CALL => {
+            format!("start {there} without --open; here, --open would encrypt nothing")
+        }
+        DialError::Open => {
+            format!(
+                "start {there} with --code or the same --key-file; without, nothing is encrypted"
+            )
+        }
+        DialError::Io(_) | DialError::Foreign(_) => {
+            format!("{there} prints the address and the port to type")
+        }
     }
 }
 
@@ -44,6 +77,10 @@ fn unknown(failure: Failure, target: &Target, program: &str) -> Failure {
     if Code::has_form(host) {
         failure.hint(format!(
             "a code is given behind the address that {program} prints: ADDRESS --code {host}"
+        ))
+    } else if Code::has_word(host) {
+        failure.hint(format!(
+            "a code has a number and two words, such as 4-maple-otter: {program} prints it"
         ))
     } else if target.may_be_announced() {
         failure.hint("vidchat find lists who is on this network, by name and address")

@@ -57,21 +57,29 @@ pub fn exposure(
 }
 
 /// The command for the other machine, one line for each address: `program`, the target and `flags`.
-/// `own_program` is the program that listens here. `exposure` is the line of [`exposure`].
+/// `own_program` is the program that listens here. `more` is a line behind the commands, such as that of
+/// [`exposure`].
 pub fn invitation(
     program: &str,
     own_program: &str,
     bound: SocketAddr,
     flags: &str,
-    exposure: Option<String>,
+    more: Option<String>,
 ) -> String {
-    invitation_after("", program, own_program, bound, flags, exposure)
+    invitation_after("", program, own_program, bound, flags, more)
 }
 
-/// As [`invitation`], for a call that is found on this network by `code`.
-pub fn invitation_by_code(program: &str, code: Code, bound: SocketAddr, flags: &str) -> String {
+/// As [`invitation`], for a call that is found on this network by `code`. `more` is a line behind the
+/// commands.
+pub fn invitation_by_code(
+    program: &str,
+    code: Code,
+    bound: SocketAddr,
+    flags: &str,
+    more: Option<String>,
+) -> String {
     let first = format!("\n    {program} {code}\nor, where that finds nobody:");
-    invitation_after(&first, program, program, bound, flags, None)
+    invitation_after(&first, program, program, bound, flags, more)
 }
 
 /// An invitation with `first` before the lines with an address, where this machine has one.
@@ -81,7 +89,7 @@ fn invitation_after(
     own_program: &str,
     bound: SocketAddr,
     flags: &str,
-    exposure: Option<String>,
+    more: Option<String>,
 ) -> String {
     let own = address::reachable(bound.ip());
     let is_alone = own.is_empty();
@@ -109,7 +117,7 @@ fn invitation_after(
     format!(
         "{place}{first}{}\n{}{}",
         commands.collect::<String>(),
-        exposure.map_or_else(String::new, |line| line + "\n"),
+        more.map_or_else(String::new, |line| line + "\n"),
         console::way_out_line()
     )
 }

@@ -19,7 +19,7 @@ pub enum Request {
     /// To end the program.
     Quit,
     /// A key that types this character, which no picture in the terminal has taken. Letters are lower
-    /// case; Enter is `\n`, and Esc is `\u{1b}`.
+    /// case; Enter is `\n`, and Esc is `\u{1b}`. In a text there are more: [`Key::Typed`].
     Key(char),
 }
 
@@ -28,6 +28,8 @@ pub struct Quit {
     keys: Option<Keyboard>,
     /// Whether the person types a line, which the terminal itself takes.
     is_line: bool,
+    /// Whether the person types a text key by key, in which q is a letter.
+    is_text: bool,
     looks: Interval,
     #[cfg(unix)]
     signals: Signals,
@@ -59,6 +61,7 @@ impl Quit {
             signals: Signals::listen()?,
             keys: Keyboard::open(),
             is_line: false,
+            is_text: false,
             looks,
         })
     }
@@ -81,6 +84,11 @@ impl Quit {
             self.settle(false);
         }
         answer
+    }
+
+    /// Whether the person types a text key by key from now on: q is a letter of it then.
+    pub fn set_text(&mut self, is_text: bool) {
+        self.is_text = is_text;
     }
 
     /// Whether the person can type keys here.
@@ -136,7 +144,7 @@ impl Quit {
     async fn next(&mut self) -> Asked {
         let pressed = async {
             match &mut self.keys {
-                Some(keys) => match keys.next().await {
+                Some(keys) => match keys.next(self.is_text).await {
                     Key::Quit => Asked::Quit,
                     Key::Suspend => Asked::StopJob,
                     Key::Typed(typed) => Asked::Key(typed),

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::env;
 use std::ffi::OsStr;
 use std::future::pending;
+use std::path::Path;
 
 use tracing::info;
 
 use crate::cli::{KeyArgs, KeyCommandArgs, WireChoice};
 use crate::console;
-use crate::failure::{Failure, Invalid, Outcome};
+use crate::failure::{Failure, Invalid, Outcome, typed_path};
 use crate::net::discovery::Access;
 use crate::net::secure::{Code, Key, KeyText, Secret, Uses, read_key_file, write_key_file};
 
@@ -39,7 +40,7 @@ pub fn secret(
         (Some(None), CodeOf::Here(uses)) => Ok(Some(Secret::code(Code::random(), uses))),
         (Some(None), CodeOf::There) => Err(Failure::usage("--code needs a value")
             .cause("the other side has printed one")
-            .hint("--code 4-maple-otter")),
+            .hint("type it behind --code, such as --code 4-maple-otter")),
         (Some(Some(_)), CodeOf::Here(_)) => Err(Failure::usage("--code takes no value here")
             .cause("this side makes the code and prints it")
             .hint("--code")),
@@ -67,7 +68,15 @@ fn of_variable(text: &OsStr) -> Result<Key, Invalid> {
     let unset = format!("unset {VARIABLE}");
     match text.to_str() {
         Some("") => Err(Invalid::new("it is empty").hint(unset)),
-        Some(text) => text.parse(),
+        Some(text) => text.parse().map_err(|invalid| {
+            if Path::new(text).is_file() {
+                let path = typed_path(Path::new(text));
+                let hint = format!("{unset}; --key-file {path}");
+                Invalid::new("it is the name of a file, and no key").hint(hint)
+            } else {
+                invalid
+            }
+        }),
         None => Err(Invalid::new("it is no text").hint(unset)),
     }
 }
@@ -123,12 +132,14 @@ pub fn ask_code(shown_by: &str, way_out: &str) -> Option<Code> {
         let code: Result<Code, Invalid> = typed.parse();
         match code {
             Ok(code) => return Some(code),
-            Err(invalid) => {
-                let failure = Failure::usage(format!("{typed:?} is no code"));
-                console::line(&invalid.explain(failure, "").line());
-            }
+            Err(invalid) => console::line(&no_code(&typed, invalid).line()),
         }
     }
+}
+
+/// The failure of a person who has typed this where a code is asked for.
+pub fn no_code(typed: &str, invalid: Invalid) -> Failure {
+    invalid.explain(Failure::usage(format!("{typed:?} is no code")), "")
 }
 
 /// The flags for the other side, in a command that is printed here.

@@ -22,7 +22,8 @@ pub enum Key {
     /// Ctrl-Z.
     Suspend,
     /// Another key that types this character, which no picture in the terminal has taken. Letters
-    /// are lower case; Enter is `\n`, and Esc is `\u{1b}`.
+    /// are lower case; Enter is `\n`, and Esc is `\u{1b}`. In a text, Tab is `\t`, Backspace is
+    /// `\u{8}`, and Ctrl-U is `\u{15}`.
     Typed(char),
     /// A key that the picture has taken, or that types nothing.
     Other,
@@ -58,8 +59,8 @@ impl Keyboard {
         })
     }
 
-    /// Waits for a key.
-    pub async fn next(&mut self) -> Key {
+    /// Waits for a key. `is_text` says that the person types a text, in which q is a letter.
+    pub async fn next(&mut self, is_text: bool) -> Key {
         let key = match &mut self.reader {
             Some(reader) => reader.next().await,
             None => None,
@@ -69,12 +70,15 @@ impl Keyboard {
         };
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Char('q' | 'Q') if !control => Key::Quit,
+            KeyCode::Char('q' | 'Q') if !control && !is_text => Key::Quit,
             KeyCode::Char('c' | 'd') if control => Key::Quit,
             KeyCode::Char('z') if control => Key::Suspend,
             KeyCode::Char(typed) if !control => press(typed),
             KeyCode::Enter => press('\n'),
             KeyCode::Esc => press('\u{1b}'),
+            KeyCode::Tab if is_text => press('\t'),
+            KeyCode::Backspace if is_text => press('\u{8}'),
+            KeyCode::Char('u') if control && is_text => press('\u{15}'),
             _ => Key::Other,
         }
     }

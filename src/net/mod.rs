@@ -21,7 +21,7 @@ pub mod log_throttle;
 mod memory_writer;
 pub mod message_reader;
 pub mod outgoing;
-mod pauses;
+pub mod pauses;
 pub mod peer;
 mod prefetch;
 pub mod reach;

@@ -1,5 +1,5 @@
-//! How long a command tries its first connection again, where that is closed before anything was said. A
-//! side with a key or code does so while it lets nobody from here try, which is over by itself.
+//! How long a command tries its first connection again, where that is closed at once and before anything
+//! was said. A side with a key or code does so while it lets nobody from here try, which is over by itself.
 
 use std::time::Duration;
 
@@ -8,20 +8,15 @@ use tracing::info;
 
 use super::address::Target;
 use super::backoff::Backoff;
-use super::secure::Unsafe;
+use super::secure::{LONGEST_PAUSE, Unsafe};
 
-/// A side that has heard a key or code which it does not know closes the connection after
-/// [`super::secure::HANDSHAKE_LIMIT`]. One that lets nobody try closes it at once.
-const AT_ONCE: Duration = Duration::from_millis(1500);
-/// For so long a connection that is closed at once is made again.
-const LIMIT: Duration = Duration::from_secs(10);
+/// For so long a connection that is closed at once is made again: until the longest pause is over.
+const LIMIT: Duration = LONGEST_PAUSE.saturating_add(Duration::from_secs(3));
 
 /// The tries of the first connection to a peer.
-pub(super) struct Pauses<'a> {
+pub struct Pauses<'a> {
     target: &'a Target,
     begun: Instant,
-    /// When the last try began.
-    tried: Instant,
     backoff: Backoff,
     is_told: bool,
 }
@@ -29,33 +24,30 @@ pub(super) struct Pauses<'a> {
 impl<'a> Pauses<'a> {
     /// The first try begins now.
     pub fn new(target: &'a Target) -> Self {
-        let now = Instant::now();
         Self {
             target,
-            begun: now,
-            tried: now,
+            begun: Instant::now(),
             backoff: Backoff::after_failure(),
             is_told: false,
         }
     }
 
     /// Whether another try is worth it after one that failed. It waits until that may begin. `refusal` is
-    /// the part of the error about the key or code.
+    /// the part of the error about the key or code. Such a try costs no guess at a code, as the side that
+    /// closed the connection at once has heard no proof of it.
     pub async fn try_again(&mut self, refusal: Option<&Unsafe>) -> bool {
-        let Some(Unsafe::Handshake(error)) = refusal else {
+        let Some(refusal @ Unsafe::AtOnce) = refusal else {
             return false;
         };
-        let is_late = self.tried.elapsed() > AT_ONCE || self.begun.elapsed() > LIMIT;
-        if !error.is_silence() || is_late {
+        if self.begun.elapsed() > LIMIT {
             return false;
         }
         if !self.is_told {
             let (target, limit) = (self.target, LIMIT.as_secs());
-            info!("connecting to {target}: {error}; trying again for {limit} s");
+            info!("connecting to {target}: {refusal}; trying again for up to {limit} s");
             self.is_told = true;
         }
         sleep(self.backoff.pause()).await;
-        self.tried = Instant::now();
         true
     }
 }

@@ -15,6 +15,7 @@ use tracing::info;
 
 use super::peer::Peer;
 use super::secure::Unsafe;
+use super::secure::handshake::DialError;
 use crate::failure::describe;
 
 /// How long an address is tried alone before the next one is tried too. RFC 8305 recommends this
@@ -40,6 +41,16 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether the other side has another code, or none that is good.
+    pub fn is_about_code(&self) -> bool {
+        matches!(
+            self.refusal(),
+            Some(Unsafe::Handshake(
+                DialError::WrongCode(_) | DialError::NoSuchCode(_) | DialError::DeadCode
+            ))
+        )
+    }
+
     /// Why the other side, which was reached, is not safe to use.
     pub fn refusal(&self) -> Option<&Unsafe> {
         match self {
@@ -86,6 +97,26 @@ pub(super) async fn reach_first(peer: &Peer, limit: Duration) -> Result<TcpStrea
         None => info!("connecting to {target}: its addresses are not known yet"),
     }
     reaching.await
+}
+
+/// Finds out the addresses of `peer`, without connecting to them: a person who has mistyped a name is told
+/// before anything else is asked.
+///
+/// # Errors
+/// The name has no address.
+pub async fn look_up(peer: &Peer) -> Result<(), ConnectError> {
+    let mut addresses = pin!(peer.first_addresses());
+    let known = match timeout(QUIET, &mut addresses).await {
+        Ok(known) => known,
+        Err(_) => {
+            info!(
+                "connecting to {}: its addresses are not known yet",
+                peer.target()
+            );
+            addresses.await
+        }
+    };
+    known.map(drop).map_err(ConnectError::Lookup)
 }
 
 /// Connects to one of `addresses`, which are put into `tried` when they are known.

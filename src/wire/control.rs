@@ -172,6 +172,8 @@ pub enum ByeCode {
     Call,
     /// No such call goes on here, or not any more.
     NoCall,
+    /// The other side encrypts, and this one has no key or code.
+    Open,
     /// A code of a later version.
     #[serde(untagged)]
     Unknown(String),
@@ -256,6 +258,14 @@ impl Bye {
             code: Some(code),
             ..Self::from(reason.into())
         }
+    }
+
+    /// The goodbye of a side without a key or code to one that encrypts.
+    pub fn open() -> Self {
+        Self::new(
+            ByeCode::Open,
+            "this side is open: it has no key and no code",
+        )
     }
 
     /// The same goodbye, with a reason that is fit to be shown.

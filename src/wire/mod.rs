@@ -7,7 +7,7 @@ pub mod caps;
 pub mod control;
 pub mod dialect;
 mod error;
-mod foreign;
+pub mod foreign;
 pub mod head;
 pub mod length;
 pub mod pickle;

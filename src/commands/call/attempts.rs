@@ -1,24 +1,29 @@
 //! The attempts at one call: the code that the person is asked for, and typed again where it was wrong,
 //! and each machine that may show a code.
 
-use super::caller;
+use std::net::SocketAddr;
+
+use super::caller::{self, BegunCall, Settled};
 use super::options::{CallOptions, Whom};
 use super::person::{Act, Person};
+use crate::commands::connect_failure::{CALL, cannot_connect};
 use crate::commands::find;
 use crate::commands::secrets;
 use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::net::call::Reception;
-use crate::net::call::dial::CallError;
+use crate::net::call::dial::{CallError, Tries};
 use crate::net::discovery::{Found, LISTEN, Offers, with_number};
-use crate::net::secure::Code;
+use crate::net::pauses::Pauses;
+use crate::net::reach::look_up;
+use crate::net::secure::{Code, Unsafe};
 use crate::net::{Peer, Target};
 
 /// How many codes a person may type. The other side has a new one after so many wrong ones.
 const CODES: u32 = 3;
 
 /// The answer of a person who was asked for a code.
-pub enum Asked {
+enum Asked {
     Code(Code),
     /// The person has typed nothing.
     Nothing,
@@ -26,15 +31,32 @@ pub enum Asked {
     Quit,
 }
 
+/// The end of the attempts.
+pub enum Attempt {
+    /// There is a call.
+    Begun(BegunCall),
+    /// The person ends the program.
+    GivenUp,
+    Unanswered(Unanswered),
+}
+
 /// Why nobody has answered.
-struct Unanswered {
-    failure: Failure,
+pub struct Unanswered {
+    pub failure: Failure,
     /// The machines that have another code, or none that is good.
     by_code: Vec<String>,
 }
 
+/// A machine that shows a code with the right number, and has not answered.
+struct Refusal {
+    peer: Peer,
+    unanswered: Unanswered,
+    /// Whether it closed the connection at once, as it does for a while after wrong codes.
+    is_pause: bool,
+}
+
 /// Asks for the code that `shown_by` shows.
-pub async fn ask(shown_by: &str, way_out: &'static str, person: &mut Person) -> Asked {
+async fn ask(shown_by: &str, way_out: &'static str, person: &mut Person) -> Asked {
     let shown_by = shown_by.to_owned();
     let asked = person.line(move || secrets::ask_code(&shown_by, way_out));
     match asked.await {
@@ -63,6 +85,11 @@ pub async fn run(
         if !console::can_ask() {
             return Err(no_code(target));
         }
+        let known = tokio::select! {
+            known = look_up(peer) => known,
+            ended = gives_up(person) => return ended,
+        };
+        known.map_err(|e| cannot_connect(target, CALL, &e))?;
         match ask(&target.to_string(), "", person).await {
             Asked::Code(code) => options.take_code(code),
             Asked::Nothing => return Err(no_code(target)),
@@ -71,12 +98,14 @@ pub async fn run(
     }
     let mut whom = whom;
     for codes in 1.. {
-        let unanswered = match &whom {
-            Whom::Peer(peer) => by_peer(peer, options, person, reception.take()).await?,
-            Whom::Code(code) => by_code(*code, options, person).await?,
+        let attempt = match &whom {
+            Whom::Peer(peer) => by_peer(peer, options, person, &mut reception).await?,
+            Whom::Code(code) => by_code(*code, &[], options, person, &mut reception).await?,
         };
-        let Some(Unanswered { failure, by_code }) = unanswered else {
-            return Ok(());
+        let Unanswered { failure, by_code } = match attempt {
+            Attempt::Begun(call) => return call.talk(options, person, &mut reception).await,
+            Attempt::GivenUp => return Ok(()),
+            Attempt::Unanswered(unanswered) => unanswered,
         };
         if by_code.is_empty() || codes == CODES || !console::can_ask() {
             return Err(failure);
@@ -96,46 +125,111 @@ pub async fn run(
     Ok(())
 }
 
-/// Calls this machine. `None` where the call took place, or where the person has given up.
+/// Calls this machine.
 async fn by_peer(
     peer: &Peer,
     options: &CallOptions,
     person: &mut Person,
-    reception: Option<Reception>,
-) -> Outcome<Option<Unanswered>> {
-    let called = caller::run(peer, options, person, reception).await?;
-    Ok(called.err().map(|error| unanswered(peer, options, &error)))
+    reception: &mut Option<Reception>,
+) -> Outcome<Attempt> {
+    caller::tell(peer);
+    let settled = caller::call(peer, Tries::ThroughPauses, options, person, reception).await?;
+    Ok(match settled {
+        Settled::Begun(call) => Attempt::Begun(call),
+        Settled::GivenUp => Attempt::GivenUp,
+        Settled::Unanswered(error) => Attempt::Unanswered(unanswered(peer, options, &error)),
+    })
 }
 
 /// Calls each machine on this network that shows a code with the number of this one, until one
-/// answers. Another one may have the same number.
-async fn by_code(
+/// answers. Another one may have the same number. The last ones are those that close connections at once,
+/// which are called again and again until that is over. `own` are the addresses of this program, where it
+/// is announced itself.
+///
+/// # Errors
+/// This side failed.
+pub async fn by_code(
     code: Code,
+    own: &[SocketAddr],
     options: &CallOptions,
     person: &mut Person,
-) -> Outcome<Option<Unanswered>> {
+    reception: &mut Option<Reception>,
+) -> Outcome<Attempt> {
     let mut tried: Vec<Found> = Vec::new();
-    let mut refusals: Vec<Unanswered> = Vec::new();
-    loop {
+    let mut refusals: Vec<Refusal> = Vec::new();
+    let error = loop {
         let found = tokio::select! {
-            found = with_number(code.number(), &tried, LISTEN) => found,
-            ended = gives_up(person) => return ended.map(|()| None),
+            found = with_number(code.number(), &tried, own, LISTEN) => found,
+            ended = gives_up(person) => return ended.map(|()| Attempt::GivenUp),
         };
-        let (found, error) = match found {
-            Ok(found) => (found, None),
-            Err(e) => (None, Some(e)),
-        };
-        let Some(found) = found else {
-            let nobody = || find::nobody_with(code, LISTEN, error);
-            return Ok(Some(together(code, &tried, refusals, nobody)));
+        let found = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => break None,
+            Err(e) => break Some(e),
         };
         let peer = Peer::chosen(&found, Offers::Call);
-        match by_peer(&peer, options, person, None).await? {
-            Some(refusal) => refusals.push(refusal),
-            None => return Ok(None),
+        caller::tell(&peer);
+        match once(peer, options, person, reception).await? {
+            Ok(refusal) => refusals.push(refusal),
+            Err(over) => return Ok(over),
         }
         tried.push(found);
+    };
+    if let Some(over) = again(&mut refusals, options, person, reception).await? {
+        return Ok(over);
     }
+    let nobody = || find::nobody_with(code, LISTEN, error);
+    Ok(Attempt::Unanswered(together(code, refusals, nobody)))
+}
+
+/// Calls this machine once. The error inside is the end of the attempts.
+async fn once(
+    peer: Peer,
+    options: &CallOptions,
+    person: &mut Person,
+    reception: &mut Option<Reception>,
+) -> Outcome<Result<Refusal, Attempt>> {
+    let settled = caller::call(&peer, Tries::Once, options, person, reception).await?;
+    Ok(match settled {
+        Settled::Begun(call) => Err(Attempt::Begun(call)),
+        Settled::GivenUp => Err(Attempt::GivenUp),
+        Settled::Unanswered(error) => Ok(Refusal {
+            unanswered: unanswered(&peer, options, &error),
+            is_pause: matches!(error.refusal(), Some(Unsafe::AtOnce)),
+            peer,
+        }),
+    })
+}
+
+/// Calls those again that have closed the connection at once, one after another, until all have done
+/// something else or the longest pause is over. Returns the end of the attempts, where it is that.
+async fn again(
+    refusals: &mut [Refusal],
+    options: &CallOptions,
+    person: &mut Person,
+    reception: &mut Option<Reception>,
+) -> Outcome<Option<Attempt>> {
+    let Some(first) = refusals.iter().find(|refusal| refusal.is_pause) else {
+        return Ok(None);
+    };
+    let target = first.peer.target().clone();
+    let mut pauses = Pauses::new(&target);
+    while refusals.iter().any(|refusal| refusal.is_pause) {
+        let is_worth_it = tokio::select! {
+            is_worth_it = pauses.try_again(Some(&Unsafe::AtOnce)) => is_worth_it,
+            ended = gives_up(person) => return ended.map(|()| Some(Attempt::GivenUp)),
+        };
+        if !is_worth_it {
+            break;
+        }
+        for refusal in refusals.iter_mut().filter(|refusal| refusal.is_pause) {
+            match once(refusal.peer.clone(), options, person, reception).await? {
+                Ok(next) => *refusal = next,
+                Err(over) => return Ok(Some(over)),
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Completes when the person ends the program.
@@ -167,28 +261,34 @@ fn unanswered(peer: &Peer, options: &CallOptions, error: &CallError) -> Unanswer
 /// The refusals of all that were tried in one.
 fn together(
     code: Code,
-    tried: &[Found],
-    mut refusals: Vec<Unanswered>,
+    mut refusals: Vec<Refusal>,
     nobody: impl FnOnce() -> Failure,
 ) -> Unanswered {
     if refusals.len() < 2 {
-        return refusals.pop().unwrap_or_else(|| Unanswered {
-            failure: nobody(),
-            by_code: Vec::new(),
-        });
+        return match refusals.pop() {
+            Some(refusal) => refusal.unanswered,
+            None => Unanswered {
+                failure: nobody(),
+                by_code: Vec::new(),
+            },
+        };
     }
     let number = code.number();
-    let reasons = tried.iter().zip(&refusals);
-    let reasons = reasons.map(|(one, refusal)| format!("{}: {}", one.name, refusal.failure.why()));
+    let reason = |refusal: &Refusal| {
+        let target = refusal.peer.target();
+        format!("{target}: {}", refusal.unanswered.failure.why())
+    };
     let failure = Failure::start(format!("no call with the code {code}"))
         .cause(format!(
             "none of those who show a code with the number {number} has answered"
         ))
-        .found(reasons.collect::<Vec<_>>())
+        .found(refusals.iter().map(reason).collect::<Vec<_>>())
         .hint(format!(
             "vidchat call ADDRESS --code {code}, with an address that the other side prints"
         ));
-    let by_code = refusals.into_iter().flat_map(|refusal| refusal.by_code);
+    let by_code = refusals
+        .into_iter()
+        .flat_map(|refusal| refusal.unanswered.by_code);
     Unanswered {
         failure,
         by_code: by_code.collect(),

@@ -1,9 +1,14 @@
 //! Waits for calls, and for the parties of a room.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
+use super::attempts::{self, Attempt};
+use super::caller::BegunCall;
+use super::code_line::{CodeLine, Typed};
 use super::conversation::Conversation;
 use super::options::CallOptions;
 use super::person::{Act, Person};
@@ -17,9 +22,12 @@ use crate::console;
 use crate::failure::{Failure, Outcome, describe};
 use crate::net::call::{Arrived, IncomingCall, Reception};
 use crate::net::discovery::{Access, Announced, Announcement, Found, Offers, What};
-use crate::net::secure::Secret;
+use crate::net::secure::{Code, Secret};
 use crate::net::{DEFAULT_PORT, address};
 use crate::wire::Token;
+
+/// How often the line that is typed into is shown again, as the terminal may have been the shell's.
+const REFRESH: Duration = Duration::from_millis(300);
 
 /// The place where others call.
 pub struct Desk {
@@ -32,6 +40,20 @@ struct Invitation {
     bound: SocketAddr,
     secret: Option<Secret>,
     announcement: Option<Announcement>,
+    /// The names of those who were found and show a code.
+    others: Vec<String>,
+    /// Whether the person may type a code here.
+    may_type: bool,
+}
+
+/// The end of waiting for a call.
+enum Waited {
+    /// Somebody has called.
+    Called(Box<IncomingCall>),
+    /// This side has called, with a code that the person has typed.
+    Calls(BegunCall),
+    /// The person ends the program.
+    Quit,
 }
 
 impl Desk {
@@ -64,30 +86,38 @@ impl Desk {
                 bound,
                 secret: options.secret.clone(),
                 announcement: announced.map(Announcement::start),
+                others: Vec::new(),
+                may_type: options.may_type(),
             },
         })
     }
 
-    /// Looks who waits for a call on the local network, and lets in those who have what this side
-    /// has: a key, a code, or nothing. `None` where nobody does, or where the person chooses to wait
-    /// as well.
+    /// Looks who waits for a call on the local network, and returns one that lets in those who have what
+    /// this side has: a key, or nothing. `None` where nobody does, or where the person chooses to wait
+    /// as well. Those who show a code are told of, and the person may type it while this side waits too.
     ///
     /// # Errors
     /// There are several, and no person to be asked.
-    pub async fn look(&self, options: &CallOptions) -> Outcome<Option<Found>> {
-        let bound = self.invitation.bound;
-        let own = address::reachable(bound.ip()).into_iter();
-        let own: Vec<SocketAddr> = own.map(|ip| SocketAddr::new(ip, bound.port())).collect();
+    pub async fn look(&mut self, options: &CallOptions) -> Outcome<Option<Found>> {
+        let own = self.invitation.own();
+        if options.has_code() {
+            let found = find::look(Offers::Call, options.port, &own).await;
+            // What may be in the way is told where somebody who shows a code is not found.
+            let found = found.unwrap_or_default().into_iter();
+            let (shown, others): (Vec<_>, Vec<_>) =
+                found.partition(|one| matches!(one.access, Access::Code(_)) && options.may_type());
+            shown.iter().for_each(find::tell);
+            others.iter().for_each(tell_of_other);
+            self.invitation.others = shown.into_iter().map(|one| one.name).collect();
+            return Ok(None);
+        }
         let access = secrets::access(options.secret.as_ref());
         let suits = |other: Access| other.is_like(access);
         Ok(
             match find::choose(Offers::Call, options.port, &own, suits).await? {
                 Choice::One(found) => Some(found),
                 Choice::Others(others) => {
-                    for other in others {
-                        let command = find::command(&other);
-                        console::line(&format!("{} waits too: {command}", other.name));
-                    }
+                    others.iter().for_each(tell_of_other);
                     None
                 }
                 Choice::Nobody(_) | Choice::Quit => None,
@@ -108,7 +138,7 @@ impl Desk {
     /// The display is not there, or the other side was lost.
     pub async fn run(self, options: &CallOptions, person: &mut Person) -> Outcome {
         let Self {
-            mut reception,
+            reception,
             invitation,
         } = self;
         if options.is_open {
@@ -140,20 +170,52 @@ impl Desk {
             invitation.end().await;
             return ending;
         }
-        let answered = answered(options, person, &mut reception, &invitation);
-        let answered = invitation.kept_during(answered).await;
+        let mut reception = Some(reception);
+        // The options of a call with the code of somebody else.
+        let mut dialling = options.clone();
+        let waited = wait(options, &mut dialling, person, &mut reception, &invitation);
+        let waited = invitation.kept_during(waited).await;
+        CodeLine::hide();
+        person.set_text(false);
         invitation.end().await;
-        match answered? {
-            Some(call) => {
-                let conversation = Conversation::answer(call, options, person).await?;
-                conversation.run(person, &mut Some(reception)).await
+        match waited? {
+            Waited::Called(call) => {
+                let conversation = Conversation::answer(*call, options, person).await?;
+                conversation.run(person, &mut reception).await
             }
-            None => Ok(()),
+            Waited::Calls(call) => call.talk(&dialling, person, &mut reception).await,
+            Waited::Quit => Ok(()),
         }
     }
 }
 
+/// Names one that asks for something else than a code of its own.
+fn tell_of_other(other: &Found) {
+    let command = find::command(other);
+    console::line(&format!("{} waits too: {command}", other.name));
+}
+
 impl Invitation {
+    /// The addresses of this program.
+    fn own(&self) -> Vec<SocketAddr> {
+        let own = address::reachable(self.bound.ip()).into_iter();
+        own.map(|ip| SocketAddr::new(ip, self.bound.port()))
+            .collect()
+    }
+
+    /// The line on typing the code of somebody else here.
+    fn typing(&self) -> Option<String> {
+        let whom = match &self.others[..] {
+            _ if !self.may_type => return None,
+            [] => "the other machine",
+            [one] => one,
+            _ => "one of them",
+        };
+        Some(format!(
+            "Or type here the code that {whom} shows, and press Enter."
+        ))
+    }
+
     /// Prints what to type on the other machine, and announces what is new of it.
     fn show(&self) {
         const COMMAND: &str = "vidchat call";
@@ -169,8 +231,10 @@ impl Invitation {
         }
         let code = secret.and_then(Secret::usable_code);
         console::line(&match (announcement, code) {
-            (Some(_), Some(code)) => invitation_by_code(COMMAND, code, bound, &flags),
-            _ => invitation(COMMAND, COMMAND, bound, &flags, None),
+            (Some(_), Some(code)) => {
+                invitation_by_code(COMMAND, code, bound, &flags, self.typing())
+            }
+            _ => invitation(COMMAND, COMMAND, bound, &flags, self.typing()),
         });
     }
 
@@ -197,17 +261,64 @@ impl Invitation {
     }
 }
 
-/// The first call that is answered; `None` where the person ends the program before it.
+/// Waits until a call begins: one that comes in and is answered, or one to somebody whose code the person
+/// has typed, for which `dialling` are the options.
+async fn wait(
+    options: &CallOptions,
+    dialling: &mut CallOptions,
+    person: &mut Person,
+    reception: &mut Option<Reception>,
+    invitation: &Invitation,
+) -> Outcome<Waited> {
+    loop {
+        let code = match answered(options, person, reception, invitation).await? {
+            Next::Called(call) => return Ok(Waited::Called(call)),
+            Next::Quit => return Ok(Waited::Quit),
+            Next::Code(code) => code,
+        };
+        dialling.take_code(code);
+        let own = invitation.own();
+        match attempts::by_code(code, &own, dialling, person, reception).await? {
+            Attempt::Begun(call) => return Ok(Waited::Calls(call)),
+            Attempt::GivenUp => return Ok(Waited::Quit),
+            Attempt::Unanswered(unanswered) => {
+                console::line(&unanswered.failure.to_string());
+                // A call that has come meanwhile has used the code up, and is not over.
+                if !reception.as_ref().is_some_and(Reception::has_returned) {
+                    invitation.stand();
+                }
+            }
+        }
+    }
+}
+
+/// The next thing that happens while this side waits.
+enum Next {
+    /// A call has come in and is answered.
+    Called(Box<IncomingCall>),
+    /// The person has typed the code of somebody else.
+    Code(Code),
+    /// The person ends the program.
+    Quit,
+}
+
+/// Waits for a call that is answered, or for a code that the person types.
 async fn answered(
     options: &CallOptions,
     person: &mut Person,
-    reception: &mut Reception,
+    reception: &mut Option<Reception>,
     invitation: &Invitation,
-) -> Outcome<Option<IncomingCall>> {
+) -> Outcome<Next> {
     let mut ring: Option<Ring> = None;
+    let can_type = invitation.may_type && person.has_keyboard();
+    let mut line = CodeLine::new(can_type);
+    let mut ticks = interval(REFRESH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        line.show();
+        person.set_text(line.is_text());
         tokio::select! {
-            arrived = reception.next_arrival() => {
+            arrived = or_never(reception.as_mut().map(Reception::next_arrival)) => {
                 let call = match arrived {
                     Arrived::Call(call) => *call,
                     Arrived::Wasted => {
@@ -224,9 +335,12 @@ async fn answered(
                     continue;
                 }
                 match ring::begin(call, options, person)? {
-                    Begun::Answered(call) => return Ok(Some(call)),
+                    Begun::Answered(call) => return Ok(Next::Called(Box::new(call))),
                     Begun::Over => invitation.stand(),
-                    Begun::Rings(rings) => ring = Some(rings),
+                    Begun::Rings(rings) => {
+                        ring = Some(rings);
+                        line.interrupt();
+                    }
                 }
             }
             act = person.acts() => match act {
@@ -234,26 +348,66 @@ async fn answered(
                     if let Some(ring) = ring.take() {
                         ring.hang_up().await;
                     }
-                    return Ok(None);
+                    return Ok(Next::Quit);
                 }
                 Act::DisplayLost(failure) => return Err(failure),
-                Act::Key(typed) => match (ring.take(), Ring::answer_of(typed)) {
-                    (Some(ring), Some(true)) => return Ok(Some(ring.answer())),
-                    (Some(ring), Some(false)) => {
-                        ring.decline();
-                        person.stage().close();
-                        invitation.stand();
+                Act::Key(key) => {
+                    let answer = match line.press(key) {
+                        Ok(None) => continue,
+                        Ok(Some(Typed::Code(text))) => {
+                            match read(&text, invitation) {
+                                Some(code) => return Ok(Next::Code(code)),
+                                None => continue,
+                            }
+                        }
+                        Ok(Some(Typed::Answer(None))) => {
+                            line.ask_for_key();
+                            ring.iter().for_each(Ring::ask);
+                            continue;
+                        }
+                        Ok(Some(Typed::Answer(answer))) => answer,
+                        Err(key) => Ring::answer_of(key),
+                    };
+                    match (ring.take(), answer) {
+                        (Some(ring), Some(true)) => return Ok(Next::Called(Box::new(ring.answer()))),
+                        (Some(ring), Some(false)) => {
+                            ring.decline();
+                            person.stage().close();
+                            invitation.stand();
+                            line.resume(can_type);
+                        }
+                        (before, _) => ring = before,
                     }
-                    (before, _) => ring = before,
-                },
+                }
             },
+            _ = ticks.tick(), if can_type => {}
             end = or_never(ring.as_mut().map(Ring::ends)) => {
                 if let Some(ring) = ring.take() {
                     ring.over(end);
                     person.stage().close();
                     invitation.stand();
+                    line.resume(can_type);
                 }
             }
         }
     }
+}
+
+/// The code that a person has typed while this side shows its own. The person is told of a mistake.
+fn read(text: &str, invitation: &Invitation) -> Option<Code> {
+    CodeLine::hide();
+    let own = invitation.secret.as_ref().and_then(Secret::usable_code);
+    let failure = match text.parse() {
+        Ok(code) if Some(code) == own => {
+            Failure::usage(format!("{code} is the code of this machine"))
+                .cause("it is to be typed on the other one")
+        }
+        Ok(code) => {
+            console::line(&format!("Code: {code}"));
+            return Some(code);
+        }
+        Err(invalid) => secrets::no_code(text, invalid),
+    };
+    console::line(&failure.line());
+    None
 }

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod caller;
+mod code_line;
 mod conversation;
 mod host;
 mod options;
@@ -19,10 +20,8 @@ use crate::cli::CallArgs;
 use crate::failure::{Failure, Outcome};
 use crate::media;
 use crate::net::Peer;
-use crate::net::call::Reception;
-use crate::net::discovery::{Found, Offers};
+use crate::net::discovery::Offers;
 
-use self::attempts::Asked;
 use self::host::Desk;
 use self::options::{CallOptions, Whom};
 use self::person::Person;
@@ -47,7 +46,7 @@ async fn begin(mut options: CallOptions) -> Outcome {
         let reception = caller::listen(&options);
         return attempts::run(whom, &mut options, &mut person, reception).await;
     }
-    let desk = Desk::open(&options)?;
+    let mut desk = Desk::open(&options)?;
     // The keyboard is not read yet, since the person may have to choose.
     let found = if options.may_look() {
         desk.look(&options).await?
@@ -58,31 +57,7 @@ async fn begin(mut options: CallOptions) -> Outcome {
     let Some(found) = found else {
         return desk.run(&options, &mut person).await;
     };
-    if !options.has_code() {
-        let reception = desk.leave().await;
-        return call(&found, options, &mut person, Some(reception)).await;
-    }
-    let way_out = ", or Enter to wait for a call here";
-    let asked = attempts::ask(&found.name, way_out, &mut person).await;
-    if matches!(asked, Asked::Nothing) {
-        return desk.run(&options, &mut person).await;
-    }
-    // With a code of the other side nobody is listened to.
-    drop(desk.leave().await);
-    if let Asked::Code(code) = asked {
-        options.take_code(code);
-        return call(&found, options, &mut person, None).await;
-    }
-    Ok(())
-}
-
-/// Calls one that was found.
-async fn call(
-    found: &Found,
-    mut options: CallOptions,
-    person: &mut Person,
-    reception: Option<Reception>,
-) -> Outcome {
-    let whom = Whom::Peer(Peer::chosen(found, Offers::Call));
-    attempts::run(whom, &mut options, person, reception).await
+    let reception = desk.leave().await;
+    let whom = Whom::Peer(Peer::chosen(&found, Offers::Call));
+    attempts::run(whom, &mut options, &mut person, Some(reception)).await
 }

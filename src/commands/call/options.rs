@@ -18,7 +18,7 @@ use crate::media::{Direction, PipelineFile, Values};
 use crate::net::call::{Callee, random_token};
 use crate::net::discovery::{Offers, name};
 use crate::net::receiver::ReceiveOptions;
-use crate::net::secure::{Code, Secret, Uses};
+use crate::net::secure::{Code, Secret, TypedCodes, Uses};
 use crate::net::{AllowList, Peer};
 use crate::wire::{CallTicket, Dialect, Token};
 
@@ -28,6 +28,7 @@ const CODECS: [&str; 2] = ["h264", "jpeg"];
 const WIDTH: u32 = 640;
 
 /// The options of a call.
+#[derive(Clone)]
 pub struct CallOptions {
     /// Whom to call; `None` to wait for calls, or to look who waits for one.
     pub whom: Option<Whom>,
@@ -60,6 +61,8 @@ pub struct CallOptions {
     pub is_open: bool,
     /// Whether the person wants to be called with a code.
     shows_code: bool,
+    /// The codes of others that the person has typed.
+    typed: TypedCodes,
     source: SourceChoice,
 }
 
@@ -73,6 +76,7 @@ pub enum Whom {
 }
 
 /// The frames that are sent.
+#[derive(Clone)]
 struct SourceChoice {
     /// The pipeline that the person has named.
     named: Option<String>,
@@ -97,7 +101,10 @@ impl CallOptions {
     /// There is no such pipeline, it does not take these values, there is no display, or a file
     /// cannot be used.
     pub fn new(args: CallArgs) -> Outcome<Self> {
-        let secret = secret(&args)?;
+        // A code is good for one call, so this side uses it once too: the call comes back with a key, and
+        // nobody who closes connections can have the code sent again.
+        let mut typed = TypedCodes::new(Uses::Once, None);
+        let secret = secret(&args, &mut typed)?;
         let shown = recv::file(None, args.display)?;
         let named = args.pipeline.pipeline;
         let encodes = CODECS.into_iter().filter(|codec| encoder::encodes(codec));
@@ -116,6 +123,7 @@ impl CallOptions {
             allowed: args.allow.into(),
             is_open: args.open,
             shows_code: args.code.is_some(),
+            typed,
             whom: args.callee.map(|callee| match callee {
                 Callee::Host(mut target) => {
                     target.port = target.port.or(args.port);
@@ -155,9 +163,15 @@ impl CallOptions {
         !is_alone && !is_called && can_type
     }
 
+    /// Whether the person may type the code of somebody else while this side shows its own.
+    pub fn may_type(&self) -> bool {
+        let is_asked = !self.is_room && self.answer == AnswerChoice::Ask;
+        is_asked && self.has_code() && console::can_ask() && console::can_draw()
+    }
+
     /// The code of the other side is this one.
     pub fn take_code(&mut self, code: Code) {
-        self.secret = Some(code_of_other(code));
+        self.secret = Some(self.typed.secret(code));
     }
 
     /// Whether the parties have a code, and no key.
@@ -229,14 +243,14 @@ impl CallOptions {
 ///
 /// # Errors
 /// The flags contradict each other, or the key cannot be read.
-fn secret(args: &CallArgs) -> Outcome<Option<Secret>> {
+fn secret(args: &CallArgs, typed: &mut TypedCodes) -> Outcome<Option<Secret>> {
     if args.open {
         secrets::check_open()?;
     }
     let code_of = match (&args.callee, args.room) {
         (Some(Callee::Code(code)), _) => {
             check_code_alone(args)?;
-            return Ok(Some(code_of_other(*code)));
+            return Ok(Some(typed.secret(*code)));
         }
         (Some(Callee::Host(_)), _) => CodeOf::There,
         (None, true) => CodeOf::Here(Uses::Many),
@@ -251,15 +265,13 @@ fn secret(args: &CallArgs) -> Outcome<Option<Secret>> {
     }
     match (secrets::secret(&args.key, args.code, code_of)?, code_of) {
         (None, CodeOf::Here(uses)) if !args.open => Ok(Some(Secret::code(Code::random(), uses))),
-        (secret, CodeOf::There) => Ok(args.code.flatten().map(code_of_other).or(secret)),
+        (secret, CodeOf::There) => Ok(args
+            .code
+            .flatten()
+            .map(|code| typed.secret(code))
+            .or(secret)),
         (secret, CodeOf::Here(_)) => Ok(secret),
     }
-}
-
-/// The code that the other side shows. It is good for one call, so this side uses it once too: the call
-/// comes back with a key, and nobody who closes connections can have the code sent again.
-fn code_of_other(code: Code) -> Secret {
-    Secret::code(code, Uses::Once)
 }
 
 /// Refuses another secret beside the code of the party that is called.

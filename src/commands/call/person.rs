@@ -66,6 +66,11 @@ impl Person {
         self.quit.has_keyboard()
     }
 
+    /// Whether the person types a text key by key from now on: q is a letter of it then.
+    pub fn set_text(&mut self, is_text: bool) {
+        self.quit.set_text(is_text);
+    }
+
     /// Runs `ask`, which reads a line that the person types. `None` where the person ends the program.
     pub async fn line<T: Send + 'static>(
         &mut self,

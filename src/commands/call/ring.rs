@@ -101,7 +101,7 @@ pub fn begin(call: IncomingCall, options: &CallOptions, person: &Person) -> Outc
             person.stage().open_window(NATURAL)?;
             person.stage().attract();
         }
-        _ => console::line(&format!("{question} [Y/n]")),
+        _ => ask(&question),
     }
     let canvas = person.stage().canvas().clone();
     canvas.set_banner(Some(&format!("{question} y: yes, n: no")));
@@ -117,7 +117,17 @@ pub fn begin(call: IncomingCall, options: &CallOptions, person: &Person) -> Outc
     }))
 }
 
+/// Asks in the terminal.
+fn ask(question: &str) {
+    console::line(&format!("{question} [Y/n]"));
+}
+
 impl Ring {
+    /// Asks again in the terminal.
+    pub fn ask(&self) {
+        ask(&format!("{} is calling. Answer?", self.caller));
+    }
+
     /// Rings until the caller leaves or the time is over. The wait may be cancelled and begun again.
     pub async fn ends(&mut self) -> RingEnd {
         loop {

@@ -1,6 +1,7 @@
 //! Takes one of the programs on the local network, where a command was given none: the only one, or
 //! the one that the person chooses.
 
+use std::io;
 use std::net::SocketAddr;
 
 use tokio::task::spawn_blocking;
@@ -34,15 +35,10 @@ pub async fn choose(
     own: &[SocketAddr],
     suits: impl Fn(Access) -> bool,
 ) -> Outcome<Choice> {
-    let mut found = match collect(offers, LISTEN).await {
+    let found = match look(offers, port, own).await {
         Ok(found) => found,
         Err(e) => return Ok(Choice::Nobody(nobody(offers, LISTEN, Some(e)))),
     };
-    if let Some(port) = port {
-        found.retain(|one| one.places.iter().any(|place| place.socket.port() == port));
-    }
-    let is_own = |one: &Found| one.sockets().iter().any(|socket| own.contains(socket));
-    found.retain(|one| !is_own(one));
     let (mut found, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|one| suits(one.access));
     match found.len() {
@@ -57,9 +53,28 @@ pub async fn choose(
     }
 }
 
+/// The programs of the kind `offers`, at `port` if one is given. Where this program is announced itself,
+/// `own` are its addresses.
+///
+/// # Errors
+/// The system does not let this program ask.
+pub async fn look(offers: Offers, port: Option<u16>, own: &[SocketAddr]) -> io::Result<Vec<Found>> {
+    let mut found = collect(offers, LISTEN).await?;
+    if let Some(port) = port {
+        found.retain(|one| one.places.iter().any(|place| place.socket.port() == port));
+    }
+    found.retain(|one| !one.is_at(own));
+    Ok(found)
+}
+
+/// Says that one was found.
+pub fn tell(one: &Found) {
+    console::line(&format!("Found {}: {}", one.name, places(one)));
+}
+
 /// Says which one is taken.
 fn taken(one: Found) -> Choice {
-    console::line(&format!("Found {}: {}", one.name, places(&one)));
+    tell(&one);
     Choice::One(one)
 }
 

@@ -15,7 +15,7 @@ use crate::console;
 use crate::failure::Outcome;
 use crate::net::discovery::{Access, Found, LISTEN, Offers, Place, collect};
 
-pub use self::choice::{Choice, choose, others};
+pub use self::choice::{Choice, choose, look, others, tell};
 pub use self::listing::command;
 pub use self::nobody::nobody_with;
 

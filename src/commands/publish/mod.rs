@@ -15,11 +15,11 @@ use tokio::time::timeout;
 
 use self::engine::{Engine, EngineOptions};
 use self::status::Reporter;
-use super::connect_failure::cannot_connect;
 use super::engine_link::EngineLink;
 use super::host_name::host_name;
 use super::quit::Quit;
 use super::recv::connector::{Connector, SenderPlace};
+use super::recv::first::first_connection;
 use super::recv::options::RecvOptions;
 use super::recv::session::{self, Frames};
 use super::recv::{self, Sender};
@@ -91,17 +91,16 @@ pub async fn run(args: PublishArgs) -> Outcome {
     let Sender::At(sender) = sender else {
         return Ok(());
     };
-    let play = ReceiveOptions {
+    let mut play = ReceiveOptions {
         secret,
         name: host_name(),
         max_latency: args.max_latency,
         ..ReceiveOptions::default()
     };
-    let target = sender.target().clone();
-    let connector = Connector::dial(sender, &play);
-    let connection = connector.first().await;
-    let connection = connection.map_err(|e| cannot_connect(&target, "vidchat send", &e))?;
-    let receiving = receiving(SenderPlace::Target(target), play)?;
+    let place = SenderPlace::Target(sender.target().clone());
+    let mut connector = Connector::dial(sender, &play);
+    let connection = first_connection(&place, &mut connector, &mut play).await?;
+    let receiving = receiving(place, play)?;
     publish_sender(connection, connector, receiving, engine, stats).await
 }
 

@@ -9,7 +9,12 @@ use tracing::warn;
 use crate::net::backoff::{self, Backoff};
 use crate::net::reach::ConnectError;
 use crate::net::receiver::{ReceiveOptions, SenderListener};
+use crate::net::secure::Secret;
 use crate::net::{self, Connection, Peer, Target, TcpListener};
+
+/// The most different reasons of a sender to let in nobody that are told. A service of another kind may
+/// say something else each time.
+const REASONS: usize = 4;
 
 /// A source of connections to a sender.
 pub enum Connector {
@@ -19,8 +24,9 @@ pub enum Connector {
         sender: Box<Peer>,
         /// The options of each connection.
         options: Box<ReceiveOptions>,
-        /// Why the sender, which was reached again, has let in nobody since the last connection.
-        refusal: Option<String>,
+        /// Why the sender, which was reached again, has let in nobody since the last connection. Each
+        /// reason is there once, and the latest new one is the last.
+        refusals: Vec<String>,
     },
     /// Senders connect to the receiver, one after another.
     Listen(SenderListener),
@@ -97,7 +103,14 @@ impl Connector {
         Self::Dial {
             sender: Box::new(sender),
             options: Box::new(options.clone()),
-            refusal: None,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Proves this secret from the next connection on.
+    pub fn set_secret(&mut self, secret: &Secret) {
+        if let Self::Dial { options, .. } = self {
+            options.secret = Some(secret.clone());
         }
     }
 
@@ -128,7 +141,7 @@ impl Connector {
     /// Why there is no connection again, where the sender was reached and has another key or code.
     pub fn refusal(&self) -> Option<&str> {
         match self {
-            Self::Dial { refusal, .. } => refusal.as_deref(),
+            Self::Dial { refusals, .. } => refusals.last().map(String::as_str),
             Self::Listen(_) | Self::Handed(_) => None,
         }
     }
@@ -136,12 +149,12 @@ impl Connector {
     /// The next connection, however long it takes. The pauses of `backoff` are only for connecting
     /// from this side. `label` is the sender's name in the log.
     pub async fn next(&mut self, mut backoff: Backoff, label: &str) -> Connection {
-        let (sender, options, refusal) = match self {
+        let (sender, options, refusals) = match self {
             Self::Dial {
                 sender,
                 options,
-                refusal,
-            } => (sender, options, refusal),
+                refusals,
+            } => (sender, options, refusals),
             Self::Listen(listener) => return listener.accept().await,
             Self::Handed(handed) => return handed.next().await,
         };
@@ -153,16 +166,18 @@ impl Connector {
             sleep(backoff.pause()).await;
             let error = match net::connect(sender, &options).await {
                 Ok(connection) => {
-                    *refusal = None;
+                    refusals.clear();
                     return connection;
                 }
                 Err(error) => error,
             };
-            // Only the first of several refusals is logged.
+            // Only the first of several equal refusals is logged.
             if let Some(reason) = error.refusal().map(ToString::to_string)
-                && refusal.replace(reason.clone()).is_none()
+                && !refusals.contains(&reason)
+                && refusals.len() < REASONS
             {
                 warn!("sender {label}: turned away: {reason}; trying again");
+                refusals.push(reason);
             }
         }
     }

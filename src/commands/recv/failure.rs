@@ -6,6 +6,7 @@ use super::connector::SenderPlace;
 use super::options::RecvOptions;
 use crate::cli::MAX_FRAME;
 use crate::failure::{Failure, Status};
+use crate::net::Target;
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::wire::pickle::PickleError;
 use crate::wire::{Bye, ByeCode, Dialect, WireError};
@@ -33,6 +34,15 @@ pub fn gone(sender: &str, limit: Duration, refusal: Option<&str>) -> Failure {
     let cause = format!("it has not come back for {} s", limit.as_secs());
     let failure = the_call_with(sender, Status::Lost).cause(cause);
     failure.found(refusal.map(str::to_owned))
+}
+
+/// The line of the log where a sender that was open is reached again, and closes each connection before
+/// it has said anything.
+pub fn maybe_closed(target: &Target) -> String {
+    format!(
+        "sender {target}: it closes the connection before it says anything, so it may have a code or a \
+         key now: vidchat recv {target} --code CODE, or --key-file FILE; trying again as before"
+    )
 }
 
 /// The failure of the call with the party of this name.
@@ -93,14 +103,20 @@ fn explain(
         }
         // A program that accepts a connection and drops it at our hello is a sender with a secret, or
         // seldom one.
-        ReceiveError::Io(_) | ReceiveError::Closed | ReceiveError::TimedOut(_) => Failure::new(
+        ReceiveError::Io(_)
+        | ReceiveError::Closed
+        | ReceiveError::Unheard
+        | ReceiveError::TimedOut(_) => Failure::new(
             status,
             format!("no vidchat sender answered at \"{target}\""),
         )
         .cause(error)
-        .hint(format!(
-            "it may have a code or a key, or be another service: {ask_there}"
-        )),
+        .hint(match options.play.secret {
+            None => format!(
+                "if it has a code or a key: vidchat recv {target} --code CODE, or --key-file FILE"
+            ),
+            Some(_) => ask_there,
+        }),
     }
 }
 

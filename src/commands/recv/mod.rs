@@ -3,6 +3,7 @@
 pub(crate) mod connector;
 pub(crate) mod display;
 pub(crate) mod failure;
+pub(crate) mod first;
 pub(crate) mod latency_advice;
 pub(crate) mod options;
 pub(crate) mod publisher;
@@ -27,8 +28,8 @@ use crate::net::secure::{Secret, Uses};
 use crate::net::{DEFAULT_PORT, Peer, Target};
 
 use self::connector::{Connector, SenderPlace};
+use self::first::first_connection;
 use self::options::RecvOptions;
-use super::connect_failure::cannot_connect;
 use super::file_watch::FileWatch;
 use super::find::{self, Choice};
 use super::host_name::host_name;
@@ -99,7 +100,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
     )
     .await?;
     secrets::check_dialect(play.secret.as_ref(), args.wire)?;
-    let (place, connector) = match sender {
+    let (place, mut connector) = match sender {
         Sender::At(sender) => (
             SenderPlace::Target(sender.target().clone()),
             Connector::dial(sender, &play),
@@ -118,11 +119,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
         }
     };
     let stats = StatsWriter::open(&args.stats)?;
-    let no_connection = |e| match &place {
-        SenderPlace::Target(target) => cannot_connect(target, "vidchat send", &e),
-        _ => Failure::start("cannot listen").cause(e),
-    };
-    let mut connection = connector.first().await.map_err(no_connection)?;
+    let mut connection = first_connection(&place, &mut connector, &mut play).await?;
     let in_time = timeout(PREPARATION, &mut prepared).await;
     let file = match in_time {
         Ok(prepared) => prepared,
@@ -131,7 +128,7 @@ pub async fn run(args: RecvArgs) -> Outcome {
             // sender hears nothing meanwhile, and would take this receiver for dead.
             drop(connection);
             let prepared = prepared.await;
-            connection = connector.first().await.map_err(no_connection)?;
+            connection = first_connection(&place, &mut connector, &mut play).await?;
             prepared
         }
     };

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use super::connector::Connector;
+use super::connector::{Connector, SenderPlace};
 use super::display::{Outage, VideoDisplay};
 use super::failure;
 use super::options::RecvOptions;
@@ -225,6 +225,8 @@ async fn receive(
         }
     };
     let mut is_reconnect = false;
+    // Whether it was told that the sender may have a code or a key since the last loss.
+    let mut is_told_closed = false;
     loop {
         let sender = options.place.label(Some(&connection));
         display.borrow_mut().connects(&sender);
@@ -262,6 +264,13 @@ async fn receive(
         let backoff = match (brought_nothing && !is_listening, error) {
             (true, error) => {
                 display.borrow_mut().still_disconnected(&error.to_string());
+                if let (ReceiveError::Unheard, SenderPlace::Target(target), None) =
+                    (&error, &options.place, &options.play.secret)
+                    && !is_told_closed
+                {
+                    warn!("{}", failure::maybe_closed(target));
+                    is_told_closed = true;
+                }
                 match error {
                     ReceiveError::Bye(_) => Backoff::after_refusal(),
                     _ => Backoff::after_failure(),
@@ -269,6 +278,7 @@ async fn receive(
             }
             (false, error) => {
                 display.borrow_mut().disconnected(&error.to_string());
+                is_told_closed = false;
                 Backoff::after_loss()
             }
         };
@@ -358,6 +368,7 @@ fn is_worth_retrying(error: &ReceiveError, brought_nothing: bool) -> bool {
     match error {
         ReceiveError::Io(_)
         | ReceiveError::Closed
+        | ReceiveError::Unheard
         | ReceiveError::TimedOut(_)
         | ReceiveError::NoFirstBytes(_)
         | ReceiveError::Slow(_) => true,

@@ -35,7 +35,7 @@ pub use self::tutorial_frames::PickleContent;
 
 use self::broadcast::{Broadcast, CLOSING};
 use self::tutorial_frames::TutorialFrames;
-use super::connect_failure::cannot_connect;
+use super::connect_failure::{about_secret, cannot_connect};
 use super::invitation::{exposure, invitation, listen};
 use super::quit::Quit;
 use super::secrets;
@@ -244,6 +244,9 @@ async fn reach(target: &Target, service: &Service) -> Outcome<Result<Receiver, D
                     "start vidchat recv --listen on {host:?}; a program of the Python tutorial \
                      takes --wire pickle"
                 ),
+                DisconnectReason::Unsafe(refusal) => {
+                    about_secret(refusal, host, "vidchat recv --listen")
+                }
                 _ => format!("vidchat recv --listen on {host:?} prints what to type here"),
             };
             Err(

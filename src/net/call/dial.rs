@@ -6,12 +6,12 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::net::message_reader::ReadError;
+use crate::net::pauses::Pauses;
 use crate::net::peer::Peer;
 use crate::net::reach::{ConnectError, reach_first};
 use crate::net::receiver::connection::{Connection, Opening, introduce};
 use crate::net::receiver::{ReceiveError, ReceiveOptions};
 use crate::net::secure::Unsafe;
-use crate::net::secure::handshake::DialError;
 use crate::wire::control::NAME_LIMIT;
 use crate::wire::text::printable_name;
 use crate::wire::{Bye, CallTicket, Control, Dialect, Head, Hello, WireError};
@@ -50,6 +50,9 @@ pub enum CallError {
     /// A vidchat answers that does not take calls, such as a sender.
     #[error("it does not take calls")]
     NoCalls,
+    /// It is this program.
+    #[error("it is this program itself")]
+    Itself,
     /// The other side said goodbye. Its reason is fit to be shown.
     #[error("{}", .0.reason)]
     Bye(Bye),
@@ -61,16 +64,15 @@ pub enum CallError {
 impl CallError {
     /// Whether the other side has another code, or none that is good.
     pub fn is_about_code(&self) -> bool {
-        let Self::Connect(ConnectError::Greeting(e)) = self else {
-            return false;
-        };
-        let refusal = e.get_ref().and_then(|e| e.downcast_ref());
-        matches!(
-            refusal,
-            Some(Unsafe::Handshake(
-                DialError::WrongCode(_) | DialError::NoSuchCode(_) | DialError::DeadCode
-            ))
-        )
+        matches!(self, Self::Connect(error) if error.is_about_code())
+    }
+
+    /// Why the other side, which was reached, is not safe to use.
+    pub fn refusal(&self) -> Option<&Unsafe> {
+        match self {
+            Self::Connect(error) => error.refusal(),
+            _ => None,
+        }
     }
 }
 
@@ -80,6 +82,16 @@ impl From<ReadError> for CallError {
     }
 }
 
+/// Whether a call is tried again where the other side closes the connection at once, as it does for a
+/// while after wrong codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tries {
+    /// It is tried once.
+    Once,
+    /// It is tried until that is over.
+    ThroughPauses,
+}
+
 /// Calls `peer` with the ticket in `options`, and waits for as long as the person there is asked.
 ///
 /// # Errors
@@ -87,12 +99,21 @@ impl From<ReadError> for CallError {
 pub async fn dial(
     peer: &Peer,
     options: &ReceiveOptions,
+    tries: Tries,
     mut tell: impl FnMut(Progress),
 ) -> Result<Answered, CallError> {
-    let stream = reach_first(peer, options.connect_limit).await?;
-    let mut connection = introduce(stream, options)
-        .await
-        .map_err(ConnectError::Greeting)?;
+    let mut pauses = Pauses::new(peer.target());
+    let mut connection = loop {
+        let stream = reach_first(peer, options.connect_limit).await?;
+        let introduced = introduce(stream, options).await;
+        match introduced.map_err(ConnectError::Greeting) {
+            Ok(connection) => break connection,
+            Err(error) if tries == Tries::Once || !pauses.try_again(error.refusal()).await => {
+                return Err(error.into());
+            }
+            Err(_) => {}
+        }
+    };
     if dialect(&mut connection).await? != Dialect::Native {
         return Err(CallError::Lost(WireError::NoHello.into()));
     }
@@ -104,6 +125,9 @@ pub async fn dial(
     let Some(ticket) = hello.call.clone() else {
         return Err(CallError::NoCalls);
     };
+    if options.call.as_ref().map(|own| own.party) == Some(ticket.party) {
+        return Err(CallError::Itself);
+    }
     tell(Progress::Greeted(ticket.clone()));
     let mut rings = false;
     loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::accepted::Accepted;
 use super::lines::Lines;
@@ -19,7 +19,9 @@ use crate::wire::text::printable_name;
 use crate::wire::{Bye, CallTicket, Control, Head};
 
 /// How often the caller hears that the person here is asked.
-const RING_INTERVAL: Duration = Duration::from_secs(1);
+pub const RING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long it may take to tell a caller something while others wait.
+const KEEP_LIMIT: Duration = Duration::from_millis(100);
 
 /// A call that waits for an answer. Dropping it hangs up.
 #[derive(Debug)]
@@ -71,6 +73,15 @@ impl IncomingCall {
                 reason = &mut left => return reason,
             }
         }
+    }
+
+    /// Tells the caller once that the person here is not ready yet, so that it does not take this side for
+    /// dead. One that takes no bytes now is told nothing.
+    pub async fn keep_waiting(&mut self) {
+        let ringing = Control::Ringing.encode();
+        let mut ringing = &ringing[..];
+        // A connection that fails is noticed when the call is decided on.
+        let _ = timeout(KEEP_LIMIT, self.connection.writer.write_all(&mut ringing)).await;
     }
 
     /// Answers. Further connections of the same call come from the receiver, until it is dropped.

@@ -14,7 +14,7 @@ mod reception;
 
 pub use accepted::Accepted;
 pub use callee::Callee;
-pub use incoming::IncomingCall;
+pub use incoming::{IncomingCall, RING_INTERVAL};
 pub use reception::{Arrived, Reception};
 
 use std::io;

@@ -1,5 +1,6 @@
 //! Listens for calls, and for the further connections of calls that go on.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub enum Arrived {
 #[derive(Debug)]
 pub struct Reception {
     arrivals: mpsc::UnboundedReceiver<Arrived>,
+    /// Calls that were received and come again, the first one first.
+    returned: VecDeque<Arrived>,
     task: JoinHandle<()>,
 }
 
@@ -68,6 +71,7 @@ impl Reception {
         });
         Self {
             arrivals,
+            returned: VecDeque::new(),
             task: tokio::spawn(listen(socket, desk)),
         }
     }
@@ -83,11 +87,27 @@ impl Reception {
 
     /// As [`Reception::next`], and for those who get near to a call.
     pub async fn next_arrival(&mut self) -> Arrived {
+        if let Some(arrived) = self.returned.pop_front() {
+            return arrived;
+        }
         match self.arrivals.recv().await {
             Some(arrived) => arrived,
             // The task ends only when this struct is dropped.
             None => std::future::pending().await,
         }
+    }
+}
+
+/// Calls that nobody has decided on.
+impl Reception {
+    /// Takes a call back, which comes again as the next one.
+    pub fn give_back(&mut self, call: IncomingCall) {
+        self.returned.push_back(Arrived::Call(Box::new(call)));
+    }
+
+    /// Whether a call was given back.
+    pub fn has_returned(&self) -> bool {
+        !self.returned.is_empty()
     }
 }
 
@@ -156,13 +176,17 @@ async fn attend(transport: Transport, peer: SocketAddr, desk: Arc<Desk>) {
 /// Reads the hello of a connection that was admitted. Returns whether it belongs to a call.
 async fn converse(
     read: TransportReader,
-    writer: TransportWriter,
+    mut writer: TransportWriter,
     peer: SocketAddr,
     desk: &Desk,
 ) -> bool {
     let mut reader = MessageReader::new(read, wire::CONTROL_LIMIT);
     let reason = match timeout(HELLO_LIMIT, hear(&mut reader)).await {
         Ok(Ok(hello)) => return desk.receive(hello, reader, writer, peer).await,
+        Ok(Err(e @ ReadError::Wire(WireError::Encrypted))) => {
+            farewell(Bye::open(), &mut reader, &mut writer).await;
+            e.to_string()
+        }
         Ok(Err(e)) => e.to_string(),
         Err(_) => format!("no hello within {} s", HELLO_LIMIT.as_secs()),
     };

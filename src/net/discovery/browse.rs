@@ -114,20 +114,22 @@ pub async fn lookup(
     found.map(|found| found.sockets()).unwrap_or_default()
 }
 
-/// A program that waits for a call and shows a code with this number, but none of `others`. `None`
-/// where there is none within `time`.
+/// A program that waits for a call and shows a code with this number, but none of `others` and none at
+/// `own` addresses. `None` where there is none within `time`.
 ///
 /// # Errors
 /// The system does not let this program ask.
 pub async fn with_number(
     number: u8,
     others: &[Found],
+    own: &[SocketAddr],
     time: Duration,
 ) -> io::Result<Option<Found>> {
     let is_meant = |found: &Found| {
         Offers::Call.include(found.what)
             && found.access.number() == Some(number)
             && !others.iter().any(|other| other.is_same(found))
+            && !found.is_at(own)
     };
     // The first one is as good as any other, with all of its addresses.
     first(time, is_meant, Found::is_same).await

@@ -123,6 +123,13 @@ impl Found {
         self.is_exactly(&other.instance)
     }
 
+    /// Whether it is at one of these addresses.
+    pub fn is_at(&self, addresses: &[SocketAddr]) -> bool {
+        self.places
+            .iter()
+            .any(|place| addresses.contains(&place.socket))
+    }
+
     /// Its addresses, in the order in which they are to be tried.
     pub fn sockets(&self) -> Vec<SocketAddr> {
         self.places.iter().map(|place| place.socket).collect()

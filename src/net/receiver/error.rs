@@ -18,6 +18,9 @@ pub enum ReceiveError {
     /// The sender closed the connection without a goodbye, in mid-message or between two messages.
     #[error("the sender closed the connection")]
     Closed,
+    /// The sender closed the connection before it had said anything, as one does that has a code or a key.
+    #[error("the sender closed the connection before it said anything")]
+    Unheard,
     /// The sender said goodbye. Its reason is fit to be shown.
     #[error("{}", .0.reason)]
     Bye(Bye),

@@ -145,7 +145,8 @@ async fn receive(transport: Transport, peer: SocketAddr, arrival: Arrival, recep
             return farewell(bye, &mut reader.0, &mut writer).await;
         }
         Ok(Err(NoSender::Read(ReadError::Wire(e @ WireError::Encrypted)))) => {
-            return reception.log_stranger(peer, &format!("is no sender: {e}"));
+            reception.log_stranger(peer, &format!("is no sender: {e}"));
+            return farewell(Bye::open(), &mut reader.0, &mut writer).await;
         }
         Ok(Err(NoSender::Read(e))) => {
             let reason = format!("is no sender: {}; {TAKEN}", described(&e));

@@ -15,7 +15,7 @@ use super::options::ReceiveOptions;
 use super::sink::Sink;
 use super::stats::StreamStats;
 use crate::frame::FrameHeader;
-use crate::net::message_reader::MessageReader;
+use crate::net::message_reader::{MessageReader, ReadError};
 use crate::net::reach::QUIET;
 use crate::net::transport::TransportReader;
 use crate::wire::control::NAME_LIMIT;
@@ -131,6 +131,7 @@ impl<S: Sink> Session<'_, S> {
             }
         };
         match heard {
+            Ok(Err(ReadError::Truncated)) => Err(ReceiveError::Unheard),
             Ok(dialect) => Ok(dialect?),
             Err(_) => Err(match self.reader.pending() {
                 [] => ReceiveError::NoFirstBytes(FIRST_BYTES_LIMIT),

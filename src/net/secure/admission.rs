@@ -18,6 +18,10 @@ use super::secret::Secret;
 /// end.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
+/// A side that has heard a key or code which it does not know closes the connection at the end of
+/// [`HANDSHAKE_LIMIT`]. One that lets nobody try, or has too many unfinished handshakes, closes it at once.
+const AT_ONCE: Duration = Duration::from_millis(1500);
+
 /// Why a connection that came in is not let in.
 #[derive(Debug, Error)]
 pub enum Refused {
@@ -41,9 +45,18 @@ pub enum Unsafe {
     /// The other side does not have the secret.
     #[error(transparent)]
     Handshake(#[from] DialError),
-    /// The other side says nothing.
-    #[error("it answers nothing for {} s: it has another key, or takes none", .0.as_secs())]
-    Silent(Duration),
+    /// The other side closes the connection at once, before anything was said. It may let in somebody from
+    /// here later.
+    #[error("it closes the connection at once, as it does for a while after wrong keys or codes")]
+    AtOnce,
+    /// The other side says nothing for this long, and does not close the connection. `has_code` says
+    /// that it was asked for a code.
+    #[error(
+        "it answers nothing for {} s: no vidchat with a {} listens there, or the network is very slow",
+        .time.as_secs(),
+        if *.has_code { "code" } else { "key" }
+    )]
+    Silent { time: Duration, has_code: bool },
 }
 
 /// Lets a connection in that proves the secret.
@@ -100,9 +113,48 @@ pub async fn admit(
 /// # Errors
 /// The other side does not have the secret.
 pub async fn prove(mut stream: TcpStream, secret: &Secret) -> Result<SealedStream, Unsafe> {
+    let began = Instant::now();
     let proving = handshake::dial(&mut stream, secret, Suite::fastest());
     match timeout(ANSWER_LIMIT, proving).await {
-        Ok(channel) => Ok(SealedStream::new(stream, channel?)),
-        Err(_) => Err(Unsafe::Silent(ANSWER_LIMIT)),
+        Ok(Ok(channel)) => Ok(SealedStream::new(stream, channel)),
+        Ok(Err(e)) if e.is_silence() && began.elapsed() < AT_ONCE => Err(Unsafe::AtOnce),
+        Ok(Err(e)) => Err(e.into()),
+        Err(_) => Err(Unsafe::Silent {
+            time: ANSWER_LIMIT,
+            has_code: secret.is_code(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::net::secure::{Code, KeyText, Uses};
+
+    /// What a side reads that proves each kind of secret to somebody who listens and never answers. The
+    /// clock stands still, and passes at once when nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_answers_is_told_of_in_words_for_a_key_or_a_code() {
+        let key = KeyText::random().to_string().parse().unwrap();
+        for (secret, kind) in [
+            (Secret::key(&key), "a key"),
+            (Secret::code(Code::random(), Uses::Many), "a code"),
+        ] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let (_open, _) = listener.accept().await.unwrap();
+            let refused = prove(stream.unwrap(), &secret).await.unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!(
+                    "it answers nothing for 5 s: no vidchat with {kind} listens there, or the \
+                     network is very slow"
+                )
+            );
+        }
     }
 }

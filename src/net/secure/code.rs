@@ -49,9 +49,34 @@ impl Code {
         self.number
     }
 
+    /// Whether a word of a code is a part of this text, as where another part is missing.
+    pub fn has_word(text: &str) -> bool {
+        let is_word = |part: &&str| place(&FIRST, part).is_some() || place(&SECOND, part).is_some();
+        parts(&text.to_lowercase()).iter().any(is_word)
+    }
+
+    /// The beginning of a code with its last word at full length and what comes behind it; `None` where
+    /// its letters fit to no word or to several.
+    pub fn completed(text: &str) -> Option<String> {
+        let (before, start) = text.rsplit_once('-')?;
+        let (list, end) = match before.matches('-').count() {
+            0 => (&FIRST, "-"),
+            1 => (&SECOND, ""),
+            _ => return None,
+        };
+        let mut fitting = list.iter().filter(|word| word.starts_with(start));
+        match (fitting.next(), fitting.next()) {
+            (Some(word), None) => Some(format!("{before}-{word}{end}")),
+            _ => None,
+        }
+    }
+
     /// Whether a text that may be a name of a machine as well has the form of a code: a number and
-    /// two words. There may be no such code.
+    /// two words. There may be no such code. Where there is, no hyphen has to be between its parts.
     pub fn has_form(text: &str) -> bool {
+        if !text.contains('.') && text.parse::<Self>().is_ok() {
+            return true;
+        }
         let between = |c: char| c.is_whitespace() || "-–—_,".contains(c);
         let parts: Vec<&str> = text
             .split(between)
@@ -87,23 +112,20 @@ impl FromStr for Code {
     type Err = Invalid;
 
     /// Reads a code as a person types it: in any case, with spaces, hyphens, dots, commas or underscores
-    /// between its parts.
+    /// between its parts, or with nothing.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let between = |c: char| c.is_whitespace() || "-–—_.,".contains(c);
         let text = text.to_lowercase();
-        let parts: Vec<&str> = text
-            .split(between)
-            .filter(|part| !part.is_empty())
-            .collect();
+        let parts = parts(&text);
         let [number, first, second] = parts[..] else {
             return Err(Invalid::new("a code has a number and two words")
                 .hint("type it as it is printed on the other machine, such as 4-maple-otter"));
         };
         let number = number.parse().ok().filter(|n| (1..=NUMBERS).contains(n));
         let Some(number) = number else {
-            return Err(Invalid::new(format!(
-                "a code begins with a number from 1 to {NUMBERS}"
-            )));
+            return Err(
+                Invalid::new(format!("a code begins with a number from 1 to {NUMBERS}"))
+                    .hint("type the number too, as it is printed on the other machine"),
+            );
         };
         match (place(&FIRST, first), place(&SECOND, second)) {
             (Some(first), Some(second)) => Ok(Self {
@@ -115,10 +137,34 @@ impl FromStr for Code {
                 Err(Invalid::new("the two words are in the wrong order")
                     .instead(format!("{number}-{second}-{first}")))
             }
+            (None, _) if place(&SECOND, first).is_some() => Err(misplaced("first", first)),
             (None, _) => Err(unknown(&FIRST, first)),
+            (_, None) if place(&FIRST, second).is_some() => Err(misplaced("second", second)),
             (_, None) => Err(unknown(&SECOND, second)),
         }
     }
+}
+
+/// The parts of a code in lower case. A hyphen that is missing is no fault: no two codes are alike
+/// without them.
+fn parts(text: &str) -> Vec<&str> {
+    let between = |c: char| c.is_whitespace() || "-–—_.,".contains(c);
+    let mut parts = Vec::new();
+    for part in text.split(between).filter(|part| !part.is_empty()) {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, words) = part.split_at(digits);
+        parts.extend([number, words].into_iter().filter(|part| !part.is_empty()));
+    }
+    if let [number, words] = parts[..] {
+        let both = (1..words.len()).filter_map(|at| words.split_at_checked(at));
+        let mut both = both.filter(|(first, second)| {
+            place(&FIRST, first).is_some() && place(&SECOND, second).is_some()
+        });
+        if let Some((first, second)) = both.next() {
+            return vec![number, first, second];
+        }
+    }
+    parts
 }
 
 /// The place of a word in its list.
@@ -127,15 +173,52 @@ fn place(list: &[&str; COUNT], word: &str) -> Option<u8> {
     u8::try_from(place).ok()
 }
 
-/// No code has such a word. The hint is the one that begins in the same way.
-fn unknown(list: &[&str; COUNT], word: &str) -> Invalid {
+/// A word of a code is in the place of the other one.
+fn misplaced(place: &str, word: &str) -> Invalid {
+    Invalid::new(format!("no code has {word:?} as its {place} word"))
+        .hint("type it as it is printed on the other machine, such as 4-maple-otter")
+}
+
+/// No code has such a word. The hint is the one that is most alike.
+fn unknown(list: &[&'static str; COUNT], word: &str) -> Invalid {
     let invalid = Invalid::new(format!("no code has the word {:?}", shown(word)));
-    let start: String = word.chars().take(3).collect();
-    let near = list.iter().find(|known| known.starts_with(&start));
-    match near {
-        Some(near) if start.len() >= 3 => invalid.hint(format!("is it {near:?}?")),
-        _ => invalid.hint("listen again: each word is an English one of four to nine letters"),
+    match alike(list, word) {
+        Some(near) => invalid.hint(format!("is it {near:?}?")),
+        None => invalid.hint("listen again: each word is an English one of four to nine letters"),
     }
+}
+
+/// The word that begins with the same three letters, or else the only one that one or two changes of
+/// letters make of this one.
+fn alike(list: &[&'static str; COUNT], word: &str) -> Option<&'static str> {
+    let start: String = word.chars().take(3).collect();
+    let begins = list.iter().find(|known| known.starts_with(&start));
+    if let Some(known) = begins.filter(|_| start.len() >= 3) {
+        return Some(known);
+    }
+    // A long text is no word, and would take time.
+    let word = Some(word).filter(|word| word.len() <= 20)?;
+    (1..=2).find_map(|changes| {
+        let mut near = list.iter().filter(|known| distance(known, word) == changes);
+        match (near.next(), near.next()) {
+            (Some(known), None) => Some(*known),
+            _ => None,
+        }
+    })
+}
+
+/// How many letters have to be changed, added or left out to make one word of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = before + usize::from(x != y);
+            before = row[j + 1];
+            row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// The beginning of a word, since it goes into an error.
@@ -174,6 +257,10 @@ mod tests {
             "4_maple__otter",
             "4, maple, otter.",
             "4–maple–otter",
+            "4maple-otter",
+            "4-mapleotter",
+            "4 MapleOtter",
+            "04mapleotter",
         ] {
             assert_eq!(typed.parse(), Ok(code), "{typed:?}");
         }
@@ -186,6 +273,8 @@ mod tests {
             "4 Maple Otter",
             "123-any-thing",
             "4–maple–otter",
+            "4maple-otter",
+            "4-mapleotter",
         ] {
             assert!(Code::has_form(code), "{code:?}");
         }
@@ -193,6 +282,9 @@ mod tests {
             "desk",
             "desk-4",
             "4-maple",
+            "4maple",
+            "maple-otter",
+            "4-mapelotter",
             "anna-maple-otter",
             "4-maple-otter-2",
             "4.maple.otter",
@@ -221,6 +313,11 @@ mod tests {
             ("4-mapel-otter", "no code has the word \"mapel\""),
             ("4-maple-ottre", "no code has the word \"ottre\""),
             ("4-é-otter", "no code has the word \"é\""),
+            ("4-squid-otter", "no code has \"squid\" as its first word"),
+            (
+                "4-maple-quarry",
+                "no code has \"quarry\" as its second word",
+            ),
         ] {
             let error = typed.parse::<Code>().unwrap_err();
             assert_eq!(error.to_string(), why, "{typed:?}");
@@ -231,6 +328,40 @@ mod tests {
             format!("{near:?}").contains("is it \\\"maple\\\"?"),
             "{near:?}"
         );
+    }
+
+    #[test]
+    fn a_mistake_in_a_word_names_the_word_that_is_meant() {
+        for (typed, near) in [
+            ("mapel", Some("maple")),
+            ("aple", Some("maple")),
+            ("naple", Some("maple")),
+            ("xx", None),
+            ("", None),
+        ] {
+            assert_eq!(alike(&FIRST, typed), near, "{typed:?}");
+        }
+        for (typed, near) in [("oter", Some("otter")), ("uotter", Some("otter"))] {
+            assert_eq!(alike(&SECOND, typed), near, "{typed:?}");
+        }
+        assert_eq!(alike(&FIRST, &"m".repeat(100_000)), None);
+    }
+
+    /// Hyphens may be left out, as no two codes are one text then.
+    #[test]
+    fn two_words_in_one_are_taken_apart_in_one_way() {
+        let firsts: HashSet<&str> = FIRST.into_iter().collect();
+        let seconds: HashSet<&str> = SECOND.into_iter().collect();
+        for first in FIRST {
+            for second in SECOND {
+                let both = [first, second].concat();
+                let ways = (1..both.len()).filter(|at| {
+                    let (first, second) = both.split_at(*at);
+                    firsts.contains(first) && seconds.contains(second)
+                });
+                assert_eq!(ways.count(), 1, "{both}");
+            }
+        }
     }
 
     #[test]
@@ -248,20 +379,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    /// How many letters have to be changed, added or left out to make one word of the other.
-    fn distance(a: &str, b: &str) -> usize {
-        let mut row: Vec<usize> = (0..=b.len()).collect();
-        for (i, x) in a.bytes().enumerate() {
-            let mut before = std::mem::replace(&mut row[0], i + 1);
-            for (j, y) in b.bytes().enumerate() {
-                let replaced = before + usize::from(x != y);
-                before = row[j + 1];
-                row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
-            }
-        }
-        row[b.len()]
     }
 
     #[test]

@@ -63,6 +63,14 @@ impl CodeBook {
         }
     }
 
+    /// A code that can be used no more.
+    pub fn spent(code: Code) -> Self {
+        Self {
+            state: State::Dead,
+            ..Self::new(code, Uses::Once)
+        }
+    }
+
     /// The code, if it can be used.
     pub fn code(&self) -> Option<Code> {
         matches!(self.state, State::Open(_)).then_some(self.code)

@@ -29,7 +29,9 @@ use super::noise::{Half, Handshake, Suite};
 use super::psk::Psk;
 use super::secret::{Proof, Secret};
 use crate::failure::describe;
-use crate::wire::ENCRYPTED as MAGIC;
+use crate::wire::foreign::kind_of;
+use crate::wire::text::quote;
+use crate::wire::{CONTROL_LIMIT, ENCRYPTED as MAGIC, PREFIX_BYTES};
 
 /// Bytes of a message of SPAKE2.
 const SPAKE_BYTES: usize = 33;
@@ -50,26 +52,26 @@ pub enum DialError {
     #[error("{}", describe(.0))]
     Io(#[source] io::Error),
     /// It was closed before the other side had said anything.
-    #[error(
-        "it answers nothing: it has another key, or takes none, or is not to be tried for a moment"
-    )]
+    #[error("it answers nothing: it has another key, or a code")]
     OtherKey,
     /// The key of an earlier connection was refused, or the code after it.
-    #[error(
-        "it answers nothing: it was started again and has another code or none, or is not to be tried \
-         for a moment"
-    )]
+    #[error("it answers nothing: it was started again and has another code or none")]
     Forgotten,
     /// Nobody there has a code with this number.
-    #[error(
-        "it answers nothing: it has no code with the number {0}, or is not to be tried for a moment"
-    )]
+    #[error("it answers nothing: it has no code with the number {0}, or has none any more")]
     NoSuchCode(u8),
+    /// It answers in clear, in vidchat's own protocol. Only a side without a key or code does that, or
+    /// somebody on the path.
+    #[error("it is open: it answers in clear, without a key or a code")]
+    Open,
+    /// It is something else. These are its first bytes.
+    #[error("it is no vidchat with a key or a code: its first bytes are {}{}", quote(.0), kind_of(.0))]
+    Foreign(Vec<u8>),
     /// The other side has another code. So many tries are left.
     #[error("the code is wrong")]
     WrongCode(u8),
     /// The code was tried too often, or is used up.
-    #[error("the code is dead: ask for a new one")]
+    #[error("the code is good no more: it was used, or was wrong three times")]
     DeadCode,
     /// The answer proves nothing: it was altered, or the other side does not have the key.
     #[error("it does not have the key, or somebody has altered its answer")]
@@ -101,7 +103,7 @@ pub enum AcceptError {
 
 impl DialError {
     /// Whether the connection was closed before anything was said. That is all that a side does which
-    /// has no such key or code, or lets nobody from here try for a moment.
+    /// has no such key or code. Nobody has a guess at a code by that.
     pub fn is_silence(&self) -> bool {
         matches!(self, Self::OtherKey | Self::Forgotten | Self::NoSuchCode(_))
     }
@@ -157,12 +159,15 @@ where
             let number = code.number();
             let opening = [&MAGIC[..], &[kind(suite, true), number], &message].concat();
             write(stream, &opening).await.map_err(DialError::Io)?;
-            let theirs: [u8; SPAKE_BYTES] = read(stream).await.map_err(|e| match e {
-                e if !is_end(&e) => DialError::Io(e),
-                _ if is_again => DialError::Forgotten,
-                _ => DialError::NoSuchCode(number),
-            })?;
-            let shared = spake.finish(&theirs).map_err(|_| DialError::Unproven)?;
+            let silent = || {
+                if is_again {
+                    DialError::Forgotten
+                } else {
+                    DialError::NoSuchCode(number)
+                }
+            };
+            let theirs: [u8; SPAKE_BYTES] = answer(stream, silent).await?;
+            let shared = spake.finish(&theirs).map_err(|_| unproven(&theirs))?;
             let shared = Zeroizing::new(shared);
             let psk = psk_of(&shared);
             let mut noise = Handshake::first(suite, &psk, &prologue(&[&opening, &theirs]));
@@ -190,12 +195,12 @@ where
     }
 }
 
-/// Proves a key, and has the other side prove the same. `refused` is the error where it says nothing.
+/// Proves a key, and has the other side prove the same. `silent` is the error where it says nothing.
 async fn dial_with<S>(
     stream: &mut S,
     psk: &Psk,
     suite: Suite,
-    refused: impl FnOnce() -> DialError,
+    silent: impl FnOnce() -> DialError,
 ) -> Result<Channel, DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -204,15 +209,57 @@ where
     let mut noise = Handshake::first(suite, psk, &prologue(&[&opening]));
     let first = [&opening[..], &noise.write()].concat();
     write(stream, &first).await.map_err(DialError::Io)?;
-    let answer = read(stream).await.map_err(|e| {
-        if is_end(&e) {
-            refused()
-        } else {
-            DialError::Io(e)
-        }
-    })?;
-    noise.read(&answer).map_err(|_| DialError::Unproven)?;
+    let answer = answer(stream, silent).await?;
+    noise.read(&answer).map_err(|_| unproven(&answer))?;
     Ok(channel(noise))
+}
+
+/// The first message of the waiting side. `silent` is the error where it closes the connection and has
+/// said nothing.
+async fn answer<const N: usize>(
+    stream: &mut (impl AsyncRead + Unpin),
+    silent: impl FnOnce() -> DialError,
+) -> Result<[u8; N], DialError> {
+    let (mut bytes, mut filled) = ([0; N], 0);
+    while filled < N {
+        let count = match stream.read(&mut bytes[filled..]).await {
+            Ok(count) => count,
+            Err(e) if is_end(&e) => 0,
+            Err(e) => return Err(DialError::Io(e)),
+        };
+        if count == 0 {
+            return Err(match &bytes[..filled] {
+                [] => silent(),
+                said => unproven(said),
+            });
+        }
+        filled += count;
+        if is_clear(&bytes[..filled]) {
+            return Err(DialError::Open);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Whether an answer begins as a control message in clear does: with a length that has at least six
+/// bytes of zeros, and a brace. A point of the curve begins so once in 2^56.
+fn is_clear(answer: &[u8]) -> bool {
+    let length = answer
+        .first_chunk()
+        .map(|length| u64::from_le_bytes(*length));
+    length.is_some_and(|length| (1..=CONTROL_LIMIT).contains(&length))
+        && answer.get(PREFIX_BYTES) == Some(&b'{')
+}
+
+/// The fault of an answer that proves nothing. Services of another kind answer in text, mostly.
+fn unproven(answer: &[u8]) -> DialError {
+    let start = &answer[..answer.len().min(PREFIX_BYTES)];
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if start.iter().all(is_text) || !kind_of(answer).is_empty() {
+        DialError::Foreign(answer.to_vec())
+    } else {
+        DialError::Unproven
+    }
 }
 
 /// The guess of a peer that pretends to wait: it has this side's proof, and can compare that with one

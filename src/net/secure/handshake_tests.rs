@@ -8,20 +8,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, 
 use tokio::time::timeout;
 
 use super::code::Code;
-use super::guesses::Uses;
+use super::guesses::{Uses, Wrong};
 use super::handshake::{AcceptError, Channel, DialError, accept, dial};
 use super::key::{Key, KeyText};
 use super::noise::{Suite, TAG_BYTES};
 use super::secret::Secret;
-
 /// Bytes of each part of the handshake.
-const KEY_OPENING: usize = 8 + 48;
-const CODE_OPENING: usize = 8 + 1 + 33;
+pub(super) const KEY_OPENING: usize = 8 + 48;
+pub(super) const CODE_OPENING: usize = 8 + 1 + 33;
 
-type Dialled = Result<Channel, Option<DialError>>;
+pub(super) type Dialled = Result<Channel, Option<DialError>>;
 type Accepted = Result<Channel, Option<AcceptError>>;
 
-fn key() -> Secret {
+pub(super) fn key() -> Secret {
     let key: Key = KeyText::random().to_string().parse().unwrap();
     Secret::key(&key)
 }
@@ -31,7 +30,7 @@ fn code(text: &str, uses: Uses) -> Secret {
 }
 
 /// Two sides that have the same code.
-fn same_code(uses: Uses) -> (Secret, Secret) {
+pub(super) fn same_code(uses: Uses) -> (Secret, Secret) {
     let text = Code::random().to_string();
     (code(&text, Uses::Many), code(&text, uses))
 }
@@ -45,7 +44,7 @@ async fn patient<T, E>(side: impl Future<Output = Result<T, E>>) -> Result<T, Op
     }
 }
 
-async fn dialling(mut stream: DuplexStream, secret: Secret, suite: Suite) -> Dialled {
+pub(super) async fn dialling(mut stream: DuplexStream, secret: Secret, suite: Suite) -> Dialled {
     patient(dial(&mut stream, &secret, suite)).await
 }
 
@@ -234,6 +233,26 @@ async fn closed(dials: &Secret) -> (Vec<u8>, DialError) {
     };
     let (dialled, opening) = tokio::join!(dialling(near, dials.clone(), Suite::AesGcm), reads);
     (opening, dialled.unwrap_err().unwrap())
+}
+
+/// A pause of the other side closes openings, and it has heard nothing of the code. So the code can be
+/// tried later as if it had not been tried.
+#[tokio::test(start_paused = true)]
+async fn openings_that_are_closed_cost_no_guess_at_a_code() {
+    let (dials, waits) = same_code(Uses::Once);
+    for _ in 0..10 {
+        let (opening, error) = closed(&dials).await;
+        assert_eq!((opening[7], opening.len()), (0x11, CODE_OPENING));
+        assert!(matches!(error, DialError::NoSuchCode(_)), "{error}");
+    }
+    let (dialled, ..) = between((&dials, &waits), Suite::AesGcm, unchanged, unchanged).await;
+    assert!(dialled.is_ok());
+    let (dials, _) = same_code(Uses::Many);
+    closed(&dials).await;
+    let attempt = dials
+        .attempt(dials.usable_code().unwrap().number())
+        .unwrap();
+    assert_eq!(dials.wrong(attempt), Wrong::Left(2));
 }
 
 /// Somebody on the path, or a pause of the other side, closes the openings of a call. The code was used

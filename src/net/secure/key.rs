@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
+use super::code::Code;
 use super::passphrase;
 use super::psk::Psk;
 use crate::failure::Invalid;
@@ -100,15 +101,30 @@ impl FromStr for Key {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let lines = text.lines().map(str::trim);
         let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let (Some(line), None) = (lines.next(), lines.next()) else {
-            return Err(if text.trim().is_empty() {
-                Invalid::new("it is empty").hint("vidchat key prints a key")
-            } else {
-                Invalid::new("it has several lines, or none but comments").hint(
-                    "a key file has one line with a key; lines that begin with # are comments",
-                )
-            });
+        let line = match (lines.next(), lines.count()) {
+            (Some(line), 0) => line,
+            (Some(_), more) => {
+                let all = more + 1;
+                return Err(
+                    Invalid::new(format!("it has {all} lines where a key is one"))
+                        .hint("leave one of them; lines that begin with # are comments"),
+                );
+            }
+            (None, _) => {
+                let empty = text.trim().is_empty();
+                return Err(Invalid::new(if empty {
+                    "it is empty"
+                } else {
+                    "it has comments alone, which are the lines that begin with #"
+                })
+                .hint("vidchat key prints a key"));
+            }
         };
+        if line.parse::<Code>().is_ok() {
+            return Err(Invalid::new("it is a code, and no key").hint(
+                "a code is for one run: it is typed behind --code; vidchat key prints a key",
+            ));
+        }
         match strip_word(line, PASSPHRASE) {
             Some(passphrase) => Ok(Self(passphrase::stretch(passphrase.trim())?)),
             None => Ok(Self(Psk::derive(
@@ -267,12 +283,13 @@ mod tests {
             (String::new(), "it is empty"),
             (
                 "# nothing\n".into(),
-                "it has several lines, or none but comments",
+                "it has comments alone, which are the lines that begin with #",
             ),
             (
-                format!("{text}\n{text}"),
-                "it has several lines, or none but comments",
+                format!("{text}\n# another\n{text}"),
+                "it has 2 lines where a key is one",
             ),
+            ("4-maple-otter".into(), "it is a code, and no key"),
             (
                 text[..24].into(),
                 "a key has 28 letters and digits, this has 20",

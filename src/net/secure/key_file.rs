@@ -12,19 +12,29 @@ use crate::failure::{Invalid, describe, typed_path};
 /// A longer file is no key file.
 const LONGEST: u64 = 4096;
 
+/// What makes a key file.
+const WRITES: &str = "vidchat key --out PATH writes a key file";
+
 /// Reads a key file.
 ///
 /// # Errors
 /// It cannot be read, others can read it too, or there is no key in it.
 pub fn read_key_file(path: &Path) -> Result<Key, Invalid> {
-    let file = File::open(path).map_err(unreadable)?;
+    let file = File::open(path).map_err(|e| missing(path, e))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(folder().hint("name the key file in it as well"));
+    }
     refuse_open_to_others(path, &file)?;
     let mut text = Zeroizing::new(String::new());
     let read = file.take(LONGEST + 1).read_to_string(&mut text);
     match read {
-        Ok(count) if count as u64 > LONGEST => Err(Invalid::new("it is too long for a key file")),
+        Ok(count) if count as u64 > LONGEST => {
+            Err(Invalid::new("it is too long for a key file").hint(WRITES))
+        }
         Ok(_) => text.parse(),
-        Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(Invalid::new("it is no text")),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+            Err(Invalid::new("it is no text").hint(WRITES))
+        }
         Err(e) => Err(unreadable(e)),
     }
 }
@@ -42,10 +52,37 @@ pub fn write_key_file(path: &Path, key: &KeyText) -> Result<(), Invalid> {
         .open(path)
         .and_then(|mut file| file.write_all(key.file().as_bytes()));
     written.map_err(|e| match e.kind() {
+        _ if path.is_dir() => folder().hint(format!(
+            "vidchat key --out {}",
+            typed_path(&path.join("vidchat.key"))
+        )),
+        io::ErrorKind::NotFound => match path.parent() {
+            Some(parent) => Invalid::new("its folder is not there")
+                .hint(format!("mkdir -p {}", typed_path(parent))),
+            None => unreadable(e),
+        },
         io::ErrorKind::AlreadyExists => Invalid::new("it is there already")
             .hint("remove it first if no other machine needs its key"),
         _ => unreadable(e),
     })
+}
+
+fn folder() -> Invalid {
+    Invalid::new("it is a folder")
+}
+
+/// The fault of a key file that cannot be opened.
+fn missing(path: &Path, e: io::Error) -> Invalid {
+    match e.kind() {
+        io::ErrorKind::NotFound => Invalid::new("there is no such file").hint(format!(
+            "copy it from the other machine; the first one is made by: vidchat key --out {}",
+            typed_path(path)
+        )),
+        io::ErrorKind::PermissionDenied => {
+            unreadable(e).hint("the person who runs vidchat has to own it")
+        }
+        _ => unreadable(e),
+    }
 }
 
 fn unreadable(e: io::Error) -> Invalid {
@@ -125,7 +162,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let missing = read_key_file(&path).unwrap_err();
-        assert_eq!(missing.to_string(), "no such file or directory");
+        assert_eq!(missing.to_string(), "there is no such file");
+        for (error, hint) in [
+            (read_key_file(folder.path()), "file in it"),
+            (
+                write_key_file(folder.path(), &KeyText::random()).map(|()| unreachable!()),
+                "/vidchat.key",
+            ),
+            (
+                write_key_file(&path.join("a"), &KeyText::random()).map(|()| unreachable!()),
+                "mkdir -p /",
+            ),
+        ] {
+            let error = format!("{:?}", error.unwrap_err());
+            assert!(error.contains("folder") && error.contains(hint), "{error}");
+        }
         for (bytes, why) in [
             (vec![], "it is empty"),
             (vec![b'a'; 5000], "it is too long for a key file"),

@@ -18,7 +18,7 @@ const OF_ALL: usize = 64;
 const FREE_FAILURES: u32 = 3;
 /// The first pause, which doubles with each failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 /// Failures before this time are forgotten.
 const MEMORY: Duration = Duration::from_secs(120);
 /// The most networks whose failures are remembered.

@@ -2,6 +2,8 @@
 //! docs/security.md says what this protects against, and from which documents each part comes.
 
 mod admission;
+#[cfg(test)]
+mod answer_tests;
 pub mod code;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -26,6 +28,7 @@ mod shared_tests;
 // Its clock is there on Linux for the tests.
 #[cfg(all(test, target_os = "linux"))]
 mod speed_tests;
+mod typed_codes;
 mod words;
 
 pub use admission::{Refused, Unsafe, admit, prove};
@@ -33,8 +36,9 @@ pub use code::Code;
 pub use guesses::Uses;
 pub use key::{Key, KeyText};
 pub use key_file::{read_key_file, write_key_file};
-pub use limits::{HANDSHAKE_LIMIT, HandshakeLimits};
+pub use limits::{HandshakeLimits, LONGEST_PAUSE};
 pub use media_key::{MediaKeys, MediaMember};
 pub use noise::Suite;
 pub use sealed::{SealedReader, SealedStream, SealedWriter};
 pub use secret::Secret;
+pub use typed_codes::TypedCodes;

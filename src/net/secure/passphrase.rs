@@ -21,6 +21,9 @@ const LANES: u32 = 1;
 const SALT: &[u8] = b"vidchat passphrase 1";
 /// A passphrase needs as many guesses as a number of so many bits.
 const LEAST_BITS: f64 = 60.0;
+/// What is a good one.
+const ADVICE: &str = "take a key of vidchat key, or five words or more that nothing connects: no line of a \
+                      song or a book";
 /// Longer ones are refused: the estimate takes time that grows with the length.
 const LONGEST: usize = 100;
 
@@ -42,6 +45,9 @@ pub(super) fn stretch(passphrase: &str) -> Result<Psk, Invalid> {
 /// of keys.
 fn refuse_weak(passphrase: &str) -> Result<(), Invalid> {
     let length = passphrase.chars().count();
+    if length == 0 {
+        return Err(Invalid::new("nothing follows the word passphrase:").hint(ADVICE));
+    }
     if length > LONGEST {
         return Err(Invalid::new(format!(
             "a passphrase has at most {LONGEST} letters, this has {length}"
@@ -74,7 +80,7 @@ fn refuse_weak(passphrase: &str) -> Result<(), Invalid> {
     Err(Invalid::new(format!(
         "the passphrase is too weak, about {bits:.0} of {LEAST_BITS:.0} bits{reason}"
     ))
-    .hint("take a key of vidchat key, or five words or more that nothing connects: no line of a song or a book"))
+    .hint(ADVICE))
 }
 
 #[cfg(test)]
@@ -87,7 +93,7 @@ mod tests {
     #[test]
     fn a_weak_passphrase_is_refused_with_the_reason() {
         for (weak, reason) in [
-            ("", "about 0 of 60 bits"),
+            ("", "nothing follows the word passphrase:"),
             ("password", "this is a top-10 common password"),
             ("vidchat", "too weak"),
             ("qwertyuiop", "common password"),

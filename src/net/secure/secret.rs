@@ -73,8 +73,17 @@ impl Secret {
 
     /// A code that a person tells another.
     pub fn code(code: Code, uses: Uses) -> Self {
+        Self::of_book(CodeBook::new(code, uses))
+    }
+
+    /// A code that can be used no more, and of which no peer is known.
+    pub(super) fn spent(code: Code) -> Self {
+        Self::of_book(CodeBook::spent(code))
+    }
+
+    fn of_book(book: CodeBook) -> Self {
         Self::new(State::Code {
-            book: CodeBook::new(code, uses),
+            book,
             known: VecDeque::new(),
             next: Next::Key,
         })

@@ -76,7 +76,12 @@ pub(in crate::net) async fn attend(
     };
     let reason = match served {
         Some(Ok(_)) => return false,
-        Some(Err(reason)) => reason,
+        Some(Err(reason)) => {
+            if let DisconnectReason::Encrypted = reason {
+                native::turn_away(&reason, &mut reader, &mut writer).await;
+            }
+            reason
+        }
         None => {
             native::turn_away(&DisconnectReason::Displaced, &mut reader, &mut writer).await;
             DisconnectReason::Displaced

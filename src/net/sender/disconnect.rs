@@ -92,6 +92,7 @@ impl DisconnectReason {
             Self::Full(_) | Self::Displaced => ByeCode::Full,
             Self::Role => ByeCode::Role,
             Self::NoStream { .. } => ByeCode::Stream,
+            Self::Encrypted => return Some(Bye::open()),
             _ => return None,
         };
         let mut bye = Bye::new(code, self.to_string());

@@ -332,3 +332,22 @@ fn senders_receivers_and_callers_of_each_other_hear_what_to_type() {
     let hint = format!("hint: vidchat send --to {target}");
     assert!(ended.stderr.contains(&hint), "{ended:?}");
 }
+
+#[test]
+fn a_machine_that_calls_itself_is_told_so() {
+    let port = free_port();
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = folder.path().join("key").display().to_string();
+    assert_eq!(run(vidchat().args(["key", "--out", &key])).code(), 0);
+    for secret in [&["--open"][..], &["--key-file", &key]] {
+        let target = format!("127.0.0.1:{port}");
+        let mut command = call(port);
+        command.args([&target, "--name", "ben", "--display", "none"]);
+        let ended = run(command.args(secret).args(pattern("red")));
+        let said = format!(
+            "error: cannot call \"{target}\": it is this machine, which is the one that calls\n\
+             hint: type the address that vidchat call prints on the other machine"
+        );
+        assert!(ended.stderr.ends_with(&said), "{ended:?}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::support::{PATIENCE, Running, in_one_try, run, vidchat};
 const LISTED: &str = "announcement: vidchat find lists this machine as ";
 
 /// A `vidchat call` on a machine, without a display and with these further arguments.
-fn call(host: &Host, name: &str, args: &[&str]) -> Running {
+pub fn call(host: &Host, name: &str, args: &[&str]) -> Running {
     let mut command = vidchat();
     command
         .args(["call", "--name", name, "--display", "none"])
@@ -114,12 +114,12 @@ fn one_who_answers_by_itself_waits_and_calls_nobody() {
 }
 
 /// The code that one that waits has shown last.
-fn code(waits: &Running) -> String {
+pub fn code(waits: &Running) -> String {
     code_in(waits.seen())
 }
 
 /// One that waits on a machine with a code, answers everybody, and is announced.
-fn closed(host: &Host, name: &str, args: &[&str]) -> Running {
+pub fn closed(host: &Host, name: &str, args: &[&str]) -> Running {
     let waits = waiting(host, name, args);
     let first = format!("    vidchat call {}", code(&waits));
     let line = waits.seen().iter().find(|line| line.starts_with("    "));
@@ -224,8 +224,10 @@ fn a_new_code_is_announced_and_finds_the_same_one() {
         let ben = in_one_try(|| {
             let mut ben = call(lan.host(1), "ben", &[&new]);
             let here = ben.line_before_end("anna is here", PATIENCE);
-            here.ok_or_else(|| ben.seen().join("\n"))?;
-            Ok(ben)
+            let said = ben.seen().join("\n");
+            // A machine that is busy may miss an answer, and the pause is waited for.
+            assert!(here.is_some() || said.contains("found nobody"), "{said}");
+            here.map(|_| ben).ok_or(said)
         });
         talk(anna, ben);
     }
@@ -267,13 +269,13 @@ fn those_with_the_same_key_find_each_other_by_themselves() {
 }
 
 /// A terminal on a machine.
-fn terminal(host: &Host) -> Option<Terminal> {
+pub fn terminal(host: &Host) -> Option<Terminal> {
     let namespace = host.namespace.to_string();
     Terminal::of(&["ip", "netns", "exec", &namespace, "sh"])
 }
 
 /// Whether the command that was typed has ended.
-fn has_ended(terminal: &Terminal) -> bool {
+pub fn has_ended(terminal: &Terminal) -> bool {
     terminal
         .lines()
         .iter()
@@ -281,7 +283,7 @@ fn has_ended(terminal: &Terminal) -> bool {
 }
 
 /// Types a command until it asks this question: a machine that is busy may miss an answer.
-fn asks(terminal: &Terminal, command: &str, question: &str) {
+pub fn asks(terminal: &Terminal, command: &str, question: &str) {
     let is_asked = |t: &Terminal| t.lines().iter().any(|line| line.starts_with(question));
     for _ in 0..20 {
         terminal.enter(&format!("clear; \"$VIDCHAT\" {command}; echo \"ended $?\""));
@@ -300,33 +302,6 @@ fn asks(terminal: &Terminal, command: &str, question: &str) {
         }
     }
     panic!("it does not ask: {:#?}", terminal.lines());
-}
-
-#[test]
-fn a_terminal_asks_for_the_code_of_the_one_that_waits_and_waits_itself_where_none_is_typed() {
-    let Some(lan) = Lan::start(2) else { return };
-    let anna = closed(lan.host(0), "anna", &[]);
-    let Some(terminal) = terminal(lan.host(1)) else {
-        return;
-    };
-    let question = "Code that anna shows, or Enter to wait for a call here:";
-    let command = "call --name ben --display none --pipeline test --width 160 --fps 5";
-    asks(&terminal, command, question);
-    terminal.press("Enter");
-    terminal.until("a code of its own", |t| {
-        let mut lines = t.lines().into_iter();
-        lines.any(|line| line.starts_with("    vidchat call 10.79.0.2 --code "))
-    });
-    terminal.press("q");
-    terminal.until("the end", |t| t.has_line("ended 0"));
-    asks(&terminal, command, question);
-    terminal.enter(&code(&anna));
-    let mut anna = anna;
-    anna.line_with("sender ben: sends 160x120 ");
-    terminal.press("q");
-    terminal.until("the end", |t| t.has_line("ended 0"));
-    let ended = anna.wait();
-    assert_eq!(ended.code(), 0, "{ended:?}");
 }
 
 #[test]

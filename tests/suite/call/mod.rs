@@ -9,3 +9,5 @@ mod missing_cameras;
 mod recovery;
 mod room;
 mod two_parties;
+#[cfg(target_os = "linux")]
+mod typed_codes;

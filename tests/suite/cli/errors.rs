@@ -236,9 +236,9 @@ fn a_service_that_hangs_up_at_the_first_word() {
         &["recv", &target, "--display", "none"],
         1,
         &format!(
-            "error: no vidchat sender answered at \"{target}\": the sender closed the connection\n\
-             hint: it may have a code or a key, or be another service: vidchat send on \"127.0.0.1\" \
-             prints what to type here"
+            "error: no vidchat sender answered at \"{target}\": the sender closed the connection \
+             before it said anything\n\
+             hint: if it has a code or a key: vidchat recv {target} --code CODE, or --key-file FILE"
         ),
     );
     drop(bounded("the viewer came", || server.join()));

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::display::terminal::Terminal;
 use crate::support::fault_proxy::{Fault, Proxy};
-use crate::support::party::port_in;
+use crate::support::party::{code_in, port_in, wrong};
 use crate::support::{Ended, PATIENCE, Running, in_one_try, run, vidchat};
 
 /// A new key file in `folder`.
@@ -60,15 +61,16 @@ fn who_has_the_key_gets_in_and_nobody_else() {
     let key = text.lines().last().expect("it has the key").to_owned();
     let mut by_variable = receiver(port, &[]);
     assert_eq!(run(by_variable.env("VIDCHAT_KEY", &key)).code(), 0);
-    let another = "it answers nothing: it has another key, or takes none, or is not to be tried for \
-                   a moment\n\
-                   hint: compare the key or the code with that of vidchat send on \"127.0.0.1\", or try \
-                   again in a minute";
+    let another = "it answers nothing: it has another key, or a code\n\
+                   hint: compare the key file with that of vidchat send on \"127.0.0.1\", or type the \
+                   code that it shows";
     is_refused(&run(&mut receiver(port, &["--key-file", &other])), another);
-    is_refused(
-        &run(&mut receiver(port, &[])),
-        "the sender closed the connection",
+    let missing = format!(
+        "error: no vidchat sender answered at \"127.0.0.1:{port}\": the sender closed the connection \
+         before it said anything\n\
+         hint: if it has a code or a key: vidchat recv 127.0.0.1:{port} --code CODE, or --key-file FILE"
     );
+    is_refused(&run(&mut receiver(port, &[])), &missing);
 }
 
 /// A sender whose network has failed too often closes connections at once, as this line does.
@@ -85,11 +87,97 @@ fn a_pause_of_the_sender_is_waited_for() {
         .args(["--key-file", &key]));
     assert_eq!(ended.code(), 0, "{ended:?}");
     let said = format!(
-        "connecting to {target}: it answers nothing: it has another key, or takes none, or is not to \
-         be tried for a moment; trying again for 10 s"
+        "connecting to {target}: it closes the connection at once, as it does for a while after wrong \
+         keys or codes; trying again for up to 35 s"
     );
     assert_eq!(ended.stderr.matches(&said).count(), 1, "{ended:?}");
     assert_eq!(line.openings_to_close(), 0);
+}
+
+/// It is not waited for, as it says for sure that there is no key and no code.
+#[test]
+fn an_open_side_says_so_at_once_to_one_with_a_key_or_a_code() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    let source = ["--pipeline", "test"];
+    let waiting = |words: &[&str], invitation: &str| {
+        let mut command = vidchat();
+        command
+            .args(words)
+            .args(["--bind", "127.0.0.1", "--port", "0"]);
+        let mut waits = Running::start(&mut command);
+        let port = port_in(&waits.line_with(invitation));
+        (waits, format!("127.0.0.1:{port}"))
+    };
+    let display = ["--display", "none"];
+    for (program, waits, invitation, dials, hint) in [
+        (
+            "vidchat send",
+            &[&["send", "--no-preview"][..], &source].concat(),
+            "    vidchat recv ",
+            &[&["recv"][..], &display].concat(),
+            "start vidchat send on \"127.0.0.1\" with --code or the same --key-file; without, nothing \
+             is encrypted",
+        ),
+        (
+            "vidchat recv --listen",
+            &[&["recv", "--listen"][..], &display].concat(),
+            "    vidchat send --to ",
+            &[&["send", "--no-preview"][..], &source, &["--to"]].concat(),
+            "start vidchat recv --listen on \"127.0.0.1\" with --code or the same --key-file; without, \
+             nothing is encrypted",
+        ),
+        (
+            "vidchat call",
+            &[&["call", "--open"][..], &display, &source].concat(),
+            "    vidchat call ",
+            &[&["call"][..], &display, &source].concat(),
+            "start vidchat call on \"127.0.0.1\" without --open; here, --open would encrypt nothing",
+        ),
+    ] {
+        let (mut waits, target) = waiting(waits, invitation);
+        for secret in [["--key-file", &key], ["--code", "4-maple-otter"]] {
+            let ended = run(vidchat().args(dials).arg(&target).args(secret));
+            let said = format!(
+                "\"{target}\": it is open: it answers in clear, without a key or a code\nhint: {hint}"
+            );
+            is_refused(&ended, &said);
+            assert!(!ended.stderr.contains("trying again"), "{ended:?}");
+        }
+        waits.has_said("it has a key or a code and this side is open");
+        waits.signal("INT");
+        assert_eq!(waits.wait().code(), 0, "{program}");
+    }
+}
+
+/// It cannot know, as such a sender says nothing to it.
+#[test]
+fn an_open_receiver_says_that_a_sender_that_came_back_may_have_a_code_or_a_key() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    for flags in [&["--code"][..], &["--key-file", &key]] {
+        let (before, port) = sender(&[]);
+        let target = format!("127.0.0.1:{port}");
+        let mut receiver = Running::start(vidchat().args(["recv", &target, "--display", "none"]));
+        receiver.line_with(": sends ");
+        drop(before);
+        let (mut closed, _) = sender_at(port, flags);
+        let may = format!(
+            "sender {target}: it closes the connection before it says anything, so it may have a code \
+             or a key now: vidchat recv {target} --code CODE, or --key-file FILE; trying again as before"
+        );
+        receiver.line_with(&may);
+        // It is told once, however often it is refused.
+        for _ in 0..2 {
+            closed.line_with("left before it watched: ");
+        }
+        drop(closed);
+        let _open = sender_at(port, &[]);
+        receiver.line_with(&format!("sender {target}: connected again after"));
+        receiver.signal("INT");
+        let ended = receiver.wait();
+        assert_eq!(ended.stderr.matches(&may).count(), 1, "{ended:?}");
+    }
 }
 
 #[test]
@@ -101,13 +189,12 @@ fn a_receiver_says_once_why_a_sender_that_was_started_again_does_not_let_it_in()
         (
             &["--key-file", &key][..],
             &["--key-file", &other][..],
-            "it has another key, or takes none, or is not to be tried for a moment; trying again",
+            "it has another key, or a code; trying again",
         ),
         (
             &["--code"],
             &["--code"],
-            "it was started again and has another code or none, or is not to be tried for a moment; \
-             trying again",
+            "it was started again and has another code or none; trying again",
         ),
     ] {
         let (sender, port) = sender(before);
@@ -172,6 +259,36 @@ fn a_code_lets_in_and_three_wrong_ones_bring_a_new_one() {
     assert_eq!(run(&mut receiver(port, &["--code", &code])).code(), 1);
 }
 
+/// In a terminal, a wrong code can be typed again, as in a call. One that was typed before is the same.
+#[test]
+fn a_receiver_in_a_terminal_asks_again_where_the_code_was_wrong() {
+    let Some(terminal) = Terminal::start() else {
+        return;
+    };
+    let (mut sender, port) = sender(&["--code"]);
+    let code = code_in(sender.seen());
+    let target = format!("127.0.0.1:{port}");
+    terminal.enter(&format!(
+        "clear; \"$VIDCHAT\" recv {target} --display none --frames 3 --code {}; echo \"ended $?\"",
+        wrong(&code)
+    ));
+    let asked = |times: usize| {
+        let question = format!("Code that {target} shows, or Enter to give up:");
+        terminal.until("the question", |t| {
+            let lines = t.lines().into_iter();
+            lines.filter(|line| line.starts_with(&question)).count() == times
+        });
+    };
+    asked(1);
+    sender.line_with("its code is wrong (2 more guesses)");
+    assert!(terminal.lines().concat().contains("the code is wrong."));
+    terminal.enter("4-mapel-otter");
+    asked(2);
+    terminal.enter(&code);
+    sender.line_with("joined");
+    terminal.until("the end", |t| t.has_line("ended 0"));
+}
+
 #[test]
 fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
     let open = "an open call is not encrypted";
@@ -232,10 +349,34 @@ fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
             "vidchat call 4-maple-otter",
         ),
         (
+            "4-maple-oter",
+            "HOST \"4-maple-oter\" is not valid",
+            "no code has the word \"oter\"\n  a machine of that name is 4-maple-oter:10050",
+            "is it \"otter\"?",
+        ),
+        (
             "4 maple otter",
             "unexpected \"maple\"",
             "a code is typed as one word",
             "vidchat call 4-maple-otter",
+        ),
+        (
+            "desk --code 4 maple otter",
+            "unexpected \"maple\"",
+            "a code is typed as one word",
+            "--code 4-maple-otter",
+        ),
+        (
+            "desk 4-maple-otter",
+            "unexpected \"4-maple-otter\"",
+            "a code goes behind --code",
+            "--code 4-maple-otter",
+        ),
+        (
+            "desk --code 4-maple-otter --key-file x",
+            "--code and --key-file contradict each other",
+            "each of them alone says who is let in",
+            "leave --key-file out",
         ),
         (
             "--room desk",
@@ -260,6 +401,59 @@ fn a_call_whose_code_is_missing_mistyped_or_one_too_many_says_what_to_type() {
     let said = "error: --open and VIDCHAT_KEY contradict each other: an open call is not encrypted\n\
                 hint: leave --open out, or: unset VIDCHAT_KEY";
     assert_eq!((&ended.stderr[..], ended.code()), (said, 2));
+}
+
+#[test]
+fn a_receiver_and_a_sender_say_where_a_code_goes_and_that_they_are_open_by_themselves() {
+    for (words, what, cause, hint) in [
+        (
+            "recv desk 4-maple-otter",
+            "unexpected \"4-maple-otter\"",
+            "a code goes behind --code",
+            "--code 4-maple-otter",
+        ),
+        (
+            "recv 4 maple otter",
+            "unexpected \"maple\"",
+            "a code is typed as one word",
+            "vidchat recv --code 4-maple-otter",
+        ),
+        (
+            "recv desk --open",
+            "unknown flag \"--open\"",
+            "vidchat recv is open without --code and --key-file",
+            "leave --open out",
+        ),
+        (
+            "send --open",
+            "unknown flag \"--open\"",
+            "vidchat send is open without --code and --key-file",
+            "leave --open out",
+        ),
+        (
+            "send --code --key-file x",
+            "--code and --key-file contradict each other",
+            "each of them alone says who is let in",
+            "leave --key-file out",
+        ),
+    ] {
+        let ended = run(vidchat().args(words.split(' ')));
+        let said = format!("error: {what}: {cause}\nhint: {hint}");
+        assert_eq!((&ended.stderr[..], ended.code()), (&said[..], 2));
+    }
+}
+
+/// Somebody who sets the variable to the name of a file means its key.
+#[test]
+fn a_variable_with_the_name_of_a_key_file_says_which_flag_takes_it() {
+    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+    let key = key_file(folder.path(), "key");
+    let ended = run(receiver(1, &[]).env("VIDCHAT_KEY", &key));
+    let said = format!(
+        "error: cannot use the key in VIDCHAT_KEY: it is the name of a file, and no key\n\
+         hint: unset VIDCHAT_KEY; --key-file {key}"
+    );
+    assert_eq!((&ended.stderr[..], ended.code()), (&said[..], 1));
 }
 
 /// Somebody who sets the variable means to let in nobody without a key.

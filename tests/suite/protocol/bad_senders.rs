@@ -283,7 +283,7 @@ async fn an_end_at_any_byte_is_an_end_and_shows_only_whole_frames() {
     for length in 0..=whole.len() {
         let (error, seen) = shown(&whole[..length]).await;
         match (&error, length) {
-            (ReceiveError::Closed, 0) => {}
+            (ReceiveError::Unheard, 0) => {}
             (ReceiveError::Wire(WireError::Foreign(_)), 1..=8) => {}
             (ReceiveError::Closed, 9..) if length < whole.len() => {}
             (ReceiveError::Bye(_), _) if length == whole.len() => {}

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use vidchat::net::call::dial::{Answered, CallError, Progress, dial};
+use vidchat::net::call::dial::{Answered, CallError, Progress, Tries, dial};
 use vidchat::net::call::{Accepted, IncomingCall, Reception, random_token};
 use vidchat::net::receiver::{ReceiveError, ReceiveOptions};
 use vidchat::net::sender::ServerOptions;
@@ -68,7 +68,7 @@ fn calling(
 ) {
     let (tell, told) = mpsc::unbounded_channel();
     let dialling = tokio::spawn(async move {
-        dial(&target(address), &options, move |progress| {
+        dial(&target(address), &options, Tries::Once, move |progress| {
             drop(tell.send(progress));
         })
         .await

@@ -236,11 +236,18 @@ async fn a_wrong_or_missing_secret_is_told_on_both_sides() {
         async { join(closed.address, plain).await.end().await.0 },
         async { join(open.address, watching(&right)).await.end().await.0 },
     );
-    let nothing = "it answers nothing: it has another key, or takes none, or is not to be tried for a \
-                   moment";
-    assert_eq!(wrong.to_string(), nothing);
-    assert_eq!(missing.to_string(), "the sender closed the connection");
-    assert_eq!(needless.to_string(), nothing);
+    assert_eq!(
+        wrong.to_string(),
+        "it answers nothing: it has another key, or a code"
+    );
+    assert_eq!(
+        missing.to_string(),
+        "the sender closed the connection before it said anything"
+    );
+    assert_eq!(
+        needless.to_string(),
+        "it is open: it answers in clear, without a key or a code"
+    );
     log.has(
         1,
         "left before it watched: refused, it does not have the key",
@@ -282,7 +289,7 @@ async fn a_wrong_code_is_told_on_both_sides_and_the_fourth_is_not_even_heard() {
     let (error, seen) = viewer.end().await;
     assert_eq!(
         error.to_string(),
-        "it answers nothing: it has no code with the number 4, or is not to be tried for a moment"
+        "it answers nothing: it has no code with the number 4, or has none any more"
     );
     assert_eq!(seen, []);
     stage.close("done").await;

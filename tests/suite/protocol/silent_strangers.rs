@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use vidchat::net::call::Reception;
-use vidchat::net::call::dial::dial as call;
+use vidchat::net::call::dial::{Tries, dial as call};
 use vidchat::net::receiver::{ReceiveOptions, SenderListener};
 use vidchat::net::secure::{Code, Key, KeyText, Secret, Uses};
 use vidchat::net::sender::{ServerOptions, dial};
@@ -68,7 +68,7 @@ async fn a_silent_crowd_keeps_nobody_out_of_a_call() {
         let mut reception = Reception::spawn(socket, party(0, ours));
         let _strangers = Stranger::crowd(address, CROWD, b"").await;
         let dialling = tokio::spawn(async move {
-            let bye = call(&target(address), &party(7, theirs), |_| {}).await;
+            let bye = call(&target(address), &party(7, theirs), Tries::Once, |_| {}).await;
             bye.map(|_| ()).map_err(|e| e.to_string())
         });
         let mut ringing = within("a call", reception.next()).await;
