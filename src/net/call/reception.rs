@@ -85,6 +85,16 @@ impl Reception {
         }
     }
 
+    /// Takes back a call that was not decided on, which comes again as the next one.
+    pub fn give_back(&mut self, call: IncomingCall) {
+        self.returned.push_back(Arrived::Call(Box::new(call)));
+    }
+
+    /// Whether a call was given back.
+    pub fn has_returned(&self) -> bool {
+        !self.returned.is_empty()
+    }
+
     /// As [`Reception::next`], and for those who get near to a call.
     pub async fn next_arrival(&mut self) -> Arrived {
         if let Some(arrived) = self.returned.pop_front() {
@@ -95,19 +105,6 @@ impl Reception {
             // The task ends only when this struct is dropped.
             None => std::future::pending().await,
         }
-    }
-}
-
-/// Calls that nobody has decided on.
-impl Reception {
-    /// Takes a call back, which comes again as the next one.
-    pub fn give_back(&mut self, call: IncomingCall) {
-        self.returned.push_back(Arrived::Call(Box::new(call)));
-    }
-
-    /// Whether a call was given back.
-    pub fn has_returned(&self) -> bool {
-        !self.returned.is_empty()
     }
 }
 

@@ -258,6 +258,20 @@ impl Pair {
     }
 }
 
+/// Writes the rest of a message of which so many bytes have left, and reads all of it.
+async fn complete(
+    writer: &mut SealedWriter,
+    reader: &mut SealedReader<OwnedReadHalf>,
+    whole: &[u8],
+    begun: usize,
+) {
+    let mut rest = &whole[begun..];
+    let mut read = vec![0; whole.len()];
+    let both = tokio::join!(writer.write_all(&mut rest), reader.read_exact(&mut read));
+    assert!(both.0.is_ok() && both.1.is_ok());
+    assert!(read == whole);
+}
+
 /// A frame, or a message, of which no byte has left is taken back, and so is the media key before it.
 #[tokio::test]
 async fn a_frame_that_found_no_room_leaves_nothing_behind() {
@@ -272,14 +286,27 @@ async fn a_frame_that_found_no_room_leaves_nothing_behind() {
             _back,
         } = Pair::new(suite).await;
         for sequence in 0..9 {
-            writer.ready().await.unwrap();
-            let filled = fill(&near_below);
-            let refused = match sequence % 3 {
-                0 => writer.try_write(&[IoSlice::new(b"a message")]),
-                _ => writer.try_write_frame(HEAD, &frame(100 + sequence, 1500), Instant::now()),
+            let older = frame(100 + sequence, 1500);
+            let whole = match sequence % 3 {
+                0 => b"a message".to_vec(),
+                _ => [HEAD, &older.data[..]].concat(),
             };
-            let refused = refused.map_err(|e| e.kind());
-            assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
+            let filled = loop {
+                writer.ready().await.unwrap();
+                let filled = fill(&near_below);
+                let begun = match sequence % 3 {
+                    0 => writer.try_write(&[IoSlice::new(&whole)]),
+                    _ => writer.try_write_frame(HEAD, &older, Instant::now()),
+                };
+                match begun {
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break filled,
+                    // The kernel of a busy machine makes room a little later.
+                    begun => {
+                        drain(&far_below, filled);
+                        complete(&mut writer, &mut reader, &whole, begun.unwrap()).await;
+                    }
+                }
+            };
             if sequence % 3 == 2 {
                 others.push(MediaMember::join(Arc::clone(&keys), suite));
             }
@@ -371,11 +398,7 @@ async fn arrives(suite: Suite, steps: &[Step]) {
         };
         drain(&far_below, filled);
         if let Some(begun) = begun {
-            let mut rest = &whole[begun..];
-            let mut read = vec![0; whole.len()];
-            let both = tokio::join!(writer.write_all(&mut rest), reader.read_exact(&mut read));
-            assert!(both.0.is_ok() && both.1.is_ok(), "step {sequence}");
-            assert!(read == whole, "step {sequence}");
+            complete(&mut writer, &mut reader, &whole, begun).await;
         }
     }
 }
