@@ -45,8 +45,8 @@ pub(super) trait Framing: Send + 'static {
 
 /// vidchat's own protocol.
 pub(super) struct NativeFraming {
-    /// The hello, until it is sent.
-    pub hello: Option<Hello>,
+    /// The hello, until it is sent. It is in memory of its own, since this is read for each frame.
+    pub hello: Option<Box<Hello>>,
 }
 
 impl Framing for NativeFraming {
@@ -55,7 +55,7 @@ impl Framing for NativeFraming {
     fn opening(&mut self, known: impl FnOnce() -> Option<Arc<Caps>>) -> Option<Vec<u8>> {
         let mut hello = self.hello.take()?;
         hello.caps = known().map(|caps| caps.to_string());
-        Some(Control::Hello(hello).encode())
+        Some(Control::Hello(*hello).encode())
     }
 
     fn caps(&mut self, caps: &Caps) -> Option<Vec<u8>> {

@@ -71,7 +71,9 @@ pub(in crate::net) async fn converse(
     subscription.set_max_latency(max_latency);
     let audience = service.audience(hub);
     writer.share(|| Arc::clone(&audience.media_keys));
-    let framing = NativeFraming { hello };
+    let framing = NativeFraming {
+        hello: hello.map(Box::new),
+    };
     let mut between_frames = false;
     let (link, pinned) = (session.link(), service.pinned());
     let mut frames = FrameWriter::new(

@@ -73,7 +73,7 @@ struct State {
     /// The ages in the last pong.
     sent_ages: Option<AgesMs>,
     report: Option<Report>,
-    progress: Progress,
+    sent: Sent,
     /// Frames that were skipped before a late hello.
     skipped_before: u64,
     /// Whether frames from before a late hello may still be on their way, so that the path is not
@@ -83,6 +83,15 @@ struct State {
     pace: Option<BitRate>,
     /// When the bytes that it was sent so far have used up their time at this pace.
     paced_until: Option<Instant>,
+}
+
+/// The frames that one viewer was sent so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    frames: u64,
+    bytes: u64,
+    skipped: u64,
+    captured_at: WallNanos,
 }
 
 /// The frames that one viewer was sent so far, and the state of its link.
@@ -123,7 +132,7 @@ impl ViewerLink {
                 leaving: RecentAges::default(),
                 sent_ages: None,
                 report: None,
-                progress: Progress::default(),
+                sent: Sent::default(),
                 skipped_before: 0,
                 clogged: false,
                 pace: None,
@@ -146,9 +155,9 @@ impl ViewerLink {
     /// The same viewer after a late hello. Its frames so far still count.
     pub(super) fn after_late_hello(&self, name: String, acks: bool) -> Self {
         let link = Self::new(self.peer, name, acks);
-        let sent = self.state.lock().progress;
+        let sent = self.state.lock().sent;
         let mut state = link.state.lock();
-        state.progress = Progress {
+        state.sent = Sent {
             captured_at: WallNanos::default(),
             ..sent
         };
@@ -166,12 +175,21 @@ impl ViewerLink {
         let state = self.state.lock();
         let window = state.window.as_ref();
         let known = window.filter(|_| !state.clogged);
+        let Sent {
+            frames,
+            bytes,
+            skipped,
+            captured_at,
+        } = state.sent;
         Progress {
+            frames,
+            bytes,
+            skipped,
+            captured_at,
             in_flight: window.map_or(0, CongestionWindow::in_flight),
             round_trip: known.map(CongestionWindow::round_trip),
             carries: window.and_then(CongestionWindow::rate),
             report: state.report,
-            ..state.progress
         }
     }
 
@@ -372,12 +390,12 @@ impl ViewerLink {
             window.sent(now, header.sequence, frame.data.len(), header.ack);
         }
         let skipped = state.skipped_before + skipped;
-        let progress = &mut state.progress;
-        progress.frames += 1;
-        progress.bytes += frame.data.len() as u64;
-        progress.skipped = skipped;
-        progress.captured_at = WallNanos(header.captured_at);
-        let age = WallNanos::now().since(progress.captured_at);
+        let sent = &mut state.sent;
+        sent.frames += 1;
+        sent.bytes += frame.data.len() as u64;
+        sent.skipped = skipped;
+        sent.captured_at = WallNanos(header.captured_at);
+        let age = WallNanos::now().since(sent.captured_at);
         state.leaving.note(age);
     }
 }
