@@ -177,11 +177,38 @@ pub fn compared_fan_out(
     seconds: f64,
     is_encrypted: bool,
 ) -> io::Result<drain::Measured> {
-    let mut command = Sender::command("plain.gst");
+    let command = Sender::command("plain.gst");
+    compared_fan_out_of(command, viewers, seconds, Format::I420, is_encrypted)
+}
+
+/// The same with frames of H.264 from the program's own encoder. They differ in length, so those that the
+/// viewers get are not counted one by one.
+///
+/// # Errors
+/// As [`fan_out`].
+pub fn compared_fan_out_of_h264(
+    viewers: usize,
+    seconds: f64,
+    is_encrypted: bool,
+) -> io::Result<drain::Measured> {
+    let mut command = vidchat();
+    command
+        .args(["send", "--no-preview", "--bind", "127.0.0.1", "--port", "0"])
+        .args(["--no-announce", "--pipeline", "test-h264"]);
+    compared_fan_out_of(command, viewers, seconds, Format::Small, is_encrypted)
+}
+
+fn compared_fan_out_of(
+    mut command: Command,
+    viewers: usize,
+    seconds: f64,
+    format: Format,
+    is_encrypted: bool,
+) -> io::Result<drain::Measured> {
     if is_encrypted {
         command.env("VIDCHAT_KEY", encrypted::KEY);
     }
-    let drained = |spec| encrypted::drained(spec, Format::I420.bytes(), is_encrypted);
+    let drained = |spec| encrypted::drained(spec, format.bytes(), is_encrypted);
     fan_out_of(command, viewers, seconds, drained)
 }
 
