@@ -199,26 +199,14 @@ fn alike(list: &[&'static str; COUNT], word: &str) -> Option<&'static str> {
     // A long text is no word, and would take time.
     let word = Some(word).filter(|word| word.len() <= 20)?;
     (1..=2).find_map(|changes| {
-        let mut near = list.iter().filter(|known| distance(known, word) == changes);
+        let mut near = list
+            .iter()
+            .filter(|known| strsim::levenshtein(known, word) == changes);
         match (near.next(), near.next()) {
             (Some(known), None) => Some(*known),
             _ => None,
         }
     })
-}
-
-/// How many letters have to be changed, added or left out to make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = before + usize::from(x != y);
-            before = row[j + 1];
-            row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The beginning of a word, since it goes into an error.
@@ -375,7 +363,7 @@ mod tests {
                 assert!((4..=9).contains(&word.len()), "{word}");
                 assert!(word.bytes().all(|byte| byte.is_ascii_lowercase()), "{word}");
                 for other in &list[..index] {
-                    assert!(distance(word, other) >= 3, "{word} and {other}");
+                    assert!(strsim::levenshtein(word, other) >= 3, "{word} and {other}");
                 }
             }
         }
