@@ -39,6 +39,9 @@ pub enum Outage {
     CameraOff(String),
 }
 
+/// The words for a sender that was open and lets nobody in now.
+const MAY_BE_CLOSED: &str = "may have a code or a key now";
+
 /// How far the display may fall behind the newest frame of an inter-coded stream before it skips
 /// to a key frame. The key-frame gate, which knows the decoder, is stricter.
 const MAX_LATENCY: Duration = Duration::from_secs(1);
@@ -66,6 +69,8 @@ pub struct VideoDisplay<'a> {
     /// When the connection was made.
     connected: Option<Instant>,
     outage: Option<(Outage, Instant)>,
+    /// Whether the sender, since the connection was lost, has closed one before it said anything.
+    may_be_closed: bool,
     /// The text that covers the picture.
     covered: Option<String>,
     /// When it was last renewed.
@@ -112,6 +117,7 @@ impl<'a> VideoDisplay<'a> {
             label: options.place.label(None),
             connected: None,
             outage: None,
+            may_be_closed: false,
             covered: None,
             refreshed: None,
             connection: Losses::default(),
@@ -168,6 +174,7 @@ impl<'a> VideoDisplay<'a> {
             Some((times, more)) => warn!("sender {sender}: lost: {reason}{times}; {next}{more}"),
             None => debug!("sender {sender}: lost: {reason}; {next}"),
         }
+        self.may_be_closed = false;
         self.enter(Outage::Reconnecting(reason.to_owned()));
     }
 
@@ -176,6 +183,14 @@ impl<'a> VideoDisplay<'a> {
         if !matches!(self.outage, Some((Outage::Reconnecting(_), _))) {
             self.enter(Outage::Reconnecting(reason.to_owned()));
         }
+    }
+
+    /// The sender is reached, and has closed the connection before it said anything, as one does that has
+    /// a code or a key. Returns whether that is new since the connection was lost.
+    pub fn closes_unheard(&mut self) -> bool {
+        let is_new = !std::mem::replace(&mut self.may_be_closed, true);
+        self.refresh();
+        is_new
     }
 
     /// Logs losses that are over, where some of them were not logged.
@@ -206,6 +221,9 @@ impl<'a> VideoDisplay<'a> {
             // A narrow window must not break the line inside the time.
             let seconds = since.elapsed().as_secs();
             return Some(match outage {
+                Outage::Reconnecting(_) if self.may_be_closed => {
+                    format!("{} {MAY_BE_CLOSED} ({seconds}\u{a0}s)", self.label)
+                }
                 Outage::Reconnecting(_) => self.options.place.outage(seconds),
                 Outage::CameraLost(reason) => {
                     let source = self.options.place.source();
@@ -235,6 +253,9 @@ impl<'a> VideoDisplay<'a> {
     /// Why the stream is not live, for other programs.
     pub fn reason(&self) -> Option<String> {
         match &self.outage {
+            Some((Outage::Reconnecting(_), _)) if self.may_be_closed => {
+                Some(format!("the sender {MAY_BE_CLOSED}"))
+            }
             Some((
                 Outage::Reconnecting(reason)
                 | Outage::CameraLost(reason)

@@ -225,8 +225,6 @@ async fn receive(
         }
     };
     let mut is_reconnect = false;
-    // Whether it was told that the sender may have a code or a key since the last loss.
-    let mut is_told_closed = false;
     loop {
         let sender = options.place.label(Some(&connection));
         display.borrow_mut().connects(&sender);
@@ -266,10 +264,9 @@ async fn receive(
                 display.borrow_mut().still_disconnected(&error.to_string());
                 if let (ReceiveError::Unheard, SenderPlace::Target(target), None) =
                     (&error, &options.place, &options.play.secret)
-                    && !is_told_closed
+                    && display.borrow_mut().closes_unheard()
                 {
                     warn!("{}", failure::maybe_closed(target));
-                    is_told_closed = true;
                 }
                 match error {
                     ReceiveError::Bye(_) => Backoff::after_refusal(),
@@ -278,7 +275,6 @@ async fn receive(
             }
             (false, error) => {
                 display.borrow_mut().disconnected(&error.to_string());
-                is_told_closed = false;
                 Backoff::after_loss()
             }
         };

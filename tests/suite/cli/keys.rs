@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::cli::statistics::Stats;
 use crate::display::terminal::Terminal;
 use crate::support::fault_proxy::{Fault, Proxy};
 use crate::support::party::{code_in, port_in, wrong};
@@ -158,7 +159,10 @@ fn an_open_receiver_says_that_a_sender_that_came_back_may_have_a_code_or_a_key()
     for flags in [&["--code"][..], &["--key-file", &key]] {
         let (before, port) = sender(&[]);
         let target = format!("127.0.0.1:{port}");
-        let mut receiver = Running::start(vidchat().args(["recv", &target, "--display", "none"]));
+        let mut command = vidchat();
+        command.args(["recv", &target, "--display", "none"]);
+        let stats = Stats::of(&mut command);
+        let mut receiver = Running::start(&mut command);
         receiver.line_with(": sends ");
         drop(before);
         let (mut closed, _) = sender_at(port, flags);
@@ -167,6 +171,9 @@ fn an_open_receiver_says_that_a_sender_that_came_back_may_have_a_code_or_a_key()
              or a key now: vidchat recv {target} --code CODE, or --key-file FILE; trying again as before"
         );
         receiver.line_with(&may);
+        stats.line("the reason", |line| {
+            line["reason"] == "the sender may have a code or a key now"
+        });
         // It is told once, however often it is refused.
         for _ in 0..2 {
             closed.line_with("left before it watched: ");
