@@ -111,7 +111,8 @@ impl Quit {
                 Asked::Look => self.settle(false),
                 #[cfg(unix)]
                 Asked::GoOn => {
-                    self.keys = None;
+                    // A person may have typed since the program was continued.
+                    self.keys = self.keys.take().and_then(Keyboard::reopen);
                     self.settle(true);
                 }
                 #[cfg(unix)]

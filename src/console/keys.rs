@@ -1,6 +1,8 @@
 //! Reads keys, and knows how a person can end the program: with q only while keys are read.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use std::collections::VecDeque;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crossterm::terminal;
 
 use super::answers;
@@ -12,6 +14,8 @@ use super::reader::Reader;
 pub struct Keyboard {
     /// There until it is dropped.
     reader: Option<Reader>,
+    /// Keys that were read before it was opened anew.
+    unread: VecDeque<KeyEvent>,
 }
 
 /// A request by a key.
@@ -56,14 +60,29 @@ impl Keyboard {
         answers::listen(job_control::is_one_terminal());
         Some(Self {
             reader: Some(reader),
+            unread: VecDeque::new(),
         })
+    }
+
+    /// Takes over the keyboard anew, with modes that a shell may have changed meanwhile. Keys that were
+    /// typed since and not taken come first.
+    #[cfg(unix)]
+    pub fn reopen(mut self) -> Option<Self> {
+        answers::finish();
+        let mut unread = std::mem::take(&mut self.unread);
+        unread.extend(self.reader.take().map(Reader::close).unwrap_or_default());
+        drop(self);
+        let mut opened = Self::open()?;
+        opened.unread = unread;
+        Some(opened)
     }
 
     /// Waits for a key. `is_text` says that the person types a text, in which q is a letter.
     pub async fn next(&mut self, is_text: bool) -> Key {
-        let key = match &mut self.reader {
-            Some(reader) => reader.next().await,
-            None => None,
+        let key = match (self.unread.pop_front(), &mut self.reader) {
+            (Some(key), _) => Some(key),
+            (None, Some(reader)) => reader.next().await,
+            (None, None) => None,
         };
         let Some(key) = key else {
             return Key::Quit;

@@ -64,12 +64,23 @@ mod unix {
         pub async fn next(&mut self) -> Option<KeyEvent> {
             self.keys.recv().await
         }
+
+        /// Stops reading, and returns the keys that were read and not taken.
+        pub fn close(mut self) -> Vec<KeyEvent> {
+            self.stop();
+            std::iter::from_fn(|| self.keys.try_recv().ok()).collect()
+        }
+
+        fn stop(&mut self) {
+            if self.stop.take().is_some() {
+                let _ = self.ended.recv_timeout(CLOSING);
+            }
+        }
     }
 
     impl Drop for Reader {
         fn drop(&mut self) {
-            self.stop = None;
-            let _ = self.ended.recv_timeout(CLOSING);
+            self.stop();
         }
     }
 

@@ -15,7 +15,7 @@ use crate::support::image_terminal::{Abilities, Colour, Image, ImageTerminal, Rg
 use crate::support::image_terminal::{CELL, Program, shown};
 use crate::support::player::{Shown, until};
 use crate::support::test_card::BARS;
-use crate::support::vidchat;
+use crate::support::{signal, vidchat};
 
 const KITTY: Abilities = Abilities {
     kitty: true,
@@ -181,6 +181,22 @@ fn a_stopped_program_takes_its_images_away_and_brings_them_back() {
     terminal.press("exit\r");
     assert_eq!(shell.end(), Some(0));
     assert_eq!(terminal.screen().errors, [""; 0]);
+}
+
+/// The program takes the keyboard anew when it goes on. The key may have been read before that.
+#[test]
+fn a_key_that_is_typed_as_the_program_goes_on_is_heard() {
+    for _ in 0..8 {
+        let terminal = ImageTerminal::new(KITTY);
+        let modes = terminal.modes();
+        let mut program = terminal.run(&demo());
+        terminal.until("bars", |screen| screen.image().is_some_and(has_bars));
+        signal(program.id(), "STOP");
+        terminal.press("q");
+        signal(program.id(), "CONT");
+        assert_eq!(program.end(), Some(0));
+        is_as_before(&terminal, &modes);
+    }
 }
 
 #[test]
