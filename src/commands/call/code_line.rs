@@ -17,7 +17,7 @@ pub struct CodeLine {
     state: State,
 }
 
-/// What is typed into the line.
+/// The kind of text that is typed into the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Nothing: there is no line.

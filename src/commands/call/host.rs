@@ -102,7 +102,7 @@ impl Desk {
         let own = self.invitation.own();
         if options.has_code() {
             let found = find::look(Offers::Call, options.port, &own).await;
-            // What may be in the way is told where somebody who shows a code is not found.
+            // An obstacle is told of where somebody who shows a code is not found.
             let found = found.unwrap_or_default().into_iter();
             let (shown, others): (Vec<_>, Vec<_>) =
                 found.partition(|one| matches!(one.access, Access::Code(_)) && options.may_type());

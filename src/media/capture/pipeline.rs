@@ -396,7 +396,7 @@ impl CapturePipeline {
         }
     }
 
-    /// What an element has said in an error, and its details. One that tries again for ever only warns of
+    /// The words of an element in an error, and its details. One that tries again for ever only warns of
     /// the cause.
     fn words(&self, error: &ElementError) -> String {
         let is_silence = error.message().starts_with(NO_FRAME);

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::net::secure::{Code, KeyText, Uses};
 
-    /// What a side reads that proves each kind of secret to somebody who listens and never answers. The
+    /// The words for each kind of secret that is proved to somebody who listens and never answers. The
     /// clock stands still, and passes at once when nothing else is to be done.
     #[tokio::test(start_paused = true)]
     async fn one_that_never_answers_is_told_of_in_words_for_a_key_or_a_code() {

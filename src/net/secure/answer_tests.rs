@@ -1,4 +1,4 @@
-//! What the dialling side makes of answers that are no handshake.
+//! Answers to the dialling side that are no handshake.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 

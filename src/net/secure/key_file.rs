@@ -12,7 +12,7 @@ use crate::failure::{Invalid, describe, typed_path};
 /// A longer file is no key file.
 const LONGEST: u64 = 4096;
 
-/// What makes a key file.
+/// The command that makes a key file.
 const WRITES: &str = "vidchat key --out PATH writes a key file";
 
 /// Reads a key file.

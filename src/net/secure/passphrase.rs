@@ -21,7 +21,7 @@ const LANES: u32 = 1;
 const SALT: &[u8] = b"vidchat passphrase 1";
 /// A passphrase needs as many guesses as a number of so many bits.
 const LEAST_BITS: f64 = 60.0;
-/// What is a good one.
+/// Advice on a good one.
 const ADVICE: &str = "take a key of vidchat key, or five words or more that nothing connects: no line of a \
                       song or a book";
 /// Longer ones are refused: the estimate takes time that grows with the length.

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::frame::{Frame, FrameHeader};
 
-    /// What a viewer was asked, in this order.
+    /// The requests to a viewer, in their order.
     #[derive(Default)]
     struct Viewer(Mutex<Vec<Asked>>);
 
