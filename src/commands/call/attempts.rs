@@ -16,11 +16,8 @@ use crate::net::call::dial::{CallError, Tries};
 use crate::net::discovery::{Found, LISTEN, Offers, with_number};
 use crate::net::pauses::Pauses;
 use crate::net::reach::look_up;
-use crate::net::secure::{Code, Unsafe};
+use crate::net::secure::{Code, Unsafe, WRONG_GUESSES};
 use crate::net::{Peer, Target};
-
-/// How many codes a person may type. The other side has a new one after so many wrong ones.
-const CODES: u32 = 3;
 
 /// The answer of a person who was asked for a code.
 enum Asked {
@@ -97,6 +94,7 @@ pub async fn run(
         }
     }
     let mut whom = whom;
+    // The other side has a new code after so many wrong ones.
     for codes in 1.. {
         let attempt = match &whom {
             Whom::Peer(peer) => by_peer(peer, options, person, &mut reception).await?,
@@ -107,7 +105,7 @@ pub async fn run(
             Attempt::GivenUp => return Ok(()),
             Attempt::Unanswered(unanswered) => unanswered,
         };
-        if by_code.is_empty() || codes == CODES || !console::can_ask() {
+        if by_code.is_empty() || codes == WRONG_GUESSES || !console::can_ask() {
             return Err(failure);
         }
         console::line(&format!("{}.", failure.summary()));

@@ -9,10 +9,7 @@ use crate::console;
 use crate::failure::{Failure, Outcome};
 use crate::net::Connection;
 use crate::net::receiver::ReceiveOptions;
-use crate::net::secure::{Secret, TypedCodes, Uses};
-
-/// How many codes a person may type. The sender has a new one after so many wrong ones.
-const CODES: u32 = 3;
+use crate::net::secure::{Secret, TypedCodes, Uses, WRONG_GUESSES};
 
 /// The first connection of `connector`, which has the options `play`. Both have the code that the person
 /// has typed last. A receiver that listens has none yet.
@@ -26,6 +23,7 @@ pub async fn first_connection(
 ) -> Outcome<Option<Connection>> {
     let mut typed = TypedCodes::new(Uses::Many, play.secret.as_ref());
     let mut codes = 1;
+    // The sender has a new code after so many wrong ones.
     loop {
         let error = match connector.first().await {
             Ok(connection) => return Ok(connection),
@@ -36,7 +34,7 @@ pub async fn first_connection(
         };
         let failure = cannot_connect(target, "vidchat send", &error);
         let has_code = play.secret.as_ref().is_some_and(Secret::is_code);
-        if !error.is_about_code() || !has_code || codes == CODES || !console::can_ask() {
+        if !error.is_about_code() || !has_code || codes == WRONG_GUESSES || !console::can_ask() {
             return Err(failure);
         }
         console::line(&format!("{}.", failure.summary()));

@@ -33,7 +33,7 @@ mod words;
 
 pub use admission::{Refused, Unsafe, admit, prove};
 pub use code::Code;
-pub use guesses::Uses;
+pub use guesses::{Uses, WRONG_GUESSES};
 pub use key::{Key, KeyText};
 pub use key_file::{read_key_file, write_key_file};
 pub use limits::{HandshakeLimits, LONGEST_PAUSE};
